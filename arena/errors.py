@@ -1,0 +1,65 @@
+"""
+Everything the arena raises on purpose:
+
+* ArenaError            the arena cannot be used; run.py stops with exit code 2
+  - ConfigError         config.json is wrong
+  - DataError           candles are missing or wrong
+  - LockError           data or contract differ from data.lock.json
+  - SealError           a sealed file cannot be opened
+  - LedgerError         the ledger cannot be read or written
+* StrategyError         the strategy's fault; recorded as a failed trial, the next one runs
+  - LoadError           it does not import, or is not what its file name says
+  - LimitError          it exceeded time, memory or output
+  - BookingError        its orders are impossible in this market, or its figures do not add up
+* SampleError           too few or unusable numbers for this statistic (a ValueError)
+
+A gate that says no is not an error: it is a value.
+"""
+
+
+class ArenaError(Exception):
+    """The arena cannot be used."""
+
+
+class ConfigError(ArenaError):
+    """config.json is wrong."""
+
+
+class DataError(ArenaError):
+    """Candles are missing or wrong."""
+
+
+class LockError(ArenaError):
+    """Data or contract differ from data.lock.json."""
+
+
+class SealError(ArenaError):
+    """A sealed file cannot be opened."""
+
+
+class LedgerError(ArenaError):
+    """The ledger cannot be read or written."""
+
+
+class StrategyError(Exception):
+    """The strategy's own fault. `frames` are its own lines of the traceback, outermost first."""
+
+    def __init__(self, message: str, frames: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.frames = frames
+
+
+class LoadError(StrategyError):
+    """The strategy does not import, or is not what its file name says."""
+
+
+class LimitError(StrategyError):
+    """The strategy exceeded time, memory or output."""
+
+
+class BookingError(StrategyError):
+    """The strategy's orders are impossible in this market, or its figures do not add up."""
+
+
+class SampleError(ValueError):
+    """Too few or unusable numbers for this statistic."""

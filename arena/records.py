@@ -1,0 +1,191 @@
+"""
+What one floor hands to the next: frozen, typed, no behaviour.
+
+Units: instants are UTC, as datetime or as int64 milliseconds since 1970 where a name ends in `_ms`; ratios are
+fractions (0.01 is 1 %); drawdown is positive (0.25 is a loss of a quarter); money is in the stake currency;
+Sharpe, Sortino and Calmar are annualised with 365 days. What is undefined is nan, never zero.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time from the instant `start` to the instant `end`."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+    @property
+    def start_ms(self) -> int:
+        return int(self.start.timestamp() * 1000)
+
+    @property
+    def end_ms(self) -> int:
+        return int(self.end.timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A strategy file as the trusted process sees it: text, never imported."""
+
+    name: str
+    path: Path
+    source: str
+    sha256: str
+    pairs: tuple[str, ...]  # its basket, or every pair of the arena
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """
+    The arena's own candles on one common grid, gaps filled with the last close as FreqTrade does.
+
+    Arrays have shape (n_pairs, n_candles); a candle before a pair's listing or after its end is nan.
+    """
+
+    pairs: tuple[str, ...]
+    open_ms: NDArray[np.int64]  # (n_candles,) open times, evenly spaced
+    step_ms: int
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Filled orders in the order of their fills. All arrays have shape (n_orders,)."""
+
+    pair: NDArray[np.int64]  # index into Market.pairs
+    filled_ms: NDArray[np.int64]  # open time of the candle in which it filled
+    buys: NDArray[np.bool_]
+    price: NDArray[np.float64]
+    amount: NDArray[np.float64]  # base currency, positive
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker says of its backtest. Nothing in it is believed before it is checked against the candles."""
+
+    orders: Orders
+    profit: float  # FreqTrade's realised profit, money
+    trades: int  # FreqTrade's closed trades
+    closed_sharpe: float  # FreqTrade's closed-trade figure
+    rejected: int  # entries for which no slot was free
+    first_signal_ms: int | None  # open time of the first candle after a signal
+    warmup: str  # the indicator that is defined last, where, and since when; empty when all are there from the start
+    warmup_ms: int | None  # since when, for the pair that is ready first
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A position from flat to flat."""
+
+    pair: str
+    open_ms: int
+    close_ms: int
+    profit: float  # money, fees included
+    stake: float  # money paid for all its entries, without fees
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """
+    Orders booked against the candles. Two marks a candle: at its open before its orders, at its close after them.
+
+    `equity_open[k]` is what the account is worth at the instant `open_ms[k]`; the last one is after the last order.
+    """
+
+    equity_open: NDArray[np.float64]  # (n_candles,) money
+    equity_close: NDArray[np.float64]  # (n_candles,) money
+    invested: NDArray[np.float64]  # (n_candles,) position value at the close as a fraction of equity
+    pair_profit: NDArray[np.float64]  # (n_pairs, n_candles) money, marked at the close, fees included
+    traded: NDArray[np.float64]  # (n_candles,) money bought and sold in this candle
+    fees: NDArray[np.float64]  # (n_candles,) money
+    trades: tuple[Trade, ...]
+    open_profit: float  # money, of positions that never closed
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Return and risk between two instants of an equity curve."""
+
+    sharpe: float = np.nan
+    sortino: float = np.nan
+    calmar: float = np.nan
+    profit: float = np.nan  # as a fraction of the equity at the start
+    profit_abs: float = np.nan
+    max_drawdown: float = np.nan
+    trades: int = 0
+    win_rate: float = np.nan
+    profit_factor: float = np.nan
+    exposure: float = np.nan  # share of candles with a position
+    avg_position: float = np.nan  # mean fraction of equity in positions, over the candles that have one
+    turnover: float = np.nan  # money traded a year, as a multiple of the mean equity
+    fees: float = np.nan  # as a fraction of the equity at the start
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    window: str
+    own: Metrics
+    hold: Metrics  # buy and hold of the whole arena in this window
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    pair: str
+    trades: int
+    profit: float  # money, as a fraction of the wallet at the start
+    win_rate: float
+    profit_factor: float
+    hold_profit: float  # buy and hold of this pair alone, as a fraction
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """`figure` is nan when it is undefined, and then the gate says no."""
+
+    gate: str
+    passed: bool
+    figure: float
+    limit: float
+    relation: str  # ">=" or "<="
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One evaluated strategy: everything that its block prints and its ledger row keeps."""
+
+    strategy: str
+    sha256: str
+    commit: str
+    contract: str
+    source: str  # where the candles come from
+    sandbox: str
+    engine: str
+    seconds: float
+    cached: bool = False
+    error: str = ""  # why it failed; empty when it did not
+    error_kind: str = ""  # class of the error
+    frames: tuple[str, ...] = ()
+    own: Metrics = field(default_factory=Metrics)
+    hold: Metrics = field(default_factory=Metrics)
+    sharpe_low: float = np.nan
+    sharpe_high: float = np.nan
+    robust_sharpe: float = np.nan
+    closed_sharpe: float = np.nan
+    rejected_entries: int = 0
+    windows: tuple[WindowResult, ...] = ()
+    pairs: tuple[PairResult, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+    daily_returns: tuple[float, ...] = ()
