@@ -1,0 +1,166 @@
+"""
+data.lock.json: what the arena was when it was prepared. sha256 of every data file, of config.json and of the contract's
+code, and the versions of the packages that make the figures. Their common hash is the contract that every block shows.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from arena.errors import LockError
+from arena.settings import Settings
+
+FILE = "data.lock.json"
+FORMAT = 1
+DATA = "user_data/data"
+CODE = ("config.json", "prepare.py", "run.py", "judge.py")
+ENGINES = ("freqtrade", "numpy", "pandas", "ta-lib")
+"""Packages whose version can change a figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    contract: str  # sha256 over `data`, `content`, `code`, `engines` and `arena`
+    data: dict[str, str]  # path below the repository -> sha256, of candles and metadata in the clear
+    sealed: dict[str, str]  # path -> sha256 of the encrypted file, which differs each time it is sealed
+    content: dict[str, str]  # path -> sha256 of what is sealed in it, the same for the same candles
+    code: dict[str, str]
+    engines: dict[str, str]
+    source: dict[str, Any]  # where the candles came from: label and what is needed to ask again
+    arena: dict[str, Any]  # the part of config.json that decides which candles there are
+    facts: dict[str, Any]  # gaps, ranges, notes: for people
+
+
+def verify(settings: Settings) -> Lock:
+    """Read the lock and compare every file with it. Raises LockError naming the first file that differs."""
+    lock = read(settings.root)
+    if lock is None:
+        raise LockError(
+            "the arena is not prepared. Run `uv run prepare.py` (or with --from PATH for candle files, --sample for a sample market)."
+        )
+    changed = differences(lock, settings)
+    if changed:
+        raise LockError(f"{changed[0]}. Run `uv run prepare.py` to lock the arena again; trials so far keep their old contract.")
+    return lock
+
+
+def differences(lock: Lock, settings: Settings) -> list[str]:
+    """One sentence for each file or version that is not as it was locked; empty when nothing moved."""
+    found = []
+    locked_data = lock.data | lock.sealed
+    for kind, locked, now in (
+        ("contract", lock.code, code_hashes(settings)),
+        ("data", locked_data, {name: _sha256(settings.root / name) for name in locked_data}),
+    ):
+        for name in sorted(locked.keys() | now.keys()):
+            if now.get(name) is None:
+                found.append(f"{kind} file {name} is missing")
+            elif name not in locked:
+                found.append(f"{kind} file {name} is new since the lock")
+            elif locked[name] != now[name]:
+                found.append(f"{kind} file {name} has changed since the lock")
+    for name, now in engine_versions().items():
+        if lock.engines.get(name) != now:
+            found.append(f"{name} is {now}, the arena was locked with {lock.engines.get(name)}")
+    return found
+
+
+def read(root: Path) -> Lock | None:
+    """The lock as it stands, or None. Raises LockError when it is not one."""
+    file = root / FILE
+    try:
+        raw = json.loads(file.read_text())
+        if raw.pop("format") != FORMAT:
+            raise ValueError("another version of Touchstone wrote it")
+        return Lock(**raw)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise LockError(f"{FILE} cannot be read: {error}. Run `uv run prepare.py --force` to write it anew.") from None
+
+
+def make(
+    settings: Settings,
+    data: Path,
+    *,
+    content: dict[str, str],
+    source: dict[str, Any],
+    arena: dict[str, Any],
+    facts: dict[str, Any],
+) -> Lock:
+    """
+    Hash data and contract as they are now. `data` is the folder of candles, wherever it lies at the moment; its files are
+    locked under the name that they have below user_data/data.
+    """
+    hashes = {f"{DATA}/{file.name}": file_sha256(file) for file in sorted(data.iterdir())}
+    parts = {
+        "data": {name: digest for name, digest in hashes.items() if name not in content},
+        "content": content,
+        "code": code_hashes(settings),
+        "engines": engine_versions(),
+        "arena": arena,
+    }
+    sealed = {name: digest for name, digest in hashes.items() if name in content}
+    return Lock(contract=contract_of(parts), sealed=sealed, source=source, facts=facts, **parts)
+
+
+def renew(lock: Lock, settings: Settings) -> Lock:
+    """The same data under the contract code, configuration and versions of now."""
+    parts = {"data": lock.data, "content": lock.content, "code": code_hashes(settings), "engines": engine_versions(), "arena": lock.arena}
+    return replace(lock, contract=contract_of(parts), code=parts["code"], engines=parts["engines"])
+
+
+def contract_of(parts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def write(root: Path, lock: Lock) -> None:
+    """Whole or not at all."""
+    fields = {name: getattr(lock, name) for name in Lock.__slots__}
+    write_whole(root / FILE, json.dumps({"format": FORMAT, **fields}, indent=1).encode())
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write beside, then rename: a reader sees the old file or the new one, and a full disk leaves the old one."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def code_hashes(settings: Settings) -> dict[str, str]:
+    root = settings.root
+    files = [root / name for name in CODE] + sorted((root / "arena").rglob("*.py"))
+    hashes = {str(file.relative_to(root)): digest for file in files if (digest := _sha256(file)) is not None}
+    hashes.setdefault("config.json", settings.sha256)
+    return hashes
+
+
+def engine_versions() -> dict[str, str]:
+    major_minor = ".".join(platform.python_version_tuple()[:2])  # from 3.12 on sum() of floats is compensated
+    return {"python": major_minor, **{name: version(name) for name in ENGINES}}
+
+
+def _sha256(file: Path) -> str | None:
+    try:
+        return file_sha256(file)
+    except OSError:
+        return None
+
+
+def file_sha256(file: Path) -> str:
+    """sha256 of a file's bytes, in hex. Raises OSError."""
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()

@@ -1,0 +1,149 @@
+"""
+Return and risk of an equity curve that is marked to market. Pure functions of arrays; no files, no clock.
+
+The year has 365 days: crypto trades every day, and candles of markets that rest at weekends are filled with flat ones.
+Closed-trade figures are not measured here; they hide open losses (FreqTrade's is carried along for comparison only).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena.records import Book, Market, Metrics, Trade, Window
+
+DAY_MS = 86_400_000
+DAYS_A_YEAR = 365
+
+
+def measure(market: Market, book: Book, window: Window, *, last: bool) -> Metrics:
+    """
+    The slice of a book between a window's two instants.
+
+    Parameters
+    ----------
+    market : Market
+        The candles that were booked.
+    book : Book
+    window : Window
+        Its instants must lie on the market's candles, or after the last one, which then is the end.
+    last : bool
+        Whether the window ends where the book ends; then trades that close at that very instant belong to it.
+    """
+    span = between(market, window)
+    trades = [t for t in book.trades if window.start_ms <= t.close_ms < window.end_ms + (market.step_ms if last else 0)]
+    candles = slice(span.start, span.stop if last else span.stop - 1)
+    start = float(book.equity_open[span.start])
+    years = (market.open_ms[span.stop - 1] - market.open_ms[span.start]) / DAY_MS / DAYS_A_YEAR
+    invested = book.invested[span.start : span.stop - 1]
+    held = invested[invested > 0]
+    return Metrics(
+        **curve_figures(market, book.equity_open[span], book.equity_close[span.start : span.stop - 1], span),
+        **trade_figures(trades),
+        exposure=float(np.mean(invested > 0)) if len(invested) else np.nan,
+        avg_position=float(held.mean()) if len(held) else np.nan,
+        turnover=float(book.traded[candles].sum() / book.equity_open[span].mean() / years) if years > 0 else np.nan,
+        fees=float(book.fees[candles].sum() / start),
+    )
+
+
+def between(market: Market, window: Window) -> slice:
+    """Candles from the one that opens at the window's start to the one that opens at its end, both included."""
+    first, end = (int((ms - market.open_ms[0]) // market.step_ms) for ms in (window.start_ms, window.end_ms))
+    return slice(max(first, 0), min(end, len(market.open_ms) - 1) + 1)
+
+
+def curve_figures(
+    market: Market, equity_open: NDArray[np.float64], equity_close: NDArray[np.float64], span: slice
+) -> dict[str, float]:
+    """
+    Sharpe, Sortino, Calmar, profit and drawdown of one stretch.
+
+    Parameters
+    ----------
+    equity_open : float array of shape (n,)
+        Money at the open of each candle of `span`, the end instant included.
+    equity_close : float array of shape (n - 1,)
+        Money at the close of each candle but the last.
+    """
+    days = daily_equity(market.open_ms[span], equity_open)
+    returns = days[1:] / days[:-1] - 1
+    profit = float(equity_open[-1] / equity_open[0] - 1)
+    drawdown = max_drawdown(np.append(np.column_stack([equity_open[:-1], equity_close]).ravel(), equity_open[-1]))
+    return {
+        "sharpe": sharpe(returns),
+        "sortino": sortino(returns),
+        "calmar": calmar(profit, drawdown, float(market.open_ms[span][-1] - market.open_ms[span][0]) / DAY_MS),
+        "profit": profit,
+        "profit_abs": float(equity_open[-1] - equity_open[0]),
+        "max_drawdown": drawdown,
+    }
+
+
+def daily_equity(open_ms: NDArray[np.int64], equity_open: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_days + 1,) equity at each UTC midnight from the first instant on; the last instant ends the last day."""
+    midnights = np.flatnonzero((open_ms - open_ms[0]) % DAY_MS == 0)
+    if midnights[-1] != len(open_ms) - 1:
+        midnights = np.append(midnights, len(open_ms) - 1)
+    return equity_open[midnights]
+
+
+def sharpe(returns: NDArray[np.float64]) -> float:
+    """
+    Mean over standard deviation (ddof=1) of daily returns, annualised with sqrt(365); the riskless rate is zero.
+
+    Parameters
+    ----------
+    returns : float array of shape (n_days,)
+        Fractions, oldest first, without nan.
+
+    Returns
+    -------
+    float
+        nan with fewer than 2 days or returns that do not vary.
+
+    Source
+    ------
+    Sharpe (1994), The Sharpe Ratio, J. Portfolio Management 21(1), 49-58, doi:10.3905/jpm.1994.409501.
+    """
+    if len(returns) < 2 or np.ptp(returns) <= 4 * np.finfo(float).eps * np.abs(returns).max():
+        return float("nan")
+    return float(returns.mean() / returns.std(ddof=1) * np.sqrt(DAYS_A_YEAR))
+
+
+def sortino(returns: NDArray[np.float64]) -> float:
+    """
+    Mean over downside deviation of daily returns, annualised with sqrt(365); the target is zero, and days without a
+    loss count as zero in the deviation. nan without a losing day.
+
+    Source
+    ------
+    Sortino and Price (1994), Performance Measurement in a Downside Risk Framework, J. Investing 3(3), 59-64,
+    doi:10.3905/joi.3.3.59.
+    """
+    downside = np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2)) if len(returns) else 0.0
+    return float(returns.mean() / downside * np.sqrt(DAYS_A_YEAR)) if downside > 0 else float("nan")
+
+
+def max_drawdown(equity: NDArray[np.float64]) -> float:
+    """Largest loss from a peak as a fraction of that peak, in [0, 1] while equity stays positive. `equity`: (n,) money."""
+    peaks = np.maximum.accumulate(equity)
+    return float(np.max(1 - equity / peaks))
+
+
+def calmar(profit: float, drawdown: float, days: float) -> float:
+    """Compound yearly return over the largest drawdown. nan without a drawdown, or when everything is lost."""
+    if not (drawdown > 0 and days > 0 and profit > -1):
+        return float("nan")
+    return float(((1 + profit) ** (DAYS_A_YEAR / days) - 1) / drawdown)
+
+
+def trade_figures(trades: Sequence[Trade]) -> dict[str, float | int]:
+    """Count, share of winners and profit factor (gross win over gross loss; nan without a loss) of closed trades."""
+    profits = np.array([t.profit for t in trades])
+    lost = -profits[profits < 0].sum() if len(profits) else 0.0
+    return {
+        "trades": len(profits),
+        "win_rate": float(np.mean(profits > 0)) if len(profits) else np.nan,
+        "profit_factor": float(profits[profits > 0].sum() / lost) if lost > 0 else np.nan,
+    }

@@ -1,0 +1,146 @@
+"""
+Result to '---' block. Every line is `key: value`, so that grep finds it; program.md explains every key.
+
+Fractions become per cent here and nowhere else; drawdowns get their minus sign here.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from arena.gates import verdict
+from arena.records import GateResult, Metrics, Result
+
+HEAD_KEYS = ("strategy", "commit", "status", "contract", "source", "sandbox", "engine", "seconds", "cached")
+FIGURE_KEYS = (
+    "sharpe", "sharpe_ci95", "robust_sharpe", "total_profit_pct", "total_profit_abs", "max_drawdown_pct", "closed_sharpe",
+    "sortino", "calmar", "trade_count", "win_rate_pct", "profit_factor", "exposure_pct", "avg_position_pct", "turnover",
+    "fees_pct", "rejected_entries", "bah_sharpe", "bah_profit_pct", "bah_dd_pct",
+)  # fmt: skip
+KEYS = (*HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "gates", "verdict", "warning", "row")
+ROUND_KEYS = ("active", "stable", "demands", "journal", "ledger", "seconds")
+
+WIDTH = 20
+MAX_LINE = 400
+"""Longest text of a strategy's own making that a line shows; the rest is cut."""
+
+
+def block(result: Result, row: str) -> str:
+    """The strategy's block, ending in a newline. `row` is the line to copy into results.tsv."""
+    lines = ["---", *_head(result)]
+    if not result.error:
+        lines += _figures(result)
+        lines += ["windows:", *(_window(w.window, w.own, w.hold) for w in result.windows)]
+        lines += ["per_pair:", *(_pair(p) for p in result.pairs)]
+        lines += [_line("gates", " ".join(map(_gate, result.gates))), _line("verdict", verdict(result.gates))]
+    else:
+        lines += [f"  {printable(frame)}" for frame in result.frames]
+        lines += [_line("verdict", f"REJECTED: {printable(result.error, 120)}")]
+    lines += [_line("warning", printable(text)) for text in result.warnings]
+    return "\n".join([*lines, _line("row", row), ""])
+
+
+def round_block(values: dict[str, Sequence[str]]) -> str:
+    """The `round:` block; keys of ROUND_KEYS, one line for each value."""
+    lines = ["---", "round:"]
+    for key in ROUND_KEYS:
+        lines += [_line(key, printable(text)) for text in values.get(key, ())]
+    return "\n".join([*lines, ""])
+
+
+def printable(text: str, width: int = MAX_LINE) -> str:
+    """One line of visible characters: what a strategy names or raises must not be able to forge a block."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(line.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _head(result: Result) -> list[str]:
+    status = "OK" if not result.error else f"FAIL: {printable(result.error)}"
+    origin = (
+        f"{result.contract[:8]}   source: {result.source}   sandbox: {result.sandbox}   engine: {result.engine}   "
+        f"seconds: {result.seconds:.1f}   cached: {'yes' if result.cached else 'no'}"
+    )
+    return [
+        _line("strategy", result.strategy),
+        _line("commit", result.commit),
+        _line("status", status),
+        _line("contract", origin),
+    ]
+
+
+def _figures(result: Result) -> list[str]:
+    own, hold = result.own, result.hold
+    values = {
+        "sharpe": _number(own.sharpe),
+        "sharpe_ci95": f"{_number(result.sharpe_low, 2)} {_number(result.sharpe_high, 2)}",
+        "robust_sharpe": _number(result.robust_sharpe),
+        "total_profit_pct": _percent(own.profit, 5),
+        "total_profit_abs": _number(own.profit_abs, 6),
+        "max_drawdown_pct": _percent(-own.max_drawdown, 2),
+        "closed_sharpe": _number(result.closed_sharpe),
+        "sortino": _number(own.sortino),
+        "calmar": _number(own.calmar),
+        "trade_count": str(own.trades),
+        "win_rate_pct": _percent(own.win_rate, 2),
+        "profit_factor": _number(own.profit_factor),
+        "exposure_pct": _percent(own.exposure, 2),
+        "avg_position_pct": _percent(own.avg_position, 2),
+        "turnover": _number(own.turnover, 2),
+        "fees_pct": _percent(own.fees, 2),
+        "rejected_entries": str(result.rejected_entries),
+        "bah_sharpe": _number(hold.sharpe),
+        "bah_profit_pct": _percent(hold.profit, 2),
+        "bah_dd_pct": _percent(-hold.max_drawdown, 2),
+    }
+    return [_line(key, values[key]) for key in FIGURE_KEYS]
+
+
+def _window(name: str, own: Metrics, hold: Metrics) -> str:
+    return _pairs_of(
+        name,
+        sharpe=_number(own.sharpe),
+        profit_pct=_percent(own.profit, 2),
+        dd_pct=_percent(-own.max_drawdown, 2),
+        trades=str(own.trades),
+        bah_sharpe=_number(hold.sharpe),
+        bah_profit_pct=_percent(hold.profit, 2),
+    )
+
+
+def _pair(p) -> str:
+    return _pairs_of(
+        p.pair,
+        trades=str(p.trades),
+        profit_pct=_percent(p.profit, 2),
+        wr=_percent(p.win_rate, 1),
+        pf=_number(p.profit_factor, 2),
+        bah_profit_pct=_percent(p.hold_profit, 2),
+    )
+
+
+def _gate(gate: GateResult) -> str:
+    return f"{gate.gate}={'PASS' if gate.passed else 'FAIL'}({gate.figure:.4g}{gate.relation if gate.passed else _not(gate)}{gate.limit:g})"
+
+
+def _not(gate: GateResult) -> str:
+    return "?" if math.isnan(gate.figure) else {">=": "<", "<=": ">", ">": "<="}[gate.relation]
+
+
+def _pairs_of(name: str, **values: str) -> str:
+    return f"  {name}: " + " ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _line(key: str, value: str) -> str:
+    return f"{key + ':':<{WIDTH}}{value}".rstrip()
+
+
+def _number(value: float, digits: int = 4) -> str:
+    return f"{value:.{digits}f}"
+
+
+def _percent(fraction: float, digits: int) -> str:
+    return f"{100 * fraction:.{digits}f}"
+
+
+def joined(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

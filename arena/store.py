@@ -1,0 +1,312 @@
+"""
+From a source to the arena's data: candles in the clear up to the end of the search, everything later sealed.
+
+All is built in a folder beside user_data/data and exchanged for it at the end; the lock is written last. An interrupted
+preparation leaves the old arena as it was. Pairs that an exchange has delivered are kept in a staging folder, so that the next
+start goes on with the next pair; there too, nothing after the search range is ever in the clear.
+"""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from arena import candles, lock, markets, seal
+from arena.errors import ArenaError, DataError, SealError
+from arena.grid import candle_file
+from arena.ledger import LEDGER, Entry, Ledger
+from arena.lock import Lock
+from arena.records import Window
+from arena.settings import Settings
+from arena.sources import Source
+
+STAGING = "user_data/.staging"
+LATEST_END = timedelta(days=5)
+"""How long before a range's end the last candle may lie: a market that rests over a long weekend is complete."""
+
+Say = Callable[[str], None]
+
+
+def prepare(settings: Settings, source: Source, passphrase: str | None, say: Say, *, resume: bool = False) -> Lock:
+    """Build the arena's data and write into the ledger under which contract it goes on from here."""
+    made = build(settings, source, passphrase, say, resume=resume)
+    note_contract(settings, made, [f"data prepared from {source.label}"])
+    return made
+
+
+def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
+    """The same data under the contract of now; the ledger keeps what changed."""
+    renewed = lock.renew(locked, settings)
+    lock.write(settings.root, renewed)
+    note_contract(settings, renewed, changes)
+    return renewed
+
+
+def note_contract(settings: Settings, locked: Lock, changes: list[str]) -> None:
+    ledger = Ledger(settings.root / LEDGER)
+    before = ledger.last_contract()
+    if before != locked.contract:
+        ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps({"before": before, "changes": changes})))
+
+
+class Staging:
+    """
+    What has been delivered so far, one sealed file a pair. Their key is a key file of its own, deleted with the folder.
+    """
+
+    def __init__(self, root: Path, wanted: dict[str, Any], *, keep: bool) -> None:
+        self.folder, self.keep = root / STAGING, keep
+        if not keep or self._request() != wanted:
+            self.clear()
+        if keep:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.write_whole(self.folder / "request.json", json.dumps(wanted).encode())
+
+    def get(self, pair: str) -> dict[str, pd.DataFrame] | None:
+        """Candles by range, or None."""
+        file = self._file(pair)
+        try:
+            return seal.unseal(file) if self.keep and file.exists() else None
+        except SealError:
+            return None  # damaged or without its key: asked for again
+
+    def put(self, pair: str, frames: dict[str, pd.DataFrame]) -> None:
+        if self.keep:
+            file = self._file(pair)
+            key, header = self._key()
+            lock.write_whole(file, seal.seal(file, {name: frame for name, frame in frames.items() if len(frame)}, key, header))
+
+    def clear(self) -> None:
+        if (header := self._header()) is not None:
+            seal.forget_key(header)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, pair: str) -> Path:
+        return self.folder / f"{pair.replace('/', '_')}.sealed"
+
+    def _request(self) -> Any:
+        return _json(self.folder / "request.json")
+
+    def _header(self) -> Any:
+        return _json(self.folder / "key.json")
+
+    def _key(self) -> tuple[bytes, dict[str, str]]:
+        header = self._header()
+        if header is not None:
+            return seal.stored_key(header), header
+        key, header = seal.new_key("staging")
+        lock.write_whole(self.folder / "key.json", json.dumps(header).encode())
+        return key, header
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A key and its header for each sealed range, by the range's name."""
+
+    by_range: dict[str, tuple[bytes, dict[str, str]]]
+
+    @classmethod
+    def make(cls, settings: Settings, passphrase: str | None) -> "Keys":
+        made = {}
+        for window in sealed_ranges(settings):
+            derived = window.name == "holdout" and passphrase is not None
+            made[window.name] = seal.passphrase_key(window.name, passphrase) if derived else seal.new_key(window.name)
+        return cls(made)
+
+
+def sealed_ranges(settings: Settings) -> tuple[Window, ...]:
+    return tuple(window for window in (settings.validation, settings.holdout) if window)
+
+
+def request(settings: Settings, source: Source) -> dict[str, Any]:
+    """What decides which candles there are. Two preparations with the same request give the same data."""
+    days = {window.name: f"{window.start:%Y%m%d}-{window.end:%Y%m%d}" for window in (settings.search, *sealed_ranges(settings))}
+    return {
+        "pairs": list(settings.pairs),
+        "timeframe": settings.timeframe,
+        "informative_timeframes": list(settings.informative_timeframes),
+        "warmup_from": f"{settings.warmup_from:%Y%m%d}",
+        "ranges": days,
+        "source": source.label,
+    }
+
+
+def build(settings: Settings, source: Source, passphrase: str | None, say: Say, *, resume: bool) -> Lock:
+    """
+    Get every pair, check it, store it, seal what lies after the search, and lock. Returns the new lock, already written.
+
+    `resume` keeps what a source delivers pair by pair until the whole is done; for sources that answer at once it is False.
+    """
+    (settings.root / lock.DATA).parent.mkdir(parents=True, exist_ok=True)
+    staging = Staging(settings.root, request(settings, source), keep=resume)
+    metadata = source.markets(settings.pairs)
+    keys = Keys.make(settings, passphrase)
+    parts: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in ("search", *keys.by_range)}
+    facts: dict[str, Any] = {"pairs": {}, "notes": []}
+    for pair in settings.pairs:
+        frames = staging.get(pair)
+        if frames is None:
+            frames = _split(settings, source, pair)
+            staging.put(pair, frames)
+        for name, by_pair in parts.items():
+            by_pair[pair] = frames[name]
+        facts["pairs"][pair] = _describe(settings, pair, frames["search"], say)
+    _check_coverage(settings, parts)
+    facts["notes"] += list(getattr(source, "notes", ()))
+    if metadata is None:
+        metadata = {pair: markets.derive(frame, pair) for pair, frame in parts["search"].items()}
+        facts["notes"].append("market metadata derived from prices")
+    markets.check(metadata, settings.pairs)
+    for note in facts["notes"]:
+        say(f"note: {note}")
+    new = _write(settings, parts, metadata, keys, say)
+    made = lock.make(
+        settings,
+        new,
+        content={f"{lock.DATA}/{name}.sealed": seal.content_hash(parts[name]) for name in keys.by_range},
+        source={"label": source.label, **source.description},
+        arena=request(settings, source),
+        facts=facts,
+    )
+    _exchange(settings.root / lock.DATA, new)
+    lock.write(settings.root, made)
+    staging.clear()
+    return made
+
+
+def _split(settings: Settings, source: Source, pair: str) -> dict[str, pd.DataFrame]:
+    """One pair's candles by range. Neighbouring ranges share the candle at their border: it values the end of the first."""
+    ranges = [Window("search", settings.warmup_from, settings.search.end), *sealed_ranges(settings)]
+    frame = candles.check(
+        source.candles(pair, settings.timeframe, ranges[0].start, ranges[-1].end), pair, settings.timeframe, source.label
+    )
+    return {r.name: frame[(frame["date"] >= r.start) & (frame["date"] <= r.end)].reset_index(drop=True) for r in ranges}
+
+
+def _describe(settings: Settings, pair: str, frame: pd.DataFrame, say: Say) -> dict[str, Any]:
+    """Facts of the part in the clear: of the sealed parts nothing is told."""
+    if frame.empty:
+        raise DataError(f"{pair} has no candle before {settings.search.end:%Y-%m-%d}. Leave it out of exchange.pair_whitelist.")
+    missing = candles.gaps(frame, settings.timeframe)
+    first, last = frame["date"].iloc[0], frame["date"].iloc[-1]
+    lost = sum(count for _, _, count in missing)
+    say(f"{pair}: {len(frame)} candles {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, {lost} missing in {len(missing)} gaps")
+    return {
+        "first": first.isoformat(),
+        "last": last.isoformat(),
+        "candles": len(frame),
+        "gaps": [[start.isoformat(), end.isoformat(), count] for start, end, count in missing],
+    }
+
+
+def _check_coverage(settings: Settings, parts: dict[str, dict[str, pd.DataFrame]]) -> None:
+    for window in (*settings.windows, *sealed_ranges(settings)):
+        frames = parts[window.name if window.name in parts else "search"]
+        for pair, frame in frames.items():
+            if not ((frame["date"] >= window.start) & (frame["date"] < window.end)).any():
+                raise DataError(
+                    f"{pair} has no candle in {window.name} ({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}). "
+                    "Leave the pair out, or choose other dates in config.json."
+                )
+        last = max(frame["date"].iloc[-1] for frame in frames.values())
+        end = min(window.end, settings.search.end) if frames is parts["search"] else window.end
+        if last < end - timedelta(milliseconds=settings.step_ms) - LATEST_END:
+            raise DataError(
+                f"candles end {last:%Y-%m-%d %H:%M}, but {window.name} ends {window.end:%Y-%m-%d}. Choose an earlier end in config.json"
+                + (f', or "{window.name}": null.' if window.name in ("validation", "holdout") else ".")
+            )
+
+
+def _write(settings: Settings, parts: dict[str, Any], metadata: dict[str, Any], keys: Keys, say: Say) -> Path:
+    """The data folder under a temporary name."""
+    new = settings.root / f"{lock.DATA}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    for pair, frame in parts["search"].items():
+        for timeframe in (settings.timeframe, *settings.informative_timeframes):
+            longer = frame if timeframe == settings.timeframe else candles.resample(frame, timeframe)
+            longer.reset_index(drop=True).to_feather(candle_file(new, pair, timeframe), compression="lz4")
+    (new / "markets.json").write_text(json.dumps(metadata, indent=1, sort_keys=True))
+    for name, (key, header) in keys.by_range.items():
+        file = new / f"{name}.sealed"
+        file.write_bytes(seal.seal(file, parts[name], key, header))
+        where = "a passphrase" if header["kind"] == "passphrase" else f"a key in {seal.keys_dir()}"
+        say(f"{name}: sealed with {where}")
+    return new
+
+
+def _exchange(current: Path, new: Path) -> None:
+    old = current.with_suffix(".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if current.exists():
+        current.rename(old)
+    new.rename(current)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def source_from(description: dict[str, Any], settings: Settings) -> Source:
+    """The source that a description, from the command line or from the lock, names. Raises DataError for a wrong one."""
+    match description["kind"]:
+        case "files":
+            from arena.sources.files import FileSource
+
+            given = description.get("markets")
+            return FileSource(Path(description["path"]), Path(given) if given else None)
+        case "sample":
+            from arena.sources.sample import SampleSource
+
+            source = SampleSource(description["market"], description["seed"])
+            source.description |= {key: description[key] for key in ("demo",) if key in description}
+            return source
+        case _:
+            from arena.sources.exchange import ExchangeSource  # loads FreqTrade
+
+            return ExchangeSource(settings)
+
+
+def last_day(settings: Settings) -> str:
+    return f"{(settings.holdout or settings.validation or settings.search).end:%Y-%m-%d}"
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """One preparation at a time. Raises ArenaError when another one, or an evaluation, is under way."""
+    with _locked(root, shared=False, message="another prepare.py or run.py is under way here. Wait for it to end."):
+        yield
+
+
+@contextmanager
+def shared(root: Path) -> Iterator[None]:
+    """Any number of evaluations at a time, and no preparation."""
+    with _locked(root, shared=True, message="prepare.py is under way here. Wait for it to end."):
+        yield
+
+
+@contextmanager
+def _locked(root: Path, *, shared: bool, message: str) -> Iterator[None]:
+    file = root / "user_data" / ".lock"
+    try:
+        file.parent.mkdir(exist_ok=True)
+        handle = file.open("a")
+    except OSError as error:
+        raise ArenaError(f"{file} cannot be written: {error.strerror}. The arena needs a writable user_data folder.") from None
+    with handle:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ArenaError(message) from None
+        yield

@@ -1,0 +1,76 @@
+"""
+FreqTrade as other projects call it: `Backtesting(config).start()` per strategy and window, offline, one after the other.
+
+Prints JSON: seconds after all imports, and trades and profit of each run. The yardstick of bench/speed.py and the tests.
+
+Usage, in a prepared arena: python bench/plain.py 20210101-20220101 20220101-20230101
+"""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import rapidjson
+from freqtrade.configuration import Configuration
+from freqtrade.enums import RunMode
+from freqtrade.exchange import Exchange
+from freqtrade.optimize.backtesting import Backtesting
+
+BOOK = {"price_side": "same", "use_order_book": False, "order_book_top": 1}
+
+
+def main() -> None:
+    files = sorted(Path("user_data/strategies").glob("*.py"))
+    started = time.perf_counter()
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        runs = [run(file.stem, file.parent, timerange) for file in files for timerange in sys.argv[1:]]
+    print(json.dumps({"seconds": time.perf_counter() - started, "runs": runs}))
+
+
+def run(strategy: str, folder: Path, timerange: str, pairs: list[str] | None = None) -> dict[str, Any]:
+    """One plain backtest in the prepared arena of the current directory."""
+    markets = json.loads(Path("user_data/data/markets.json").read_text())
+
+    def load(self: Exchange, reload: bool = False) -> None:
+        self._api_async.set_markets(list(markets.values()))
+
+    Exchange._load_async_markets = load
+    raw = rapidjson.loads(Path("config.json").read_text(), parse_mode=rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS)
+    raw |= {"dry_run": True, "entry_pricing": BOOK, "exit_pricing": BOOK, "pairlists": [{"method": "StaticPairList"}]}
+    if pairs:
+        raw["exchange"]["pair_whitelist"] = pairs
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "config.json").write_text(json.dumps(raw))
+        arguments = {
+            "config": [str(Path(scratch, "config.json"))],
+            "user_data_dir": scratch,
+            "datadir": "user_data/data",
+            "strategy": strategy,
+            "strategy_path": str(folder),
+            "timerange": timerange,
+            "export": "none",
+            "exportfilename": None,
+            "cache": "none",
+        }
+        config = Configuration(arguments, RunMode.BACKTEST).get_config()
+        logging.disable(logging.WARNING)
+        backtesting = Backtesting(config)
+        backtesting.start()
+    figures = backtesting.results["strategy"][strategy]
+    return {
+        "strategy": strategy,
+        "timerange": timerange,
+        "trades": figures["total_trades"],
+        "profit": float(figures["profit_total_abs"]),
+        "sharpe": float(figures["sharpe"]),
+    }
+
+
+if __name__ == "__main__":
+    main()

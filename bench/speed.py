@@ -1,0 +1,95 @@
+"""
+Round time: the three strategies of examples/ on four windows, in two ways in one go.
+
+ours    `run.py`: one continuous backtest per strategy, booked, measured by window, recorded; workers side by side
+plain   one offline `Backtesting(config).start()` per strategy and window, one after the other, in one process, as
+        other projects do it; its output is thrown away
+
+Cold is the whole process from start to end; warm counts from the moment when everything is imported. Both ways work on the same
+candles. Absolute times belong to the machine; the ratio is the result.
+
+Usage: uv run bench/speed.py [--from DIR_OF_CANDLES] [--repeat N]    (default: a sample market)
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WINDOWS = {"y2021": "20210101-20220101", "y2022": "20220101-20230101", "y2023": "20230101-20240101", "y2024": "20240101-20250101"}
+
+WARM = """
+import time
+from pathlib import Path
+from arena import evaluation, sandbox, settings
+arena = settings.load()
+files = sorted(Path("user_data/strategies").glob("*.py"))
+sandbox.warm_up()
+list(evaluation.evaluate_all(files[:1], evaluation.open_arena(arena, record=False)))  # imports what there is to import
+started = time.perf_counter()
+opened = evaluation.open_arena(arena, record=False)
+errors = [result.error for result in evaluation.evaluate_all(files, opened) if result.error]
+print(time.perf_counter() - started if not errors else errors)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from", dest="path", type=Path, help="folder of candle files")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each way; the median counts")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
+        arena = _arena(Path(folder), options.path)
+        times: dict[tuple[str, str], list[float]] = {}
+        for _ in range(options.repeat):  # in turn, so that a drift of the machine meets both
+            _cold_ours(arena, times)
+            times.setdefault(("ours", "warm"), []).append(float(_run([sys.executable, "-c", WARM], arena)))
+            _plain(arena, times)
+    print(f"{'':8}{'ours s':>10}{'plain s':>10}{'ratio':>8}   (median of {options.repeat}; 3 strategies x {len(WINDOWS)} windows)")
+    for state in ("cold", "warm"):
+        ours, plain = (statistics.median(times[way, state]) for way in ("ours", "plain"))
+        print(f"{state:8}{ours:>10.2f}{plain:>10.2f}{plain / ours:>8.2f}")
+
+
+def _arena(folder: Path, path: Path | None) -> Path:
+    """A copy of the contract with four windows and the examples, prepared."""
+    for name in ("arena", "examples", "prepare.py", "run.py"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    config = json.loads((ROOT / "config.json").read_text())
+    config["arena"] |= {"windows": WINDOWS, "validation": None, "holdout": None}
+    (folder / "config.json").write_text(json.dumps(config))
+    shutil.copytree(ROOT / "examples", folder / "user_data" / "strategies")
+    _run([sys.executable, "prepare.py", *(["--from", str(path.resolve())] if path else ["--sample"])], folder)
+    return folder
+
+
+def _cold_ours(arena: Path, times: dict[tuple[str, str], list[float]]) -> None:
+    (arena / "user_data" / "ledger.db").unlink(missing_ok=True)  # an answer from the ledger would be no evaluation
+    started = time.perf_counter()
+    _run([sys.executable, "run.py"], arena)
+    times.setdefault(("ours", "cold"), []).append(time.perf_counter() - started)
+
+
+def _plain(arena: Path, times: dict[tuple[str, str], list[float]]) -> None:
+    started = time.perf_counter()
+    said = _run([sys.executable, str(ROOT / "bench" / "plain.py"), *WINDOWS.values()], arena)
+    times.setdefault(("plain", "cold"), []).append(time.perf_counter() - started)
+    times.setdefault(("plain", "warm"), []).append(json.loads(said)["seconds"])
+
+
+def _run(command: list[str], cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""
+Prepare the arena: candles in the clear up to the end of the search, validation and holdout sealed, all of it locked.
+READ-ONLY: part of the contract.
+
+Reads   config.json, and candles from the exchange in it, from files (--from) or from a sample market (--sample)
+Writes  user_data/data/, data.lock.json, a line in the ledger; keys in the user's configuration directory
+Exits   0 ready    2 the arena cannot be prepared, and what was there is untouched
+
+Usage:
+    uv run prepare.py                           # candles from the exchange in config.json
+    uv run prepare.py --from PATH               # feather, parquet or CSV, one file a pair
+    uv run prepare.py --sample [market|null|planted] [--seed N]
+    uv run prepare.py                           # again: verifies, and locks a changed config.json anew
+"""
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+
+from arena import lock, settings, store
+from arena.errors import ArenaError, ConfigError
+from arena.lock import Lock
+from arena.settings import Settings
+from arena.sources import Source
+
+
+def main() -> int:
+    options = _options()
+    arena = settings.load()
+    with store.exclusive(arena.root):
+        locked = _read_lock(arena, options.force)
+        source = _source(options, arena, locked)
+        if locked is None:
+            return _build(arena, source, options)
+        same_request = locked.arena == store.request(arena, source) and not options.passphrase
+        changes = lock.differences(locked, arena)
+        if same_request and not any(change.startswith("data ") for change in changes):
+            return _ready(arena, store.relock(arena, locked, changes) if changes else locked, changes)
+        if not same_request and not options.force and not locked.source.get("demo"):
+            _confirm(locked, source)
+        return _build(arena, source, options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    origin = parser.add_mutually_exclusive_group()
+    origin.add_argument("--from", dest="path", type=Path, metavar="PATH", help="folder of candle files, or one file")
+    origin.add_argument("--sample", nargs="?", const="market", choices=("market", "null", "planted"), help="a market made from a seed")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample market (default: 0)")
+    parser.add_argument("--markets", type=Path, metavar="FILE", help="market metadata for --from (default: markets.json beside it)")
+    parser.add_argument("--passphrase", action="store_true", help="derive the holdout's key from a passphrase instead of a key file")
+    parser.add_argument("--force", action="store_true", help="replace another arena without asking")
+    options = parser.parse_args()
+    if options.markets and not options.path:
+        parser.error("--markets belongs to --from")
+    if options.seed < 0:
+        parser.error("--seed must not be negative")
+    return options
+
+
+def _read_lock(arena: Settings, force: bool) -> Lock | None:
+    try:
+        return lock.read(arena.root)
+    except ArenaError:
+        if force:
+            return None
+        raise
+
+
+def _source(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
+    """What the options name; without any, what the arena was prepared from; else the exchange in config.json."""
+    if options.path:
+        return store.source_from({"kind": "files", "path": str(options.path), "markets": options.markets and str(options.markets)}, arena)
+    if options.sample:
+        return store.source_from({"kind": "sample", "market": options.sample, "seed": options.seed}, arena)
+    if locked and not locked.source.get("demo"):
+        return store.source_from(locked.source, arena)
+    return store.source_from({"kind": "exchange", "name": arena.exchange}, arena)
+
+
+def _confirm(locked: Lock, source: Source) -> None:
+    print(f"This replaces the prepared arena ({_title(locked)}) by another one from {source.label}.")
+    print("The ledger stays; its trials belong to their own contract.")
+    if not sys.stdin.isatty():
+        raise ConfigError("not replaced: nobody is there to confirm. Add --force to replace it.")
+    if input("Replace it? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise ConfigError("not replaced.")
+
+
+def _build(arena: Settings, source: Source, options: argparse.Namespace) -> int:
+    passphrase = _passphrase() if options.passphrase and arena.holdout else None
+    print(f"Preparing {len(arena.pairs)} pairs, {arena.timeframe}, {arena.warmup_from:%Y-%m-%d} to {store.last_day(arena)} from {source.label}")
+    locked = store.prepare(arena, source, passphrase, print, resume=source.description["kind"] == "exchange")
+    return _ready(arena, locked, [])
+
+
+def _passphrase() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    first = getpass.getpass("Passphrase of the holdout: ")
+    if getpass.getpass("Again: ") != first:
+        raise ConfigError("the two passphrases differ. Nothing was sealed.")
+    return first
+
+
+def _ready(arena: Settings, locked: Lock, changes: list[str]) -> int:
+    for change in changes:
+        print(f"locked again: {change}")
+    print(f"ready: contract {locked.contract[:8]}, {_title(locked)}")
+    return 0
+
+
+def _title(locked: Lock) -> str:
+    return f"{len(locked.arena['pairs'])} pairs, {locked.arena['timeframe']}, search {locked.arena['ranges']['search']}, source {locked.source['label']}"
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ArenaError as error:
+        print(f"prepare: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("prepare: interrupted; the arena is as it was. Run it again to go on.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,96 @@
+"""
+Evaluate every strategy in user_data/strategies. READ-ONLY: part of the contract.
+
+Reads   config.json, data.lock.json, user_data/
+Writes  a '---' block per strategy and a `round:` block to stdout, a row per trial to user_data/ledger.db
+Exits   0 every strategy was evaluated (gates may have said no)
+        1 a strategy failed    2 the arena cannot be used
+
+Usage:
+    uv run run.py > run.log 2>&1
+    uv run run.py --strategy MeanRevRsi     # this one only
+    uv run run.py --demo                    # the strategies of examples/, recorded nowhere
+"""
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from arena import lock, sandbox, settings, store, strategies
+from arena.errors import ArenaError
+from arena.settings import Settings
+
+EXAMPLES = Path("examples")
+
+
+def main() -> int:
+    started = time.perf_counter()
+    options = _options()
+    arena = settings.load()
+    folder = arena.root / (EXAMPLES if options.demo else strategies.FOLDER)
+    files = _files(folder, options, arena)
+    with store.shared(arena.root):
+        if options.demo and lock.read(arena.root) is None:
+            _prepare_sample(arena)
+        sandbox.warm_up()  # FreqTrade loads there while the candles are verified and read here
+        from arena import evaluation, rounds
+
+        opened = evaluation.open_arena(arena, record=not options.demo)
+        results = []
+        for result in evaluation.evaluate_all(files, opened):
+            print(rounds.block(result, opened), flush=True)
+            results.append(result)
+        if options.demo:
+            print(_what_next(opened.lock.source["label"]))
+        elif not options.strategy:
+            print(rounds.summary(results, opened, time.perf_counter() - started), flush=True)
+    return 1 if any(result.error for result in results) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--strategy", metavar="NAME", help="evaluate this one only (default: all)")
+    which.add_argument("--demo", action="store_true", help="evaluate examples/ instead, on a sample market if nothing is prepared")
+    return parser.parse_args()
+
+
+def _files(folder: Path, options: argparse.Namespace, arena: Settings) -> list[Path]:
+    files = strategies.find(folder, None if options.demo else arena.max_strategies)
+    if not options.strategy:
+        return files
+    chosen = [file for file in files if file.stem == options.strategy.removesuffix(".py")]
+    if not chosen:
+        raise ArenaError(f"no strategy {options.strategy!r} in {strategies.FOLDER}. There are: {', '.join(f.stem for f in files)}.")
+    return chosen
+
+
+def _prepare_sample(arena: Settings) -> None:
+    print("Nothing is prepared here: making a sample market.")
+    source = store.source_from({"kind": "sample", "market": "market", "seed": 0, "demo": True}, arena)
+    store.prepare(arena, source, None, print)
+    print()
+
+
+def _what_next(source: str) -> str:
+    return f"""\
+That was the demonstration, on {source}; nothing was recorded. Next:
+  uv run prepare.py                   candles from the exchange in config.json (--from PATH: your files)
+  user_data/strategies/               put up to three strategies there; _template.py.example shows how
+  uv run run.py                       evaluates and records them
+  program.md                          what to tell a coding agent: "Read program.md and begin."
+"""
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, with no process left behind
+    try:
+        sys.exit(main())
+    except ArenaError as error:
+        print(f"arena: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("arena: interrupted; what was evaluated before is recorded.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,131 @@
+"""What the repository says of itself is true: keys, commands, permissions, addresses."""
+
+import ast
+import json
+import re
+import subprocess
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from arena import journal, settings
+
+ROOT = Path(__file__).parent.parent
+PROGRAM = (ROOT / "program.md").read_text()
+TEMPLATE = ROOT / "user_data/strategies/_template.py.example"
+PERMISSIONS = json.loads((ROOT / ".claude/settings.json").read_text())["permissions"]
+MODULES = [path.relative_to(ROOT).as_posix() for path in (ROOT / "arena").rglob("*.py")]
+CONTRACT = ["config.json", "prepare.py", "run.py", "judge.py", *MODULES]
+AGENTS_OWN = ["user_data/strategies/MeanRev.py", "results.tsv", "learnings.md", "run.log"]
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/")
+
+
+def tracked():
+    """Every file that is committed or would be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def matches(rules, tool, path):
+    """Whether a rule such as `Edit(/arena/**)` names `path`; all our rules are anchored at the repository."""
+    patterns = [rule[len(tool) + 2 : -1] for rule in rules if rule.startswith(f"{tool}(/")]
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def explained(key):
+    return re.search(rf"`{re.escape(key)}`", PROGRAM)
+
+
+def test_program_is_short_enough_for_a_small_context():
+    assert len(PROGRAM.splitlines()) < 200
+
+
+def test_program_explains_every_key_of_the_blocks():
+    report = pytest.importorskip("arena.report")
+    assert not [key for key in (*report.KEYS, *report.ROUND_KEYS) if not explained(key)]
+
+
+def test_program_explains_every_event_and_column():
+    assert not [event for event in journal.EVENTS if not explained(event)]
+    assert " ".join(journal.COLUMNS) in PROGRAM and r"\t".join(journal.COLUMNS) in PROGRAM
+
+
+def test_program_names_what_no_gate_judges():
+    gates = pytest.importorskip("arena.gates")
+    assert f"not judged: {', '.join(gates.NOT_JUDGED)}" in PROGRAM
+
+
+def test_the_note_that_program_praises_is_a_row():
+    note = re.search(r"^`(exit at mean.*)`$", PROGRAM, re.M)[1]
+    assert not journal.parse(f"{journal.HEADER}\n{journal.row('abc1234', 'create', 'A', 0.3, 0.1, note)}\n".encode()).problems
+
+
+def test_every_contract_file_is_denied_to_the_agents_editor():
+    assert not [path for path in [*CONTRACT, "data.lock.json", "program.md"] if not matches(PERMISSIONS["deny"], "Edit", path)]
+
+
+def test_the_editor_may_write_the_agents_own_files_and_no_others():
+    assert not [path for path in AGENTS_OWN if not matches(PERMISSIONS["allow"], "Edit", path)]
+    assert not [path for path in AGENTS_OWN if matches(PERMISSIONS["deny"], "Edit", path)]
+    assert not [path for path in CONTRACT if matches(PERMISSIONS["allow"], "Edit", path)]
+
+
+def test_file_rules_are_the_ones_that_are_consulted():
+    """Claude Code ignores path rules of Write, MultiEdit, Glob and NotebookEdit: Edit and Read cover them."""
+    tools = {rule.partition("(")[0] for rules in PERMISSIONS.values() for rule in rules}
+    assert tools <= {"Bash", "Edit", "Read", "WebFetch", "WebSearch"}
+
+
+def test_candles_cannot_be_read_by_the_agents_tools():
+    assert matches(PERMISSIONS["deny"], "Read", "user_data/data/BTC_USDT-1h.feather")
+
+
+def test_every_command_that_program_gives_is_allowed():
+    allowed = [re.sub(r":\*$", "*", rule[5:-1]) for rule in PERMISSIONS["allow"] if rule.startswith("Bash(")]
+    code = [re.sub(r"\s*\d?>+\s*\S+", "", line) for line in re.findall(r"`([^`\n]+)`", PROGRAM)]
+    commands = [part.strip() for line in code if "results.tsv max_dd" not in line for part in re.split(r"&&|; ", line)]
+    commands = [c for c in commands if re.match(r"(git|uv|grep|sed|tail|printf) ", c) and c != "uv run prepare.py"]
+    assert len(commands) >= 12
+    assert not [command for command in commands if not any(fnmatchcase(command, pattern) for pattern in allowed)]
+
+
+@pytest.mark.parametrize("name", ["AGENTS.md", "CLAUDE.md"])
+def test_agents_are_sent_to_the_program(name):
+    assert "program.md" in (ROOT / name).read_text()
+
+
+def test_claude_imports_what_the_other_agents_read():
+    assert "@AGENTS.md" in (ROOT / "CLAUDE.md").read_text().splitlines()
+
+
+def test_the_template_is_one_strategy_with_its_metadata():
+    tree = ast.parse(TEMPLATE.read_text())
+    compile(tree, TEMPLATE.name, "exec")
+    (strategy,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    assert [base.id for base in strategy.bases] == ["IStrategy"]
+    fields = re.findall(r"^(\w+):", ast.get_docstring(tree), re.M)
+    assert fields == ["Paradigm", "Hypothesis", "Parent", "Created"]
+
+
+def test_the_template_has_the_arenas_timeframe():
+    assert f'timeframe = "{settings.load(ROOT / "config.json").timeframe}"' in TEMPLATE.read_text()
+
+
+@pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="no README")
+def test_the_commands_of_the_readme_exist():
+    scripts = re.findall(r"uv run (?:python )?([\w/]+\.py)", (ROOT / "README.md").read_text())
+    assert scripts and not [script for script in scripts if not (ROOT / script).is_file()]
+
+
+def test_no_file_names_a_path_of_one_machine():
+    found = []
+    for path in tracked():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}:{n}" for n, line in enumerate(text.splitlines(), 1) if MACHINE_PATH.search(line)]
+    assert not found
