@@ -28,7 +28,7 @@ from arena.sources import Source
 def main() -> int:
     options = _options()
     arena = settings.load()
-    with store.exclusive(arena.root):
+    with lock.exclusive(arena.root):
         locked = _read_lock(arena, options.force)
         source = _source(options, arena, locked)
         if locked is None:
@@ -91,7 +91,10 @@ def _confirm(locked: Lock, source: Source) -> None:
 def _build(arena: Settings, source: Source, options: argparse.Namespace) -> int:
     passphrase = _passphrase() if options.passphrase and arena.holdout else None
     print(f"Preparing {len(arena.pairs)} pairs, {arena.timeframe}, {arena.warmup_from:%Y-%m-%d} to {store.last_day(arena)} from {source.label}")
-    locked = store.prepare(arena, source, passphrase, print, resume=source.description["kind"] == "exchange")
+    online = source.description["kind"] == "exchange"
+    if online:
+        source.progress = lambda pair, reached: print(f"{pair}: downloaded up to {reached:%Y-%m-%d}", flush=True)
+    locked = store.prepare(arena, source, passphrase, print, resume=online)
     return _ready(arena, locked, [])
 
 
@@ -115,12 +118,19 @@ def _title(locked: Lock) -> str:
     return f"{len(locked.arena['pairs'])} pairs, {locked.arena['timeframe']}, search {locked.arena['ranges']['search']}, source {locked.source['label']}"
 
 
-if __name__ == "__main__":
+def cli() -> int:
+    """`main`, with every error told in one line."""
     try:
-        sys.exit(main())
+        return main()
     except ArenaError as error:
         print(f"prepare: {error}", file=sys.stderr)
-        sys.exit(2)
+    except OSError as error:
+        print(f"prepare: {error}. What was prepared before is untouched.", file=sys.stderr)
     except KeyboardInterrupt:
         print("prepare: interrupted; the arena is as it was. Run it again to go on.", file=sys.stderr)
-        sys.exit(130)
+        return 130
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(cli())

@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from arena import lock, sandbox, settings, store, strategies
+from arena import lock, sandbox, settings, strategies
 from arena.errors import ArenaError
 from arena.settings import Settings
 
@@ -31,10 +31,11 @@ def main() -> int:
     arena = settings.load()
     folder = arena.root / (EXAMPLES if options.demo else strategies.FOLDER)
     files = _files(folder, options, arena)
-    with store.shared(arena.root):
-        if options.demo and lock.read(arena.root) is None:
-            _prepare_sample(arena)
-        sandbox.warm_up()  # FreqTrade loads there while the candles are verified and read here
+    if options.demo and lock.read(arena.root) is None:
+        _prepare_sample(arena)
+    with lock.shared(arena.root):
+        lock.verify(arena)
+        sandbox.warm_up()  # FreqTrade loads there, while here the libraries are imported and the candles read
         from arena import evaluation, rounds
 
         opened = evaluation.open_arena(arena, record=not options.demo)
@@ -68,9 +69,12 @@ def _files(folder: Path, options: argparse.Namespace, arena: Settings) -> list[P
 
 
 def _prepare_sample(arena: Settings) -> None:
+    from arena import store
+
     print("Nothing is prepared here: making a sample market.")
     source = store.source_from({"kind": "sample", "market": "market", "seed": 0, "demo": True}, arena)
-    store.prepare(arena, source, None, print)
+    with lock.exclusive(arena.root):
+        store.prepare(arena, source, None, print)
     print()
 
 
@@ -84,13 +88,20 @@ That was the demonstration, on {source}; nothing was recorded. Next:
 """
 
 
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, with no process left behind
+def cli() -> int:
+    """`main`, with every error told in one line."""
     try:
-        sys.exit(main())
+        return main()
     except ArenaError as error:
         print(f"arena: {error}", file=sys.stderr)
-        sys.exit(2)
+    except OSError as error:
+        print(f"arena: {error}. What was evaluated before is recorded.", file=sys.stderr)
     except KeyboardInterrupt:
         print("arena: interrupted; what was evaluated before is recorded.", file=sys.stderr)
-        sys.exit(130)
+        return 130
+    return 2
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, with no process left behind
+    sys.exit(cli())

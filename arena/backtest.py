@@ -118,8 +118,8 @@ def _load(job: Job, notes: "_Notes") -> engine.Backtesting:
 
 
 def _defaults() -> dict[str, Any]:
-    """Keys that FreqTrade wants and a backtest does not use."""
-    book = {"price_side": "same", "use_order_book": False, "order_book_top": 1}
+    """Keys that FreqTrade wants and a backtest does not use; "other" is the side that allows market orders too."""
+    book = {"price_side": "other", "use_order_book": False, "order_book_top": 1}
     return {
         "dry_run": True,
         "entry_pricing": book,

@@ -37,7 +37,6 @@ def _held(
         first, last = listed[0], listed[-1]
         units = 1 / (opens[p, first] * (1 + fee))
         worth[p, first:] = units * np.where(np.isnan(marks[p, first:]), closes[p, last], marks[p, first:])
-        worth[p, last:] = units * (opens[p, last] if last == opens.shape[1] - 1 else closes[p, last])
         worth[p, -1] *= 1 - fee
         if marks is opens:
             worth[p, first] = 1.0  # before its order, at the open at which it buys

@@ -57,7 +57,7 @@ def reconcile(book: Book, claim: Claim) -> None:
     PROFIT_TOLERANCE relative plus FreqTrade's own rounding: whoever is wrong, the figure cannot be believed.
     """
     booked = sum(trade.profit for trade in book.trades)
-    allowed = PROFIT_TOLERANCE * abs(claim.profit) + ROUNDING * len(claim.orders.price)
+    allowed = PROFIT_TOLERANCE * abs(booked) + ROUNDING * len(claim.orders.price)
     if not abs(booked - claim.profit) <= allowed or len(book.trades) != claim.trades:
         raise BookingError(
             f"booking: {len(book.trades)} trades with a profit of {booked:.6f} follow from the orders, "
@@ -127,7 +127,7 @@ class _Ledger:
         if not low <= price <= high:
             verb = "buys" if buys else "sells"
             raise self._refuse(number, pair, candle, f"{verb} at {price:.10g}, the candle traded {low:.10g}-{high:.10g}")
-        if candle < self.last and not self._closes_at_pairs_end(pair, candle):
+        if candle < self.last and (buys or not self._closes_at_pairs_end(pair, candle)):
             raise self._refuse(number, pair, candle, f"fills before an earlier order's {_when(int(market.open_ms[self.last]))}")
         return int(candle)
 

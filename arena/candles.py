@@ -37,15 +37,14 @@ def check(frame: pd.DataFrame, pair: str, timeframe: str, where: str) -> pd.Data
     The frame with exactly CANDLE_COLUMNS and their types, or a DataError.
 
     Refused: no rows, a missing column, dates without a timezone, duplicates, unsorted dates, prices that are no positive
-    numbers, negative volume, open or close outside high and low, candles of another timeframe. Gaps are allowed: see `gaps`.
+    numbers, negative volume, open or close outside high and low, another timeframe. Gaps are allowed: see `gaps`.
     `where` names the file or exchange in messages. Rows are neither dropped nor changed.
     """
     step = step_ms(timeframe)
     name = f"{where}: {pair} {timeframe}"
     if missing := [column for column in CANDLE_COLUMNS if column not in frame.columns]:
-        raise DataError(
-            f"{name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}. Found: {', '.join(map(str, frame.columns))}."
-        )
+        found = ", ".join(map(str, frame.columns))
+        raise DataError(f"{name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}. Found: {found}.")
     frame = frame[CANDLE_COLUMNS].reset_index(drop=True)
     if frame.empty:
         raise DataError(f"{name} has no candles. Give a file with at least one row, or leave the pair out.")
@@ -214,7 +213,8 @@ def _check_order(dates: pd.Series, name: str) -> None:
     if repeated.any():
         first = dates[repeated].iloc[0]
         raise DataError(
-            f"{name} has {first} {int((dates == first).sum())} times, and {int(repeated.sum())} repeated dates in all. Keep one candle a date."
+            f"{name} has {first} {int((dates == first).sum())} times, and {int(repeated.sum())} repeated dates in all. "
+            "Keep one candle a date."
         )
     back = np.diff(milliseconds(dates)) < 0
     if back.any():

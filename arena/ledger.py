@@ -97,7 +97,7 @@ class Ledger:
                 **{name: getattr(entry, name) for name in Entry.__slots__},
                 "before": before,
             }
-            row = [values[name] for name in COLUMNS]
+            row = [_text(values[name]) for name in COLUMNS]
             db.execute(
                 f"INSERT INTO entries ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})", [*row, _hash(row)]
             )
@@ -165,6 +165,11 @@ class Ledger:
 
 def returns_bytes(returns: tuple[float, ...]) -> bytes:
     return np.asarray(returns, dtype="<f8").tobytes()
+
+
+def _text(value: object) -> object:
+    """A file name that is not UTF-8 holds lone surrogates, which SQLite refuses: they become question marks."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _hash(row: list) -> str:

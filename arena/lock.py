@@ -3,17 +3,20 @@ data.lock.json: what the arena was when it was prepared. sha256 of every data fi
 code, and the versions of the packages that make the figures. Their common hash is the contract that every block shows.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from arena.errors import LockError
+from arena.errors import ArenaError, LockError
 from arena.settings import Settings
 
 FILE = "data.lock.json"
@@ -22,6 +25,8 @@ DATA = "user_data/data"
 CODE = ("config.json", "prepare.py", "run.py", "judge.py")
 ENGINES = ("freqtrade", "numpy", "pandas", "ta-lib")
 """Packages whose version can change a figure."""
+COVERED = ("data", "content", "code", "engines", "arena")
+"""Fields of a Lock that its contract is the hash of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def differences(lock: Lock, settings: Settings) -> list[str]:
     locked_data = lock.data | lock.sealed
     for kind, locked, now in (
         ("contract", lock.code, code_hashes(settings)),
-        ("data", locked_data, {name: _sha256(settings.root / name) for name in locked_data}),
+        ("data", locked_data, {name: _sha256(settings.root / name) for name in locked_data.keys() | _data_files(settings.root)}),
     ):
         for name in sorted(locked.keys() | now.keys()):
             if now.get(name) is None:
@@ -78,7 +83,10 @@ def read(root: Path) -> Lock | None:
         raw = json.loads(file.read_text())
         if raw.pop("format") != FORMAT:
             raise ValueError("another version of Touchstone wrote it")
-        return Lock(**raw)
+        lock = Lock(**raw)
+        if lock.contract != contract_of({name: raw[name] for name in COVERED}):
+            raise ValueError("its contract is not the hash of what it locks")
+        return lock
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
@@ -140,6 +148,36 @@ def write_whole(file: Path, data: bytes) -> None:
         raise
 
 
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """One preparation at a time. Raises ArenaError when another one, or an evaluation, is under way."""
+    with _locked(root, shared=False, message="another prepare.py or run.py is under way here. Wait for it to end."):
+        yield
+
+
+@contextmanager
+def shared(root: Path) -> Iterator[None]:
+    """Any number of evaluations at a time, and no preparation."""
+    with _locked(root, shared=True, message="prepare.py is under way here. Wait for it to end."):
+        yield
+
+
+@contextmanager
+def _locked(root: Path, *, shared: bool, message: str) -> Iterator[None]:
+    file = root / "user_data" / ".lock"
+    try:
+        file.parent.mkdir(exist_ok=True)
+        handle = file.open("a")
+    except OSError as error:
+        raise ArenaError(f"{file} cannot be written: {error.strerror}. The arena needs a writable user_data folder.") from None
+    with handle:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ArenaError(message) from None
+        yield
+
+
 def code_hashes(settings: Settings) -> dict[str, str]:
     root = settings.root
     files = [root / name for name in CODE] + sorted((root / "arena").rglob("*.py"))
@@ -151,6 +189,11 @@ def code_hashes(settings: Settings) -> dict[str, str]:
 def engine_versions() -> dict[str, str]:
     major_minor = ".".join(platform.python_version_tuple()[:2])  # from 3.12 on sum() of floats is compensated
     return {"python": major_minor, **{name: version(name) for name in ENGINES}}
+
+
+def _data_files(root: Path) -> set[str]:
+    """What a worker could find in the data folder; hidden files, which a desktop leaves there, hold no candles."""
+    return {str(file.relative_to(root)) for file in (root / DATA).rglob("*") if file.is_file() and not file.name.startswith(".")}
 
 
 def _sha256(file: Path) -> str | None:

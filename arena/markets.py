@@ -95,7 +95,9 @@ def _number(market: dict[str, Any], pair: str, *path: str) -> float | None:
     value: Any = market
     for key in path:
         if not isinstance(value, dict) or key not in value:
-            raise DataError(f"markets: {pair} lacks {'.'.join(path)}. Give a positive number, or null where the exchange sets none.")
+            raise DataError(
+                f"markets: {pair} lacks {'.'.join(path)}. Give a positive number, or null where the exchange sets none."
+            )
         value = value[key]
     if value is None:
         return None

@@ -36,7 +36,7 @@ def block(result: Result, row: str) -> str:
         lines += [f"  {printable(frame)}" for frame in result.frames]
         lines += [_line("verdict", f"REJECTED: {printable(result.error, 120)}")]
     lines += [_line("warning", printable(text)) for text in result.warnings]
-    return "\n".join([*lines, _line("row", row), ""])
+    return "\n".join([*lines, _line("row", "\t".join(map(printable, row.split("\t")))), ""])
 
 
 def round_block(values: dict[str, Sequence[str]]) -> str:
@@ -57,12 +57,12 @@ def printable(text: str, width: int = MAX_LINE) -> str:
 def _head(result: Result) -> list[str]:
     status = "OK" if not result.error else f"FAIL: {printable(result.error)}"
     origin = (
-        f"{result.contract[:8]}   source: {result.source}   sandbox: {result.sandbox}   engine: {result.engine}   "
+        f"{result.contract[:8]}   source: {printable(result.source)}   sandbox: {result.sandbox}   engine: {result.engine}   "
         f"seconds: {result.seconds:.1f}   cached: {'yes' if result.cached else 'no'}"
     )
     return [
-        _line("strategy", result.strategy),
-        _line("commit", result.commit),
+        _line("strategy", printable(result.strategy)),
+        _line("commit", printable(result.commit)),
         _line("status", status),
         _line("contract", origin),
     ]

@@ -51,12 +51,17 @@ def new_key(name: str) -> tuple[bytes, dict[str, str]]:
 
 
 def stored_key(header: dict[str, str]) -> bytes:
-    """The key of a key file. Raises SealError naming the file that is missing."""
+    """The key of a key file. Raises SealError naming the file that is missing or damaged."""
     file = _key_file(header)
     try:
-        return base64.b64decode(file.read_bytes())
+        key = base64.b64decode(file.read_bytes())
     except OSError as error:
         raise SealError(f"the key {file} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        key = b""
+    if _key_id(key) != header["key_id"]:
+        raise SealError(f"the key {file} is damaged: it is not the key that its name says.")
+    return key
 
 
 def forget_key(header: dict[str, str]) -> None:
@@ -103,7 +108,7 @@ def unseal(file: Path, passphrase: str | None = None) -> dict[str, pd.DataFrame]
     Raises
     ------
     SealError
-        No such file, not a sealed file, missing key, wrong passphrase, or a file that was tampered with.
+        No such file, not a sealed file, missing key, wrong passphrase, or a file that was tampered with or renamed.
     """
     try:
         data = file.read_bytes()
@@ -120,8 +125,10 @@ def unseal(file: Path, passphrase: str | None = None) -> dict[str, pd.DataFrame]
         clear = AESGCM(key).decrypt(rest[:12], rest[12:], head)
     except InvalidTag:
         raise SealError(f"{file} cannot be decrypted: it was changed after it was sealed.") from None
-    except (struct.error, ValueError, KeyError):
+    except (struct.error, ValueError, KeyError, TypeError):
         raise SealError(f"{file} is damaged: its header cannot be read.") from None
+    if header["file"] != file.name:
+        raise SealError(f"{file} was sealed as {header['file']}: it stands in another file's place.")
     table = pd.read_feather(io.BytesIO(clear))
     return {str(pair): frame.drop(columns="pair").reset_index(drop=True) for pair, frame in table.groupby("pair", sort=False)}
 

@@ -21,10 +21,12 @@ TIMEFRAME_MINUTES = {
     "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "8h": 480, "12h": 720,
     "1d": 1440, "1w": 10080,
 }  # fmt: skip
+RANGES = ("search", "validation", "holdout")
+"""Names that no window may have."""
 
 
 class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Gates(_Closed):
@@ -157,6 +159,8 @@ def load(path: str | Path = "config.json") -> Settings:
         raw = rapidjson.loads(text.decode(), parse_mode=rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS)
     except FileNotFoundError:
         raise ConfigError(f"{path} not found. Run from the repository's root.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
     except (rapidjson.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not JSON: {error}.") from None
     if not isinstance(raw, dict):
@@ -176,11 +180,13 @@ def _settings(path: Path, sha256: str, raw: dict[str, Any], config: _Config) -> 
     for name in section.windows:
         if not name.isidentifier():
             raise ConfigError(f"arena.windows has the name {name!r}. Use letters, digits and underscores.")
+        if name in RANGES:
+            raise ConfigError(f"arena.windows has the name {name!r}, which stands for a range of its own. Use another.")
     for before, after in zip(windows, windows[1:], strict=False):
         _follows(before, after)
     search = Window("search", windows[0].start, windows[-1].end)
-    validation = _window("validation", section.validation, "arena.validation") if section.validation else None
-    holdout = _window("holdout", section.holdout, "arena.holdout") if section.holdout else None
+    validation = _window("validation", section.validation, "arena.validation") if section.validation is not None else None
+    holdout = _window("holdout", section.holdout, "arena.holdout") if section.holdout is not None else None
     if validation:
         _follows(windows[-1], validation)
     if holdout:
@@ -303,7 +309,8 @@ def _explain(error: ValidationError, file: str) -> str:
     if first["type"] == "missing":
         return f"{where} lacks the key {key!r}."
     path = ".".join(str(part) for part in first["loc"] if "-" not in str(part) and str(part) not in ("float", "int"))
-    return f"{path} is {first['input']!r}. {first['msg']}."
+    branches = [e["msg"] for e in error.errors() if e["loc"][:-1] == first["loc"][:-1]] if key in ("float", "int") else [first["msg"]]
+    return f"{path} is {first['input']!r}. {', or: '.join(branches)}."
 
 
 def _known_keys(parents: list[Any]) -> list[str]:

@@ -6,11 +6,9 @@ preparation leaves the old arena as it was. Pairs that an exchange has delivered
 start goes on with the next pair; there too, nothing after the search range is ever in the clear.
 """
 
-import fcntl
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from arena import candles, lock, markets, seal
-from arena.errors import ArenaError, DataError, SealError
+from arena.errors import DataError, SealError
 from arena.grid import candle_file
 from arena.ledger import LEDGER, Entry, Ledger
 from arena.lock import Lock
@@ -280,33 +278,3 @@ def source_from(description: dict[str, Any], settings: Settings) -> Source:
 
 def last_day(settings: Settings) -> str:
     return f"{(settings.holdout or settings.validation or settings.search).end:%Y-%m-%d}"
-
-
-@contextmanager
-def exclusive(root: Path) -> Iterator[None]:
-    """One preparation at a time. Raises ArenaError when another one, or an evaluation, is under way."""
-    with _locked(root, shared=False, message="another prepare.py or run.py is under way here. Wait for it to end."):
-        yield
-
-
-@contextmanager
-def shared(root: Path) -> Iterator[None]:
-    """Any number of evaluations at a time, and no preparation."""
-    with _locked(root, shared=True, message="prepare.py is under way here. Wait for it to end."):
-        yield
-
-
-@contextmanager
-def _locked(root: Path, *, shared: bool, message: str) -> Iterator[None]:
-    file = root / "user_data" / ".lock"
-    try:
-        file.parent.mkdir(exist_ok=True)
-        handle = file.open("a")
-    except OSError as error:
-        raise ArenaError(f"{file} cannot be written: {error.strerror}. The arena needs a writable user_data folder.") from None
-    with handle:
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ArenaError(message) from None
-        yield

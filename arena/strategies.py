@@ -51,6 +51,8 @@ def examine(path: Path, settings: Settings) -> Strategy:
     except UnicodeDecodeError:
         raise LoadError(f"{path.name} is not UTF-8 text") from None
     except SyntaxError as error:
+        if error.lineno is None:  # a null byte
+            raise LoadError(f"{path.name} is not Python: {error.msg}") from None
         line = (error.text or "").strip()
         raise LoadError(f"SyntaxError: {error.msg}, line {error.lineno}", (f"{path.name}:{error.lineno}: {line}",)) from None
     except (ValueError, RecursionError, MemoryError) as error:
@@ -64,7 +66,7 @@ def commits(root: Path, paths: list[Path]) -> dict[Path, str]:
     head = _git(root, "rev-parse", "--short=7", "HEAD")
     if head is None:
         return dict.fromkeys(paths, "unknown")
-    dirty = {path for path in paths if _git(root, "status", "--porcelain", "--ignored", "--", str(path))}
+    dirty = {path for path in paths if _git(root, "status", "--porcelain", "--ignored", "--", str(path)) != ""}
     return {path: head + ("+dirty" if path in dirty else "") for path in paths}
 
 

@@ -22,7 +22,7 @@ from freqtrade.enums import RunMode
 from freqtrade.exchange import Exchange
 from freqtrade.optimize.backtesting import Backtesting
 
-BOOK = {"price_side": "same", "use_order_book": False, "order_book_top": 1}
+BOOK = {"price_side": "other", "use_order_book": False, "order_book_top": 1}
 
 
 def main() -> None:

@@ -16,3 +16,18 @@ def market_data() -> Path:
         message = f"no real candles: {folder.parent.name}/{folder.name} is not beside the repository"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     return folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs minutes runs in CI, and elsewhere when it is asked for: `pytest -m slow`."""
+    if os.environ.get("CI") == "true" or config.getoption("-m"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="needs minutes: -m slow, or CI=true"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_keys(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keys of test arenas never reach the user's configuration directory."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))

@@ -147,7 +147,8 @@ def test_the_known_outages_of_the_real_candles_are_found(market_data):
 def test_gaps_are_filled_as_freqtrade_fills_them(market_data):
     for coin in PAIRS:
         frame = real(market_data, coin)
-        pd.testing.assert_frame_equal(candles.fill_gaps(frame, "1h"), ohlcv_fill_up_missing_data(frame, "1h", coin), check_exact=True)
+        expected = ohlcv_fill_up_missing_data(frame, "1h", coin)
+        pd.testing.assert_frame_equal(candles.fill_gaps(frame, "1h"), expected, check_exact=True)
 
 
 @pytest.mark.parametrize("timeframe", ["1m", "15m", "1h", "4h", "1d"])
@@ -219,7 +220,8 @@ def test_the_same_timeframe_changes_nothing_and_a_shorter_one_is_refused():
 
 def test_resampling_twice_is_resampling_once():
     frame = walk(24 * 30)
-    pd.testing.assert_frame_equal(candles.resample(candles.resample(frame, "4h"), "1d"), candles.resample(frame, "1d"), rtol=1e-12)
+    twice = candles.resample(candles.resample(frame, "4h"), "1d")
+    pd.testing.assert_frame_equal(twice, candles.resample(frame, "1d"), rtol=1e-12)
 
 
 def test_fewer_than_two_candles_give_none():
@@ -252,7 +254,8 @@ def test_tick_sizes_of_any_slice_follow_from_decimals_that_were_counted_once(mar
             first = int(rng.integers(len(frame) - size))
             part = slice(first, first + size)
             expected = get_tick_size_over_time(frame.iloc[part].copy())
-            pd.testing.assert_series_equal(candles.monthly_tick(frame["date"].iloc[part], counted[part]), expected, check_exact=True)
+            got = candles.monthly_tick(frame["date"].iloc[part], counted[part])
+            pd.testing.assert_series_equal(got, expected, check_exact=True)
 
 
 @pytest.mark.parametrize("digits", range(15))

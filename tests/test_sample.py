@@ -68,12 +68,10 @@ def test_returns_themselves_hardly_correlate_over_time(markets):
 
 
 def test_jumps_stand_out_from_the_hours_around_them(markets):
-    """A Gaussian with the volatility of the last day passes seven of its standard deviations once in 1e11 hours."""
-    for market in markets:
-        for frame in market.values():
-            r = returns(frame)
-            far = r.abs() > 7 * r.rolling(24).std().shift(1)
-            assert 5 < far.sum() / 3 < 80
+    """Hours a year beyond ten standard deviations of the last day: about 2.4, and 0.3 if bars did not burst."""
+    frames = [frame for market in markets for frame in market.values()]
+    far = [(returns(f).abs() > 10 * returns(f).rolling(24).std().shift(1)).sum() / 3 for f in frames]
+    assert 1.2 < np.mean(far) < 6
 
 
 def test_pairs_share_a_market_factor(markets):
@@ -102,7 +100,11 @@ def test_volume_rises_with_volatility_and_persists(markets):
 
 def test_volatility_rises_when_the_market_falls(markets):
     """Mean correlation of a return with the absolute returns of the next 12 hours."""
-    effect = [correlation(returns(f)[:-12], returns(f).abs()[::-1].rolling(12).sum()[::-1].shift(-1)[:-12]) for m in markets for f in m.values()]
+    effect = []
+    for market in markets:
+        for frame in market.values():
+            r = returns(frame)
+            effect.append(correlation(r[:-12], r.abs().rolling(12).sum().shift(-12)[:-12]))
     assert -0.15 < np.mean(effect) < -0.01
 
 
@@ -115,11 +117,10 @@ def test_regimes_of_months_move_all_pairs_together():
     assert 4 < (np.abs(np.diff(yearly)) > 0.5).sum() < 25
 
 
-def test_prices_stay_plausible():
-    for seed in SEEDS:
-        last = [frame.close.iloc[-1] for frame in hourly("market", seed).values()]
-        assert 1_500 < last[0] < 1_000_000
-        assert 0.2 < last[4] < 10_000
+def test_prices_stay_plausible(markets):
+    for market in markets:
+        assert 1_500 < market["BTC/USDT"].close.min() < market["BTC/USDT"].close.max() < 300_000
+        assert 0.2 < market["AVAX/USDT"].close.min() < market["AVAX/USDT"].close.max() < 5_000
 
 
 # candles
@@ -138,8 +139,8 @@ def test_candles_are_valid(kind):
         assert (frame.low <= frame[["open", "close"]].min(axis=1)).all()
         assert (frame.high >= frame[["open", "close"]].max(axis=1)).all()
         assert (frame[CANDLE_COLUMNS[1:]] > 0).all().all()
-        for columns, step in ((["open", "high", "low", "close"], steps[pair]["precision"]["price"]), (["volume"], steps[pair]["precision"]["amount"])):
-            decimals = round(-np.log10(step))
+        for step, columns in (("price", ["open", "high", "low", "close"]), ("amount", ["volume"])):
+            decimals = round(-np.log10(steps[pair]["precision"][step]))
             assert (frame[columns].round(decimals) == frame[columns]).all().all()
 
 
@@ -192,20 +193,18 @@ def test_start_and_end_are_both_included():
 
 def test_one_seed_gives_the_same_candles_and_another_seed_others():
     def month(kind: str, seed: int) -> pd.DataFrame:
-        return SampleSource(kind, seed).candles("BTC/USDT", "1h", datetime(2019, 2, 1, tzinfo=UTC), datetime(2019, 3, 1, tzinfo=UTC))
+        return SampleSource(kind, seed).candles("BTC/USDT", "1h", START, START + timedelta(days=30))
 
     pd.testing.assert_frame_equal(month("market", 5), month("market", 5), check_exact=True)
     for kind, seed in (("market", 6), ("null", 5), ("planted", 5)):
-        assert not set(month("market", 5).close) & set(month(kind, seed).close)
+        both = month("market", 5).merge(month(kind, seed), on="date")
+        assert len(both) > 650
+        assert (both.close_x != both.close_y).mean() > 0.99
 
 
 def test_known_candles_come_back_on_every_platform():
-    """Rounding may move a price by a tick where arithmetic differs in its last bit; these are far from such a border."""
     frame = SampleSource("market", 7).candles("BTC/USDT", "1h", START, START)
-    assert frame.iloc[0, 1:].tolist() == KNOWN
-
-
-KNOWN: list[float] = []
+    assert frame.iloc[0, 1:].tolist() == [80416.15, 81456.13, 80161.12, 80219.57, 2205.5677]
 
 
 def test_a_part_of_the_market_equals_the_slice_of_the_whole():
@@ -242,7 +241,7 @@ def test_a_longer_timeframe_is_the_aggregation_of_a_shorter_one(fine, coarse, ru
 # nothing to find, and something to find
 
 
-def sharpes(kind: str, seed: int, *, fee: float = FEE, end: datetime = END) -> dict[str, float]:
+def sharpes(market: dict[str, pd.DataFrame], *, fee: float = FEE) -> dict[str, float]:
     """
     Annualised Sharpe ratio by rule; a fifth of the account per pair, held from the open after the signal.
 
@@ -254,7 +253,7 @@ def sharpes(kind: str, seed: int, *, fee: float = FEE, end: datetime = END) -> d
     gains: dict[str, list[pd.Series]] = {"trend": [], "knowing": [], "hold": []}
     mean_reversion = np.log(2) / EDGE_HALF_LIFE_DAYS / 24
     decay = np.sqrt(mean_reversion**2 + 2 * mean_reversion * EDGE**2 / (365 * 24))
-    for pair, frame in hourly(kind, seed, end=end).items():
+    for pair, frame in market.items():
         close = frame.close.to_numpy()
         high, low = frame.high.rolling(120).max().shift().to_numpy(), frame.low.rolling(60).min().shift().to_numpy()
         estimate = lfilter([1.0], [1.0, -np.exp(-decay)], np.diff(np.log(close), prepend=np.log(close[0])))
@@ -307,9 +306,9 @@ def test_in_the_null_the_past_does_not_correlate_with_the_next_return(nulls):
 
 
 def test_in_the_null_the_price_is_a_martingale_not_its_logarithm(nulls):
-    """At a volatility so high that a fair logarithm would raise the mean price by 40 % within 100 bars."""
+    """At a volatility so high that a fair logarithm would raise the mean price by 30 % within 100 bars."""
     factor = sample._make_factor(sample._KINDS["null"], 0, 100)
-    wild = sample._Pair(20.0, 1.0, 40.0, sample.ORIGIN, 6e7)
+    wild = sample._Pair(20.0, 1.0, 80.0, sample.ORIGIN, 6e7)
     last = [sample._bars(sample._KINDS["null"], seed, "NEW/USDT", wild, factor, 100)[3, -1] for seed in range(500)]
     assert np.mean(last) / 10**wild.decimals == pytest.approx(20.0, rel=0.12)
     assert np.mean([returns(frame).mean() for market in nulls for frame in market.values()]) < 0
@@ -327,14 +326,15 @@ def test_in_the_null_orders_inside_a_candle_are_fair(nulls):
         assert abs(gains.mean() / gains.std()) < 0.007, level
 
 
-def test_rules_earn_nothing_in_the_null_and_the_planted_edge_pays():
-    null = pd.DataFrame([sharpes("null", seed, fee=0.0) for seed in range(5)]).mean()
-    planted = pd.DataFrame([sharpes("planted", seed) for seed in range(5)]).mean()
-    print(null, planted)
-    assert (null.abs() < 0.7).all()
-    assert planted.trend > 0.8
-    assert planted.knowing > 0.9
-    assert abs(planted.hold) < 0.8
+def test_rules_earn_nothing_in_the_null_and_the_planted_edge_pays(nulls):
+    """Three years have a standard error of 0.6 in one seed, about 0.25 in the mean of six."""
+    null = pd.DataFrame([sharpes(market, fee=0.0) for market in nulls]).mean()
+    planted = pd.DataFrame([sharpes(hourly("planted", seed)) for seed in range(len(nulls))]).mean()
+    assert (null.abs() < 0.6).all()
+    assert (planted - null)[["trend", "knowing"]].min() > 0.8
+    assert planted[["trend", "knowing"]].min() > 0.5
+    assert planted[["trend", "knowing"]].max() < 2.5
+    assert abs(planted.hold) < 0.6
 
 
 def test_planted_differs_from_null_in_its_drift_alone():
@@ -351,7 +351,12 @@ def test_planted_differs_from_null_in_its_drift_alone():
 
 @pytest.mark.parametrize(
     ("kind", "seed", "message"),
-    [("bull", 0, "'bull'. Known: market, null, planted"), ("null", -1, "whole number"), ("null", 1.5, "whole number"), ("null", True, "whole number")],
+    [
+        ("bull", 0, "'bull'. Known: market, null, planted"),
+        ("null", -1, "is -1. Use a whole number"),
+        ("null", 1.5, "is 1.5. Use a whole number"),
+        ("null", True, "is True. Use a whole number"),
+    ],
 )
 def test_unknown_kinds_and_seeds_are_refused(kind, seed, message):
     with pytest.raises(DataError, match=message):
@@ -393,13 +398,18 @@ def test_metadata_has_ccxts_fields_and_a_tick_for_every_price_level():
 
 
 @pytest.mark.slow
-def test_the_documented_sharpe_ratios_hold():
-    """The numbers in the module's docstring: means over 100 seeds, five pairs, 2021 to 2025."""
+@pytest.mark.parametrize(
+    ("kind", "fee", "expected"),
+    [
+        ("planted", 0.0, {"knowing": 1.58, "trend": 1.52, "hold": -0.02}),
+        ("planted", FEE, {"knowing": 1.41, "trend": 1.31, "hold": -0.02}),
+        ("null", 0.0, {"knowing": -0.04, "trend": -0.01, "hold": -0.02}),
+        ("null", FEE, {"knowing": -0.23, "trend": -0.25, "hold": -0.02}),
+    ],
+)
+def test_the_documented_sharpe_ratios_hold(kind, fee, expected):
+    """The table in the module's docstring: means over 100 seeds, 2021 to 2025."""
     end = datetime(2025, 12, 31, 23, tzinfo=UTC)
-    for (kind, fee), expected in DOCUMENTED.items():
-        found = pd.DataFrame([sharpes(kind, seed, fee=fee, end=end) for seed in range(100)])
-        for rule, value in expected.items():
-            assert found[rule].mean() == pytest.approx(value, abs=0.02), (kind, fee, rule)
-
-
-DOCUMENTED: dict[tuple[str, float], dict[str, float]] = {}
+    found = pd.DataFrame([sharpes(hourly(kind, seed, end=end), fee=fee) for seed in range(100)]).mean()
+    for rule, value in expected.items():
+        assert found[rule] == pytest.approx(value, abs=0.01), rule

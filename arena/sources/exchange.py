@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 IMPORT_S = 120.0
 """For starting the helper and importing FreqTrade, which needs no network; 6 s on a slow core."""
 NO_NETWORK_S, MARKETS_S = 28.0, 10.0
-"""Until the list of markets is there, the import included; and what it gets at least. FreqTrade's own retries would take 40 s and more."""
+"""Until the list of markets is there, the import included; and what it gets at least. FreqTrade would retry for 40 s and more."""
 STRETCH_S = 180.0
 """For one stretch of candles. Each request has ccxt's own timeout; this one is behind it."""
 STRETCH_CANDLES, STRETCH_DAYS = 10_000, 120
@@ -44,7 +44,8 @@ STRETCH_CANDLES, STRETCH_DAYS = 10_000, 120
 ARCHIVE = "https://data.binance.vision"
 ARCHIVE_S = 5.0
 OTHERWISE = (
-    "Check the network; or use candle files with `uv run prepare.py --from PATH`, or a sample market with `uv run prepare.py --sample`."
+    "Check the network; or use candle files with `uv run prepare.py --from PATH`, "
+    "or a sample market with `uv run prepare.py --sample`."
 )
 
 
@@ -94,7 +95,7 @@ class ExchangeSource:
         return candles.check(pd.concat(frames, ignore_index=True), pair, timeframe, self.label)
 
     def markets(self, pairs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-        """ccxt's structures of these pairs as plain JSON data, without the exchange's raw answer. Raises DataError for an unknown pair."""
+        """ccxt's structures of these pairs as plain JSON data, without its raw answer. Raises DataError for an unknown pair."""
         self._start()
         return json.loads(self._ask(("markets", pairs), STRETCH_S, "markets"))
 
@@ -113,7 +114,7 @@ class ExchangeSource:
         if not self._process:
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs, self._config), daemon=True, name=f"{self.label} downloader")
+            self._process = context.Process(target=_serve, args=(theirs, self._config), daemon=True, name="downloader")
             self._process.start()
             theirs.close()  # so that the end of the helper is the end of the pipe
             self._ask(("imported",), IMPORT_S, "start of FreqTrade")
@@ -135,10 +136,10 @@ class ExchangeSource:
                     return answer
                 raise DataError(f"{self.label}, {what}: {answer}")
         except (EOFError, OSError):
-            self._process.join()
+            self._process.join(5)
             code = self._process.exitcode
             self.close()
-            raise DataError(f"{self.label}, {what}: the downloader ended unexpectedly with exit code {code}. Run it again.") from None
+            raise DataError(f"{self.label}, {what}: the downloader ended with exit code {code}. Run it again.") from None
         self.close()
         raise DataError(f"{self.label}, {what}: no answer within {seconds:.0f} s. {OTHERWISE}")
 
@@ -185,7 +186,7 @@ def _serve(connection: Connection, config: dict[str, Any]) -> None:
             answer = True, getattr(downloader, name)(*arguments)
         except _Refused as error:
             answer = False, str(error)
-        except Exception as error:  # noqa: BLE001  the border of the process: whatever the libraries raise is a failed download
+        except Exception as error:  # the border of the process: whatever the libraries raise is a failed download
             answer = False, f"{_reason(error)}. {OTHERWISE}"
         connection.send(answer)
 
@@ -226,8 +227,8 @@ class _Downloader:
         try:
             self._exchange = ExchangeResolver.load_exchange(self._config, validate=False)
         except OperationalException as error:
-            near = get_close_matches(name, ccxt.exchanges, n=3)
-            raise _Refused(f"{_one_line(error)}. {'Did you mean ' + ', '.join(near) + '?' if near else 'Correct exchange.name.'}") from None
+            near = ", ".join(get_close_matches(name, ccxt.exchanges, n=3))
+            raise _Refused(f"{_one_line(error)}. {f'Did you mean {near}?' if near else 'Correct exchange.name.'}") from None
         if not self._exchange.markets:
             raise _Refused(f"{self._reasons.last or 'the answer holds none'}. {OTHERWISE}")
 
@@ -263,11 +264,12 @@ class _Downloader:
         return spot[pair]
 
     def _skip_archive_that_is_silent(self, timeframe: str) -> None:
-        """FreqTrade would wait five minutes a file, four times, for an archive behind a firewall; the exchange itself has the same candles."""
+        """FreqTrade would wait twenty minutes for an archive that never answers; the REST API has the same candles."""
         import requests
 
         section = self._config["exchange"]
-        if TIMEFRAME_MINUTES[timeframe] < 60 and hasattr(self._exchange, "get_historic_ohlcv_fast") and "only_from_ccxt" not in section:
+        has_archive = TIMEFRAME_MINUTES[timeframe] < 60 and hasattr(self._exchange, "get_historic_ohlcv_fast")
+        if has_archive and "only_from_ccxt" not in section:
             try:
                 requests.head(ARCHIVE, timeout=ARCHIVE_S)
                 section["only_from_ccxt"] = False

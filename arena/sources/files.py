@@ -11,6 +11,7 @@ What is ambiguous is refused and never guessed. Not read: FreqTrade's json and h
 
 import json
 import re
+import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,9 @@ class FileSource:
         frame = self._widen(_read(file, pair, where), pair, where)
         own = named or _timeframe_of(frame) or timeframe
         if candles.step_ms(own) > step or step % candles.step_ms(own):
-            raise DataError(f"{where} holds {own} candles of {pair}, from which {timeframe} cannot be made. Give a file of {timeframe}.")
+            raise DataError(
+                f"{where} holds {own} candles of {pair}, from which {timeframe} cannot be made. Give a file of {timeframe}."
+            )
         frame = candles.check(frame, pair, own, where)
         if own != timeframe:
             self._note(f"{pair}: {timeframe} candles are resampled from {own} in {where}.")
@@ -115,7 +118,9 @@ class FileSource:
         """The file to read and the timeframe in its name, if any."""
         if self.path.is_file():
             if self._only_pair not in ("", pair):
-                raise DataError(f"{self.path.name} is one file, but {self._only_pair} and {pair} were asked. Give a folder with a file a pair.")
+                raise DataError(
+                    f"{self.path.name} is one file, but {self._only_pair} and {pair} were asked. Give a folder of files."
+                )
             _suffix(self.path)
             self._only_pair = pair
             return self.path, _split(self.path)[1]
@@ -184,7 +189,9 @@ def _suffix(file: Path) -> str:
     for suffix in SUFFIXES:
         if file.name.lower().endswith(suffix):
             return suffix
-    raise DataError(f"{file.name} is no candle file. Known: {', '.join(SUFFIXES)}; FreqTrade's convert-data makes feather of its others.")
+    raise DataError(
+        f"{file.name} is no candle file. Known: {', '.join(SUFFIXES)}; FreqTrade's convert-data makes feather of its others."
+    )
 
 
 def _is_candles(file: Path) -> bool:
@@ -230,7 +237,7 @@ def _read(file: Path, pair: str, where: str) -> pd.DataFrame:
     """The file's columns under the arena's names, dates in UTC."""
     try:
         raw = _open(file)
-    except (OSError, ValueError, pd.errors.ParserError) as error:  # pyarrow's errors are OSError and ValueError
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # what pandas' and pyarrow's own errors are
         raise DataError(f"{where} cannot be read: {str(error).splitlines()[0]}. Write it again, or convert it to CSV.") from None
     if not isinstance(raw.index, pd.RangeIndex):
         if _suffix(file).startswith(".csv"):  # pandas would shift every column by one
@@ -253,13 +260,13 @@ def _open(file: Path) -> pd.DataFrame:
         case ".parquet":
             return pd.read_parquet(file)
         case _:
-            return pd.read_csv(file, skipinitialspace=True, encoding="utf-8-sig", float_precision="round_trip")
+            return pd.read_csv(file, skipinitialspace=True, encoding="utf-8-sig")
 
 
 def _column(raw: pd.DataFrame, name: str, pair: str) -> str | None:
     """
-    The file's column for one of ours. Of several time columns one that needs no interpretation is taken (numbers, or a date type);
-    of several volumes the base currency's, which is FreqTrade's.
+    The file's column for one of ours. Of several time columns one that needs no interpretation is taken (numbers, or a
+    date type); of several volumes the base currency's, which is FreqTrade's.
     """
     headers = {" ".join(column.lower().replace("_", " ").split()): column for column in reversed(raw.columns)}
     wanted = HEADERS[name]
@@ -309,7 +316,9 @@ def _from_text(texts: pd.Series, where: str) -> pd.Series:
         first = texts[wrong].iloc[0]
         if re.match(_DAY + r"[T ]\d", first):
             raise DataError(f"{where} has the date {first}, a time of day without a timezone. Add Z or +00:00 when it is UTC.")
-        raise DataError(f"{where} has the date {first!r}. Expected 2021-01-01, 2021-01-01 12:00:00+00:00, or a number since 1970.")
+        raise DataError(
+            f"{where} has the date {first!r}. Expected 2021-01-01, 2021-01-01 12:00:00+00:00, or a number since 1970."
+        )
     try:
         return pd.to_datetime(texts.str.replace(" ?UTC$", "Z", regex=True), utc=True, format="ISO8601").dt.as_unit("ms")
     except ValueError as error:

@@ -1,0 +1,99 @@
+"""Small prepared arenas in temporary folders: the real preparation, the real workers, little data."""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import rapidjson
+
+from arena import settings, store
+from arena.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT = rapidjson.loads((ROOT / "config.json").read_text())
+
+SMALL = {
+    "exchange": {"name": "binance", "pair_whitelist": ["BTC/USDT", "ETH/USDT"]},
+    "max_open_trades": 2,
+    "arena": {
+        "warmup_from": "20210101",
+        "windows": {"spring": "20210301-20210601", "summer": "20210601-20210901"},
+        "validation": "20210901-20211001",
+        "holdout": "20211001-20211101",
+    },
+}
+"""Two pairs, half a year in two windows, two months of history; validation and holdout of a month."""
+
+
+def configured(folder: Path, **changes: Any) -> Settings:
+    """A repository with the shipped config.json, changed by SMALL and then by `changes`; "arena" is merged by key."""
+    config = copy.deepcopy(DEFAULT)
+    for layer in (SMALL, changes):
+        section = config["arena"] | layer.get("arena", {})
+        config |= {**layer, "arena": section}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "user_data" / "strategies").mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    return settings.load(folder / "config.json")
+
+
+def prepared(folder: Path, source: dict[str, Any] | None = None, **changes: Any) -> Settings:
+    """As `configured`, with candles from the sample market, or from the source described."""
+    arena = configured(folder, **changes)
+    store.prepare(arena, store.source_from(source or {"kind": "sample", "market": "market", "seed": 1}, arena), None, lambda line: None)
+    return arena
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of what the repository's commands need, for tests that start them as a user does."""
+    for name in ("arena", "examples", "prepare.py", "run.py", "config.json"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "user_data" / "strategies").mkdir(parents=True)
+    return folder
+
+
+STRATEGY = '''\
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class {name}(IStrategy):
+    timeframe = "1h"
+    startup_candle_count = 30
+    minimal_roi = {{"0": 10}}
+    stoploss = -0.10
+{extra}
+    def populate_indicators(self, dataframe, metadata):
+        dataframe["fast"] = ta.EMA(dataframe, timeperiod=8)
+        dataframe["slow"] = ta.EMA(dataframe, timeperiod=24)
+{indicators}
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["fast"] > dataframe["slow"], "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["fast"] < dataframe["slow"], "exit_long"] = 1
+        return dataframe
+{callbacks}
+'''
+
+
+def strategy(arena: Settings, name: str = "Cross", *, extra: str = "", indicators: str = "", callbacks: str = "") -> Path:
+    """A moving-average cross that trades often, with lines put into the class, into its indicators, or after its methods."""
+
+    def indented(text: str, depth: int) -> str:
+        return "\n".join(" " * depth + line if line else line for line in text.splitlines())
+
+    file = arena.root / "user_data" / "strategies" / f"{name}.py"
+    file.write_text(
+        STRATEGY.format(name=name, extra=indented(extra, 4), indicators=indented(indicators, 8), callbacks=indented(callbacks, 4))
+    )
+    return file

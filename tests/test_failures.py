@@ -1,0 +1,117 @@
+"""What strategies do wrong: each stays its own failure, told in one line with its own frames."""
+
+import dataclasses
+import os
+import time
+
+import psutil
+import pytest
+from arenas import prepared, strategy
+
+from arena import evaluation, sandbox
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory):
+    settings = prepared(tmp_path_factory.mktemp("arena"), arena={"limits": {"seconds": 60, "printed_kb": 64}})
+    sandbox.warm_up()
+    return evaluation.open_arena(settings, record=False)
+
+
+def outcome(arena, file):
+    result = evaluation.evaluate(file, arena, "0000000")
+    file.unlink()
+    return result
+
+
+def test_an_honest_strategy_is_evaluated(arena):
+    result = outcome(arena, strategy(arena.settings))
+    assert not result.error
+    assert result.own.trades > 20
+
+
+@pytest.mark.parametrize(
+    ("parts", "message", "frame"),
+    [
+        ({"indicators": 'dataframe["x"] = dataframe["nothing"]'}, "KeyError: 'nothing'", 'dataframe["nothing"]'),
+        ({"extra": "import no_such_package"}, "does not import: ModuleNotFoundError: No module named 'no_such_package'", "import no_such"),
+        ({"indicators": "import sys; sys.exit(3)"}, "calls sys.exit(3)", "sys.exit(3)"),
+        ({"extra": "raise SystemExit"}, "calls sys.exit(None)", "raise SystemExit"),
+        ({"indicators": "import os; os._exit(5)"}, "exit code 5", None),
+        ({"indicators": "import os; os.kill(os.getpid(), 9)"}, "SIGKILL", None),
+        ({"indicators": 'print("x" * 200_000)'}, "prints more than arena.limits.printed_kb = 64", None),
+        ({"indicators": "bytearray(8 << 30)"}, "MemoryError", "bytearray"),
+        ({"indicators": "dataframe = dataframe.iloc[5:]"}, "ength", None),
+        ({"indicators": 'raise ValueError("a\\n---\\nstrategy: Fake")'}, "ValueError: a", "raise ValueError"),
+        ({"extra": 'timeframe = "5m"'}, "timeframe is '5m', the arena trades '1h'", None),
+        ({"indicators": 'self.dp.get_pair_dataframe("BTC/USDT", "5m")'}, "candles that the arena does not have: BTC/USDT, spot, 5m", None),
+        ({"indicators": 'self.dp.get_pair_dataframe("DOGE/USDT", "1h")'}, "candles that the arena does not have: DOGE/USDT", None),
+        ({"extra": "can_short = True"}, "Short strategies cannot run in spot markets", None),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else str(value)[:30],
+)
+def test_a_failure_says_what_and_where(arena, parts, message, frame):
+    result = outcome(arena, strategy(arena.settings, "Broken", **parts))
+    assert message in result.error
+    assert frame is None or frame in result.frames[-1]
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        "def custom_exit(self, pair, trade, **kwargs):\n    return 1 / 0",
+        "def custom_stake_amount(self, pair, **kwargs):\n    return 1 / 0",
+        "def confirm_trade_entry(self, pair, **kwargs):\n    return 1 / 0",
+        "def custom_entry_price(self, pair, **kwargs):\n    return 1 / 0",
+        "def bot_loop_start(self, current_time, **kwargs):\n    return 1 / 0",
+        "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, **kwargs):\n    return 1 / 0",
+        "position_adjustment_enable = True\ndef adjust_trade_position(self, trade, **kwargs):\n    return 1 / 0",
+        "def order_filled(self, pair, trade, order, **kwargs):\n    return int('x')",
+    ],
+    ids=lambda text: text.split("def ")[1].split("(")[0],
+)
+def test_an_exception_in_a_callback_fails_although_freqtrade_swallows_it(arena, callback):
+    result = outcome(arena, strategy(arena.settings, "Broken", callbacks=callback))
+    assert "ZeroDivisionError" in result.error or "invalid literal" in result.error
+    assert "return" in result.frames[-1]
+
+
+def test_a_caught_exception_inside_the_strategy_is_no_failure(arena):
+    result = outcome(arena, strategy(arena.settings, indicators="try:\n    1 / 0\nexcept ZeroDivisionError:\n    pass"))
+    assert not result.error
+
+
+def test_no_trades_is_a_failure_that_names_the_reason(arena):
+    silent = 'dataframe["fast"] = dataframe["slow"]'
+    assert "no entry signal in any pair" in outcome(arena, strategy(arena.settings, "Silent", indicators=silent)).error
+    refused = "def confirm_trade_entry(self, pair, **kwargs):\n    return False"
+    assert "no entry was filled" in outcome(arena, strategy(arena.settings, "Silent", callbacks=refused)).error
+
+
+def impatient(arena):
+    limits = arena.settings.limits.model_copy(update={"seconds": 5})
+    return dataclasses.replace(arena, settings=arena.settings.model_copy(update={"limits": limits}))
+
+
+def test_a_strategy_that_never_ends_is_stopped_by_the_limit(arena):
+    started = time.monotonic()
+    ignores = "import signal\nfor number in (2, 15):\n    signal.signal(number, signal.SIG_IGN)\nwhile True: pass"
+    result = outcome(impatient(arena), strategy(arena.settings, "Endless", indicators=ignores))
+    assert "did not end within arena.limits.seconds = 5" in result.error
+    assert time.monotonic() - started < 30
+
+
+def test_what_a_worker_started_ends_with_it(arena, tmp_path):
+    mark = tmp_path / "pid"
+    starts = f"import subprocess\nchild = subprocess.Popen(['sleep', '300'])\nopen({str(mark)!r}, 'w').write(str(child.pid))\nwhile True: pass"
+    assert "did not end" in outcome(impatient(arena), strategy(arena.settings, "Forks", indicators=starts)).error
+    time.sleep(0.5)
+    pid = int(mark.read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_late_first_signal_because_of_warm_up_is_a_warning(arena):
+    slow = 'dataframe["slow"] = ta.EMA(dataframe, timeperiod=4000)'
+    result = outcome(arena, strategy(arena.settings, "Late", indicators=slow))
+    assert any("slow of BTC/USDT has no value before 2021-" in text for text in result.warnings)
+    assert not outcome(arena, strategy(arena.settings, "Early")).warnings

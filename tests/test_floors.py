@@ -1,0 +1,184 @@
+"""The architecture, as a test: imports go down, FreqTrade stays in the worker, files and functions stay short."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+FLOORS = [
+    {"errors", "records", "sources"},  # sources: the Protocol alone; each source is a module of its own
+    {"settings"},
+    {"metrics", "booking", "gates", "candles"},
+    {"significance", "baseline", "report"},  # the last floor of pure functions
+    {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "sources.files", "sources.exchange", "sources.sample"},
+    {"store", "backtest"},
+    {"worker"},
+    {"sandbox"},
+    {"evaluation"},
+    {"rounds"},
+]
+LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
+PURE = {module for floor in FLOORS[:4] for module in floor} - {"settings"}
+"""They read no file, no clock and no network."""
+WITH_FREQTRADE = {"backtest", "sources.exchange"}
+MAX_LINES, MAX_FUNCTION_LINES = 400, 60
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT / "arena").with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in sorted((ROOT / "arena").rglob("*.py")) if path != ROOT / "arena" / "__init__.py"}
+SCRIPTS = {path.name: path for path in sorted(ROOT.glob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in (MODULES | SCRIPTS).items()}
+
+
+def imports(tree):
+    """Full names of what a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def of_arena(tree):
+    """Modules of arena/ that a module imports."""
+    for name in imports(tree):
+        parts = name.split(".")
+        if parts[0] == "arena":
+            yield next(m for m in (".".join(parts[1:4]), ".".join(parts[1:3]), parts[1]) if m in LEVEL or m in MODULES)
+
+
+def top_level(tree):
+    """The statements that run on import: not those inside functions, nor those for type checkers alone."""
+    nodes = list(tree.body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            nodes += node.orelse
+            continue
+        yield node
+        nodes += ast.iter_child_nodes(node)
+
+
+def imports_on_import(tree):
+    return [name for node in top_level(tree) if isinstance(node, ast.Import | ast.ImportFrom) for name in imports(node)]
+
+
+def test_every_module_has_a_floor():
+    assert set(MODULES) == set(LEVEL)
+    assert len(LEVEL) == sum(map(len, FLOORS))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down(module):
+    for other in of_arena(TREES[module]):
+        assert LEVEL[other] < LEVEL[module], f"{module} imports {other}, which is not below it"
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {module: set(of_arena(TREES[module])) for module in MODULES}
+    while leaves := {module for module, below in graph.items() if not below}:
+        graph = {module: below - leaves for module, below in graph.items() if module not in leaves}
+    assert not graph
+
+
+@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - WITH_FREQTRADE))
+def test_freqtrade_is_imported_by_two_modules_alone(name):
+    assert not [other for other in imports(TREES[name]) if other.split(".")[0] in ("freqtrade", "ccxt")]
+
+
+def test_the_exchange_imports_freqtrade_inside_its_helper_alone():
+    assert any(other.startswith("freqtrade") for other in imports(TREES["sources.exchange"]))
+    assert not [other for other in imports_on_import(TREES["sources.exchange"]) if other.split(".")[0] in ("freqtrade", "ccxt")]
+
+
+@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - {"worker"}))
+def test_the_backtest_is_imported_by_the_worker_alone(name):
+    assert "backtest" not in of_arena(TREES[name])
+
+
+def test_the_worker_imports_the_backtest_inside_a_function():
+    assert "backtest" in of_arena(TREES["worker"])
+    assert not [other for other in imports_on_import(TREES["worker"]) if "backtest" in other]
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_pure_modules_touch_neither_disk_nor_clock_nor_network(module):
+    world = {
+        "os",
+        "io",
+        "sys",
+        "time",
+        "subprocess",
+        "socket",
+        "shutil",
+        "tempfile",
+        "sqlite3",
+        "multiprocessing",
+        "threading",
+        "random",
+        "requests",
+    }
+    assert not world & {other.split(".")[0] for other in imports(TREES[module])}
+    called = {node.func.id for node in ast.walk(TREES[module]) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"open", "print", "input", "exec", "eval"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_unpickles(module):
+    """Unpickling what a worker sent would run its code here."""
+    assert not {"pickle", "cloudpickle", "joblib", "dill", "marshal", "shelve"} & {
+        other.split(".")[0] for other in imports(TREES[module])
+    }
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_files_stay_short(name):
+    assert (MODULES | SCRIPTS)[name].read_text().count("\n") <= MAX_LINES
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_functions_stay_short(name):
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno + 1 <= MAX_FUNCTION_LINES, (
+                f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
+            )
+
+
+def loaded(statement):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(done.stdout.split())
+
+
+def test_the_trusted_process_never_loads_freqtrade():
+    modules = loaded(
+        "import arena.evaluation, arena.rounds, arena.store, arena.sources.files, arena.sources.sample, run, prepare"
+    )
+    assert {"arena.evaluation", "arena.rounds", "arena.store", "arena.worker", "run", "prepare"} <= modules
+    assert not {name for name in modules if name.split(".")[0] in ("freqtrade", "ccxt", "talib")}
+    assert "arena.backtest" not in modules
+
+
+def test_an_entry_script_does_nothing_on_import():
+    for script in SCRIPTS.values():
+        body = ast.parse(script.read_text()).body
+        for node in body:
+            allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Expr, ast.If)
+            assert isinstance(node, allowed)
+            assert not isinstance(node, ast.Expr) or isinstance(node.value, ast.Constant)
+            assert not isinstance(node, ast.If) or ast.unparse(node.test) == "__name__ == '__main__'"

@@ -1,0 +1,234 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builders import DAY, HOUR, START_MS, market, orders, window
+
+from arena.booking import book
+from arena.metrics import between, calmar, curve_figures, daily_equity, max_drawdown, measure, sharpe, sortino, trade_figures
+from arena.records import Trade
+
+YEAR = math.sqrt(365)
+
+
+def returns(*values):
+    return np.array(values, dtype=np.float64)
+
+
+def test_sharpe_is_mean_over_deviation_of_the_sample():
+    # mean 0.01; deviations 0.01, -0.02, 0.01: variance 0.0006 / 2
+    assert sharpe(returns(0.02, -0.01, 0.02)) == pytest.approx(0.01 / math.sqrt(0.0003) * YEAR, rel=1e-12)
+
+
+def test_sharpe_of_a_losing_account_is_negative():
+    assert sharpe(returns(-0.02, 0.01, -0.02)) == pytest.approx(-0.01 / math.sqrt(0.0003) * YEAR, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(), (0.01,), (0.0, 0.0, 0.0), (0.01, 0.01), (0.1 + 0.2, 0.3)],
+    ids=["none", "one day", "cash", "constant", "constant but for rounding"],
+)
+def test_sharpe_without_variation_is_nan(values):
+    assert math.isnan(sharpe(returns(*values)))
+
+
+def test_returns_that_vary_a_little_have_a_sharpe():
+    assert sharpe(returns(1e-12, 2e-12)) == pytest.approx(1.5 / math.sqrt(0.5) * YEAR, rel=1e-9)
+
+
+def test_sortino_counts_every_day_and_only_losses():
+    # mean 0.01 / 4; downside sqrt((0.03**2 + 0.01**2) / 4)
+    values = returns(0.04, -0.03, 0.01, -0.01)
+    assert sortino(values) == pytest.approx(0.0025 / math.sqrt(0.001 / 4) * YEAR, rel=1e-12)
+
+
+@pytest.mark.parametrize("values", [(), (0.01, 0.02), (0.0, 0.0)], ids=["none", "only winners", "cash"])
+def test_sortino_without_a_losing_day_is_nan(values):
+    assert math.isnan(sortino(returns(*values)))
+
+
+@pytest.mark.parametrize(
+    ("equity", "expected"),
+    [
+        ([100, 120, 90, 110], 0.25),  # 120 to 90
+        ([100, 80, 200, 150], 0.25),  # 200 to 150, and not 100 to 80
+        ([100, 50, 25], 0.75),
+        ([100, 101, 102], 0.0),
+        ([100], 0.0),
+    ],
+)
+def test_drawdown_is_the_largest_loss_from_a_peak(equity, expected):
+    assert max_drawdown(np.array(equity, float)) == expected
+
+
+def test_calmar_compounds_to_a_year():
+    # 10 % in half a year are 21 % in a whole one
+    assert calmar(0.10, 0.05, 365 / 2) == pytest.approx(0.21 / 0.05, rel=1e-12)
+    assert calmar(-0.19, 0.2, 730) == pytest.approx(-0.1 / 0.2, rel=1e-12)
+
+
+@pytest.mark.parametrize("arguments", [(0.1, 0.0, 365), (0.1, 0.1, 0), (-1.0, 1.0, 365), (np.nan, 0.1, 365), (0.1, np.nan, 365)])
+def test_calmar_without_a_drawdown_or_a_profit_that_compounds_is_nan(arguments):
+    assert math.isnan(calmar(*arguments))
+
+
+def test_every_argument_of_calmar_matters():
+    assert (
+        len({calmar(*arguments) for arguments in [(0.1, 0.05, 100), (0.2, 0.05, 100), (0.1, 0.06, 100), (0.1, 0.05, 101)]}) == 4
+    )
+
+
+def hours(n, step_ms=HOUR):
+    return START_MS + step_ms * np.arange(n, dtype=np.int64)
+
+
+def test_daily_equity_is_taken_at_midnight():
+    equity = np.arange(49.0)  # two days of hours and the midnight after
+    assert list(daily_equity(hours(49), equity)) == [0, 24, 48]
+
+
+def test_a_last_day_that_is_cut_short_ends_at_the_last_instant():
+    assert list(daily_equity(hours(31), np.arange(31.0))) == [0, 24, 30]
+    assert list(daily_equity(hours(5), np.arange(5.0))) == [0, 4]
+
+
+def test_daily_equity_of_longer_candles():
+    assert list(daily_equity(hours(13, 4 * HOUR), np.arange(13.0))) == [0, 6, 12]
+    assert list(daily_equity(hours(4, DAY), np.arange(4.0))) == [0, 1, 2, 3]
+
+
+def test_a_single_instant_is_no_day():
+    assert list(daily_equity(hours(1), np.array([7.0]))) == [7.0]
+
+
+def test_trade_figures_by_hand():
+    trades = [Trade("A", 0, 1, profit, 100.0) for profit in (30.0, -10.0, 0.0, 20.0, -15.0)]
+    assert trade_figures(trades) == {"trades": 5, "win_rate": 0.4, "profit_factor": 2.0}  # 2 of 5, and 50 over 25
+
+
+def test_trade_figures_without_trades_or_losses_are_nan_and_not_zero():
+    none = trade_figures([])
+    assert none["trades"] == 0
+    assert math.isnan(none["win_rate"])
+    assert math.isnan(none["profit_factor"])
+    winner = trade_figures([Trade("A", 0, 1, 5.0, 100.0)])
+    assert winner["win_rate"] == 1
+    assert math.isnan(winner["profit_factor"])
+    assert trade_figures([Trade("A", 0, 1, -5.0, 100.0)]) == {"trades": 1, "win_rate": 0.0, "profit_factor": 0.0}
+
+
+DAILY = market([100, 100, 110, 99, 99, 132], step_ms=DAY)
+"""One buys a single unit on day 0 with a wallet of 100, so that the account is the price."""
+
+
+def account(*rows, candles=DAILY, step_ms=DAY, fee=0.0, wallet=100.0):
+    return book(candles, orders(*rows, step_ms=step_ms), wallet=wallet, fee=fee, slots=0)
+
+
+def test_a_whole_book_by_hand():
+    made = account((0, 0, "buy", 100, 1), (0, 3, "sell", 99, 0.5), (0, 5, "sell", 132, 0.5))
+    # equity at the opens: 100, 100, 110, 99, then 49.5 in cash and half a unit: 99, 115.5
+    days = returns(0.0, 0.1, -0.1, 0.0, 115.5 / 99 - 1)
+    mean = days.mean()
+    deviation = math.sqrt(sum((d - mean) ** 2 for d in days) / 4)
+    found = measure(DAILY, made, window(0, 5, step_ms=DAY), last=True)
+    assert found.sharpe == pytest.approx(mean / deviation * YEAR, rel=1e-12)
+    assert found.sortino == pytest.approx(mean / math.sqrt(0.01 / 5) * YEAR, rel=1e-12)
+    assert found.profit == pytest.approx(0.155, rel=1e-12)
+    assert found.profit_abs == pytest.approx(15.5, rel=1e-12)
+    assert found.max_drawdown == pytest.approx(0.1, rel=1e-12)
+    assert found.calmar == pytest.approx((1.155 ** (365 / 5) - 1) / 0.1, rel=1e-12)
+    assert (found.trades, found.win_rate) == (1, 1.0)
+    assert found.exposure == 1.0  # the day that only begins at the end does not count
+    assert found.avg_position == pytest.approx((3 * 1 + 0.5 + 0.5) / 5, rel=1e-12)
+    # traded 100, 49.5 and 66 in 5 days, over the mean of six marks
+    assert found.turnover == pytest.approx(215.5 / ((100 + 100 + 110 + 99 + 99 + 115.5) / 6) / (5 / 365), rel=1e-12)
+    assert found.fees == 0.0
+
+
+def test_fees_are_a_fraction_of_the_equity_at_the_start():
+    made = account((0, 0, "buy", 100, 0.5), (0, 2, "sell", 110, 0.5), fee=0.01)
+    assert measure(DAILY, made, window(0, 5, step_ms=DAY), last=True).fees == pytest.approx((0.5 + 0.55) / 100)
+    # at the second window's start: 100 - 50.5 + 50 = 99.5 before that day
+    assert measure(DAILY, made, window(1, 5, step_ms=DAY), last=True).fees == pytest.approx(0.55 / 99.5)
+
+
+def test_a_drawdown_between_two_opens_is_seen_at_the_close():
+    candles = market([100, (100, 100, 50, 60), 100], step_ms=DAY)
+    made = account((0, 0, "buy", 100, 1), candles=candles)
+    found = measure(candles, made, window(0, 2, step_ms=DAY), last=True)
+    assert found.max_drawdown == pytest.approx(0.4)
+    assert found.profit == 0.0
+
+
+def test_the_last_candles_close_lies_after_the_end_and_does_not_count():
+    candles = market([100, 100, (100, 100, 1, 1)], step_ms=DAY)
+    made = account((0, 0, "buy", 100, 1), candles=candles)
+    found = measure(candles, made, window(0, 2, step_ms=DAY), last=True)
+    assert found.max_drawdown == 0.0
+    assert found.profit == 0.0
+
+
+def test_without_a_trade_nothing_is_claimed():
+    found = measure(DAILY, account(), window(0, 5, step_ms=DAY), last=True)
+    assert (found.trades, found.profit, found.exposure, found.turnover, found.fees, found.max_drawdown) == (0, 0, 0, 0, 0, 0)
+    for name in ("sharpe", "sortino", "calmar", "win_rate", "profit_factor", "avg_position"):
+        assert math.isnan(getattr(found, name)), name
+
+
+def test_a_trade_at_an_inner_border_belongs_to_the_next_window():
+    made = account((0, 0, "buy", 100, 1), (0, 3, "sell", 99, 1))
+    before = measure(DAILY, made, window(0, 3, step_ms=DAY), last=False)
+    after = measure(DAILY, made, window(3, 5, step_ms=DAY), last=True)
+    assert (before.trades, after.trades) == (0, 1)
+    # 100 for the entry in the first window; 99 for the exit in the second
+    assert before.turnover == pytest.approx(100 / ((100 + 100 + 110 + 99) / 4) / (3 / 365), rel=1e-12)
+    assert after.turnover == pytest.approx(99 / 99 / (2 / 365), rel=1e-12)
+    assert before.profit == pytest.approx(-0.01)  # valued at the border's open
+    assert after.profit == 0.0
+
+
+def test_a_trade_at_the_very_end_belongs_to_the_last_window():
+    made = account((0, 3, "buy", 99, 1), (0, 5, "sell", 132, 1))
+    assert measure(DAILY, made, window(3, 5, step_ms=DAY), last=True).trades == 1
+    assert measure(DAILY, made, window(3, 5, step_ms=DAY), last=False).trades == 0
+
+
+def test_the_products_of_window_profits_are_the_whole():
+    made = account((0, 0, "buy", 100, 0.9), (0, 2, "sell", 110, 0.5), (0, 3, "buy", 99, 0.3), (0, 5, "sell", 132, 0.2), fee=0.001)
+    borders = [0, 1, 3, 5]
+    windows = [measure(DAILY, made, window(a, b, step_ms=DAY), last=b == 5) for a, b in zip(borders, borders[1:])]
+    whole = measure(DAILY, made, window(0, 5, step_ms=DAY), last=True)
+    assert math.prod(1 + w.profit for w in windows) == pytest.approx(1 + whole.profit, rel=1e-12)
+    assert sum(w.profit_abs for w in windows) == pytest.approx(whole.profit_abs, rel=1e-12)
+    starts = [100.0, *(made.equity_open[b] for b in borders[1:-1])]
+    assert sum(w.fees * start for w, start in zip(windows, starts)) == pytest.approx(made.fees.sum(), rel=1e-12)
+
+
+def test_a_window_beyond_the_last_candle_ends_there():
+    assert between(DAILY, window(2, 9, step_ms=DAY)) == slice(2, 6)
+    assert between(DAILY, window(2, 4, step_ms=DAY)) == slice(2, 5)
+    assert between(DAILY, window(-3, 4, step_ms=DAY)) == slice(0, 5)
+
+
+def test_hourly_candles_give_daily_returns():
+    candles = market([100 + k for k in range(49)])
+    made = account((0, 0, "buy", 100, 1), candles=candles, step_ms=HOUR)
+    found = measure(candles, made, window(0, 48), last=True)
+    days = returns(124 / 100 - 1, 148 / 124 - 1)
+    assert found.sharpe == pytest.approx(days.mean() / abs(days[0] - days[1]) * math.sqrt(2) * YEAR, rel=1e-12)
+
+
+def test_every_mark_of_a_curve_matters():
+    """Opens decide return and Sharpe; closes only the drawdown."""
+    opens, closes, span = np.array([100.0, 90, 120, 110]), np.array([95.0, 100, 130]), slice(0, 4)
+    base = curve_figures(DAILY, opens, closes, span)
+    assert base["max_drawdown"] == pytest.approx(20 / 130)
+    other = curve_figures(DAILY, opens, np.array([95.0, 100, 120]), span)
+    assert {key for key in base if base[key] != other[key]} == {"max_drawdown", "calmar"}
+    other = curve_figures(DAILY, np.array([100.0, 90, 120, 111]), closes, span)
+    assert {key for key in base if base[key] != other[key]} == set(base)
+    slower = replace(DAILY, open_ms=START_MS + 2 * DAY * np.arange(6))
+    assert curve_figures(slower, opens, closes, span)["calmar"] < base["calmar"]  # the same profit in twice the time

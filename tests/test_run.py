@@ -1,0 +1,261 @@
+"""run.py as a user starts it: blocks, exit codes, the ledger's answers, interruptions, two at a time, full and read-only disks."""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import psutil
+import pytest
+from arenas import checkout, prepared, strategy
+
+import run as commands
+from arena import journal, ledger, lock, settings
+
+Done = namedtuple("Done", "returncode stdout stderr")
+
+
+def run(folder, *arguments):
+    """The command in this process: what it would return, print and complain."""
+    out, err, here = io.StringIO(), io.StringIO(), Path.cwd()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["run.py", *arguments])
+        os.chdir(folder)
+        try:
+            code = commands.cli()
+        finally:
+            os.chdir(here)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def commit(folder):
+    git(folder, "add", "user_data/strategies")
+    git(folder, "commit", "-qm", "strategies")
+    return git(folder, "rev-parse", "--short=7", "HEAD")
+
+
+@pytest.fixture
+def arena(tmp_path):
+    made = prepared(tmp_path / "repo")
+    git(made.root, "init", "-q")
+    strategy(made, "Alpha")
+    strategy(made, "Beta", extra="stoploss = -0.03")
+    return made
+
+
+def values(text, key):
+    return re.findall(rf"^{key}: *(.*)$", text, re.M)
+
+
+def test_blocks_come_in_order_with_a_row_each_and_a_round(arena):
+    head = commit(arena.root)
+    done = run(arena.root)
+    assert done.returncode == 0, done.stderr
+    assert values(done.stdout, "strategy") == ["Alpha", "Beta"]
+    assert values(done.stdout, "commit") == [head, head]
+    assert values(done.stdout, "status") == ["OK", "OK"]
+    (arena.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
+    written = journal.read(arena.root / journal.FILE)
+    assert [(row.event, row.strategy) for row in written.rows] == [("create", "Alpha"), ("create", "Beta")]
+    assert not written.problems
+    assert values(done.stdout, "active") == ["2 of 3: Alpha, Beta"]
+    assert values(done.stdout, "ledger")[0].startswith("2 trials under this contract")
+
+
+def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(arena):
+    commit(arena.root)
+    first, second = run(arena.root), run(arena.root)
+    assert "cached: no" in first.stdout
+    assert second.stdout.count("cached: yes") == 2
+    for key in ("sharpe", "sharpe_ci95", "total_profit_abs", "gates", "verdict"):
+        assert values(first.stdout, key) == values(second.stdout, key)
+    kept = ledger.Ledger(arena.root / ledger.LEDGER)
+    assert kept.n_trials(lock.read(arena.root).contract) == 2
+    assert kept.check() == []
+
+
+def test_the_row_tells_evolve_from_stable(arena):
+    (arena.root / ".gitignore").write_text("user_data/data\nuser_data/ledger*\nresults.tsv\n")
+    commit(arena.root)
+    rows = values(run(arena.root).stdout, "row")
+    (arena.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(rows) + "\n")
+    strategy(arena, "Beta", extra="stoploss = -0.05")
+    commit(arena.root)
+    second = run(arena.root)
+    assert [row.split("\t")[1] for row in values(second.stdout, "row")] == ["stable", "evolve"]
+    assert values(second.stdout, "stable") == ["Alpha 1/3, Beta 0/3"]
+
+
+def test_what_was_not_committed_is_marked_dirty(arena):
+    commit(arena.root)
+    strategy(arena, "Beta", extra="stoploss = -0.06")
+    alpha, beta = values(run(arena.root).stdout, "commit")
+    assert (alpha.endswith("+dirty"), beta.endswith("+dirty")) == (False, True)
+
+
+def test_one_failure_leaves_the_others_and_exits_1(arena):
+    broken = arena.root / "user_data" / "strategies" / "Broken.py"
+    broken.write_text("class Broken(IStrategy:\n")
+    done = run(arena.root)
+    assert done.returncode == 1
+    assert values(done.stdout, "strategy") == ["Alpha", "Beta", "Broken"]
+    failed = done.stdout.split("strategy:           Broken")[1]
+    assert values(failed, "status")[0].startswith("FAIL: SyntaxError")
+    assert "  Broken.py:1: class Broken(IStrategy:" in failed
+    assert "FAIL: SyntaxError" in values(failed, "row")[0]
+
+
+def test_a_single_strategy_can_be_asked_for(arena):
+    done = run(arena.root, "--strategy", "Beta")
+    assert values(done.stdout, "strategy") == ["Beta"]
+    assert "round:" not in done.stdout
+    assert "There are: Alpha, Beta" in run(arena.root, "--strategy", "Gamma").stderr
+
+
+def break_lock(arena):
+    file = arena.root / "user_data" / "data" / "BTC_USDT-1h.feather"
+    file.write_bytes(file.read_bytes() + b"x")
+
+
+def misspell(arena):
+    text = (arena.root / "config.json").read_text()
+    (arena.root / "config.json").write_text(text.replace("min_trades", "min_trade", 1))
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda a: (a.root / lock.FILE).unlink(), "not prepared. Run `uv run prepare.py`"),
+        (break_lock, "data file user_data/data/BTC_USDT-1h.feather has changed"),
+        (misspell, "arena.gates has an unknown key 'min_trade'. Did you mean 'min_trades'?"),
+        (lambda a: [strategy(a, name) for name in ("C", "D")], "4 strategies in"),
+        (lambda a: [f.unlink() for f in (a.root / "user_data" / "strategies").glob("*.py")], "no strategies in"),
+        (lambda a: (a.root / "config.json").unlink(), "config.json not found"),
+        (lambda a: (a.root / ledger.LEDGER).write_bytes(b"no database at all" * 100), "ledger"),
+    ],
+    ids=["not prepared", "lock broken", "config wrong", "above the cap", "no strategies", "elsewhere", "no ledger"],
+)
+def test_an_arena_that_cannot_be_used_exits_2_with_one_message(arena, harm, words):
+    harm(arena)
+    done = run(arena.root)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_the_demonstration_touches_neither_strategies_nor_journal_nor_trials(tmp_path):
+    repo = checkout(tmp_path / "repo")
+    before = sorted(file.name for file in (repo / "user_data" / "strategies").iterdir())
+    done = subprocess.run([sys.executable, "run.py", "--demo"], cwd=repo, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert values(done.stdout, "strategy") == ["MeanRevRsi", "TrendDonchian", "VolBreakout"]
+    assert values(done.stdout, "status") == ["OK"] * 3
+    assert "source: sample-market" in done.stdout
+    assert "prepare.py" in done.stdout.split("verdict")[-1]
+    assert sorted(file.name for file in (repo / "user_data" / "strategies").iterdir()) == before
+    assert not (repo / journal.FILE).exists()
+    assert ledger.Ledger(repo / ledger.LEDGER).n_trials(lock.read(repo).contract) == 0
+
+
+@pytest.fixture
+def command(tmp_path):
+    """A checkout with its own run.py, prepared, and a strategy that never ends."""
+    repo = checkout(tmp_path / "cli")
+    prepared(repo)
+    return repo
+
+
+def processes_of(folder):
+    """Processes that work in the folder, or whose command line names it."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(command, number):
+    strategy(settings.load(command / "config.json"), "Endless", indicators="while True: pass")
+    process = subprocess.Popen([sys.executable, "run.py"], cwd=command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while len(processes_of(command)) < 4 and time.monotonic() < deadline:  # run.py, resource tracker, fork server, worker
+        time.sleep(0.2)
+    time.sleep(1)
+    process.send_signal(number)
+    _, complaint = process.communicate(timeout=60)
+    deadline = time.monotonic() + 20
+    while processes_of(command) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert processes_of(command) == []
+    if number != signal.SIGKILL:
+        assert process.returncode == 130
+        assert complaint.startswith("arena: interrupted")
+        assert "Traceback" not in complaint
+    kept = ledger.Ledger(command / ledger.LEDGER)
+    assert kept.check() == []
+    assert kept.n_trials(lock.read(command).contract) == 0
+
+
+def test_two_at_the_same_time_share_the_ledger(command):
+    arena = settings.load(command / "config.json")
+    for name in ("One", "Two"):
+        strategy(arena, name)
+    both = [subprocess.Popen([sys.executable, "run.py"], cwd=command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    texts = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert values(texts[0], "sharpe") == values(texts[1], "sharpe")
+    kept = ledger.Ledger(command / ledger.LEDGER)
+    assert kept.check() == []
+    assert kept.n_trials(lock.read(command).contract) == 2
+
+
+@contextlib.contextmanager
+def small_disk(folder, megabytes):
+    folder.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("needs root and mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)])
+
+
+def test_a_read_only_checkout_is_said(tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        strategy(prepared(disk / "repo"))
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        done = run(disk / "repo")
+    assert done.returncode == 2
+    assert "writ" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_full_disk_is_said_and_the_ledger_stays_whole(tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        arena = prepared(disk / "repo")
+        strategy(arena)
+        run(arena.root)
+        strategy(arena, extra="stoploss = -0.02")
+        (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free))
+        done = run(arena.root)
+        kept = ledger.Ledger(arena.root / ledger.LEDGER)
+        assert done.returncode == 2
+        assert "full" in done.stderr
+        (disk / "ballast").unlink()
+        assert kept.check() == []
+        assert kept.n_trials(lock.read(arena.root).contract) == 1

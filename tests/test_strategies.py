@@ -1,0 +1,301 @@
+import hashlib
+import os
+import subprocess
+
+import pytest
+from builders import arena
+
+from arena.errors import ArenaError, LoadError
+from arena.strategies import commits, examine, find, touched
+
+GOOD = "from freqtrade.strategy import IStrategy\n\n\nclass Trend(IStrategy):\n    timeframe = '1h'\n"
+
+
+def write(folder, name, text=""):
+    file = folder / name
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("folder", ["empty", "missing"])
+def test_no_strategies_is_said_with_what_to_do(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArenaError, match=r"no strategies in .*Copy _template\.py\.example to YourName\.py"):
+        find(tmp_path / folder, 3)
+
+
+def test_files_are_found_in_alphabetical_order_without_underscores_and_others(tmp_path):
+    for name in ("Zeta.py", "Alpha.py", "_helper.py", "__init__.py", "_template.py.example", "notes.txt", "Old.py.bak"):
+        write(tmp_path, name)
+    assert [file.name for file in find(tmp_path, 2)] == ["Alpha.py", "Zeta.py"]
+
+
+def test_too_many_are_refused_by_name(tmp_path):
+    for name in "ABCDE":
+        write(tmp_path, f"{name}.py")
+    with pytest.raises(
+        ArenaError, match=r"5 strategies in .* \(A, B, C, D, E\), the cap arena\.max_strategies is 3\. Remove 2\."
+    ):
+        find(tmp_path, 3)
+    assert len(find(tmp_path, 5)) == len(find(tmp_path, None)) == 5
+
+
+def test_only_underscored_files_are_no_strategies(tmp_path):
+    write(tmp_path, "_Draft.py", GOOD)
+    with pytest.raises(ArenaError, match="no strategies"):
+        find(tmp_path, 3)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    (tmp_path / "arena").mkdir()
+    return arena(tmp_path / "arena", {"exchange.pair_whitelist": ["BTC/USDT", "ETH/USDT", "SOL/USDT"]})
+
+
+def examined(folder, settings, text, name="Trend.py"):
+    return examine(write(folder, name, text), settings)
+
+
+def refused(folder, settings, text, name="Trend.py"):
+    with pytest.raises(LoadError) as refusal:
+        examined(folder, settings, text, name)
+    return str(refusal.value)
+
+
+def test_a_good_file_is_read_and_never_imported(tmp_path, settings):
+    trap = GOOD + f"open({str(tmp_path / 'imported')!r}, 'w')\n"
+    found = examined(tmp_path, settings, trap)
+    assert (found.name, found.path, found.source) == ("Trend", tmp_path / "Trend.py", trap)
+    assert found.sha256 == hashlib.sha256(trap.encode()).hexdigest()
+    assert found.pairs == ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import freqtrade.strategy as ft\nclass Trend(ft.IStrategy): pass",
+        "class Trend(Mixin, IStrategy): pass",
+        GOOD + "class Helper: pass\n",
+        "class IStrategyHelper: pass\n" + GOOD,
+        "# größe → 東京\n" + GOOD,
+    ],
+    ids=["through a module", "beside a mixin", "with a helper class", "with a name alike", "with other letters"],
+)
+def test_honest_ways_to_write_a_strategy_are_found(tmp_path, settings, text):
+    assert examined(tmp_path, settings, text).name == "Trend"
+
+
+def test_a_syntax_error_has_its_line_and_frame(tmp_path, settings):
+    with pytest.raises(LoadError) as refusal:
+        examined(tmp_path, settings, GOOD + "    x = (1,\n    def y(self):\n        pass\n")
+    assert str(refusal.value) == "SyntaxError: '(' was never closed, line 6"
+    assert refusal.value.frames == ("Trend.py:6: x = (1,",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no strategy in Trend.py. It needs `class Trend(IStrategy):`"),
+        ("class Trend: pass", "no strategy in Trend.py. It needs `class Trend(IStrategy):`"),
+        ("class Trend(object): pass", "no strategy in Trend.py. It needs `class Trend(IStrategy):`"),
+        ("class Other(IStrategy): pass", "the class is Other, the file is Trend.py. Name them alike"),
+        (GOOD + "class Second(IStrategy): pass", "holds 2 strategies (Trend, Second). One strategy a file"),
+        ("class Base(IStrategy): pass\nclass Trend(Base): pass", "holds 2 strategies (Base, Trend). One strategy a file"),
+        ("class A(IStrategy): pass\nclass B(A): pass\nclass C(B): pass", "holds 3 strategies (A, B, C). One strategy a file"),
+        ("x = 'a\0b'", "Trend.py is not Python: source code string cannot contain null bytes"),
+    ],
+    ids=["empty", "no base", "another base", "another name", "two", "a subclass", "a chain", "a null byte"],
+)
+def test_a_file_without_its_one_strategy_is_refused(tmp_path, settings, text, message):
+    assert refused(tmp_path, settings, text) == message
+
+
+@pytest.mark.parametrize("text", ["x = " + "(" * 500 + ")" * 500, "x = " + "-" * 100_000 + "1"], ids=["parentheses", "signs"])
+def test_code_that_nests_too_deep_is_refused(tmp_path, settings, text):
+    assert refused(tmp_path, settings, text)
+
+
+def test_what_is_not_utf_8_is_refused(tmp_path, settings):
+    (tmp_path / "Trend.py").write_bytes(b"# gr\xf6\xdfe\n" + GOOD.encode())
+    with pytest.raises(LoadError, match=r"^Trend\.py is not UTF-8 text$"):
+        examine(tmp_path / "Trend.py", settings)
+
+
+def test_a_link_is_refused_wherever_it_leads(tmp_path, settings):
+    write(tmp_path, "Real.py", GOOD)
+    for target in ("Real.py", "nowhere.py"):
+        (tmp_path / "Trend.py").unlink(missing_ok=True)
+        (tmp_path / "Trend.py").symlink_to(tmp_path / target)
+        with pytest.raises(LoadError, match=r"^Trend\.py is not a regular file$"):
+            examine(tmp_path / "Trend.py", settings)
+
+
+def test_a_folder_and_a_pipe_are_no_files(tmp_path, settings):
+    (tmp_path / "Folder.py").mkdir()
+    os.mkfifo(tmp_path / "Pipe.py")  # reading it would wait for ever
+    for name in ("Folder", "Pipe"):
+        with pytest.raises(LoadError, match="is not a regular file"):
+            examine(tmp_path / f"{name}.py", settings)
+
+
+@pytest.mark.parametrize("name", ["my-trend.py", "1st.py", "two words.py", "Größe.py", "a.b.py", "x\nstatus: OK.py"])
+def test_a_file_name_that_is_no_class_name_is_refused(tmp_path, settings, name):
+    assert refused(tmp_path, settings, GOOD, name).endswith("is no class name. Use letters, digits and underscores")
+    assert "\n" not in refused(tmp_path, settings, GOOD, name)
+
+
+def basket(value, annotation=""):
+    return GOOD + f"    pair_basket{annotation} = {value}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        (basket('["SOL/USDT", "BTC/USDT"]'), ("SOL/USDT", "BTC/USDT")),
+        (basket('("ETH/USDT",)'), ("ETH/USDT",)),
+        (basket('["ETH/USDT"]', ": list[str]"), ("ETH/USDT",)),
+        (GOOD + 'pair_basket = ["nothing/USDT"]\n', ("BTC/USDT", "ETH/USDT", "SOL/USDT")),
+    ],
+    ids=["a list", "a tuple", "annotated", "outside the class"],
+)
+def test_a_basket_chooses_the_pairs(tmp_path, settings, text, pairs):
+    assert examined(tmp_path, settings, text).pairs == pairs
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ('["BTC/USDC"]', "pair_basket names 'BTC/USDC', which the arena does not trade. Did you mean 'BTC/USDT'?"),
+        (
+            '["ETH/USDT", "QQQQQ"]',
+            "pair_basket names 'QQQQQ', which the arena does not trade. It trades BTC/USDT, ETH/USDT, SOL/USDT",
+        ),
+        ('["ETH/USDT", "ETH/USDT"]', "pair_basket names a pair twice"),
+        *(
+            (value, 'pair_basket must be a literal list of pairs, for example ["BTC/USDT", "ETH/USDT"]')
+            for value in (
+                "[]",
+                "()",
+                "PAIRS",
+                "[p for p in PAIRS]",
+                '"BTC/USDT"',
+                '["BTC/USDT", 7]',
+                '{"BTC/USDT"}',
+                "None",
+                '[["BTC/USDT"]]',
+            )
+        ),
+    ],
+)
+def test_a_wrong_basket_is_refused(tmp_path, settings, value, message):
+    assert refused(tmp_path, settings, basket(value)) == message
+
+
+def test_a_basket_that_is_only_declared_is_refused(tmp_path, settings):
+    assert "must be a literal list" in refused(tmp_path, settings, GOOD + "    pair_basket: list[str]\n")
+
+
+def git(root, *arguments):
+    subprocess.run(
+        ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false", *arguments],
+        cwd=root,
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A real one, with one commit of A and B; nothing of the user's own settings."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    root = tmp_path / "repository"
+    root.mkdir()
+    git(root, "init", "-q")
+    for name in "AB":
+        write(root, f"{name}.py", "x = 1\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "first")
+    return root
+
+
+def head(root):
+    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout[:7]
+
+
+def test_a_clean_file_has_the_commit(repository):
+    a, b = repository / "A.py", repository / "B.py"
+    assert commits(repository, [a, b]) == {a: head(repository), b: head(repository)}
+
+
+def test_a_changed_file_is_dirty_and_its_neighbour_is_not(repository):
+    a, b = repository / "A.py", repository / "B.py"
+    a.write_text("x = 2\n")
+    assert commits(repository, [a, b]) == {a: head(repository) + "+dirty", b: head(repository)}
+    git(repository, "add", "A.py")  # staged is not committed
+    assert commits(repository, [a])[a] == head(repository) + "+dirty"
+
+
+def test_an_untracked_and_an_ignored_file_are_dirty(repository):
+    new = write(repository, "New.py", "x = 1\n")
+    assert commits(repository, [new])[new] == head(repository) + "+dirty"
+    write(repository, ".gitignore", "New.py\n")
+    git(repository, "add", ".gitignore")
+    git(repository, "commit", "-qm", "ignore it")
+    assert commits(repository, [new])[new] == head(repository) + "+dirty"
+
+
+def test_a_file_that_git_cannot_judge_is_not_called_clean(repository, tmp_path):
+    outside = write(tmp_path, "Outside.py", "x = 1\n")
+    assert commits(repository, [outside])[outside] == head(repository) + "+dirty"
+
+
+def test_outside_git_the_commit_is_unknown(tmp_path):
+    file = write(tmp_path, "A.py", "x = 1\n")
+    assert commits(tmp_path, [file]) == {file: "unknown"}
+    assert touched(tmp_path, file)
+
+
+def test_before_the_first_commit_it_is_unknown(tmp_path):
+    git(tmp_path, "init", "-q")
+    file = write(tmp_path, "A.py", "x = 1\n")
+    assert commits(tmp_path, [file]) == {file: "unknown"}
+    assert touched(tmp_path, file)
+
+
+def test_without_git_the_commit_is_unknown(repository, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    file = repository / "A.py"
+    assert commits(repository, [file]) == {file: "unknown"}
+    assert touched(repository, file)
+
+
+def test_everything_in_the_first_commit_is_touched(repository):
+    assert touched(repository, repository / "A.py")
+
+
+def test_what_the_last_commit_changed_is_touched_and_nothing_else(repository):
+    write(repository, "A.py", "x = 2\n")
+    git(repository, "commit", "-qam", "second")
+    assert touched(repository, repository / "A.py")
+    assert not touched(repository, repository / "B.py")
+
+
+def test_a_dirty_an_untracked_and_an_ignored_file_are_touched(repository):
+    write(repository, ".gitignore", "C.py\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "second")
+    assert not touched(repository, repository / "B.py")
+    write(repository, "B.py", "x = 3\n")
+    for name in "CD":
+        write(repository, f"{name}.py", "x = 1\n")
+    assert all(touched(repository, repository / f"{name}.py") for name in "BCD")
+
+
+def test_a_file_changed_back_is_untouched(repository):
+    git(repository, "commit", "-qm", "second", "--allow-empty")
+    write(repository, "A.py", "x = 2\n")
+    assert touched(repository, repository / "A.py")
+    write(repository, "A.py", "x = 1\n")
+    assert not touched(repository, repository / "A.py")
