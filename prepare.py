@@ -33,12 +33,14 @@ def main() -> int:
         source = _source(options, arena, locked)
         if locked is None:
             return _build(arena, source, options)
-        same_request = locked.arena == store.request(arena, source) and not options.passphrase
         changes = lock.differences(locked, arena)
-        if same_request and not any(change.startswith("data ") for change in changes):
-            return _ready(arena, store.relock(arena, locked, changes) if changes else locked, changes)
-        if not same_request and not options.force and not locked.source.get("demo"):
+        same = _same(locked, arena, source, options)
+        if same and not options.force and not any(change.startswith("data ") for change in changes):
+            return _ready(store.relock(arena, locked, changes) if changes else locked, changes)
+        if not same and not options.force and not locked.source.get("demo"):
             _confirm(locked, source)
+        if options.passphrase is None:
+            options.passphrase = locked.facts["passphrase"]
         return _build(arena, source, options)
 
 
@@ -49,11 +51,15 @@ def _options() -> argparse.Namespace:
     origin.add_argument("--sample", nargs="?", const="market", choices=("market", "null", "planted"), help="a market made from a seed")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample market (default: 0)")
     parser.add_argument("--markets", type=Path, metavar="FILE", help="market metadata for --from (default: markets.json beside it)")
-    parser.add_argument("--passphrase", action="store_true", help="derive the holdout's key from a passphrase instead of a key file")
-    parser.add_argument("--force", action="store_true", help="replace another arena without asking")
+    parser.add_argument(
+        "--passphrase", action=argparse.BooleanOptionalAction, help="derive the holdout's key from a passphrase instead of a key file"
+    )
+    parser.add_argument("--force", action="store_true", help="prepare anew, and replace another arena without asking")
     options = parser.parse_args()
     if options.markets and not options.path:
         parser.error("--markets belongs to --from")
+    if options.seed and not options.sample:
+        parser.error("--seed belongs to --sample")
     if options.seed < 0:
         parser.error("--seed must not be negative")
     return options
@@ -79,6 +85,16 @@ def _source(options: argparse.Namespace, arena: Settings, locked: Lock | None) -
     return store.source_from({"kind": "exchange", "name": arena.exchange}, arena)
 
 
+def _same(locked: Lock, arena: Settings, source: Source, options: argparse.Namespace) -> bool:
+    """Whether the prepared arena is the one that is asked for."""
+    described = {key: value for key, value in locked.source.items() if key not in ("label", "demo")}
+    return (
+        locked.arena == store.request(arena, source)
+        and described == source.description
+        and options.passphrase in (None, locked.facts["passphrase"])
+    )
+
+
 def _confirm(locked: Lock, source: Source) -> None:
     print(f"This replaces the prepared arena ({_title(locked)}) by another one from {source.label}.")
     print("The ledger stays; its trials belong to their own contract.")
@@ -95,7 +111,7 @@ def _build(arena: Settings, source: Source, options: argparse.Namespace) -> int:
     if online:
         source.progress = lambda pair, reached: print(f"{pair}: downloaded up to {reached:%Y-%m-%d}", flush=True)
     locked = store.prepare(arena, source, passphrase, print, resume=online)
-    return _ready(arena, locked, [])
+    return _ready(locked, [])
 
 
 def _passphrase() -> str:
@@ -107,7 +123,7 @@ def _passphrase() -> str:
     return first
 
 
-def _ready(arena: Settings, locked: Lock, changes: list[str]) -> int:
+def _ready(locked: Lock, changes: list[str]) -> int:
     for change in changes:
         print(f"locked again: {change}")
     print(f"ready: contract {locked.contract[:8]}, {_title(locked)}")

@@ -10,7 +10,6 @@ wallet captures are off; every fill and every exception that FreqTrade would swa
 import json
 import logging
 import sys
-import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +55,6 @@ def run(job: Job) -> dict[str, Any]:
     StrategyError
         Whatever the strategy did wrong, with its own frames.
     """
-    started = time.perf_counter()
     Exchange._load_async_markets = _frozen_markets(json.loads(Path(job.markets).read_text()))
     engine.get_tick_size_over_time = lambda frame: monthly_tick(frame["date"], decimals(frame))
     notes = _Notes(job)
@@ -86,7 +84,6 @@ def run(job: Job) -> dict[str, Any]:
         "closed_sharpe": float(calculate_sharpe(trades, first, last, backtesting.starting_balance)),
         "rejected": int(content["rejected_signals"]),
         **_warmup(backtesting, job),
-        "seconds": time.perf_counter() - started,
     }
 
 

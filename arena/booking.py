@@ -182,11 +182,13 @@ class _Ledger:
         equity_close = cash + held_at_close.sum(axis=0)
         left = np.where(units[:, -1] > 0, units[:, -1] * opens[:, -1], 0.0)
         equity_open[-1] = cash[-1] + left.sum()
+        pair_profit = flows + held_at_close
+        pair_profit[:, -1] = flows[:, -1] + left
         return Book(
             equity_open=equity_open,
             equity_close=equity_close,
             invested=held_at_close.sum(axis=0) / equity_close,
-            pair_profit=flows + held_at_close,
+            pair_profit=pair_profit,
             traded=self.traded,
             fees=self.traded * self.fee,
             trades=tuple(sorted(self.trades, key=lambda t: (t.close_ms, t.open_ms))),

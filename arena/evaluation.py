@@ -1,6 +1,7 @@
 """One strategy file in, one Result out: worker, booking, metrics, gates, ledger."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -103,10 +104,10 @@ def evaluate(file: Path, arena: Arena, commit: str) -> Result:
         figures = _figures(strategy, arena)
     except StrategyError as error:
         figures = {"error": str(error), "error_kind": type(error).__name__, "frames": error.frames}
-    sha256 = strategy.sha256 if strategy else lock.file_sha256(file)
-    result = dataclasses.replace(blank, sha256=sha256, seconds=time.perf_counter() - started, **figures)
+    data = strategies.content(file)
+    result = dataclasses.replace(blank, sha256=hashlib.sha256(data).hexdigest(), seconds=time.perf_counter() - started, **figures)
     if arena.ledger:
-        arena.ledger.append(_entry(result, strategy.source if strategy else file.read_text(errors="replace")))
+        arena.ledger.append(_entry(result, strategy.source if strategy else data.decode(errors="replace")))
     return result
 
 
@@ -191,7 +192,7 @@ def _entry(result: Result, source: str) -> Entry:
         source=source,
         commit_id=result.commit,
         error_kind=result.error_kind,
-        result=json.dumps(dataclasses.asdict(result)),
+        result=json.dumps(dataclasses.asdict(dataclasses.replace(result, daily_returns=()))),
         verdict=verdict,
         returns=returns_bytes(result.daily_returns),
     )

@@ -33,7 +33,7 @@ def _above(gate: str, figure: float, limit: float) -> GateResult:
 
 def verdict(gates: tuple[GateResult, ...]) -> str:
     """PASSED or REJECTED in one line, with the first reasons and their figures."""
-    failed = [f"{g.gate} {g.figure:.4g} is not {g.relation} {g.limit:g}" for g in gates if not g.passed]
+    failed = [f"{g.gate} {g.figure:.6g} is not {g.relation} {g.limit:g}" for g in gates if not g.passed]
     if failed:
         return "REJECTED: " + ", ".join(failed[:3])
     return f"PASSED: all gates; not judged: {', '.join(NOT_JUDGED)}"

@@ -6,12 +6,14 @@ kinds: `trial`, one evaluation of one source under one contract, failed ones inc
 when data, configuration or contract code changed. An unchanged source under an unchanged contract is answered from here
 and is no new trial.
 
-Not covered: whoever may write the file can rebuild the whole chain. Keep its last hash elsewhere to notice that.
+Not covered: whoever may write the file can rebuild the whole chain, or cut off its newest rows. The hash that every
+`round:` block shows as `head` tells: a run.log that names a head which the ledger does not hold was followed by a change.
 """
 
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from arena.errors import LedgerError
 
 LEDGER = "user_data/ledger.db"
 GENESIS = "0" * 64
+TIMEOUT_S = 30
 COLUMNS = (
     "number", "time", "kind", "contract", "strategy", "sha256", "source", "commit_id", "error_kind", "result", "verdict", "returns", "before",
 )  # fmt: skip
@@ -127,6 +130,12 @@ class Ledger:
             ).fetchall()
         return [Trial(*row) for row in rows]
 
+    def head(self) -> str:
+        """Hash of the newest entry. Whoever noted it elsewhere can tell later whether newer or older rows are gone."""
+        with self._connection() as db:
+            row = db.execute("SELECT hash FROM entries ORDER BY number DESC LIMIT 1").fetchone()
+        return row[0] if row else GENESIS
+
     def last_contract(self) -> str | None:
         """The contract of the newest entry."""
         with self._connection() as db:
@@ -151,9 +160,9 @@ class Ledger:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
-            db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+            db = sqlite3.connect(self.path, timeout=TIMEOUT_S, isolation_level=None)
             try:
-                db.execute("PRAGMA journal_mode = WAL")
+                _use_wal(db)
                 db.execute("PRAGMA synchronous = FULL")
                 db.executescript(SCHEMA)
                 yield db
@@ -161,6 +170,19 @@ class Ledger:
                 db.close()
         except sqlite3.Error as error:
             raise LedgerError(_explain(self.path, error)) from None
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Write-ahead logging. Alone of all statements the change of a new file to it does not wait for another process."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def returns_bytes(returns: tuple[float, ...]) -> bytes:
@@ -187,5 +209,5 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
     if "full" in text:
         return f"the disk is full, so the ledger {path} could not record a trial. Free some space and run again; nothing is half-written."
     if "locked" in text:
-        return f"the ledger {path} stayed locked for 30 s by another process. Wait for it to end, then run again."
+        return f"the ledger {path} stayed locked for {TIMEOUT_S} s by another process. Wait for it to end, then run again."
     return f"the ledger {path} cannot be used: {text}. Move it away to begin a new one, and keep it: it holds the count of trials."

@@ -141,6 +141,7 @@ def write_whole(file: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
             out.flush()
+            os.fchmod(out.fileno(), 0o644)
             os.fsync(out.fileno())
         os.replace(name, file)
     except BaseException:

@@ -82,7 +82,6 @@ class Claim:
     first_signal_ms: int | None  # open time of the first candle after a signal
     warmup: str  # the indicator that is defined last, where, and since when; empty when all are there from the start
     warmup_ms: int | None  # since when, for the pair that is ready first
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class Book:
     equity_open: NDArray[np.float64]  # (n_candles,) money
     equity_close: NDArray[np.float64]  # (n_candles,) money
     invested: NDArray[np.float64]  # (n_candles,) position value at the close as a fraction of equity
-    pair_profit: NDArray[np.float64]  # (n_pairs, n_candles) money, marked at the close, fees included
+    pair_profit: NDArray[np.float64]  # (n_pairs, n_candles) money, fees included, marked at the close; the last at the open
     traded: NDArray[np.float64]  # (n_candles,) money bought and sold in this candle
     fees: NDArray[np.float64]  # (n_candles,) money
     trades: tuple[Trade, ...]

@@ -2,10 +2,10 @@
 
 import json
 import math
-from pathlib import Path
 
 from arena import journal, report, strategies
 from arena.evaluation import Arena
+from arena.ledger import Trial
 from arena.records import Result
 
 SHOWN = 5
@@ -49,13 +49,13 @@ def summary(results: list[Result], arena: Arena, seconds: float) -> str:
             "stable": [report.joined(f"{name} {journal.stable_rounds(now, name)}/{settings.max_stable_rounds}" for name in present)],
             "demands": journal.demands(now, present, settings.max_stable_rounds) or ["nothing"],
             "journal": _first(complaints) or [f"{len(written.rows)} rows, nothing to mend"],
-            "ledger": [_ledger(trials, arena)],
+            "ledger": [f"{_ledger(trials)}; head {arena.ledger.head()[:16]}" if arena.ledger else "not used"],
             "seconds": [f"{seconds:.1f}"],
         }
     )
 
 
-def _ledger(trials: list, arena: Arena) -> str:
+def _ledger(trials: list[Trial]) -> str:
     """Distinct sources so far, and the best that passed every gate."""
     passed = []
     for trial in trials:

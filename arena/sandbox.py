@@ -58,7 +58,6 @@ class _Claim(BaseModel):
     first_signal_ms: int | None
     warmup_ms: int | None
     warmup: str
-    seconds: FiniteFloat
 
 
 class _Failure(BaseModel):

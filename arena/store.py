@@ -76,10 +76,9 @@ class Staging:
             return None  # damaged or without its key: asked for again
 
     def put(self, pair: str, frames: dict[str, pd.DataFrame]) -> None:
-        if self.keep:
-            file = self._file(pair)
+        if self.keep and all(map(len, frames.values())):  # a pair without candles in a range is asked for again
             key, header = self._key()
-            lock.write_whole(file, seal.seal(file, {name: frame for name, frame in frames.items() if len(frame)}, key, header))
+            lock.write_whole(self._file(pair), seal.seal(self._file(pair), frames, key, header))
 
     def clear(self) -> None:
         if (header := self._header()) is not None:
@@ -154,7 +153,7 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
     metadata = source.markets(settings.pairs)
     keys = Keys.make(settings, passphrase)
     parts: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in ("search", *keys.by_range)}
-    facts: dict[str, Any] = {"pairs": {}, "notes": []}
+    facts: dict[str, Any] = {"pairs": {}, "notes": [], "passphrase": passphrase is not None}
     for pair in settings.pairs:
         frames = staging.get(pair)
         if frames is None:

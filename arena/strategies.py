@@ -46,7 +46,7 @@ def examine(path: Path, settings: Settings) -> Strategy:
         raise LoadError(f"{path.name} is not a regular file")
     data = path.read_bytes()
     try:
-        source = data.decode("utf-8")
+        source = data.decode("utf-8-sig")
         tree = ast.parse(source, filename=path.name)
     except UnicodeDecodeError:
         raise LoadError(f"{path.name} is not UTF-8 text") from None
@@ -61,20 +61,33 @@ def examine(path: Path, settings: Settings) -> Strategy:
     return Strategy(name, path, source, hashlib.sha256(data).hexdigest(), _basket(own, settings.pairs))
 
 
+def content(path: Path) -> bytes:
+    """The file's bytes; none for what is not a regular file."""
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+
+
 def commits(root: Path, paths: list[Path]) -> dict[Path, str]:
     """Short hash of HEAD for each file, with `+dirty` where the file is not as committed; `unknown` outside git."""
     head = _git(root, "rev-parse", "--short=7", "HEAD")
     if head is None:
         return dict.fromkeys(paths, "unknown")
-    dirty = {path for path in paths if _git(root, "status", "--porcelain", "--ignored", "--", str(path)) != ""}
-    return {path: head + ("+dirty" if path in dirty else "") for path in paths}
+    return {path: head + ("" if _is_as_in(root, "HEAD", path) else "+dirty") for path in paths}
 
 
 def touched(root: Path, path: Path) -> bool:
     """Whether the file differs from the commit before the one that is evaluated: from HEAD when dirty, else from HEAD~1."""
-    if _git(root, "status", "--porcelain", "--ignored", "--", str(path)) != "":
-        return True
-    return _git(root, "diff", "--quiet", "HEAD~1", "HEAD", "--", str(path)) is None
+    return not (_is_as_in(root, "HEAD", path) and _is_as_in(root, "HEAD~1", path))
+
+
+def _is_as_in(root: Path, commit: str, path: Path) -> bool:
+    """Compares contents, because git's own status can be told to overlook a file."""
+    name = path.relative_to(root) if path.is_relative_to(root) else path
+    blob = _git(root, "rev-parse", "--verify", "--quiet", f"{commit}:./{name.as_posix()}")
+    if not blob:
+        return False
+    data = content(path)
+    digest = hashlib.sha1 if len(blob) == 40 else hashlib.sha256
+    return digest(b"blob %d\0" % len(data) + data).hexdigest() == blob
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -87,9 +100,11 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 def _strategy_class(tree: ast.Module, name: str) -> ast.ClassDef:
     """The one class that derives, here or through a class of this file, from IStrategy."""
+    imports = [name for node in tree.body if isinstance(node, ast.ImportFrom) for name in node.names]
+    roots = {"IStrategy", *(name.asname for name in imports if name.name == "IStrategy" and name.asname)}
     found: dict[str, ast.ClassDef] = {}
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and any(base in found or base == "IStrategy" for base in map(_last_name, node.bases)):
+        if isinstance(node, ast.ClassDef) and any(base in found or base in roots for base in map(_last_name, node.bases)):
             found[node.name] = node
     if len(found) > 1:
         raise LoadError(f"holds {len(found)} strategies ({', '.join(found)}). One strategy a file")

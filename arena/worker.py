@@ -25,6 +25,7 @@ HEADER = struct.Struct("<Q")
 def main(answer: Connection, job: dict, memory_mb: int, printed_kb: int) -> None:
     """Runs in a process that the fork server forked: FreqTrade is loaded, no candle and no strategy is."""
     os.setsid()  # one group to kill, whatever the strategy starts
+    _close_descriptors(keep=answer.fileno())
     _die_with_parent()
     with tempfile.TemporaryDirectory(prefix="touchstone-", dir=job["scratch"]) as scratch:
         printed = _redirect_output(Path(scratch, "printed.txt"), printed_kb)
@@ -71,6 +72,16 @@ def _limit_memory(memory_mb: int) -> None:
     limit = taken + memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _close_descriptors(keep: int) -> None:
+    """
+    Whatever was inherited. One of them is the pipe whose end tells the fork server that the trusted process is gone: a
+    worker that held it would keep the server, and itself, alive after a SIGKILL of that process.
+    """
+    os.closerange(3, keep)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(keep + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
 
 
 def _die_with_parent() -> None:

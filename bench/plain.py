@@ -3,14 +3,14 @@ FreqTrade as other projects call it: `Backtesting(config).start()` per strategy 
 
 Prints JSON: seconds after all imports, and trades and profit of each run. The yardstick of bench/speed.py and the tests.
 
-Usage, in a prepared arena: python bench/plain.py 20210101-20220101 20220101-20230101
+Usage, in a prepared arena: python bench/plain.py 20210101-20220101 20220101-20230101 [--only STRATEGY ...]
 """
 
+import argparse
 import contextlib
 import json
 import logging
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,10 +26,14 @@ BOOK = {"price_side": "other", "use_order_book": False, "order_book_top": 1}
 
 
 def main() -> None:
-    files = sorted(Path("user_data/strategies").glob("*.py"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("timeranges", nargs="+")
+    parser.add_argument("--only", nargs="+", help="strategies (default: all)")
+    options = parser.parse_args()
+    files = [f for f in sorted(Path("user_data/strategies").glob("*.py")) if not options.only or f.stem in options.only]
     started = time.perf_counter()
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        runs = [run(file.stem, file.parent, timerange) for file in files for timerange in sys.argv[1:]]
+        runs = [run(file.stem, file.parent, timerange) for file in files for timerange in options.timeranges]
     print(json.dumps({"seconds": time.perf_counter() - started, "runs": runs}))
 
 

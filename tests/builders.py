@@ -88,7 +88,6 @@ def claim(made, profit, trades):
         first_signal_ms=None,
         warmup="",
         warmup_ms=None,
-        seconds=0.0,
     )
 
 

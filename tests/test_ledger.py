@@ -3,6 +3,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_what_is_appended_is_what_is_read(ledger):
 
 @pytest.mark.parametrize("column", [column for column in COLUMNS if column != "number"])
 def test_a_change_of_any_column_is_named(five, column):
-    value = {"kind": "'contract'", "returns": "x'00'"}.get(column, "'other'")
+    value = {"kind": "'contract'", "returns": "x'00'"}.get(column, f"{column} || '!'")
     edit(five, f"UPDATE entries SET {column} = {value} WHERE number = 3")
     assert "entry 3 was changed after it was written" in five.check()
     assert not any("entry 5" in problem for problem in five.check())
@@ -202,13 +203,23 @@ def test_two_processes_write_at_the_same_time(ledger):
         assert [t.sha256 for t in ledger.trials("c1") if t.strategy == name] == [f"{name}{number}" for number in range(50)]
 
 
+def test_a_new_file_that_another_process_holds_is_waited_for(ledger):
+    holder = sqlite3.connect(ledger.path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    holder.execute("CREATE TABLE other (x)")
+    release = threading.Timer(0.2, holder.rollback)
+    release.start()
+    assert ledger.append(trial()) == 1
+    release.join()
+    holder.close()
+
+
 def test_a_ledger_that_another_process_holds_is_said_to_be_locked(ledger, monkeypatch):
     ledger.append(trial())
-    real = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout, **options: real(path, timeout=0.05, **options))  # not 30 s
-    holder = real(ledger.path, isolation_level=None)
+    monkeypatch.setattr("arena.ledger.TIMEOUT_S", 0.05)
+    holder = sqlite3.connect(ledger.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(LedgerError, match="stayed locked for 30 s by another process"):
+    with pytest.raises(LedgerError, match=r"stayed locked for 0\.05 s by another process"):
         ledger.append(trial(1))
     holder.close()
     assert ledger.append(trial(1)) == 2

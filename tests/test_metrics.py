@@ -148,6 +148,13 @@ def test_a_whole_book_by_hand():
     assert found.fees == 0.0
 
 
+def test_days_without_a_position_count_for_exposure_and_not_for_its_size():
+    made = account((0, 2, "buy", 110, 0.5), (0, 4, "sell", 99, 0.5))  # 55 of 100, then 49.5 of 94.5
+    found = measure(DAILY, made, window(0, 5, step_ms=DAY), last=True)
+    assert found.exposure == pytest.approx(2 / 5)
+    assert found.avg_position == pytest.approx((55 / 100 + 49.5 / 94.5) / 2, rel=1e-12)
+
+
 def test_fees_are_a_fraction_of_the_equity_at_the_start():
     made = account((0, 0, "buy", 100, 0.5), (0, 2, "sell", 110, 0.5), fee=0.01)
     assert measure(DAILY, made, window(0, 5, step_ms=DAY), last=True).fees == pytest.approx((0.5 + 0.55) / 100)
@@ -199,12 +206,12 @@ def test_a_trade_at_the_very_end_belongs_to_the_last_window():
 def test_the_products_of_window_profits_are_the_whole():
     made = account((0, 0, "buy", 100, 0.9), (0, 2, "sell", 110, 0.5), (0, 3, "buy", 99, 0.3), (0, 5, "sell", 132, 0.2), fee=0.001)
     borders = [0, 1, 3, 5]
-    windows = [measure(DAILY, made, window(a, b, step_ms=DAY), last=b == 5) for a, b in zip(borders, borders[1:])]
+    windows = [measure(DAILY, made, window(a, b, step_ms=DAY), last=b == 5) for a, b in zip(borders, borders[1:], strict=False)]
     whole = measure(DAILY, made, window(0, 5, step_ms=DAY), last=True)
     assert math.prod(1 + w.profit for w in windows) == pytest.approx(1 + whole.profit, rel=1e-12)
     assert sum(w.profit_abs for w in windows) == pytest.approx(whole.profit_abs, rel=1e-12)
     starts = [100.0, *(made.equity_open[b] for b in borders[1:-1])]
-    assert sum(w.fees * start for w, start in zip(windows, starts)) == pytest.approx(made.fees.sum(), rel=1e-12)
+    assert sum(w.fees * start for w, start in zip(windows, starts, strict=True)) == pytest.approx(made.fees.sum(), rel=1e-12)
 
 
 def test_a_window_beyond_the_last_candle_ends_there():

@@ -141,13 +141,6 @@ def test_another_arena_is_not_put_over_this_one_without_a_word(repo):
     assert contract(repo) != before
 
 
-def test_a_demonstration_makes_room_without_being_asked(repo):
-    shown = demo(repo)
-    assert shown.returncode == 0, shown.stderr
-    assert lock.read(repo).source["demo"]
-    assert prepare(repo, "--sample", "planted").returncode == 0
-
-
 def test_a_passphrase_seals_the_holdout_and_nothing_else(repo):
     done = prepare(repo, "--sample", "--passphrase", stdin="open sesame\n")
     assert done.returncode == 0, done.stderr

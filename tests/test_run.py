@@ -168,6 +168,8 @@ def test_the_demonstration_touches_neither_strategies_nor_journal_nor_trials(tmp
     assert sorted(file.name for file in (repo / "user_data" / "strategies").iterdir()) == before
     assert not (repo / journal.FILE).exists()
     assert ledger.Ledger(repo / ledger.LEDGER).n_trials(lock.read(repo).contract) == 0
+    made_room = subprocess.run([sys.executable, "prepare.py", "--sample", "planted"], cwd=repo, capture_output=True, text=True)
+    assert made_room.returncode == 0, "a demonstration's market is replaced without being asked for"
 
 
 @pytest.fixture
@@ -188,7 +190,7 @@ def processes_of(folder):
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(command, number):
     strategy(settings.load(command / "config.json"), "Endless", indicators="while True: pass")
     process = subprocess.Popen([sys.executable, "run.py"], cwd=command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
