@@ -40,7 +40,7 @@ def main() -> int:
         if not same and not options.force and not locked.source.get("demo"):
             _confirm(locked, source)
         if options.passphrase is None:
-            options.passphrase = locked.facts["passphrase"]
+            options.passphrase = locked.facts.get("passphrase", False)
         return _build(arena, source, options)
 
 
@@ -91,7 +91,7 @@ def _same(locked: Lock, arena: Settings, source: Source, options: argparse.Names
     return (
         locked.arena == store.request(arena, source)
         and described == source.description
-        and options.passphrase in (None, locked.facts["passphrase"])
+        and options.passphrase in (None, locked.facts.get("passphrase", False))
     )
 
 

@@ -1,8 +1,8 @@
 """
 FreqTrade, in the worker: the only module that runs strategy code. What it returns is a claim, plain data for JSON.
 
-Preloaded by the fork server, so it imports FreqTrade and nothing that holds a candle. FreqTrade runs unchanged but for four
-things that decide no trade: markets come frozen instead of over the network; tick sizes are computed by a vectorised
+Preloaded by the fork server, so it imports FreqTrade and nothing that holds a candle. FreqTrade runs unchanged but for
+things that decide no trade: the replacements of `quicken`; markets come frozen instead of over the network; tick sizes are computed by a vectorised
 function with the same results (and without FreqTrade's helper columns in the strategy's frames); progress bars and
 wallet captures are off; every fill and every exception that FreqTrade would swallow is noted.
 """
@@ -25,6 +25,7 @@ from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange import Exchange
 from freqtrade.persistence import LocalTrade, Order
 
+from arena import quicken
 from arena.candles import decimals, milliseconds, monthly_tick
 from arena.errors import LoadError, StrategyError
 
@@ -57,6 +58,7 @@ def run(job: Job) -> dict[str, Any]:
     """
     Exchange._load_async_markets = _frozen_markets(json.loads(Path(job.markets).read_text()))
     engine.get_tick_size_over_time = lambda frame: monthly_tick(frame["date"], decimals(frame))
+    quicken.install()
     notes = _Notes(job)
     fills = _record_fills()
     try:

@@ -64,9 +64,9 @@ def open_arena(settings: Settings, *, record: bool) -> Arena:
 
 
 def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
-    """Results in the files' order, each as soon as it and those before it are there; as many workers as cores."""
+    """Results in the files' order, each as soon as it and those before it are there; one more worker at a time than cores."""
     commits = strategies.commits(arena.settings.root, files)
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)  # one more, so that the longest does not begin last
     try:
         futures = [pool.submit(evaluate, file, arena, commits[file]) for file in files]
         for future in futures:
