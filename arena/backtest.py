@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import freqtrade.data.btanalysis  # noqa: F401  first: it resolves an import cycle of FreqTrade's
-import freqtrade.optimize.backtesting as engine
+from arena import lean_ccxt
+
+lean_ccxt.install()
+
+import freqtrade.data.btanalysis  # noqa: E402, F401  first: it resolves an import cycle of FreqTrade's
+import freqtrade.optimize.backtesting as engine  # noqa: E402
 import pandas as pd
 from freqtrade.configuration import Configuration
 from freqtrade.data.metrics import calculate_sharpe
@@ -28,6 +32,8 @@ from freqtrade.persistence import LocalTrade, Order
 from arena import quicken
 from arena.candles import decimals, milliseconds, monthly_tick
 from arena.errors import LoadError, StrategyError
+
+lean_ccxt.load("binance")  # the exchange of the shipped arena, once for all workers; another one is loaded by its worker
 
 SIGNALS = ("enter_long", "exit_long", "enter_short", "exit_short", "enter_tag", "exit_tag")
 CANDLES = ("date", "open", "high", "low", "close", "volume")
@@ -58,6 +64,7 @@ def run(job: Job) -> dict[str, Any]:
     """
     Exchange._load_async_markets = _frozen_markets(json.loads(Path(job.markets).read_text()))
     engine.get_tick_size_over_time = lambda frame: monthly_tick(frame["date"], decimals(frame))
+    lean_ccxt.load(job.config["exchange"]["name"].lower())
     quicken.install()
     notes = _Notes(job)
     fills = _record_fills()

@@ -6,6 +6,7 @@ FreqTrade has keep FreqTrade's meaning; a key that neither knows is refused with
 """
 
 import hashlib
+import importlib.util
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -202,7 +203,7 @@ def _settings(path: Path, sha256: str, raw: dict[str, Any], config: _Config) -> 
         path=path,
         raw={key: value for key, value in raw.items() if key not in ("arena", "$schema")},
         sha256=sha256,
-        exchange=config.exchange.name,
+        exchange=_exchange(config.exchange.name),
         stake_currency=config.stake_currency,
         pairs=_pairs(config),
         timeframe=config.timeframe,
@@ -220,6 +221,17 @@ def _settings(path: Path, sha256: str, raw: dict[str, Any], config: _Config) -> 
         gates=section.gates,
         limits=section.limits,
     )
+
+
+def _exchange(name: str) -> str:
+    """An exchange that ccxt has a module for; looked up among its files, because importing ccxt takes seconds."""
+    spec = importlib.util.find_spec("ccxt")
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    known = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"] if folder else []
+    if name.lower() not in known:
+        near = get_close_matches(name.lower(), known, n=1)
+        raise ConfigError(f"exchange.name {name!r} is no exchange that ccxt knows." + (f" Did you mean {near[0]!r}?" if near else ""))
+    return name
 
 
 def _pairs(config: _Config) -> tuple[str, ...]:

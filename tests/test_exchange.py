@@ -116,13 +116,13 @@ class _Answers(BaseHTTPRequestHandler):
         pass
 
 
-def arena(folder, port, name="binance"):
+def arena(folder, port):
     """An arena whose exchange is the server at `port`."""
     urls = {api: f"http://127.0.0.1:{port}/{api}" for api in ("public", "fapiPublic", "dapiPublic")}
     config = {
         "stake_currency": "USDT", "stake_amount": "unlimited", "dry_run_wallet": 1000, "max_open_trades": 2,
         "timeframe": "1h", "fee": 0.001,
-        "exchange": {"name": name, "pair_whitelist": ["TOUCH/USDT"], "ccxt_config": {"urls": {"api": urls}, "rateLimit": 5}},
+        "exchange": {"name": "binance", "pair_whitelist": ["TOUCH/USDT"], "ccxt_config": {"urls": {"api": urls}, "rateLimit": 5}},
         "arena": {"warmup_from": "20210101", "windows": {"w": "20210201-20220101"}, "validation": None, "holdout": None},
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
@@ -157,7 +157,9 @@ def source(binance, shared):
 
 @pytest.fixture(scope="module")
 def misspelt(tmp_path_factory):
-    source = ExchangeSource(arena(tmp_path_factory.mktemp("arena"), free_port(), "binanze"))
+    good = arena(tmp_path_factory.mktemp("arena"), free_port())  # settings would refuse the name before any source sees it
+    raw = good.raw | {"exchange": good.raw["exchange"] | {"name": "binanze"}}
+    source = ExchangeSource(good.model_copy(update={"exchange": "binanze", "raw": raw}))
     yield source
     source.close()
 

@@ -13,7 +13,8 @@ FLOORS = [
     {"metrics", "booking", "gates", "candles"},
     {"significance", "baseline", "report"},  # the last floor of pure functions
     {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "sources.files", "sources.exchange", "sources.sample"},
-    {"store", "backtest"},
+    {"store", "lean_ccxt", "quicken"},
+    {"backtest"},
     {"worker"},
     {"sandbox"},
     {"evaluation"},
@@ -22,7 +23,7 @@ FLOORS = [
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
 PURE = {module for floor in FLOORS[:4] for module in floor} - {"settings"}
 """They read no file, no clock and no network."""
-WITH_FREQTRADE = {"backtest", "sources.exchange"}
+WITH_FREQTRADE = {"backtest", "quicken", "lean_ccxt", "sources.exchange"}
 MAX_LINES, MAX_FUNCTION_LINES = 400, 60
 
 

@@ -322,3 +322,9 @@ def test_a_relative_path_and_the_working_directory_agree(tmp_path, monkeypatch):
     arena(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert load().root == tmp_path
+
+
+def test_an_unknown_exchange_is_refused_with_the_nearest(tmp_path):
+    (tmp_path / "config.json").write_text((ROOT / "config.json").read_text().replace('"binance"', '"binanze"'))
+    with pytest.raises(ConfigError, match="'binanze' is no exchange that ccxt knows. Did you mean 'binance'?"):
+        load(tmp_path / "config.json")

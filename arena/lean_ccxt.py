@@ -1,0 +1,76 @@
+"""
+ccxt without the hundred exchanges that an arena does not trade: they are most of what FreqTrade's import costs.
+
+Import this before FreqTrade. From then on an exchange's module is an empty stand-in, until `load` brings the real one. Names,
+errors and base classes of ccxt are the real ones throughout. Only the workers do this; prepare.py's download has all of ccxt.
+"""
+
+import importlib
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
+NO_EXCHANGES = {"abstract", "async_support", "base", "pro", "static_dependencies", "prediction", "protobuf", "test"}
+"""What lies beside the exchanges in these packages."""
+
+
+class _Unused(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+class _Finder(MetaPathFinder, Loader):
+    active = True
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        package, _, name = fullname.rpartition(".")
+        return ModuleSpec(fullname, self) if self.active and package in PACKAGES and name not in NO_EXCHANGES else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Unused(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing to run."""
+
+
+_finder = _Finder()
+
+
+def install() -> None:
+    """From here on exchanges are stand-ins. Without effect once ccxt is imported."""
+    if "ccxt" not in sys.modules:
+        sys.meta_path.insert(0, _finder)
+
+
+def _show_classes(package: str) -> None:
+    """ccxt has the class of an exchange where the import of its module puts the module."""
+    for name, module in list(sys.modules.items()):
+        parent, _, exchange = name.rpartition(".")
+        if parent == package and not isinstance(module, _Unused) and isinstance(getattr(module, exchange, None), type):
+            setattr(sys.modules[package], exchange, getattr(module, exchange))
+
+
+def load(exchange: str) -> None:
+    """Put the real classes of an exchange, and of those that it derives from, where ccxt has them. Unknown ones are left out."""
+    unused = {name: module for name, module in sys.modules.items() if isinstance(module, _Unused)}
+    if f"ccxt.{exchange}" not in unused:
+        return
+    for name in unused:
+        del sys.modules[name]
+    _finder.active = False
+    try:
+        for package in PACKAGES:
+            try:
+                importlib.import_module(f"{package}.{exchange}")
+            except ModuleNotFoundError:
+                continue  # not every exchange has all three
+            _show_classes(package)
+    finally:
+        _finder.active = True
+        for name, module in unused.items():
+            sys.modules.setdefault(name, module)
