@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from arena import baseline, booking, gates, grid, lock, metrics, report, sandbox, strategies
+from arena import baseline, booking, gates, grid, lock, metrics, report, sandbox, store, strategies
 from arena.errors import SampleError, StrategyError
 from arena.ledger import LEDGER, Entry, Ledger, returns_bytes
 from arena.lock import Lock
@@ -50,7 +50,8 @@ def open_arena(settings: Settings, *, record: bool) -> Arena:
     locked = lock.verify(settings)
     ledger = Ledger(settings.root / LEDGER) if record else None
     if ledger:
-        ledger.n_trials(locked.contract)  # an unusable ledger is said before an evaluation is made
+        # an unusable ledger is said before an evaluation is made; an arena that was exchanged behind prepare.py's back shows
+        store.note_contract(settings, locked, ["found by run.py"])
     market = grid.read_market(settings.root / lock.DATA, settings, settings.search)
     return Arena(
         settings=settings,
@@ -104,10 +105,14 @@ def evaluate(file: Path, arena: Arena, commit: str) -> Result:
         figures = _figures(strategy, arena)
     except StrategyError as error:
         figures = {"error": str(error), "error_kind": type(error).__name__, "frames": error.frames}
-    data = strategies.content(file)
-    result = dataclasses.replace(blank, sha256=hashlib.sha256(data).hexdigest(), seconds=time.perf_counter() - started, **figures)
+    if strategy:
+        source, sha256 = strategy.source, strategy.sha256
+    else:
+        data = strategies.content(file)
+        source, sha256 = data.decode(errors="replace"), hashlib.sha256(data).hexdigest()
+    result = dataclasses.replace(blank, sha256=sha256, seconds=time.perf_counter() - started, **figures)
     if arena.ledger:
-        arena.ledger.append(_entry(result, strategy.source if strategy else data.decode(errors="replace")))
+        arena.ledger.append(_entry(result, source))
     return result
 
 

@@ -116,7 +116,6 @@ def backtest(strategy: Strategy, settings: Settings, data_dir: Path) -> Claim:
 
 def _run(job: dict[str, Any], limits: Limits) -> bytes:
     """Fork, wait, kill. Returns the worker's answer as it came."""
-    deadline = time.monotonic() + limits.seconds
     context = _context()
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=worker.main, args=(writer, job, limits.memory_mb, limits.printed_kb), daemon=True)
@@ -124,8 +123,9 @@ def _run(job: dict[str, Any], limits: Limits) -> bytes:
         with _starting, _hidden_main():
             if _stopping.is_set():
                 raise ArenaError("interrupted.")
-            process.start()
+            process.start()  # waits until the fork server is there
             _running.add(process)
+        deadline = time.monotonic() + limits.seconds
         writer.close()
         answer = _receive(reader, deadline, limits)
         if answer is None:

@@ -34,6 +34,7 @@ Say = Callable[[str], None]
 
 def prepare(settings: Settings, source: Source, passphrase: str | None, say: Say, *, resume: bool = False) -> Lock:
     """Build the arena's data and write into the ledger under which contract it goes on from here."""
+    Ledger(settings.root / LEDGER).last_contract()  # an unusable ledger is said before anything is made
     made = build(settings, source, passphrase, say, resume=resume)
     note_contract(settings, made, [f"data prepared from {source.label}"])
     return made
@@ -48,6 +49,7 @@ def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
 
 
 def note_contract(settings: Settings, locked: Lock, changes: list[str]) -> None:
+    """Write into the ledger that another contract holds from here on; nothing when it is the one of the newest entry."""
     ledger = Ledger(settings.root / LEDGER)
     before = ledger.last_contract()
     if before != locked.contract:
@@ -148,7 +150,6 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
 
     `resume` keeps what a source delivers pair by pair until the whole is done; for sources that answer at once it is False.
     """
-    (settings.root / lock.DATA).parent.mkdir(parents=True, exist_ok=True)
     staging = Staging(settings.root, request(settings, source), keep=resume)
     metadata = source.markets(settings.pairs)
     keys = Keys.make(settings, passphrase)

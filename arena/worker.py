@@ -5,6 +5,7 @@ Limits here are rlimits and a process group of its own, which the parent kills. 
 a worker can read the disk and the network. `sandbox: limits-only` in every block says so.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -33,7 +34,8 @@ def main(answer: Connection, job: dict, memory_mb: int, printed_kb: int) -> None
         for name in [name for name in os.environ if name.startswith("FREQTRADE")]:
             del os.environ[name]  # FreqTrade reads configuration from there
         message = _answer({**job, "scratch": scratch})
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # the file is at its limit
+            sys.stdout.flush()
         if printed.stat().st_size >= printed_kb * 1024:
             message = _failure(LimitError(f"prints more than arena.limits.printed_kb = {printed_kb}"))
     text = json.dumps(message).encode()
@@ -66,11 +68,13 @@ def _redirect_output(path: Path, printed_kb: int) -> Path:
 
 def _limit_memory(memory_mb: int) -> None:
     """Address space beyond what the fork server's preload already takes."""
-    with open("/proc/self/statm") if os.path.exists("/proc/self/statm") else open(os.devnull) as statm:
-        pages = statm.read().split()
-    taken = int(pages[0]) * resource.getpagesize() if pages else 0
+    try:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:  # not Linux
+        taken = 0
     limit = taken + memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and refuses to set it
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
