@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from arena import lock, settings, store
+from arena.console import told
 from arena.errors import ArenaError, ConfigError
 from arena.lock import Lock
 from arena.settings import Settings
@@ -135,17 +136,7 @@ def _title(locked: Lock) -> str:
 
 
 def cli() -> int:
-    """`main`, with every error told in one line."""
-    try:
-        return main()
-    except ArenaError as error:
-        print(f"prepare: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"prepare: {error}. What was prepared before is untouched.", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("prepare: interrupted; the arena is as it was. Run it again to go on.", file=sys.stderr)
-        return 130
-    return 2
+    return told(main, "prepare", "The arena is as it was before.")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from arena import lock, sandbox, settings, strategies
+from arena.console import told
 from arena.errors import ArenaError
 from arena.settings import Settings
 
@@ -89,17 +90,7 @@ That was the demonstration, on {source}; nothing was recorded. Next:
 
 
 def cli() -> int:
-    """`main`, with every error told in one line."""
-    try:
-        return main()
-    except ArenaError as error:
-        print(f"arena: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"arena: {error}. What was evaluated before is recorded.", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("arena: interrupted; what was evaluated before is recorded.", file=sys.stderr)
-        return 130
-    return 2
+    return told(main, "arena", "What was evaluated before is recorded.")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,17 @@
 """Small prepared arenas in temporary folders: the real preparation, the real workers, little data."""
 
+import contextlib
 import copy
+import io
 import json
+import os
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pytest
 import rapidjson
 
 from arena import settings, store
@@ -56,6 +62,26 @@ def checkout(folder: Path) -> Path:
             shutil.copy(source, folder / name)
     (folder / "user_data" / "strategies").mkdir(parents=True)
     return folder
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(cli: Callable[[], int], folder: Path, *words: str, stdin: str = "") -> Done:
+    """A command in this process, started in `folder`: what it would return, print and complain."""
+    out, err, here = io.StringIO(), io.StringIO(), Path.cwd()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", list(words))
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        os.chdir(folder)
+        try:
+            code = cli()
+        finally:
+            os.chdir(here)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 STRATEGY = '''\

@@ -1,7 +1,5 @@
 """prepare.py as a user starts it: sources, sealing, locking again, interruptions, wrong input."""
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -10,12 +8,10 @@ import stat
 import subprocess
 import sys
 import time
-from collections import namedtuple
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from arenas import SMALL, checkout
+from arenas import SMALL, checkout, command
 
 import prepare as commands
 from arena import ledger, lock, seal
@@ -35,20 +31,7 @@ def configure(folder, **section):
 
 
 def prepare(folder, *arguments, stdin=""):
-    """The command in this process: what it would return, print and complain."""
-    out, err, here = io.StringIO(), io.StringIO(), Path.cwd()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["prepare.py", *arguments])
-        patch.setattr(sys, "stdin", io.StringIO(stdin))
-        os.chdir(folder)
-        try:
-            code = commands.cli()
-        finally:
-            os.chdir(here)
-    return Done(code, out.getvalue(), err.getvalue())
-
-
-Done = namedtuple("Done", "returncode stdout stderr")
+    return command(commands.cli, folder, "prepare.py", *arguments, stdin=stdin)
 
 
 def demo(folder):

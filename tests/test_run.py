@@ -1,7 +1,6 @@
 """run.py as a user starts it: blocks, exit codes, the ledger's answers, interruptions, two at a time, full and read-only disks."""
 
 import contextlib
-import io
 import os
 import re
 import shutil
@@ -9,30 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections import namedtuple
-from pathlib import Path
 
 import psutil
 import pytest
-from arenas import checkout, prepared, strategy
+from arenas import checkout, command, prepared, strategy
 
 import run as commands
 from arena import journal, ledger, lock, settings
 
-Done = namedtuple("Done", "returncode stdout stderr")
-
-
 def run(folder, *arguments):
-    """The command in this process: what it would return, print and complain."""
-    out, err, here = io.StringIO(), io.StringIO(), Path.cwd()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["run.py", *arguments])
-        os.chdir(folder)
-        try:
-            code = commands.cli()
-        finally:
-            os.chdir(here)
-    return Done(code, out.getvalue(), err.getvalue())
+    return command(commands.cli, folder, "run.py", *arguments)
 
 
 def git(folder, *arguments):
@@ -173,7 +158,7 @@ def test_the_demonstration_touches_neither_strategies_nor_journal_nor_trials(tmp
 
 
 @pytest.fixture
-def command(tmp_path):
+def checked_out(tmp_path):
     """A checkout with its own run.py, prepared, and a strategy that never ends."""
     repo = checkout(tmp_path / "cli")
     prepared(repo)
@@ -191,39 +176,39 @@ def processes_of(folder):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
-def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(command, number):
-    strategy(settings.load(command / "config.json"), "Endless", indicators="while True: pass")
-    process = subprocess.Popen([sys.executable, "run.py"], cwd=command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_out, number):
+    strategy(settings.load(checked_out / "config.json"), "Endless", indicators="while True: pass")
+    process = subprocess.Popen([sys.executable, "run.py"], cwd=checked_out, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while len(processes_of(command)) < 4 and time.monotonic() < deadline:  # run.py, resource tracker, fork server, worker
+    while len(processes_of(checked_out)) < 4 and time.monotonic() < deadline:  # run.py, resource tracker, fork server, worker
         time.sleep(0.2)
     time.sleep(1)
     process.send_signal(number)
     _, complaint = process.communicate(timeout=60)
     deadline = time.monotonic() + 20
-    while processes_of(command) and time.monotonic() < deadline:
+    while processes_of(checked_out) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert processes_of(command) == []
+    assert processes_of(checked_out) == []
     if number != signal.SIGKILL:
         assert process.returncode == 130
         assert complaint.startswith("arena: interrupted")
         assert "Traceback" not in complaint
-    kept = ledger.Ledger(command / ledger.LEDGER)
+    kept = ledger.Ledger(checked_out / ledger.LEDGER)
     assert kept.check() == []
-    assert kept.n_trials(lock.read(command).contract) == 0
+    assert kept.n_trials(lock.read(checked_out).contract) == 0
 
 
-def test_two_at_the_same_time_share_the_ledger(command):
-    arena = settings.load(command / "config.json")
+def test_two_at_the_same_time_share_the_ledger(checked_out):
+    arena = settings.load(checked_out / "config.json")
     for name in ("One", "Two"):
         strategy(arena, name)
-    both = [subprocess.Popen([sys.executable, "run.py"], cwd=command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [subprocess.Popen([sys.executable, "run.py"], cwd=checked_out, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     texts = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert values(texts[0], "sharpe") == values(texts[1], "sharpe")
-    kept = ledger.Ledger(command / ledger.LEDGER)
+    kept = ledger.Ledger(checked_out / ledger.LEDGER)
     assert kept.check() == []
-    assert kept.n_trials(lock.read(command).contract) == 2
+    assert kept.n_trials(lock.read(checked_out).contract) == 2
 
 
 @contextlib.contextmanager
