@@ -63,7 +63,7 @@ def _files(folder: Path, options: argparse.Namespace, arena: Settings) -> list[P
     files = strategies.find(folder, None if options.demo else arena.max_strategies)
     if not options.strategy:
         return files
-    chosen = [file for file in files if file.stem == options.strategy.removesuffix(".py")]
+    chosen = [file for file in files if file.stem == Path(options.strategy).stem]
     if not chosen:
         raise ArenaError(f"no strategy {options.strategy!r} in {strategies.FOLDER}. There are: {', '.join(f.stem for f in files)}.")
     return chosen

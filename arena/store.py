@@ -165,9 +165,10 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
         facts["pairs"][pair] = _describe(settings, pair, frames["search"], say)
     _check_coverage(settings, parts)
     facts["notes"] += list(getattr(source, "notes", ()))
-    if metadata is None:
-        metadata = {pair: markets.derive(frame, pair) for pair, frame in parts["search"].items()}
-        facts["notes"].append("market metadata derived from prices")
+    derived = {pair: markets.derive(frame, pair) for pair, frame in parts["search"].items() if pair not in metadata}
+    if derived:
+        facts["notes"].append(f"market metadata derived from prices: {', '.join(derived)}")
+    metadata |= derived
     markets.check(metadata, settings.pairs)
     for note in facts["notes"]:
         say(f"note: {note}")

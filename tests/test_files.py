@@ -416,7 +416,7 @@ def test_markets_may_lie_elsewhere(tmp_path):
     named.write_text('{"BTC/USDT": {"symbol": "BTC/USDT"}}')
     source = FileSource(tmp_path / "candles", named)
     assert source.markets(("BTC/USDT",)) == {"BTC/USDT": {"symbol": "BTC/USDT"}}
-    assert source.notes == [f"market metadata from {named}."]
+    assert source.notes == [f"market metadata of BTC/USDT from {named}."]
     named.unlink()
     with pytest.raises(DataError, match="elsewhere.json does not exist"):
         source.markets(("BTC/USDT",))
@@ -424,7 +424,7 @@ def test_markets_may_lie_elsewhere(tmp_path):
 
 def test_without_markets_there_are_none(tmp_path):
     (tmp_path / "a").mkdir()
-    assert FileSource(tmp_path / "a").markets(("BTC/USDT",)) is None
+    assert FileSource(tmp_path / "a").markets(("BTC/USDT",)) == {}
 
 
 @pytest.mark.parametrize(
@@ -432,20 +432,28 @@ def test_without_markets_there_are_none(tmp_path):
     [
         ("{", "is not JSON"),
         ("[]", "must hold an object .*, not a list"),
-        ('{"ETH/USDT": {}}', r"lacks a market structure for BTC/USDT. It knows ETH/USDT\. Add the pair, or remove the file"),
+        ('{"ETH/USDT": {}}', r"lacks a market structure for BTC/USDT. It knows ETH/USDT\. Add the pair, or leave --markets out"),
         ('{"ETH/USDT": {}, "BTC/USDT": 7}', "lacks a market structure for BTC/USDT"),
     ],
 )
-def test_markets_that_cannot_be_used_are_refused(tmp_path, text, message):
-    (tmp_path / "markets.json").write_text(text)
+def test_named_markets_that_cannot_be_used_are_refused(tmp_path, text, message):
+    file = tmp_path / "markets.json"
+    file.write_text(text)
     with pytest.raises(DataError, match=f"markets.json {message}"):
-        FileSource(tmp_path).markets(("BTC/USDT", "ETH/USDT"))
+        FileSource(tmp_path, file).markets(("BTC/USDT", "ETH/USDT"))
+
+
+def test_markets_that_were_found_and_know_some_pairs_are_used_for_these(tmp_path):
+    (tmp_path / "markets.json").write_text('{"ETH/USDT": {"symbol": "ETH/USDT"}}')
+    source = FileSource(tmp_path)
+    assert source.markets(("BTC/USDT", "ETH/USDT")) == {"ETH/USDT": {"symbol": "ETH/USDT"}}
+    assert source.notes[0].startswith("market metadata of ETH/USDT from ")
 
 
 def test_markets_of_other_pairs_altogether_belong_to_other_candles(tmp_path):
     """As markets.json of an exchange beside a folder of shares; named on the command line it is an error."""
     file = tmp_path / "markets.json"
     file.write_text('{"ETH/USDT": {}}')
-    assert FileSource(tmp_path).markets(("SPY/USD",)) is None
+    assert FileSource(tmp_path).markets(("SPY/USD",)) == {}
     with pytest.raises(DataError, match="lacks a market structure for SPY/USD"):
         FileSource(tmp_path, file).markets(("SPY/USD",))

@@ -174,7 +174,7 @@ def test_a_csv_makes_a_daily_arena_with_metadata_from_prices(repo):
     daily(repo, CANDLES)
     done = prepare(repo, "--from", "csv")
     assert done.returncode == 0, done.stderr
-    assert "market metadata derived from prices" in done.stdout
+    assert "market metadata derived from prices: ACME/USD" in done.stdout
     assert json.loads((repo / "user_data/data/markets.json").read_text())["ACME/USD"]["base"] == "ACME"
 
 

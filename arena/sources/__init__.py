@@ -22,5 +22,5 @@ class Source(Protocol):
     def candles(self, pair: str, timeframe: str, start: datetime, end: datetime) -> pd.DataFrame:
         """Candles with start <= date <= end; fewer where the source has none. Raises DataError saying what is wrong."""
 
-    def markets(self, pairs: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:
-        """Market metadata in ccxt's structure by pair, or None when it must be derived from prices."""
+    def markets(self, pairs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """Market metadata in ccxt's structure by pair; what is left out is derived from prices."""

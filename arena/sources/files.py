@@ -84,11 +84,11 @@ class FileSource:
             frame = candles.resample(frame, timeframe)
         return frame[(frame["date"] >= start) & (frame["date"] <= end)].reset_index(drop=True)
 
-    def markets(self, pairs: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:
+    def markets(self, pairs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """
-        The asked pairs of markets.json, or None where there is none or one that knows no asked pair.
+        Those of the asked pairs that markets.json knows.
 
-        Raises DataError for a file that is not JSON, lacks some of the pairs, or was named and does not exist.
+        Raises DataError for a file that is not JSON, and for one that was named and does not exist or lacks a pair.
         """
         folder = self.path if self.path.is_dir() else self.path.parent
         if self._markets and not self._markets.is_file():
@@ -96,7 +96,7 @@ class FileSource:
         places = [self._markets] if self._markets else [folder / "markets.json", folder.parent / "markets.json"]
         file = next((place for place in places if place.is_file()), None)
         if file is None:
-            return None
+            return {}
         try:
             known = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -104,15 +104,15 @@ class FileSource:
         if not isinstance(known, dict):
             raise DataError(f"{file} must hold an object {{pair: market}}, not a {type(known).__name__}.")
         lacking = [pair for pair in pairs if not isinstance(known.get(pair), dict)]
-        if len(lacking) == len(pairs) and not self._markets:  # about other pairs altogether
-            return None
-        if lacking:
+        if lacking and self._markets:
             raise DataError(
                 f"{file} lacks a market structure for {', '.join(lacking)}. It knows {', '.join(list(known)[:20])}. "
-                "Add the pair, or remove the file: markets are then derived from prices."
+                "Add the pair, or leave --markets out: markets are then derived from prices."
             )
-        self._note(f"market metadata from {file}.")
-        return {pair: known[pair] for pair in pairs}
+        given = {pair: known[pair] for pair in pairs if pair not in lacking}
+        if given:
+            self._note(f"market metadata of {', '.join(given)} from {file}.")
+        return given
 
     def _find(self, pair: str, timeframe: str) -> tuple[Path, str | None]:
         """The file to read and the timeframe in its name, if any."""
