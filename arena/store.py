@@ -6,6 +6,7 @@ preparation leaves the old arena as it was. Pairs that an exchange has delivered
 start goes on with the next pair; there too, nothing after the search range is ever in the clear.
 """
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -99,7 +100,8 @@ class Staging:
     def _key(self) -> tuple[bytes, dict[str, str]]:
         header = self._header()
         if header is not None:
-            return seal.stored_key(header), header
+            with contextlib.suppress(SealError):  # a key that is gone is replaced; what it sealed is asked for again
+                return seal.stored_key(header), header
         key, header = seal.new_key("staging")
         lock.write_whole(self.folder / "key.json", json.dumps(header).encode())
         return key, header
@@ -152,8 +154,8 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
     """
     staging = Staging(settings.root, request(settings, source), keep=resume)
     metadata = source.markets(settings.pairs)
-    keys = Keys.make(settings, passphrase)
-    parts: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in ("search", *keys.by_range)}
+    sealed = [window.name for window in sealed_ranges(settings)]
+    parts: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in ("search", *sealed)}
     facts: dict[str, Any] = {"pairs": {}, "notes": [], "passphrase": passphrase is not None}
     for pair in settings.pairs:
         frames = staging.get(pair)
@@ -172,11 +174,11 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
     markets.check(metadata, settings.pairs)
     for note in facts["notes"]:
         say(f"note: {note}")
-    new = _write(settings, parts, metadata, keys, say)
+    new = _write(settings, parts, metadata, Keys.make(settings, passphrase), say)
     made = lock.make(
         settings,
         new,
-        content={f"{lock.DATA}/{name}.sealed": seal.content_hash(parts[name]) for name in keys.by_range},
+        content={f"{lock.DATA}/{name}.sealed": seal.content_hash(parts[name]) for name in sealed},
         source={"label": source.label, **source.description},
         arena=request(settings, source),
         facts=facts,
@@ -190,9 +192,14 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
 def _split(settings: Settings, source: Source, pair: str) -> dict[str, pd.DataFrame]:
     """One pair's candles by range. Neighbouring ranges share the candle at their border: it values the end of the first."""
     ranges = [Window("search", settings.warmup_from, settings.search.end), *sealed_ranges(settings)]
-    frame = candles.check(
-        source.candles(pair, settings.timeframe, ranges[0].start, ranges[-1].end), pair, settings.timeframe, source.label
-    )
+    first, last = ranges[0].start, ranges[-1].end
+    frame = source.candles(pair, settings.timeframe, first, last)
+    if frame.empty:
+        raise DataError(
+            f"{pair} has no {settings.timeframe} candle from {source.label} between {first:%Y-%m-%d} and {last:%Y-%m-%d}. "
+            "Leave the pair out, or choose other dates in config.json."
+        )
+    frame = candles.check(frame, pair, settings.timeframe, source.label)
     return {r.name: frame[(frame["date"] >= r.start) & (frame["date"] <= r.end)].reset_index(drop=True) for r in ranges}
 
 
