@@ -2,11 +2,15 @@
 FreqTrade, in the worker: the only module that runs strategy code. What it returns is a claim, plain data for JSON.
 
 Preloaded by the fork server, so it imports FreqTrade and nothing that holds a candle. FreqTrade runs unchanged but for
-things that decide no trade: the replacements of `quicken`; markets come frozen instead of over the network; tick sizes are computed by a vectorised
-function with the same results (and without FreqTrade's helper columns in the strategy's frames); progress bars and
-wallet captures are off; every fill and every exception that FreqTrade would swallow is noted.
+things that decide no trade: the replacements of `quicken`; markets come frozen instead of over the network; tick sizes are
+computed by a vectorised function with the same results; progress bars and wallet captures are off; every fill and every
+exception that FreqTrade would swallow is noted.
+
+One difference can be seen by a strategy: FreqTrade's tick function leaves the columns open_count to max_count in its
+frames, in backtests alone. Here they are not there, so code that goes over all columns may decide otherwise.
 """
 
+import functools
 import json
 import logging
 import sys
@@ -21,6 +25,7 @@ lean_ccxt.install()
 
 import freqtrade.data.btanalysis  # noqa: E402, F401  first: it resolves an import cycle of FreqTrade's
 import freqtrade.optimize.backtesting as engine  # noqa: E402
+import freqtrade.strategy.interface as interface
 import pandas as pd
 from freqtrade.configuration import Configuration
 from freqtrade.data.metrics import calculate_sharpe
@@ -32,6 +37,7 @@ from freqtrade.persistence import LocalTrade, Order
 from arena import quicken
 from arena.candles import decimals, milliseconds, monthly_tick
 from arena.errors import LoadError, StrategyError
+from arena.grid import candle_file
 
 lean_ccxt.load("binance")  # the exchange of the shipped arena, once for all workers; another one is loaded by its worker
 
@@ -67,6 +73,7 @@ def run(job: Job) -> dict[str, Any]:
     lean_ccxt.load(job.config["exchange"]["name"].lower())
     quicken.install()
     notes = _Notes(job)
+    _note_errors(notes)
     fills = _record_fills()
     try:
         backtesting = _load(job, notes)
@@ -92,7 +99,7 @@ def run(job: Job) -> dict[str, Any]:
         "trades": len(trades),
         "closed_sharpe": float(calculate_sharpe(trades, first, last, backtesting.starting_balance)),
         "rejected": int(content["rejected_signals"]),
-        **_warmup(backtesting, job),
+        **_diagnosis(backtesting, job),
     }
 
 
@@ -116,6 +123,8 @@ def _load(job: Job, notes: "_Notes") -> engine.Backtesting:
     notes.listen()
     backtesting = engine.Backtesting(config)
     declared = getattr(type(backtesting.strategylist[0]), "timeframe", None)
+    if isinstance(declared, property):
+        declared = backtesting.strategylist[0].timeframe
     if declared is not None and declared != job.config["timeframe"]:
         raise LoadError(f"timeframe is {declared!r}, the arena trades {job.config['timeframe']!r}. Higher ones come through @informative")
     backtesting.progress = None
@@ -159,6 +168,34 @@ def _record_fills() -> dict[str, list[Any]]:
     return fills
 
 
+def _note_errors(notes: "_Notes") -> None:
+    """Whatever a strategy's callback raises is noted before FreqTrade swallows it; logging could be switched off."""
+
+    def safe_wrapper(f: Any, message: str = "", default_retval: Any = None, supress_error: bool = False) -> Any:
+        if quicken.is_default(f):
+            return f
+
+        @functools.wraps(f)
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return f(*args, **kwargs)
+            except Exception as error:
+                notes.swallowed(error)
+                raise
+
+        return quicken.safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)
+
+    interface.strategy_safe_wrapper = engine.strategy_safe_wrapper = safe_wrapper
+
+
+def _diagnosis(backtesting: engine.Backtesting, job: Job) -> dict[str, Any]:
+    """`_warmup`, or nothing known: frames may hold what nobody thought of, and a hint must not fail a run."""
+    try:
+        return _warmup(backtesting, job)
+    except Exception:
+        return {"first_signal_ms": None, "warmup_ms": None, "warmup": ""}
+
+
 def _warmup(backtesting: engine.Backtesting, job: Job) -> dict[str, Any]:
     """
     When the first signal came, and which indicator was defined last, for the pair that was ready first. An indicator
@@ -173,7 +210,8 @@ def _warmup(backtesting: engine.Backtesting, job: Job) -> dict[str, Any]:
             continue
         times = milliseconds(frame["date"])
         if "enter_long" in frame:
-            signals = times[(frame["enter_long"] == 1).to_numpy() & (times >= start)]
+            entries = pd.to_numeric(frame["enter_long"]).to_numpy(dtype=float, na_value=0.0)
+            signals = times[(entries == 1) & (times >= start)]
             if len(signals) and (first_signal is None or signals[0] < first_signal):
                 first_signal = int(signals[0])
         since, column = _last_defined(frame, times)
@@ -185,9 +223,9 @@ def _warmup(backtesting: engine.Backtesting, job: Job) -> dict[str, Any]:
 def _last_defined(frame: pd.DataFrame, times: Any) -> tuple[int, str]:
     """Open time since which every numeric column of the strategy has had a value once, and the last such column."""
     since, name = int(times[0]), ""
-    for column in frame.columns.difference([*CANDLES, *SIGNALS]):
-        values = frame[column]
-        if not pd.api.types.is_float_dtype(values.dtype):
+    for position, column in enumerate(frame.columns):  # a name may stand twice
+        values = frame.iloc[:, position]
+        if column in (*CANDLES, *SIGNALS) or not pd.api.types.is_float_dtype(values.dtype):
             continue
         defined = values.notna().to_numpy()
         at = int(times[defined.argmax()]) if defined.any() else int(times[-1]) + 1
@@ -197,7 +235,7 @@ def _last_defined(frame: pd.DataFrame, times: Any) -> tuple[int, str]:
 
 
 class _Notes(logging.Handler):
-    """Listens to what FreqTrade only logs: swallowed exceptions, files that do not import, candles that are not there."""
+    """What FreqTrade swallows or only logs: exceptions in callbacks, files that do not import, candles that are not there."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(logging.WARNING)
@@ -214,14 +252,22 @@ class _Notes(logging.Handler):
         if self.found is not None:
             return
         error = sys.exc_info()[1]
-        text = record.getMessage()
-        if record.name == "freqtrade.strategy.strategy_wrapper" and error is not None:
-            self.found = StrategyError(f"{type(error).__name__}: {error}, in a callback", self.frames(error))
-        elif record.name == "freqtrade.resolvers.iresolver" and error is not None:
+        if record.name == "freqtrade.resolvers.iresolver" and error is not None:
             self.found = LoadError(f"does not import: {type(error).__name__}: {error}", self.frames(error))
-        elif text.startswith("No history for"):
+        elif record.name == "freqtrade.data.history.datahandlers.idatahandler":
+            text = record.getMessage()
             wanted = text.removeprefix("No history for ").split(" found")[0]
-            self.found = StrategyError(f"asks for candles that the arena does not have: {wanted}")
+            if wanted != text and not self._is_there(wanted):
+                self.found = StrategyError(f"asks for candles that the arena does not have: {wanted}")
+
+    def swallowed(self, error: Exception) -> None:
+        if self.found is None:
+            self.found = StrategyError(f"{type(error).__name__}: {error}, in a callback", self.frames(error))
+
+    def _is_there(self, wanted: str) -> bool:
+        """Whether the arena has such candles, if perhaps none yet: `wanted` is pair, kind and timeframe."""
+        pair, _, timeframe = wanted.replace(" ", "").split(",")
+        return candle_file(Path(self.job.data_dir), pair, timeframe).exists()
 
     def check(self) -> None:
         if self.found is not None:

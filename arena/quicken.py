@@ -68,8 +68,13 @@ def _copy_order(order: Order, memo: dict[int, Any]) -> Order:
     return copied
 
 
+def is_default(f: Any) -> bool:
+    """Whether a callback is FreqTrade's own, which no strategy overrides."""
+    return getattr(f, "__qualname__", "").startswith("IStrategy.")
+
+
 def safe_wrapper(f: Any, message: str = "", default_retval: Any = None, supress_error: bool = False) -> Any:
     """FreqTrade's own defaults, which raise nothing, as they are; what a strategy wrote, in FreqTrade's wrapper."""
-    if getattr(f, "__qualname__", "").startswith("IStrategy."):
+    if is_default(f):
         return f
     return _strategy_safe_wrapper(f, message=message, default_retval=default_retval, supress_error=supress_error)

@@ -50,6 +50,8 @@ def _answer(job: dict) -> dict:
         return {"claim": backtest.run(backtest.Job(**job))}
     except StrategyError as error:
         return _failure(error)
+    except Exception as error:  # the border of the process: what is not foreseen is still told, not a silent end
+        return _failure(StrategyError(f"{type(error).__name__}: {error}, after the backtest"))
 
 
 def _failure(error: StrategyError) -> dict:

@@ -81,6 +81,28 @@ def test_a_caught_exception_inside_the_strategy_is_no_failure(arena):
     assert not result.error
 
 
+def test_switching_logging_off_does_not_hide_an_exception(arena):
+    quiet = "import logging; logging.disable(logging.CRITICAL)"
+    raises = "def custom_exit(self, pair, trade, **kwargs):\n    return 1 / 0"
+    assert "ZeroDivisionError" in outcome(arena, strategy(arena.settings, "Quiet", indicators=quiet, callbacks=raises)).error
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"indicators": "import logging; logging.getLogger('mine').warning('no %d format', 'number')"},
+        {"indicators": "import logging; logging.getLogger('mine').warning('No history for this regime, using defaults')"},
+        {"indicators": "import pandas as pd\nfor n in (5, 9):\n    dataframe = pd.concat([dataframe, pd.DataFrame({'x': ta.EMA(dataframe, n)})], axis=1)"},
+        {"indicators": "import pandas as pd\ndataframe['enter_long'] = pd.array([None] * len(dataframe), dtype='Int64')"},
+        {"extra": "@property\ndef timeframe(self):\n    return '1h'\n@timeframe.setter\ndef timeframe(self, value):\n    pass"},
+        {"indicators": "self.dp.get_pair_dataframe('ETH/USDT', '4h')"},
+    ],
+    ids=["a log line that cannot be formatted", "a log line like FreqTrade's", "a column twice", "nullable signals", "a property", "candles"],
+)
+def test_honest_oddities_are_no_failure(arena, parts):
+    assert not outcome(arena, strategy(arena.settings, "Odd", **parts)).error
+
+
 def test_no_trades_is_a_failure_that_names_the_reason(arena):
     silent = 'dataframe["fast"] = dataframe["slow"]'
     assert "no entry signal in any pair" in outcome(arena, strategy(arena.settings, "Silent", indicators=silent)).error
