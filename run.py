@@ -37,17 +37,18 @@ def main() -> int:
     with lock.shared(arena.root):
         lock.verify(arena)
         sandbox.warm_up()  # FreqTrade loads there, while here the libraries are imported and the candles read
-        from arena import evaluation, rounds
+        from arena import evaluation, report, rounds
 
         opened = evaluation.open_arena(arena, record=not options.demo)
-        results = []
+        results, rows = [], []
         for result in evaluation.evaluate_all(files, opened):
-            print(rounds.block(result, opened), flush=True)
             results.append(result)
+            rows.append(rounds.row(result, opened))
+            print(report.block(result, rows[-1]), flush=True)
         if options.demo:
             print(_what_next(opened.lock.source["label"]))
         elif not options.strategy:
-            print(rounds.summary(results, opened, time.perf_counter() - started), flush=True)
+            print(rounds.summary(results, rows, opened, time.perf_counter() - started), flush=True)
     return 1 if any(result.error for result in results) else 0
 
 

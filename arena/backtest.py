@@ -33,9 +33,10 @@ from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange import Exchange
 from freqtrade.persistence import LocalTrade, Order
+from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from arena import quicken
-from arena.candles import decimals, milliseconds, monthly_tick
+from arena.candles import milliseconds, tick_sizes
 from arena.errors import LoadError, StrategyError
 from arena.grid import candle_file
 
@@ -69,7 +70,7 @@ def run(job: Job) -> dict[str, Any]:
         Whatever the strategy did wrong, with its own frames.
     """
     Exchange._load_async_markets = _frozen_markets(json.loads(Path(job.markets).read_text()))
-    engine.get_tick_size_over_time = lambda frame: monthly_tick(frame["date"], decimals(frame))
+    engine.get_tick_size_over_time = tick_sizes
     lean_ccxt.load(job.config["exchange"]["name"].lower())
     quicken.install()
     notes = _Notes(job)
@@ -169,10 +170,13 @@ def _record_fills() -> dict[str, list[Any]]:
 
 
 def _note_errors(notes: "_Notes") -> None:
-    """Whatever a strategy's callback raises is noted before FreqTrade swallows it; logging could be switched off."""
+    """
+    Whatever a strategy's callback raises is noted before FreqTrade swallows it; logging could be switched off. FreqTrade's own
+    defaults raise nothing and need no wrapper, which saves the time of making one at every candle.
+    """
 
     def safe_wrapper(f: Any, message: str = "", default_retval: Any = None, supress_error: bool = False) -> Any:
-        if quicken.is_default(f):
+        if getattr(f, "__qualname__", "").startswith("IStrategy."):
             return f
 
         @functools.wraps(f)
@@ -183,7 +187,7 @@ def _note_errors(notes: "_Notes") -> None:
                 notes.swallowed(error)
                 raise
 
-        return quicken.safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)
+        return strategy_safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)
 
     interface.strategy_safe_wrapper = engine.strategy_safe_wrapper = safe_wrapper
 

@@ -1,8 +1,8 @@
 """
-FreqTrade's candle loop, sooner: three of its helpers replaced by ones with the same results, bit for bit.
+FreqTrade's candle loop, sooner: two of its helpers replaced by ones with the same results, bit for bit.
 
-Without this about half of a backtest is spent in decimal arithmetic written in Python, in deep copies that guard a trade
-against callbacks, and in wrapping callbacks that no strategy overrides. No decision of the loop is touched.
+Without this a third of a backtest and more is spent in decimal arithmetic written in Python, and in deep copies that guard
+a trade against callbacks. No decision of the loop is touched.
 tests/test_quicken.py holds each of them against the original.
 """
 
@@ -13,8 +13,6 @@ from decimal import Context, Decimal
 from enum import Enum
 from typing import Any
 
-import freqtrade.optimize.backtesting as engine
-import freqtrade.strategy.interface as interface
 import freqtrade.strategy.strategy_wrapper as wrapping
 from freqtrade.enums import TradingMode
 from freqtrade.persistence import LocalTrade, Order
@@ -26,7 +24,6 @@ PLAIN = (int, float, str, bool, type(None), datetime, Enum)
 """Values that cannot be changed, so that a copy may share them."""
 
 _calc_close_trade_value = LocalTrade.calc_close_trade_value
-_strategy_safe_wrapper = wrapping.strategy_safe_wrapper
 _orders = manager_of_class(Order)
 
 
@@ -34,7 +31,6 @@ def install() -> None:
     """Put the replacements in place, for this process and for good."""
     LocalTrade.calc_close_trade_value = calc_close_trade_value
     wrapping.deepcopy = copy_trade
-    interface.strategy_safe_wrapper = engine.strategy_safe_wrapper = safe_wrapper
 
 
 def calc_close_trade_value(self: LocalTrade, rate: float, amount: float | None = None) -> float:
@@ -66,15 +62,3 @@ def _copy_order(order: Order, memo: dict[int, Any]) -> Order:
         if name != "_sa_instance_state":  # SQLAlchemy's bookkeeping: the new instance has its own
             copied.__dict__[name] = value if isinstance(value, PLAIN) else deepcopy(value, memo)
     return copied
-
-
-def is_default(f: Any) -> bool:
-    """Whether a callback is FreqTrade's own, which no strategy overrides."""
-    return getattr(f, "__qualname__", "").startswith("IStrategy.")
-
-
-def safe_wrapper(f: Any, message: str = "", default_retval: Any = None, supress_error: bool = False) -> Any:
-    """FreqTrade's own defaults, which raise nothing, as they are; what a strategy wrote, in FreqTrade's wrapper."""
-    if is_default(f):
-        return f
-    return _strategy_safe_wrapper(f, message=message, default_retval=default_retval, supress_error=supress_error)

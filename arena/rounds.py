@@ -1,4 +1,4 @@
-"""The round as the agent sees it: a block for each result with the row to copy, and what the rules ask for next."""
+"""The round as the agent sees it: the row to copy for each result, and what the rules ask for next."""
 
 import json
 import math
@@ -10,11 +10,6 @@ from arena.records import Result
 
 SHOWN = 5
 """Most lines of one kind in the `round:` block; the rest is counted."""
-
-
-def block(result: Result, arena: Arena) -> str:
-    """The strategy's block with its row for results.tsv."""
-    return report.block(result, row(result, arena))
 
 
 def row(result: Result, arena: Arena) -> str:
@@ -29,11 +24,11 @@ def row(result: Result, arena: Arena) -> str:
     return journal.row(result.commit, event, result.strategy, result.own.sharpe, result.own.max_drawdown, note)
 
 
-def summary(results: list[Result], arena: Arena, seconds: float) -> str:
-    """The `round:` block."""
+def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float) -> str:
+    """The `round:` block. `rows` are the results' rows."""
     settings, written = arena.settings, journal.read(arena.settings.root / journal.FILE)
     present = [result.strategy for result in results]
-    now = journal.after(written, [row(result, arena) for result in results])
+    now = journal.after(written, rows)
     trials = arena.ledger.trials(arena.lock.contract) if arena.ledger else []
     current = {(result.commit, result.strategy) for result in results}
     missing = journal.missing(written, dict.fromkeys((t.commit, t.strategy) for t in trials if (t.commit, t.strategy) not in current))
@@ -49,13 +44,13 @@ def summary(results: list[Result], arena: Arena, seconds: float) -> str:
             "stable": [report.joined(f"{name} {journal.stable_rounds(now, name)}/{settings.max_stable_rounds}" for name in present)],
             "demands": journal.demands(now, present, settings.max_stable_rounds) or ["nothing"],
             "journal": _first(complaints) or [f"{len(written.rows)} rows, nothing to mend"],
-            "ledger": [f"{_ledger(trials)}; head {arena.ledger.head()[:16]}" if arena.ledger else "not used"],
+            "ledger": [f"{_ledger(trials, arena.ledger.n_trials(arena.lock.contract))}; head {arena.ledger.head()[:16]}" if arena.ledger else "not used"],
             "seconds": [f"{seconds:.1f}"],
         }
     )
 
 
-def _ledger(trials: list[Trial]) -> str:
+def _ledger(trials: list[Trial], n_trials: int) -> str:
     """Distinct sources so far, and the best that passed every gate."""
     passed = []
     for trial in trials:
@@ -63,7 +58,7 @@ def _ledger(trials: list[Trial]) -> str:
         value = result["own"]["sharpe"]
         if result["gates"] and all(gate["passed"] for gate in result["gates"]) and not math.isnan(value):
             passed.append((value, trial.strategy, trial.commit))
-    count = f"{len({trial.sha256 for trial in trials})} trials under this contract"
+    count = f"{n_trials} trials under this contract"
     if not passed:
         return f"{count}; none passed every gate"
     value, name, commit = max(passed)
