@@ -39,7 +39,7 @@ def main() -> int:
         sandbox.warm_up()  # FreqTrade loads there, while here the libraries are imported and the candles read
         from arena import evaluation, report, rounds
 
-        opened = evaluation.open_arena(arena, record=not options.demo)
+        opened = evaluation.open_arena(arena, record=not options.demo, causality=options.causality)
         results, rows = [], []
         for result in evaluation.evaluate_all(files, opened):
             results.append(result)
@@ -57,6 +57,13 @@ def _options() -> argparse.Namespace:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--strategy", metavar="NAME", help="evaluate this one only (default: all)")
     which.add_argument("--demo", action="store_true", help="evaluate examples/ instead, on a sample market if nothing is prepared")
+    parser.add_argument(
+        "--causality",
+        choices=("auto", "quick", "full"),
+        default="auto",
+        help="how much is checked: quick takes about as long again as the evaluation, full up to a minute; auto: full for what passes "
+        "every gate and would be the best so far (default: auto)",
+    )
     return parser.parse_args()
 
 

@@ -7,12 +7,14 @@ order is checked against the arena's own candles before it is booked; the first 
 Not judged here: whether an order was decided with knowledge of the future, and whether a fill inside a candle is wishful.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.errors import BookingError
+from arena.claims import NAMES
+from arena.errors import BookingError, when
 from arena.records import Book, Claim, Market, Orders, Trade
 
 FLAT = 1e-9
@@ -54,8 +56,10 @@ def book(market: Market, orders: Orders, *, wallet: float, fee: float, slots: in
 def reconcile(book: Book, claim: Claim) -> None:
     """
     Compare the booked profit of closed trades with FreqTrade's own. Raises BookingError when they differ by more than
-    PROFIT_TOLERANCE relative plus FreqTrade's own rounding: whoever is wrong, the figure cannot be believed.
+    PROFIT_TOLERANCE relative plus FreqTrade's own rounding: whoever is wrong, the figure cannot be believed. So it does for an
+    order that was filled and never placed: what is placed is compared between worlds, and what is filled follows from it.
     """
+    _check_placed(claim)
     booked = sum(trade.profit for trade in book.trades)
     allowed = PROFIT_TOLERANCE * abs(booked) + ROUNDING * len(claim.orders.price)
     if not abs(booked - claim.profit) <= allowed or len(book.trades) != claim.trades:
@@ -63,6 +67,26 @@ def reconcile(book: Book, claim: Claim) -> None:
             f"booking: {len(book.trades)} trades with a profit of {booked:.6f} follow from the orders, "
             f"FreqTrade reports {claim.trades} with {claim.profit:.6f}"
         )
+
+
+def _check_placed(claim: Claim) -> None:
+    events, orders = claim.decisions.events, claim.orders
+    if events is None:
+        return
+    filled = np.flatnonzero(events.name == NAMES.index("filled"))
+    if not (np.array_equal(events.pair[filled], orders.pair) and np.array_equal(events.value[filled], orders.price)):
+        raise BookingError(f"booking: {len(orders.price)} orders are reported, {len(filled)} were seen to fill, and they are not the same")
+    placed: Counter[tuple[int, str, float, float]] = Counter()
+    for side in ("entry", "exit"):
+        price, amount = (np.flatnonzero(events.name == NAMES.index(f"{side} {what}")) for what in ("price", "amount"))
+        for i, j in zip(price, amount, strict=False):
+            placed[int(events.pair[i]), side, float(events.value[i]), float(events.value[j])] += 1
+    for number, row in enumerate(zip(orders.pair, orders.buys, orders.price, orders.amount, orders.filled_ms, strict=True)):
+        pair, buys, price, amount, filled_ms = (value.item() for value in row)
+        key = (pair, "entry" if buys else "exit", price, amount)
+        if not placed[key]:
+            raise BookingError(f"booking: order {number} at {when(filled_ms)}, {amount:.10g} for {price:.10g}, was filled and never placed")
+        placed[key] -= 1
 
 
 class _Ledger:
@@ -118,7 +142,7 @@ class _Ledger:
             raise BookingError(f"booking: order {number} is for pair number {pair}, the arena has {len(market.pairs)}")
         candle, rest = divmod(filled_ms - int(market.open_ms[0]), market.step_ms)
         if rest or not 0 <= candle < len(market.open_ms):
-            raise BookingError(f"booking: order {number} {market.pairs[pair]} fills at {_when(filled_ms)}, outside the arena's candles")
+            raise BookingError(f"booking: order {number} {market.pairs[pair]} fills at {when(filled_ms)}, outside the arena's candles")
         low, high = float(market.low[pair, candle]), float(market.high[pair, candle])
         if not (np.isfinite(price) and np.isfinite(amount) and price > 0 and amount > 0):
             raise self._refuse(number, pair, candle, f"has price {price} and amount {amount}; both must be positive")
@@ -128,7 +152,7 @@ class _Ledger:
             verb = "buys" if buys else "sells"
             raise self._refuse(number, pair, candle, f"{verb} at {price:.10g}, the candle traded {low:.10g}-{high:.10g}")
         if candle < self.last and (buys or not self._closes_at_pairs_end(pair, candle)):
-            raise self._refuse(number, pair, candle, f"fills before an earlier order's {_when(int(market.open_ms[self.last]))}")
+            raise self._refuse(number, pair, candle, f"fills before an earlier order's {when(int(market.open_ms[self.last]))}")
         return int(candle)
 
     def _closes_at_pairs_end(self, pair: int, candle: int) -> bool:
@@ -167,7 +191,7 @@ class _Ledger:
         self.opened[pair] = None
 
     def _refuse(self, number: int, pair: int, candle: int, what: str) -> BookingError:
-        return BookingError(f"booking: order {number} {self.market.pairs[pair]} {_when(int(self.market.open_ms[candle]))} {what}")
+        return BookingError(f"booking: order {number} {self.market.pairs[pair]} {when(int(self.market.open_ms[candle]))} {what}")
 
     def close(self) -> Book:
         market, n = self.market, len(self.market.open_ms)
@@ -211,7 +235,3 @@ def _last_known(values: NDArray[np.float64], closes: NDArray[np.float64]) -> NDA
     n = closes.shape[1]
     index = np.maximum.accumulate(np.where(np.isnan(closes), 0, np.arange(n)), axis=1)
     return np.where(np.isnan(values), np.take_along_axis(closes, index, axis=1), values)
-
-
-def _when(ms: int) -> str:
-    return str(np.datetime64(ms, "ms")).replace("T", " ")[:16]

@@ -11,10 +11,15 @@ Everything the arena raises on purpose:
   - LoadError           it does not import, or is not what its file name says
   - LimitError          it exceeded time, memory or output
   - BookingError        its orders are impossible in this market, or its figures do not add up
+  - IntegrityError      it changed what belongs to the arena
+  - CausalityError      it decided with knowledge of the future
+  - DeterminismError    two fresh runs with the same candles differ
 * SampleError           too few or unusable numbers for this statistic (a ValueError)
 
 A gate that says no is not an error: it is a value.
 """
+
+from datetime import UTC, datetime
 
 
 class ArenaError(Exception):
@@ -61,5 +66,22 @@ class BookingError(StrategyError):
     """The strategy's orders are impossible in this market, or its figures do not add up."""
 
 
+class IntegrityError(StrategyError):
+    """The strategy changed what belongs to the arena."""
+
+
+class CausalityError(StrategyError):
+    """The strategy decided with knowledge of the future."""
+
+
+class DeterminismError(StrategyError):
+    """Two fresh runs with the same candles differ."""
+
+
 class SampleError(ValueError):
     """Too few or unusable numbers for this statistic."""
+
+
+def when(ms: int) -> str:
+    """An instant as messages name it: UTC, to the minute."""
+    return f"{datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d %H:%M}"

@@ -1,22 +1,70 @@
 """The gates: figures in, one yes or no each. Every comparison is written so that nan says no."""
 
-from arena.records import GateResult, Metrics, WindowResult
+from dataclasses import replace
+
+from arena.errors import CausalityError, DeterminismError, IntegrityError
+from arena.records import Checks, GateResult, Metrics, WindowResult
 from arena.settings import Gates
 
-NOT_JUDGED = ("lookahead", "luck")
+NOT_JUDGED = ("luck",)
 """What no gate of this contract looks at; the verdict says so."""
+LOW_SHARPE = 1.5
+"""Below this Sharpe over the search range `relabel` does not apply: there is little to lose, and jitter alone moves it by a large share."""
+FEW_PAIRS = 3
+"""With fewer pairs than this `pair_share` does not apply: one of two has more than half by arithmetic."""
+BROKEN_BY = {IntegrityError.__name__: "integrity", CausalityError.__name__: "causality", DeterminismError.__name__: "determinism"}
+"""Class of an error to the gate that it fails."""
+NAN = float("nan")
 
 
-def judge(own: Metrics, windows: tuple[WindowResult, ...], limits: Gates) -> tuple[GateResult, ...]:
-    """Every gate with its figure and its limit, in the order in which the block prints them."""
-    fewest = min((float(w.own.trades) for w in windows), default=float("nan"))
+def judge(
+    own: Metrics, windows: tuple[WindowResult, ...], checks: Checks, limits: Gates, *, n_pairs: int
+) -> tuple[GateResult, ...]:
+    """
+    Every gate with its figure and its limit, in the order in which the block prints them.
+
+    Parameters
+    ----------
+    own : Metrics
+        Over the search range.
+    windows : tuple of WindowResult
+    checks : Checks
+        Of the same run. Who is judged has passed integrity and determinism: a strategy that does not is a failure.
+    limits : Gates
+    n_pairs : int
+        Pairs that the strategy may trade.
+    """
+    fewest = min((float(w.own.trades) for w in windows), default=NAN)
     return (
+        _without_figure("integrity", True),
+        _without_figure("causality", checks.causality != ""),
+        _without_figure("determinism", True),
+        _where(not own.sharpe < LOW_SHARPE, _at_most("relabel", checks.relabel_loss, limits.max_relabel_loss)),
+        _at_most("optimistic_fills", checks.optimistic_fills, limits.max_optimistic_fills),
+        _at_most("hidden_loss", checks.hidden_loss, limits.max_hidden_loss),
         _at_least("trades", own.trades, limits.min_trades),
         _at_least("window_trades", fewest, limits.min_trades_per_window),
         _at_least("exposure", own.exposure, limits.min_exposure),
+        _at_least("position", own.avg_position, limits.min_position),
+        _at_most("top_share", checks.top_share, limits.max_top_share),
+        _where(n_pairs >= FEW_PAIRS, _at_most("pair_share", checks.pair_share, limits.max_pair_share)),
         _at_most("drawdown", own.max_drawdown, limits.max_drawdown),
         _above("profit", own.profit, limits.min_profit),
     )
+
+
+def failed(error_kind: str) -> tuple[GateResult, ...]:
+    """The one gate that a failure of this kind fails, by the error's class name; none for crashes and the like."""
+    return (_without_figure(BROKEN_BY[error_kind], False),) if error_kind in BROKEN_BY else ()
+
+
+def _without_figure(gate: str, passed: bool) -> GateResult:
+    return GateResult(gate, passed, NAN, NAN, "")
+
+
+def _where(applies: bool, gate: GateResult) -> GateResult:
+    """The gate itself, or one that fails nobody."""
+    return gate if applies else replace(gate, passed=True, applies=False)
 
 
 def _at_least(gate: str, figure: float, limit: float) -> GateResult:
@@ -33,7 +81,11 @@ def _above(gate: str, figure: float, limit: float) -> GateResult:
 
 def verdict(gates: tuple[GateResult, ...]) -> str:
     """PASSED or REJECTED in one line, with the first reasons and their figures."""
-    failed = [f"{g.gate} {g.figure:.6g} is not {g.relation} {g.limit:g}" for g in gates if not g.passed]
-    if failed:
-        return "REJECTED: " + ", ".join(failed[:3])
+    reasons = [_reason(gate) for gate in gates if gate.applies and not gate.passed]
+    if reasons:
+        return "REJECTED: " + ", ".join(reasons[:3])
     return f"PASSED: all gates; not judged: {', '.join(NOT_JUDGED)}"
+
+
+def _reason(gate: GateResult) -> str:
+    return f"{gate.gate} {gate.figure:.6g} is not {gate.relation} {gate.limit:g}" if gate.relation else f"{gate.gate} is not shown"

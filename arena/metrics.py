@@ -2,7 +2,7 @@
 Return and risk of an equity curve that is marked to market. Pure functions of arrays; no files, no clock.
 
 The year has 365 days: crypto trades every day, and candles of markets that rest at weekends are filled with flat ones.
-Closed-trade figures are not measured here; they hide open losses (FreqTrade's is carried along for comparison only).
+Return and risk are never those of closed trades, which hide open losses; `hidden_loss` says how much they hide.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def curve_figures(
     days = daily_equity(market.open_ms[span], equity_open)
     returns = days[1:] / days[:-1] - 1
     profit = float(equity_open[-1] / equity_open[0] - 1)
-    drawdown = max_drawdown(np.append(np.column_stack([equity_open[:-1], equity_close]).ravel(), equity_open[-1]))
+    drawdown = max_drawdown(marks(equity_open, equity_close))
     return {
         "sharpe": sharpe(returns),
         "sortino": sortino(returns),
@@ -78,6 +78,11 @@ def curve_figures(
         "profit_abs": float(equity_open[-1] - equity_open[0]),
         "max_drawdown": drawdown,
     }
+
+
+def marks(equity_open: NDArray[np.float64], equity_close: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2n - 1,) money at each open and the close that follows it; of shapes (n,) and (n - 1,), the last open ends it."""
+    return np.append(np.column_stack([equity_open[:-1], equity_close]).ravel(), equity_open[-1])
 
 
 def daily_equity(open_ms: NDArray[np.int64], equity_open: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,6 +136,30 @@ def max_drawdown(equity: NDArray[np.float64]) -> float:
     return float(np.max(1 - equity / peaks))
 
 
+def hidden_loss(market: Market, book: Book) -> float:
+    """
+    How much deeper the marked drawdown is than the one that closed trades alone show: where losses are never realised.
+
+    The account of closed trades is the money at the start and their profits at the candle of their close. A trade that
+    closes in its pair's last candle counts as open: there FreqTrade closes what is left, and no strategy decided it.
+
+    Returns
+    -------
+    float
+        Difference of two fractions of a peak, in [0, 1]; 0.17 when closed trades lose nothing and the account lost 17 %.
+        Open profit that is given back counts as well: it is a loss of the account that no closed trade shows.
+    """
+    wallet = float(book.equity_open[0])
+    end = {pair: int(market.open_ms[~np.isnan(close)].max(initial=0)) for pair, close in zip(market.pairs, market.close, strict=True)}
+    closed: dict[int, float] = {}  # in the order of the closes, as the trades of a book are
+    for trade in book.trades:
+        if trade.close_ms < end[trade.pair]:
+            closed[trade.close_ms] = closed.get(trade.close_ms, 0.0) + trade.profit
+    realised = wallet + np.cumsum([0.0, *closed.values()])
+    deeper = max_drawdown(marks(book.equity_open, book.equity_close[:-1])) - max_drawdown(realised)
+    return float(np.clip(deeper, 0.0, 1.0))
+
+
 def calmar(profit: float, drawdown: float, days: float) -> float:
     """Compound yearly return over the largest drawdown. nan without a drawdown, or when everything is lost."""
     if not (drawdown > 0 and days > 0 and profit > -1):
@@ -147,3 +176,18 @@ def trade_figures(trades: Sequence[Trade]) -> dict[str, float | int]:
         "win_rate": float(np.mean(profits > 0)) if len(profits) else np.nan,
         "profit_factor": float(profits[profits > 0].sum() / lost) if lost > 0 else np.nan,
     }
+
+
+def top_share(trades: Sequence[Trade], n: int = 5) -> float:
+    """Share of the n best trades in the gross profit of all winners, in (0, 1]; 1 with n winners or fewer, nan without one."""
+    won = sorted((t.profit for t in trades if t.profit > 0), reverse=True)
+    return float(sum(won[:n]) / sum(won)) if won else float("nan")
+
+
+def pair_share(trades: Sequence[Trade]) -> float:
+    """Share of the best pair in the sum of the profits of all pairs that have one, in (0, 1]; nan when none has."""
+    by_pair: dict[str, float] = {}
+    for trade in trades:
+        by_pair[trade.pair] = by_pair.get(trade.pair, 0.0) + trade.profit
+    won = [profit for profit in by_pair.values() if profit > 0]
+    return float(max(won) / sum(won)) if won else float("nan")

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from arena.claims import Decisions
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -59,6 +61,11 @@ class Market:
     close: NDArray[np.float64]
 
 
+ORDER_KINDS = ("entry", "signal", "custom", "roi", "stop", "trailing", "adjust", "forced", "other")
+"""Why an order was sent. entry: opens or adds to a position; signal: exit signal; custom: custom_exit; roi; stop: the stop-loss
+as it was; trailing: a stop that has moved; adjust: partial exit; forced: at the end of the candles; other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
     """Filled orders in the order of their fills. All arrays have shape (n_orders,)."""
@@ -68,6 +75,8 @@ class Orders:
     buys: NDArray[np.bool_]
     price: NDArray[np.float64]
     amount: NDArray[np.float64]  # base currency, positive
+    kind: NDArray[np.int8]  # index into ORDER_KINDS
+    stop_before: NDArray[np.float64]  # exits by a stop: the stop before this candle moved it; nan elsewhere or unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,11 @@ class Claim:
     first_signal_ms: int | None  # open time of the first candle after a signal
     warmup: str  # the indicator that is defined last, where, and since when; empty when all are there from the start
     warmup_ms: int | None  # since when, for the pair that is ready first
+    startup: int = 0  # candles that FreqTrade loads before the range
+    last_ms: int = 0  # open time of the last candle of the loop
+    populate_s: float = 0.0  # seconds of the populate functions
+    callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
+    decisions: Decisions = field(default_factory=Decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +164,28 @@ class PairResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Checks:
+    """What was found beyond the account itself. nan: undefined; empty: not checked."""
+
+    causality: str = ""  # "quick" or "full" when it passed, "" when it was not checked
+    optimistic_fills: float = np.nan  # share of the profit that wishful fills make
+    hidden_loss: float = np.nan  # how much deeper the marked drawdown is than that of closed trades, as a fraction
+    top_share: float = np.nan  # share of the best trades in the gross profit of winners
+    pair_share: float = np.nan  # share of the best pair in the positive profits by pair
+    relabel_sharpe: float = np.nan  # Sharpe over the search range in the relabelled market
+    relabel_loss: float = np.nan  # share of the Sharpe that relabelling takes away, 0 or more
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
-    """`figure` is nan when it is undefined, and then the gate says no."""
+    """`figure` is nan when it is undefined, and then the gate says no, if it applies at all."""
 
     gate: str
     passed: bool
     figure: float
     limit: float
-    relation: str  # ">=" or "<="
+    relation: str  # ">=", "<=" or ">"; empty for a gate without a figure
+    applies: bool = True  # a gate that does not apply fails nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +211,10 @@ class Result:
     robust_sharpe: float = np.nan
     closed_sharpe: float = np.nan
     rejected_entries: int = 0
+    checks: Checks = field(default_factory=Checks)
+    literals: tuple[str, ...] = ()  # dates, times and large prices that the source names, printable
     windows: tuple[WindowResult, ...] = ()
     pairs: tuple[PairResult, ...] = ()
-    gates: tuple[GateResult, ...] = ()
+    gates: tuple[GateResult, ...] = ()  # of a failure: the one that it failed, if it is a gate
     warnings: tuple[str, ...] = ()
     daily_returns: tuple[float, ...] = ()

@@ -8,18 +8,19 @@ import math
 from collections.abc import Iterable, Sequence
 
 from arena.gates import verdict
-from arena.records import GateResult, Metrics, Result
+from arena.records import Checks, GateResult, Metrics, Result
 
 HEAD_KEYS = ("strategy", "commit", "status", "contract", "source", "sandbox", "engine", "seconds", "cached")
 FIGURE_KEYS = (
     "sharpe", "sharpe_ci95", "robust_sharpe", "total_profit_pct", "total_profit_abs", "max_drawdown_pct", "closed_sharpe",
     "sortino", "calmar", "trade_count", "win_rate_pct", "profit_factor", "exposure_pct", "avg_position_pct", "turnover",
-    "fees_pct", "rejected_entries", "bah_sharpe", "bah_profit_pct", "bah_dd_pct",
+    "fees_pct", "rejected_entries", "optimistic_fills_pct", "hidden_loss_pct", "top5_share_pct", "pair_share_pct",
+    "relabel_sharpe", "bah_sharpe", "bah_profit_pct", "bah_dd_pct",
 )  # fmt: skip
-KEYS = (*HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "gates", "verdict", "warning", "row")
+KEYS = (*HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "literals", "gates", "verdict", "warning", "row")
 ROUND_KEYS = ("active", "stable", "demands", "journal", "ledger", "seconds")
 
-WIDTH = 20
+WIDTH = 22
 MAX_LINE = 400
 """Longest text of a strategy's own making that a line shows; the rest is cut."""
 
@@ -31,9 +32,11 @@ def block(result: Result, row: str) -> str:
         lines += _figures(result)
         lines += ["windows:", *(_window(w.window, w.own, w.hold) for w in result.windows)]
         lines += ["per_pair:", *(_pair(p) for p in result.pairs)]
-        lines += [_line("gates", " ".join(map(_gate, result.gates))), _line("verdict", verdict(result.gates))]
+        lines += [_line("literals", printable(joined(result.literals)))]
+        lines += [_gates(result), _line("verdict", verdict(result.gates))]
     else:
         lines += [f"  {printable(frame)}" for frame in result.frames]
+        lines += [_gates(result)] if result.gates else []
         lines += [_line("verdict", f"REJECTED: {printable(result.error, 120)}")]
     lines += [_line("warning", printable(text)) for text in result.warnings]
     return "\n".join([*lines, _line("row", "\t".join(map(printable, row.split("\t")))), ""])
@@ -69,7 +72,7 @@ def _head(result: Result) -> list[str]:
 
 
 def _figures(result: Result) -> list[str]:
-    own, hold = result.own, result.hold
+    own, hold, checks = result.own, result.hold, result.checks
     values = {
         "sharpe": _number(own.sharpe),
         "sharpe_ci95": f"{_number(result.sharpe_low, 2)} {_number(result.sharpe_high, 2)}",
@@ -88,6 +91,11 @@ def _figures(result: Result) -> list[str]:
         "turnover": _number(own.turnover, 2),
         "fees_pct": _percent(own.fees, 2),
         "rejected_entries": str(result.rejected_entries),
+        "optimistic_fills_pct": _percent(checks.optimistic_fills, 2),
+        "hidden_loss_pct": _percent(checks.hidden_loss, 2),
+        "top5_share_pct": _percent(checks.top_share, 2),
+        "pair_share_pct": _percent(checks.pair_share, 2),
+        "relabel_sharpe": _number(checks.relabel_sharpe),
         "bah_sharpe": _number(hold.sharpe),
         "bah_profit_pct": _percent(hold.profit, 2),
         "bah_dd_pct": _percent(-hold.max_drawdown, 2),
@@ -118,8 +126,17 @@ def _pair(p) -> str:
     )
 
 
-def _gate(gate: GateResult) -> str:
-    return f"{gate.gate}={'PASS' if gate.passed else 'FAIL'}({gate.figure:.4g}{gate.relation if gate.passed else _not(gate)}{gate.limit:g})"
+def _gates(result: Result) -> str:
+    return _line("gates", " ".join(_gate(gate, result.checks) for gate in result.gates))
+
+
+def _gate(gate: GateResult, checks: Checks) -> str:
+    if not gate.applies:
+        return f"{gate.gate}=n/a"
+    word = "PASS" if gate.passed else "FAIL"
+    if gate.relation:
+        return f"{gate.gate}={word}({gate.figure:.4g}{gate.relation if gate.passed else _not(gate)}{gate.limit:g})"
+    return f"{gate.gate}={word}" + (f"({checks.causality})" if gate.gate == "causality" and gate.passed else "")
 
 
 def _not(gate: GateResult) -> str:

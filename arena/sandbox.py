@@ -1,12 +1,13 @@
 """
 The parent's side of the workers in which strategy code runs, and nowhere else.
 
-One fork server loads FreqTrade once and forks a clean process per backtest in milliseconds. A worker is killed with its
-whole process group at the deadline. What it answers is JSON of bounded size, checked field by field; it is never
-unpickled, because unpickling would run the worker's code here.
+One fork server loads FreqTrade once and forks a clean process per task in milliseconds. A worker puts up its walls, is given
+candles through a pipe, and is killed with its whole process group at the deadline. What it answers is JSON of bounded
+size, checked field by field; it is never unpickled, because unpickling would run the worker's code here.
 """
 
-import dataclasses
+import contextlib
+import json
 import multiprocessing
 import os
 import select
@@ -17,152 +18,227 @@ import tempfile
 import threading
 import time
 import types
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from arena import answers, walls, worker
+from arena.claims import Decisions, Events
+from arena.errors import ArenaError, LimitError
+from arena.feed import encode
+from arena.grid import Tables
+from arena.records import Claim, Strategy, Window
+from arena.settings import Settings
+from arena.worlds import Ticks
 
-from arena import worker
-from arena.errors import ArenaError, LimitError, LoadError, StrategyError
-from arena.records import Claim, Orders, Strategy
-from arena.settings import Limits, Settings
-
-LEVEL = "limits-only"
-"""What the block says of the walls around a worker: none yet but limits on time, memory and output."""
-
-FAILURES = {kind.__name__: kind for kind in (StrategyError, LoadError, LimitError)}
+STALE_S = 86_400
+"""Scratch folders of earlier runs that were killed are removed when they are older than this."""
 
 _starting = threading.Lock()
 _stopping = threading.Event()
 _running: set[multiprocessing.process.BaseProcess] = set()
 
 
-class _Columns(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    pair: list[str]
-    filled_ms: list[int]
-    buys: list[bool]
-    price: list[FiniteFloat]
-    amount: list[FiniteFloat]
-
-
-class _Claim(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    orders: _Columns
-    profit: FiniteFloat
-    trades: int
-    closed_sharpe: FiniteFloat
-    rejected: int
-    first_signal_ms: int | None
-    warmup_ms: int | None
-    warmup: str
-
-
-class _Failure(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    error: str
-    kind: str
-    frames: list[str]
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    claim: _Claim | None = None
-    failure: _Failure | None = None
-
-
 def warm_up() -> None:
     """Start the fork server, which loads FreqTrade while the caller goes on. Starting it twice does nothing."""
     _stopping.clear()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers run side by side; one thread each
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("NUMEXPR_MAX_THREADS", "1")
+    with _starting:
+        _ensure_server()
+    _sweep()
+
+
+def _server_pid() -> int | None:
+    """The fork server's process, None when there is none that runs."""
     from multiprocessing import forkserver
 
-    _context().set_forkserver_preload(["arena.backtest"])
-    forkserver.ensure_running()
+    pid = forkserver._forkserver._forkserver_pid
+    if pid is not None and hasattr(os, "waitid") and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        return None
+    return pid
 
 
-def backtest(strategy: Strategy, settings: Settings, data_dir: Path) -> Claim:
+def _ensure_server() -> None:
+    from multiprocessing import forkserver
+
+    if _server_pid() is None:
+        _context().set_forkserver_preload(["arena.backtest", "arena.probe"])
+        with _few_variables():
+            forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _few_variables() -> Iterator[None]:
     """
-    Run the strategy over the search range in a fresh worker.
+    The fork server starts without the caller's environment: what a process is started with stays readable in its memory,
+    and in that of its children.
+    """
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT") if name in os.environ}
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update({**kept, **walls.ENVIRONMENT})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _sweep() -> None:
+    """Remove scratch folders that a killed run left behind."""
+    for folder in Path(tempfile.gettempdir()).glob("touchstone-worker-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > STALE_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker is to do, beside the strategy and the arena."""
+
+    task: str  # "backtest", "look" or "walk"
+    window: Window  # from the start of what counts to the end of the candles that it may see
+    markets: dict[str, Any]
+    ticks: Ticks | None = None
+    end_ms: int = 0  # of a walk: the last candle of the loop
+
+
+def backtest(strategy: Strategy, settings: Settings, task: Task, tables: Tables) -> Claim:
+    """
+    Run the strategy over a range in a fresh worker.
 
     Raises
     ------
     StrategyError
         Whatever the strategy did wrong: its own error, a limit, or an answer that is not a claim.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="touchstone-"))
-    try:
-        own = scratch / "strategy"
+    with Worker(strategy, settings, task) as made:
+        made.send({"task": task.task}, tables)
+        return made.claim()
+
+
+class Worker:
+    """
+    One forked process for one strategy, killed with its group and its scratch folder at the end of the `with`.
+
+    Every call raises LimitError when the worker ends early, says too much, or the time is up; it counts from the start.
+    """
+
+    def __init__(self, strategy: Strategy, settings: Settings, task: Task, *, seconds: float | None = None) -> None:
+        self.strategy, self.settings, self.task = strategy, settings, task
+        self.limits = settings.limits
+        self.seconds = self.limits.seconds if seconds is None else seconds
+
+    def __enter__(self) -> "Worker":
+        self.scratch = Path(tempfile.mkdtemp(prefix="touchstone-worker-"))
+        self.process = None
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
+        settings, task = self.settings, self.task
+        own = self.scratch / "strategy"
         own.mkdir()
-        (own / f"{strategy.name}.py").write_text(strategy.source, encoding="utf-8")
+        (own / f"{self.strategy.name}.py").write_text(self.strategy.source, encoding="utf-8")
         job = {
-            "strategy": strategy.name,
+            "strategy": self.strategy.name,
             "strategy_dir": str(own),
-            "pairs": strategy.pairs,
+            "pairs": self.strategy.pairs,
+            "arena_pairs": settings.pairs,
+            "timeframes": (settings.timeframe, *settings.informative_timeframes),
             "config": settings.raw,
-            "data_dir": str(data_dir),
-            "markets": str(data_dir / "markets.json"),
-            "timerange": f"{settings.search.start:%Y%m%d}-{settings.search.end:%Y%m%d}",
-            "scratch": str(scratch),
+            "markets": task.markets,
+            "timerange": f"{task.window.start:%Y%m%d}-{task.window.end:%Y%m%d}",
+            "start_ms": task.window.start_ms,
+            "task": task.task,
+            "scratch": str(self.scratch),
+            "end_ms": task.end_ms,
+            "ticks": task.ticks,
         }
-        return _claim(_run(job, settings.limits), settings)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        context = _context()
+        self.pipe, theirs = context.Pipe(duplex=True)
+        limits = self.limits.model_dump()
+        self.process = context.Process(target=worker.main, args=(theirs, job, limits), daemon=True)
+        try:
+            with _starting, _hidden_main():
+                if _stopping.is_set():
+                    raise ArenaError("interrupted.")
+                _ensure_server()
+                self.process.start()  # waits until the fork server is there
+                _running.add(self.process)
+                self.server = _server_pid()
+        finally:
+            theirs.close()
+        self.deadline = time.monotonic() + self.seconds
+        os.set_blocking(self.pipe.fileno(), False)
 
+    def __exit__(self, *error: object) -> None:
+        if hasattr(self, "pipe"):
+            self.pipe.close()
+        if self.process is not None:
+            _kill(self.process)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
-def _run(job: dict[str, Any], limits: Limits) -> bytes:
-    """Fork, wait, kill. Returns the worker's answer as it came."""
-    context = _context()
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=worker.main, args=(writer, job, limits.memory_mb, limits.printed_kb), daemon=True)
-    try:
-        with _starting, _hidden_main():
-            if _stopping.is_set():
-                raise ArenaError("interrupted.")
-            process.start()  # waits until the fork server is there
-            _running.add(process)
-        deadline = time.monotonic() + limits.seconds
-        writer.close()
-        answer = _receive(reader, deadline, limits)
-        if answer is None:
-            if _stopping.is_set():
-                raise ArenaError("interrupted.")
-            process.join(1)
-            raise LimitError(_epitaph(process.exitcode, limits))
-        return answer
-    finally:
-        reader.close()
-        writer.close()
-        _kill(process)
+    def send(self, head: dict[str, Any], tables: Tables) -> None:
+        text, data = json.dumps(head).encode(), encode(tables)
+        size = worker.HEADER.pack
+        self._write(size(len(text)) + text + size(len(data)) + data)
 
+    def claim(self) -> Claim:
+        return answers.claim(self._receive(), self.settings.pairs)
 
-def _receive(reader: Connection, deadline: float, limits: Limits) -> bytes | None:
-    """The answer, or None when the worker ended without one."""
-    header = _read(reader, worker.HEADER.size, deadline, limits)
-    if header is None:
-        return None
-    (size,) = worker.HEADER.unpack(header)
-    if size > limits.output_kb * 1024:
-        raise LimitError(f"returns {size / 1024:.0f} KB, the limit is arena.limits.output_kb = {limits.output_kb}")
-    return _read(reader, size, deadline, limits)
+    def stage(self) -> Decisions | None:
+        return answers.stage(self._receive(), self.settings.pairs)
 
+    def twin(self) -> Events | str | None:
+        return answers.twin(self._receive())
 
-def _read(reader: Connection, size: int, deadline: float, limits: Limits) -> bytes | None:
-    parts: list[bytes] = []
-    while size > 0:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([reader], [], [], left)[0]:
-            raise LimitError(f"did not end within arena.limits.seconds = {limits.seconds:g}")
-        part = os.read(reader.fileno(), min(size, 1 << 20))
-        if not part:
-            return None
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait([], [self.pipe])
+            try:
+                view = view[os.write(self.pipe.fileno(), view[: 1 << 20]) :]
+            except (BrokenPipeError, ConnectionResetError):
+                return  # what it said before it ended is still to be read
+            except BlockingIOError:
+                continue
+
+    def _receive(self) -> bytes:
+        (size,) = worker.HEADER.unpack(self._read(worker.HEADER.size))
+        if size > self.limits.output_kb * 1024:
+            raise LimitError(f"returns {size / 1024:.0f} KB, the limit is arena.limits.output_kb = {self.limits.output_kb}")
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size > 0:
+            self._wait([self.pipe], [])
+            try:
+                part = os.read(self.pipe.fileno(), min(size, 1 << 20))
+            except ConnectionResetError:
+                part = b""
+            except BlockingIOError:
+                continue
+            if not part:
+                if _stopping.is_set():
+                    raise ArenaError("interrupted.")
+                self.process.join(1)
+                if _server_pid() != self.server:
+                    raise ArenaError("the fork server of the workers ended. Run again; what was evaluated before is recorded.")
+                raise LimitError(_epitaph(self.process.exitcode, self.limits.memory_mb))
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _wait(self, readers: list[Any], writers: list[Any]) -> None:
+        left = self.deadline - time.monotonic()
+        if left <= 0 or not any(select.select(readers, writers, [], left)):
+            raise LimitError(f"did not end within arena.limits.seconds = {self.seconds:g}")
 
 
 def stop() -> None:
@@ -185,40 +261,11 @@ def _kill(process: multiprocessing.process.BaseProcess) -> None:
     _running.discard(process)
 
 
-def _epitaph(exit_code: int | None, limits: Limits) -> str:
+def _epitaph(exit_code: int | None, memory_mb: int) -> str:
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return f"the worker was ended by {name} before it answered (memory limit arena.limits.memory_mb = {limits.memory_mb})"
+        return f"the worker was ended by {name} before it answered (memory limit arena.limits.memory_mb = {memory_mb})"
     return f"the worker ended without an answer, exit code {exit_code}: the strategy may have called os._exit"
-
-
-def _claim(answer: bytes, settings: Settings) -> Claim:
-    """The answer as a Claim. Whatever is not exactly that is refused, and nothing of it is shown but where it is wrong."""
-    try:
-        parsed = _Answer.model_validate_json(answer)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise StrategyError(f"the worker's answer is not a claim: {first['loc']}: {first['msg']}") from None
-    if parsed.failure is not None:
-        kind = FAILURES.get(parsed.failure.kind, StrategyError)
-        raise kind(parsed.failure.error, tuple(parsed.failure.frames[:20]))
-    claim = parsed.claim
-    if claim is None:
-        raise StrategyError("the worker's answer is neither a claim nor a failure")
-    columns = claim.orders
-    if len({len(getattr(columns, name)) for name in type(columns).model_fields}) != 1:
-        raise StrategyError("the worker's answer is not a claim: columns of orders have different lengths")
-    number = {pair: i for i, pair in enumerate(settings.pairs)}
-    if unknown := set(columns.pair) - number.keys():
-        raise StrategyError(f"orders for a pair outside the arena: {min(unknown)}")
-    orders = Orders(
-        pair=np.array([number[p] for p in columns.pair], dtype=np.int64),
-        filled_ms=np.array(columns.filled_ms, dtype=np.int64),
-        buys=np.array(columns.buys, dtype=np.bool_),
-        price=np.array(columns.price, dtype=np.float64),
-        amount=np.array(columns.amount, dtype=np.float64),
-    )
-    return Claim(orders=orders, **{f.name: getattr(claim, f.name) for f in dataclasses.fields(Claim) if f.name != "orders"})
 
 
 def _context() -> Any:

@@ -37,10 +37,22 @@ class Gates(_Closed):
     """Fewest closed trades in every window."""
     min_exposure: float = Field(0.01, ge=0, le=1)
     """Smallest share of candles with a position, as a fraction."""
+    min_position: float = Field(0.02, ge=0, le=1)
+    """Smallest mean position while there is one, as a fraction of the equity."""
     max_drawdown: float = Field(0.5, gt=0, le=1)
     """Largest loss from a peak, marked to market, as a fraction; 0.25 is a quarter."""
     min_profit: float = 0.0
     """Smallest profit over the search range, as a fraction of the wallet; 0.0 asks for more than cash."""
+    max_optimistic_fills: float = Field(0.3, ge=0, le=1)
+    """Largest share of the profit that may rest on fills that a pessimist would not grant, as a fraction."""
+    max_hidden_loss: float = Field(0.3, ge=0, le=1)
+    """Most by which the marked drawdown may exceed that of closed trades, as a fraction of equity."""
+    max_top_share: float = Field(0.6, gt=0, le=1)
+    """Largest share of the five best trades in the gross profit of winners, as a fraction."""
+    max_pair_share: float = Field(0.9, gt=0, le=1)
+    """Largest share of the best pair in the profit of all pairs that made one, as a fraction; from three pairs on."""
+    max_relabel_loss: float = Field(0.5, ge=0, le=1)
+    """Largest share of the Sharpe that rescaled prices and shifted dates may take away, as a fraction."""
 
 
 class Limits(_Closed):
@@ -48,10 +60,12 @@ class Limits(_Closed):
     """Time for one worker, from fork to result; then it is killed."""
     memory_mb: int = Field(3072, ge=256)
     """Address space that a worker may add to what it has when it is forked."""
-    output_kb: int = Field(8192, ge=64)
+    output_kb: int = Field(16384, ge=64)
     """Size of the message that a worker may return."""
     printed_kb: int = Field(1024, ge=1)
     """What a strategy may print before it counts as a failure."""
+    processes: int = Field(32, ge=8)
+    """Processes and threads that a worker may have at a time."""
 
 
 class ArenaSection(_Closed):

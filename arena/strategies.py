@@ -1,8 +1,17 @@
-"""Strategy files as the trusted process sees them: found, read and examined as text. None is ever imported here."""
+"""
+Strategy files as the trusted process sees them: found, read and examined as text. None is ever imported here.
+
+A file is read once: what is examined, hashed, labelled and run are the same bytes, whatever happens to the file meanwhile.
+"""
 
 import ast
+import errno
 import hashlib
+import keyword
+import os
+import stat
 import subprocess
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -11,40 +20,68 @@ from arena.records import Strategy
 from arena.settings import Settings
 
 FOLDER = Path("user_data", "strategies")
+MAX_BYTES = 1_000_000
+MAX_NAME = 60
 
 
 def find(folder: Path, cap: int | None) -> list[Path]:
     """
-    Strategy files in alphabetical order; names with a leading underscore are left out.
+    Strategy files in alphabetical order; names with a leading underscore are left out. Links, folders and pipes named
+    like a strategy are among them: `examine` refuses them by name.
 
     Raises ArenaError when there is none, or more than `cap`.
     """
-    files = sorted(f for f in folder.glob("*.py") if not f.name.startswith("_"))
+    there = folder.iterdir() if folder.is_dir() else ()
+    files = sorted(f for f in there if f.name.endswith(".py") and not f.name.startswith("_"))
     if not files:
         raise ArenaError(
             f"no strategies in {folder}. Copy _template.py.example to YourName.py with the class YourName, or try `uv run run.py --demo`."
         )
     if cap is not None and len(files) > cap:
-        names = ", ".join(f.stem for f in files)
+        names = ", ".join(f.stem if f.stem.isidentifier() and f.stem.isascii() else ascii(f.stem) for f in files)
         raise ArenaError(f"{len(files)} strategies in {folder} ({names}), the cap arena.max_strategies is {cap}. Remove {len(files) - cap}.")
     return files
 
 
-def examine(path: Path, settings: Settings) -> Strategy:
+def read(path: Path) -> bytes:
     """
-    Read one file and check what can be checked without running it.
+    The file's bytes, all of one open file; neither a link is followed nor a pipe waited for.
+
+    Raises LoadError for what is not a regular file, larger than MAX_BYTES, or not to be read.
+    """
+    name = ascii(path.name) if not path.name.isprintable() else path.name
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise LoadError(f"{name} is not a regular file")
+            with open(handle, "rb", closefd=False) as file:
+                data = file.read(MAX_BYTES + 1)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise LoadError(f"{name} is not a regular file") from None
+        raise LoadError(f"{name} cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise LoadError(f"{name} is larger than 1 MB")
+    return data
+
+
+def examine(path: Path, settings: Settings, data: bytes | None = None) -> Strategy:
+    """
+    Check what can be checked without running it: `data`, or else the file, which is read once.
 
     Raises
     ------
     LoadError
-        Not a regular UTF-8 file, a syntax error, no strategy or several, a class named unlike its file, or a bad basket.
+        Not a regular UTF-8 file, a syntax error, no strategy or several, a class named unlike its file, a bad basket, or
+        an import of a file beside it. Imports that only running the code would show are not seen here; in a worker there
+        is nothing beside the file.
     """
     name = path.stem
-    if not name.isidentifier() or not name.isascii():
-        raise LoadError(f"file name {path.name!r} is no class name. Use letters, digits and underscores")
-    if path.is_symlink() or not path.is_file():
-        raise LoadError(f"{path.name} is not a regular file")
-    data = path.read_bytes()
+    _check_name(path)
+    data = read(path) if data is None else data
     try:
         source = data.decode("utf-8-sig")
         tree = ast.parse(source, filename=path.name)
@@ -57,45 +94,92 @@ def examine(path: Path, settings: Settings) -> Strategy:
         raise LoadError(f"SyntaxError: {error.msg}, line {error.lineno}", (f"{path.name}:{error.lineno}: {line}",)) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise LoadError(f"{path.name} is not Python: {error}") from None
+    for imported in _imports(tree):
+        if _is_beside(path, imported):
+            raise LoadError(f"imports {imported}, a file beside it: one file is one strategy")
     own = _strategy_class(tree, name)
     return Strategy(name, path, source, hashlib.sha256(data).hexdigest(), _basket(own, settings.pairs))
 
 
 def content(path: Path) -> bytes:
-    """The file's bytes; none for what is not a regular file."""
-    return path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+    """The file's bytes; none for what `read` refuses."""
+    try:
+        return read(path)
+    except LoadError:
+        return b""
+
+
+def head(root: Path) -> str | None:
+    """Short hash of HEAD; None outside git and before the first commit."""
+    return _git(root, "rev-parse", "--short=7", "HEAD")
+
+
+def label(root: Path, head: str | None, path: Path, data: bytes) -> str:
+    """`head`, with `+dirty` where `data` is not what the file holds in that commit; `unknown` without a commit."""
+    if head is None:
+        return "unknown"
+    return head + ("" if _is_as_in(root, head, path, data) else "+dirty")
 
 
 def commits(root: Path, paths: list[Path]) -> dict[Path, str]:
-    """Short hash of HEAD for each file, with `+dirty` where the file is not as committed; `unknown` outside git."""
-    head = _git(root, "rev-parse", "--short=7", "HEAD")
-    if head is None:
-        return dict.fromkeys(paths, "unknown")
-    return {path: head + ("" if _is_as_in(root, "HEAD", path) else "+dirty") for path in paths}
+    """The `label` of each file as it is now."""
+    now = head(root)
+    return {path: label(root, now, path, content(path)) for path in paths}
 
 
 def touched(root: Path, path: Path) -> bool:
     """Whether the file differs from the commit before the one that is evaluated: from HEAD when dirty, else from HEAD~1."""
-    return not (_is_as_in(root, "HEAD", path) and _is_as_in(root, "HEAD~1", path))
+    data = content(path)
+    return not (_is_as_in(root, "HEAD", path, data) and _is_as_in(root, "HEAD~1", path, data))
 
 
-def _is_as_in(root: Path, commit: str, path: Path) -> bool:
+def _is_as_in(root: Path, commit: str, path: Path, data: bytes) -> bool:
     """Compares contents, because git's own status can be told to overlook a file."""
     name = path.relative_to(root) if path.is_relative_to(root) else path
     blob = _git(root, "rev-parse", "--verify", "--quiet", f"{commit}:./{name.as_posix()}")
     if not blob:
         return False
-    data = content(path)
     digest = hashlib.sha1 if len(blob) == 40 else hashlib.sha256
     return digest(b"blob %d\0" % len(data) + data).hexdigest() == blob
 
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["git", "--no-replace-objects", *arguments], cwd=root, capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _check_name(path: Path) -> None:
+    name = path.stem
+    if not name.isidentifier() or not name.isascii():
+        raise LoadError(f"file name {ascii(path.name)} is no class name. Use letters, digits and underscores")
+    if keyword.iskeyword(name):
+        raise LoadError(f"file name {path.name!r} is no class name: {name} is a word of Python's own")
+    if len(name) > MAX_NAME:
+        raise LoadError(f"file name {name[:MAX_NAME]}… has {len(name)} letters. Use at most {MAX_NAME}")
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """Names of what the file imports, wherever in it, as they are written."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            dots = "." * node.level
+            yield from [dots + node.module] if node.module else (dots + alias.name for alias in node.names)
+
+
+def _is_beside(path: Path, imported: str) -> bool:
+    """Whether an import leads to the strategy's folder: relatively, by the folder's name, or by that of a module in it."""
+    first = imported.split(".")[0]
+    if not first or imported.split(".")[: len(FOLDER.parts)] == list(FOLDER.parts):
+        return True
+    folder = path.parent / first
+    return first != path.stem and (
+        any(os.path.lexists(folder.with_name(first + suffix)) for suffix in (".py", ".pyc", ".so")) or any(folder.glob("*.py"))
+    )
 
 
 def _strategy_class(tree: ast.Module, name: str) -> ast.ClassDef:

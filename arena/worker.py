@@ -1,83 +1,133 @@
 """
-The child's side: confine, run one backtest, answer once with JSON, end.
+The child's side: confine, run one task for one strategy, tell what came of it, end.
 
-Limits here are rlimits and a process group of its own, which the parent kills. They bound accidents; they are no wall:
-a worker can read the disk and the network. `sandbox: limits-only` in every block says so.
+The walls go up before a candle or a line of the strategy is there (`arena/walls.py`; docs/checks.md says what each system
+has). Candles come through the pipe, in one piece or stage by stage; what goes back is JSON.
 """
 
 import contextlib
 import ctypes
 import json
 import os
-import resource
+import random
 import signal
 import struct
 import sys
 import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
+from arena import walls
 from arena.errors import LimitError, StrategyError
 
 HEADER = struct.Struct("<Q")
-"""Length of the JSON text that follows."""
+"""Length of what follows: JSON from the worker; from the trusted process a JSON head, then encoded candles."""
 
 
-def main(answer: Connection, job: dict, memory_mb: int, printed_kb: int) -> None:
+def main(pipe: Connection, job: dict, limits: dict) -> None:
     """Runs in a process that the fork server forked: FreqTrade is loaded, no candle and no strategy is."""
     os.setsid()  # one group to kill, whatever the strategy starts
-    _close_descriptors(keep=answer.fileno())
+    _close_descriptors(keep=pipe.fileno())
     _die_with_parent()
-    with tempfile.TemporaryDirectory(prefix="touchstone-", dir=job["scratch"]) as scratch:
-        printed = _redirect_output(Path(scratch, "printed.txt"), printed_kb)
-        _limit_memory(memory_mb)
-        for name in [name for name in os.environ if name.startswith("FREQTRADE")]:
-            del os.environ[name]  # FreqTrade reads configuration from there
-        message = _answer({**job, "scratch": scratch})
-        with contextlib.suppress(OSError):  # the file is at its limit
-            sys.stdout.flush()
-        if printed.stat().st_size >= printed_kb * 1024:
-            message = _failure(LimitError(f"prints more than arena.limits.printed_kb = {printed_kb}"))
-    text = json.dumps(message).encode()
-    _write(answer.fileno(), HEADER.pack(len(text)) + text)
+    scratch = tempfile.mkdtemp(prefix="touchstone-", dir=job["scratch"])
+    printed = _redirect_output(Path(scratch, "printed.txt"))
+    os.chdir(scratch)
+    tempfile.tempdir = scratch
+    walls.clean_environment({"HOME": scratch, "TMPDIR": scratch})
+    walls.limits(memory_mb=limits["memory_mb"], file_kb=limits["printed_kb"])
+    walls.confine([*walls.readable(), job["strategy_dir"]], [scratch], processes=limits["processes"])
+    _forget_seeds()
+    link = Link(pipe.fileno())
+    message = _task({**job, "scratch": scratch}, link)
+    with contextlib.suppress(OSError):  # the file is at its limit
+        sys.stdout.flush()
+    if message and printed.stat().st_size >= limits["printed_kb"] * 1024:
+        message = _failure(LimitError(f"prints more than arena.limits.printed_kb = {limits['printed_kb']}"))
+    if message:
+        link.send(message)
     os._exit(0)  # nothing that the strategy left behind runs at exit
 
 
-def _answer(job: dict) -> dict:
-    from arena import backtest  # loaded already by the fork server; the trusted process never loads it
+class Link:
+    """The pipe to the trusted process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def send(self, message: dict[str, Any]) -> None:
+        text = json.dumps(message).encode()
+        view = memoryview(HEADER.pack(len(text)) + text)
+        while view:
+            view = view[os.write(self.descriptor, view) :]
+
+    def receive(self) -> tuple[dict[str, Any], dict]:
+        from arena.feed import decode
+
+        (size,) = HEADER.unpack(self._read(HEADER.size))
+        head = json.loads(self._read(size))
+        (size,) = HEADER.unpack(self._read(HEADER.size))
+        return head, decode(self._read(size))
+
+    def _read(self, size: int) -> bytes:
+        parts = []
+        while size:
+            part = os.read(self.descriptor, min(size, 1 << 20))
+            if not part:
+                os._exit(1)  # the trusted process is gone
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
+def _task(job: dict, link: Link) -> dict[str, Any] | None:
+    from arena import backtest, probe  # loaded already by the fork server; the trusted process never loads them
+    from arena.feed import Store
 
     try:
-        return {"claim": backtest.run(backtest.Job(**job))}
+        told = backtest.Job(**job)
+        store = Store(told.timeframes[0])
+        if told.task != "walk":
+            head, tables = link.receive()
+            store.add(tables)
+        run = backtest.Run(told, store)
+        with run.telling():
+            run.load()
+            if told.task == "backtest":
+                return {"claim": run.backtest()}
+            if told.task == "look":
+                probe.look(run, link, head)
+            else:
+                probe.walk(run, link)
+        return None
     except StrategyError as error:
         return _failure(error)
     except Exception as error:  # the border of the process: what is not foreseen is still told, not a silent end
         return _failure(StrategyError(f"{type(error).__name__}: {error}, after the backtest"))
 
 
-def _failure(error: StrategyError) -> dict:
+def _failure(error: StrategyError) -> dict[str, Any]:
     return {"failure": {"error": str(error), "kind": type(error).__name__, "frames": list(error.frames)}}
 
 
-def _redirect_output(path: Path, printed_kb: int) -> Path:
-    """Standard output and error go to a file that cannot outgrow its limit."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
+def _forget_seeds() -> None:
+    """
+    The fork server's random state would be every worker's, and hide that a strategy throws dice: two runs must be able
+    to differ.
+    """
+    import numpy as np
+
+    random.seed(os.urandom(16))
+    np.random.seed(int.from_bytes(os.urandom(4)))
+
+
+def _redirect_output(path: Path) -> Path:
+    """Standard output and error go to a file, which its limit keeps from growing; there is nothing to read from."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    for standard in (0, 1, 2):
+        os.dup2(file, standard)
     os.close(file)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (printed_kb * 1024, printed_kb * 1024))
     return path
-
-
-def _limit_memory(memory_mb: int) -> None:
-    """Address space beyond what the fork server's preload already takes."""
-    try:
-        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:  # not Linux
-        taken = 0
-    limit = taken + memory_mb * 1024 * 1024
-    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit and refuses to set it
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _close_descriptors(keep: int) -> None:
@@ -85,6 +135,8 @@ def _close_descriptors(keep: int) -> None:
     Whatever was inherited. One of them is the pipe whose end tells the fork server that the trusted process is gone: a
     worker that held it would keep the server, and itself, alive after a SIGKILL of that process.
     """
+    import resource
+
     os.closerange(3, keep)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     os.closerange(keep + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
@@ -95,9 +147,3 @@ def _die_with_parent() -> None:
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

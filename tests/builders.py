@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from arena import settings
-from arena.records import Claim, Market, Orders, Window
+from arena.records import ORDER_KINDS, Claim, Market, Orders, Window
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -66,14 +66,17 @@ def market(*pairs, step_ms=HOUR):
 
 
 def orders(*rows, step_ms=HOUR):
-    """Rows of (pair number, candle, "buy" or "sell", price, amount)."""
-    pair, candle, side, price, amount = zip(*rows, strict=True) if rows else ((),) * 5
+    """Rows of (pair number, candle, "buy" or "sell", price, amount), then if need be kind and the stop before the candle."""
+    filled = [(*row, "entry" if row[2] == "buy" else "signal", np.nan)[:7] if len(row) == 5 else (*row, np.nan)[:7] for row in rows]
+    pair, candle, side, price, amount, kind, stop_before = zip(*filled, strict=True) if rows else ((),) * 7
     return Orders(
         pair=np.array(pair, dtype=np.int64),
         filled_ms=START_MS + step_ms * np.array(candle, dtype=np.int64),
         buys=np.array([{"buy": True, "sell": False}[s] for s in side], dtype=np.bool_),
         price=np.array(price, dtype=np.float64),
         amount=np.array(amount, dtype=np.float64),
+        kind=np.array([ORDER_KINDS.index(k) for k in kind], dtype=np.int8),
+        stop_before=np.array(stop_before, dtype=np.float64),
     )
 
 

@@ -1,5 +1,7 @@
 """Tiny markets and a fee of 1 %, so that every figure can be worked out in the head."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from builders import HOUR, START_MS, claim, market, orders
@@ -268,6 +270,8 @@ def test_an_impossible_order_is_refused_by_name(rows, message):
         np.array(side) == "buy",
         np.array(price, float),
         np.array(amount, float),
+        np.zeros(len(rows), np.int8),
+        np.full(len(rows), np.nan),
     )
     with pytest.raises(BookingError) as refused:
         book(market(A, B), made, wallet=1000.0, fee=0.01, slots=1)
@@ -392,7 +396,7 @@ def test_the_numbering_of_the_pairs_does_not_matter(account, random):
         candles.step_ms,
         *(getattr(candles, c)[old] for c in ("open", "high", "low", "close")),
     )
-    again = Orders(np.array(new)[made.pair] if len(made.pair) else made.pair, made.filled_ms, made.buys, made.price, made.amount)
+    again = replace(made, pair=np.array(new)[made.pair])
     first, second = (book(m, o, wallet=1000.0, fee=fee, slots=0) for m, o in ((candles, made), (other, again)))
     for name in ("equity_open", "equity_close", "invested", "traded", "fees"):
         assert getattr(second, name) == pytest.approx(getattr(first, name), rel=1e-12, abs=1e-12)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from arena import journal, settings
+from arena import journal, settings, walls
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = (ROOT / "program.md").read_text()
+CHECKS = (ROOT / "docs/checks.md").read_text()
 TEMPLATE = ROOT / "user_data/strategies/_template.py.example"
 PERMISSIONS = json.loads((ROOT / ".claude/settings.json").read_text())["permissions"]
 MODULES = [path.relative_to(ROOT).as_posix() for path in (ROOT / "arena").rglob("*.py")]
@@ -56,6 +57,46 @@ def test_program_explains_every_event_and_column():
 def test_program_names_what_no_gate_judges():
     gates = pytest.importorskip("arena.gates")
     assert f"not judged: {', '.join(gates.NOT_JUDGED)}" in PROGRAM
+
+
+@pytest.mark.parametrize("name", [name for name in settings.Gates.model_fields])
+def test_the_docs_give_every_gates_default(name):
+    assert f"`{name}` {settings.Gates.model_fields[name].default:g} " in CHECKS.replace("0.0 |", "0 |")
+
+
+def test_the_docs_explain_every_gate():
+    gates = pytest.importorskip("arena.gates")
+    records = pytest.importorskip("arena.records")
+    figures = records.Metrics(*[1.0] * len(records.Metrics.__dataclass_fields__))
+    judged = gates.judge(figures, (), records.Checks(), settings.Gates(), n_pairs=5)
+    assert len(judged) > 10 and not [gate.gate for gate in judged if f"`{gate.gate}`" not in CHECKS]
+
+
+def test_the_docs_explain_every_wall():
+    assert not [wall for wall in walls.WALLS if f"`{wall}`" not in CHECKS]
+
+
+def test_the_docs_give_the_numbers_of_the_checks():
+    instants, scrutiny = pytest.importorskip("arena.instants"), pytest.importorskip("arena.scrutiny")
+    numbers = [
+        f"{instants.LOOKS[0]} to {instants.LOOKS[1]} instants", f"{instants.WALKS[0]} to {instants.WALKS[1]} instants",
+        f"{instants.FULL_WALKS} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all", f"every {instants.COMB} candles",
+        f"{instants.BEST} most profitable", f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |",
+        f"last {scrutiny.TAIL} candles", f"{scrutiny.FULL_SECONDS} s on two cores",
+    ]  # fmt: skip
+    assert not [text for text in numbers if text not in " ".join(CHECKS.split())]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/checks.md"])
+def test_links_lead_to_files(name):
+    page = ROOT / name
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_the_readme_names_what_no_gate_judges():
+    gates = pytest.importorskip("arena.gates")
+    assert f"not judged: {', '.join(gates.NOT_JUDGED)}" in (ROOT / "README.md").read_text()
 
 
 def test_the_note_that_program_praises_is_a_row():

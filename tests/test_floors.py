@@ -8,22 +8,30 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"errors", "records", "sources"},  # sources: the Protocol alone; each source is a module of its own
-    {"settings", "console"},
+    {"errors", "claims", "literals", "sources"},  # sources: the Protocol alone; each source is a module of its own
+    {"records"},
+    {"settings", "console", "answers"},
     {"metrics", "booking", "gates", "candles"},
-    {"significance", "baseline", "report"},  # the last floor of pure functions
-    {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "sources.files", "sources.exchange", "sources.sample"},
-    {"store", "lean_ccxt", "quicken"},
+    {"significance", "baseline", "report", "fills"},  # the last floor of pure functions alone
+    {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
+    {"feed", "worlds", "instants"},  # pure functions of grid's tables
+    {"store", "lean_ccxt", "quicken", "notes", "decisions"},
+    {"witness", "integrity"},
     {"backtest"},
+    {"probe"},
     {"worker"},
     {"sandbox"},
+    {"causality"},
+    {"scrutiny"},
     {"evaluation"},
     {"rounds"},
 ]
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
-PURE = {module for floor in FLOORS[:4] for module in floor} - {"settings", "console"}
+PURE = {module for floor in FLOORS[:5] for module in floor} - {"settings", "console"} | {"feed", "worlds", "instants"}
 """They read no file, no clock and no network."""
-WITH_FREQTRADE = {"backtest", "quicken", "lean_ccxt", "sources.exchange"}
+IN_THE_WORKER = {"backtest", "quicken", "lean_ccxt", "witness", "decisions", "integrity", "probe"}
+"""They load FreqTrade when they are imported, and nothing else does."""
+WITH_FREQTRADE = IN_THE_WORKER | {"sources.exchange"}
 MAX_LINES, MAX_FUNCTION_LINES = 400, 60
 
 
@@ -91,7 +99,7 @@ def test_no_module_imports_itself_in_a_circle():
 
 
 @pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - WITH_FREQTRADE))
-def test_freqtrade_is_imported_by_two_modules_alone(name):
+def test_freqtrade_is_imported_by_the_workers_modules_and_the_exchange_alone(name):
     assert not [other for other in imports(TREES[name]) if other.split(".")[0] in ("freqtrade", "ccxt")]
 
 
@@ -100,14 +108,30 @@ def test_the_exchange_imports_freqtrade_inside_its_helper_alone():
     assert not [other for other in imports_on_import(TREES["sources.exchange"]) if other.split(".")[0] in ("freqtrade", "ccxt")]
 
 
-@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - {"worker"}))
-def test_the_backtest_is_imported_by_the_worker_alone(name):
-    assert "backtest" not in of_arena(TREES[name])
+@pytest.mark.parametrize("name", sorted(IN_THE_WORKER - {"lean_ccxt"}))
+def test_no_module_is_on_the_list_that_does_not_load_freqtrade(name):
+    """lean_ccxt names ccxt in texts alone."""
+    assert [other for other in imports_on_import(TREES[name]) if other.split(".")[0] == "freqtrade"]
 
 
-def test_the_worker_imports_the_backtest_inside_a_function():
-    assert "backtest" in of_arena(TREES["worker"])
-    assert not [other for other in imports_on_import(TREES["worker"]) if "backtest" in other]
+@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - IN_THE_WORKER - {"worker"}))
+def test_what_loads_freqtrade_is_imported_by_the_worker_alone(name):
+    assert not IN_THE_WORKER & set(of_arena(TREES[name]))
+
+
+@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - {"worker", "probe"}))
+def test_the_backtest_is_imported_by_the_worker_and_its_probe_alone(name):
+    assert not {"backtest", "probe"} & set(of_arena(TREES[name]))
+
+
+def test_the_worker_imports_backtest_and_probe_inside_a_function():
+    assert IN_THE_WORKER & set(of_arena(TREES["worker"])) == {"backtest", "probe"}
+    assert not [other for other in imports_on_import(TREES["worker"]) if {"backtest", "probe"} & set(other.split("."))]
+
+
+def test_the_walls_need_nothing_but_the_standard_library():
+    """They go up before anything of FreqTrade's or of the strategy's is there to help or to hinder."""
+    assert {other.split(".")[0] for other in imports(TREES["walls"])} <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("module", sorted(PURE))
@@ -170,9 +194,9 @@ def test_the_trusted_process_never_loads_freqtrade():
     modules = loaded(
         "import arena.evaluation, arena.rounds, arena.store, arena.sources.files, arena.sources.sample, run, prepare"
     )
-    assert {"arena.evaluation", "arena.rounds", "arena.store", "arena.worker", "run", "prepare"} <= modules
+    assert {"arena.evaluation", "arena.causality", "arena.rounds", "arena.store", "arena.worker", "run", "prepare"} <= modules
     assert not {name for name in modules if name.split(".")[0] in ("freqtrade", "ccxt", "talib")}
-    assert "arena.backtest" not in modules
+    assert not {f"arena.{name}" for name in IN_THE_WORKER} & modules
 
 
 def test_an_entry_script_does_nothing_on_import():

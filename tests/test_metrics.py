@@ -6,7 +6,20 @@ import pytest
 from builders import DAY, HOUR, START_MS, market, orders, window
 
 from arena.booking import book
-from arena.metrics import between, calmar, curve_figures, daily_equity, max_drawdown, measure, sharpe, sortino, trade_figures
+from arena.metrics import (
+    between,
+    calmar,
+    curve_figures,
+    daily_equity,
+    hidden_loss,
+    max_drawdown,
+    measure,
+    pair_share,
+    sharpe,
+    sortino,
+    top_share,
+    trade_figures,
+)
 from arena.records import Trade
 
 YEAR = math.sqrt(365)
@@ -117,6 +130,31 @@ def test_trade_figures_without_trades_or_losses_are_nan_and_not_zero():
     assert winner["win_rate"] == 1
     assert math.isnan(winner["profit_factor"])
     assert trade_figures([Trade("A", 0, 1, -5.0, 100.0)]) == {"trades": 1, "win_rate": 0.0, "profit_factor": 0.0}
+
+
+def won(*profits, pair="A"):
+    return [Trade(pair, k, k + 1, profit, 100.0) for k, profit in enumerate(profits)]
+
+
+def test_the_best_trades_share_is_of_the_gross_profit_of_winners():
+    assert top_share(won(10, -40, 20, 5, 1, 0, 3, 1)) == pytest.approx(39 / 40)  # 20, 10, 5, 3 and 1 of the ones
+    assert top_share(won(10, -40, 20, 5, 1, 0, 3, 1), n=2) == pytest.approx(30 / 40)
+
+
+def test_with_as_many_winners_as_best_trades_they_have_it_all():
+    assert top_share(won(1, 2, 3, 4, 5, -100)) == 1.0
+    assert top_share(won(1, 1, 1, 1, 1, 1)) == pytest.approx(5 / 6)
+
+
+def test_a_pairs_profit_is_the_sum_of_its_trades():
+    trades = won(30, -10) + won(5, 5, pair="B") + won(50, -60, pair="C")
+    assert pair_share(trades) == pytest.approx(20 / 30)  # A made 20, B 10; C lost and does not count
+    assert pair_share(won(30, pair="B")) == 1.0
+
+
+def test_without_a_winner_no_share_is_defined():
+    assert math.isnan(top_share([])) and math.isnan(top_share(won(-1, 0)))
+    assert math.isnan(pair_share([])) and math.isnan(pair_share(won(5, -5) + won(-1, pair="B")))
 
 
 DAILY = market([100, 100, 110, 99, 99, 132], step_ms=DAY)
@@ -239,3 +277,64 @@ def test_every_mark_of_a_curve_matters():
     assert {key for key in base if base[key] != other[key]} == set(base)
     slower = replace(DAILY, open_ms=START_MS + 2 * DAY * np.arange(6))
     assert curve_figures(slower, opens, closes, span)["calmar"] < base["calmar"]  # the same profit in twice the time
+
+
+def hidden(candles, *rows, wallet=100.0):
+    return hidden_loss(candles, account(*rows, candles=candles, wallet=wallet))
+
+
+FALL = market([100, 60, 120, 120, 120], step_ms=DAY)
+
+
+def test_a_loss_that_was_held_until_it_was_gone_is_hidden():
+    assert hidden(FALL, (0, 0, "buy", 100, 0.5), (0, 3, "sell", 120, 0.5)) == pytest.approx(0.2)  # 100 to 80; closed trades won
+
+
+def test_a_loss_between_two_opens_is_hidden_as_well():
+    candles = market([100, (100, 100, 50, 60), 120, 120], step_ms=DAY)
+    assert hidden(candles, (0, 0, "buy", 100, 0.5), (0, 2, "sell", 120, 0.5)) == pytest.approx(0.2)
+
+
+def test_a_loss_that_was_realised_is_not_hidden():
+    assert hidden(FALL, (0, 0, "buy", 100, 0.5), (0, 1, "sell", 60, 0.5)) == 0.0
+    # half of it is: 100 to 80 by the account, 100 to 90 by the trade that closed
+    candles = market([100, 60, 80, 80, 80], step_ms=DAY)
+    assert hidden(candles, (0, 0, "buy", 100, 0.5), (0, 2, "sell", 80, 0.5)) == pytest.approx(0.2 - 0.1)
+    assert hidden(candles, (0, 0, "buy", 100, 0.5), (0, 2, "sell", 80, 0.5), wallet=200.0) == pytest.approx(0.1 - 0.05)
+
+
+def test_the_drawdown_of_closed_trades_begins_at_their_own_peak():
+    # closed: 100, 150, 120; the account: 150 to 105 in between
+    candles = market([100, 150, 105, 120, 120, 120], step_ms=DAY)
+    rows = (0, 0, "buy", 100, 1), (0, 1, "sell", 150, 1), (0, 1, "buy", 150, 1), (0, 3, "sell", 120, 1)
+    assert hidden(candles, *rows) == pytest.approx(45 / 150 - 30 / 150)
+
+
+def test_trades_that_close_in_one_candle_close_together():
+    candles = market([100, 50, 50, 50], [100, 150, 150, 150], step_ms=DAY)
+    rows = (0, 0, "buy", 100, 0.5), (1, 0, "buy", 100, 0.5), (0, 1, "sell", 50, 0.5), (1, 1, "sell", 150, 0.5)
+    assert hidden(candles, *rows) == 0.0
+    # then 5 are lost and 20 in between: closed trades show 5 %, and not the 25 % of the one that lost
+    candles = market([100, 50, 50, 50, 50], [100, 150, 110, 140, 140], step_ms=DAY)
+    again = (1, 1, "buy", 150, 1 / 2), (1, 3, "sell", 140, 1 / 2)
+    assert hidden(candles, *rows, *again) == pytest.approx(20 / 100 - 5 / 100)
+
+
+def test_closed_trades_may_overstate_a_drawdown_and_then_nothing_is_hidden():
+    # the loss of 25 is closed a day before the gain of 25; the account never lost
+    candles = market([100, 50, 50, 50], [100, 150, 150, 150], step_ms=DAY)
+    rows = (0, 0, "buy", 100, 0.5), (1, 0, "buy", 100, 0.5), (0, 1, "sell", 50, 0.5), (1, 2, "sell", 150, 0.5)
+    assert hidden(candles, *rows) == 0.0
+
+
+def test_what_never_closed_is_hidden_and_what_the_end_closed_too():
+    fallen = market([100, 60, 60], step_ms=DAY)
+    assert hidden(fallen, (0, 0, "buy", 100, 0.5)) == pytest.approx(0.2)
+    assert hidden(fallen, (0, 0, "buy", 100, 0.5), (0, 2, "sell", 60, 0.5, "forced")) == pytest.approx(0.2)
+    ended = market([100, 60, None, None], [1, 1, 1, 1], step_ms=DAY)
+    assert hidden(ended, (0, 0, "buy", 100, 0.5), (0, 1, "sell", 60, 0.5, "forced")) == pytest.approx(0.2)
+    assert hidden(ended, (0, 0, "buy", 100, 0.5), (1, 0, "buy", 1, 1), (1, 2, "sell", 1, 1)) == pytest.approx(0.2)
+
+
+def test_an_account_that_did_nothing_hides_nothing():
+    assert hidden(market([100, 60, 60], [None] * 3, step_ms=DAY)) == 0.0

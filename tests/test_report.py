@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from arena import journal
-from arena.records import GateResult, Metrics, PairResult, Result, WindowResult
+from arena.records import Checks, GateResult, Metrics, PairResult, Result, WindowResult
 from arena.report import FIGURE_KEYS, HEAD_KEYS, KEYS, MAX_LINE, ROUND_KEYS, block, joined, printable, round_block
 
 OWN = Metrics(
@@ -40,6 +40,8 @@ OK = Result(
     robust_sharpe=0.2,
     closed_sharpe=1.9,
     rejected_entries=3,
+    checks=Checks("quick", 0.0125, 0.075, 0.34, 0.5, 1.1, 0.109),
+    literals=("3: '2021-05-19'", "7: 64000"),
     windows=(WindowResult("bull", OWN, HOLD), WindowResult("bear", replace(OWN, sharpe=math.nan, trades=0), HOLD)),
     pairs=(PairResult("BTC/USDT", 41, 0.481, 0.5, 1.5, -0.25), PairResult("ETH/USDT", 0, 0.0, math.nan, math.nan, 0.1)),
     gates=(GateResult("trades", True, 41.0, 30.0, ">="), GateResult("drawdown", False, 0.183, 0.1, "<=")),
@@ -47,7 +49,11 @@ OK = Result(
 )
 ROW = "abc1234\tevolve\tTrend\t1.2346\t-18.3\t"
 FAILED = replace(
-    OK, error="KeyError: 'rsi', in a callback", error_kind="StrategyError", frames=("Trend.py:7 confirm: x = y['rsi']",)
+    OK,
+    error="KeyError: 'rsi', in a callback",
+    error_kind="StrategyError",
+    frames=("Trend.py:7 confirm: x = y['rsi']",),
+    gates=(),
 )
 
 
@@ -75,40 +81,46 @@ def test_every_key_is_found_once():
 def test_a_block_in_full():
     assert block(OK, ROW) == (
         "---\n"
-        "strategy:           Trend\n"
-        "commit:             abc1234\n"
-        "status:             OK\n"
-        "contract:           9f2c41d0   source: binance   sandbox: full   engine: booking   seconds: 1.4   cached: no\n"
-        "sharpe:             1.2346\n"
-        "sharpe_ci95:        -0.02 1.61\n"
-        "robust_sharpe:      0.2000\n"
-        "total_profit_pct:   48.10000\n"
-        "total_profit_abs:   4810.500000\n"
-        "max_drawdown_pct:   -18.30\n"
-        "closed_sharpe:      1.9000\n"
-        "sortino:            2.5000\n"
-        "calmar:             0.7500\n"
-        "trade_count:        41\n"
-        "win_rate_pct:       50.00\n"
-        "profit_factor:      1.5000\n"
-        "exposure_pct:       25.00\n"
-        "avg_position_pct:   40.00\n"
-        "turnover:           12.00\n"
-        "fees_pct:           3.10\n"
-        "rejected_entries:   3\n"
-        "bah_sharpe:         0.9000\n"
-        "bah_profit_pct:     -25.00\n"
-        "bah_dd_pct:         -70.00\n"
+        "strategy:             Trend\n"
+        "commit:               abc1234\n"
+        "status:               OK\n"
+        "contract:             9f2c41d0   source: binance   sandbox: full   engine: booking   seconds: 1.4   cached: no\n"
+        "sharpe:               1.2346\n"
+        "sharpe_ci95:          -0.02 1.61\n"
+        "robust_sharpe:        0.2000\n"
+        "total_profit_pct:     48.10000\n"
+        "total_profit_abs:     4810.500000\n"
+        "max_drawdown_pct:     -18.30\n"
+        "closed_sharpe:        1.9000\n"
+        "sortino:              2.5000\n"
+        "calmar:               0.7500\n"
+        "trade_count:          41\n"
+        "win_rate_pct:         50.00\n"
+        "profit_factor:        1.5000\n"
+        "exposure_pct:         25.00\n"
+        "avg_position_pct:     40.00\n"
+        "turnover:             12.00\n"
+        "fees_pct:             3.10\n"
+        "rejected_entries:     3\n"
+        "optimistic_fills_pct: 1.25\n"
+        "hidden_loss_pct:      7.50\n"
+        "top5_share_pct:       34.00\n"
+        "pair_share_pct:       50.00\n"
+        "relabel_sharpe:       1.1000\n"
+        "bah_sharpe:           0.9000\n"
+        "bah_profit_pct:       -25.00\n"
+        "bah_dd_pct:           -70.00\n"
         "windows:\n"
         "  bull: sharpe=1.2346 profit_pct=48.10 dd_pct=-18.30 trades=41 bah_sharpe=0.9000 bah_profit_pct=-25.00\n"
         "  bear: sharpe=nan profit_pct=48.10 dd_pct=-18.30 trades=0 bah_sharpe=0.9000 bah_profit_pct=-25.00\n"
         "per_pair:\n"
         "  BTC/USDT: trades=41 profit_pct=48.10 wr=50.0 pf=1.50 bah_profit_pct=-25.00\n"
         "  ETH/USDT: trades=0 profit_pct=0.00 wr=nan pf=nan bah_profit_pct=10.00\n"
-        "gates:              trades=PASS(41>=30) drawdown=FAIL(0.183>0.1)\n"
-        "verdict:            REJECTED: drawdown 0.183 is not <= 0.1\n"
-        "warning:            positions never closed\n"
-        "row:                abc1234\tevolve\tTrend\t1.2346\t-18.3\n"
+        "literals:             3: '2021-05-19', 7: 64000\n"
+        "gates:                trades=PASS(41>=30) drawdown=FAIL(0.183>0.1)\n"
+        "verdict:              REJECTED: drawdown 0.183 is not <= 0.1\n"
+        "warning:              positions never closed\n"
+        "row:                  abc1234\tevolve\tTrend\t1.2346\t-18.3\n"
     )
 
 
@@ -136,6 +148,11 @@ def test_every_figure_of_a_result_reaches_the_block():
         "turnover": {"own": replace(OWN, turnover=9)},
         "fees_pct": {"own": replace(OWN, fees=9)},
         "rejected_entries": {"rejected_entries": 9},
+        "optimistic_fills_pct": {"checks": replace(OK.checks, optimistic_fills=0.9)},
+        "hidden_loss_pct": {"checks": replace(OK.checks, hidden_loss=0.9)},
+        "top5_share_pct": {"checks": replace(OK.checks, top_share=0.9)},
+        "pair_share_pct": {"checks": replace(OK.checks, pair_share=0.9)},
+        "relabel_sharpe": {"checks": replace(OK.checks, relabel_sharpe=9)},
         "bah_sharpe": {"hold": replace(HOLD, sharpe=9)},
         "bah_profit_pct": {"hold": replace(HOLD, profit=9)},
         "bah_dd_pct": {"hold": replace(HOLD, max_drawdown=0.9)},
@@ -160,6 +177,33 @@ def test_a_gate_without_a_figure_is_marked():
         GateResult("trades", False, 1, 2, ">="),
     )
     assert values(block(replace(OK, gates=gates), ROW))["gates"] == ["exposure=FAIL(nan?0.01) profit=FAIL(0<=0) trades=FAIL(1<2)"]
+
+
+def test_a_gate_without_a_figure_and_one_that_does_not_apply_are_words():
+    gates = (
+        GateResult("integrity", True, math.nan, math.nan, ""),
+        GateResult("causality", True, math.nan, math.nan, ""),
+        GateResult("relabel", True, 0.12, 0.5, "<="),
+        GateResult("pair_share", True, math.nan, 0.9, "<=", applies=False),
+    )
+    line = "integrity=PASS causality=PASS({}) relabel=PASS(0.12<=0.5) pair_share=n/a"
+    assert values(block(replace(OK, gates=gates), ROW))["gates"] == [line.format("quick")]
+    full = replace(OK, gates=gates, checks=replace(OK.checks, causality="full"))
+    assert values(block(full, ROW))["gates"] == [line.format("full")]
+    unchecked = replace(OK, gates=(replace(gates[1], passed=False),), checks=Checks())
+    assert values(block(unchecked, ROW))["gates"] == ["causality=FAIL"]
+    assert values(block(unchecked, ROW))["verdict"] == ["REJECTED: causality is not shown"]
+
+
+def test_a_failure_of_a_gate_shows_that_gate():
+    gates = (GateResult("causality", False, math.nan, math.nan, ""),)
+    text = block(replace(FAILED, gates=gates, error_kind="CausalityError"), ROW)
+    assert values(text)["gates"] == ["causality=FAIL"]
+    assert "\n  Trend.py:7 confirm: x = y['rsi']\ngates:                causality=FAIL\nverdict: " in text
+
+
+def test_a_source_without_literals_says_none():
+    assert values(block(replace(OK, literals=()), ROW))["literals"] == ["none"]
 
 
 def test_a_failure_has_its_status_its_frames_a_verdict_and_a_row_and_no_figures():
@@ -202,6 +246,13 @@ def test_no_text_can_forge_a_line(place, text):
 
 
 @pytest.mark.parametrize("text", ATTACKS.values(), ids=ATTACKS)
+def test_no_literal_can_forge_a_line(text):
+    printed = block(replace(OK, literals=("1", text)), ROW)
+    assert len(printed.splitlines()) == len(block(OK, ROW).splitlines())
+    assert all(c.isprintable() or c in "\n\t" for c in printed)
+
+
+@pytest.mark.parametrize("text", ATTACKS.values(), ids=ATTACKS)
 def test_no_name_or_note_can_forge_a_line_through_the_row(text):
     for row in (journal.row("abc1234", "evolve", "Trend", 1.0, 0.1, text), journal.row("abc1234", "evolve", text, 1.0, 0.1)):
         printed = block(OK, row)
@@ -235,10 +286,10 @@ def test_the_round_block_has_its_keys_in_order():
     assert text == (
         "---\n"
         "round:\n"
-        "active:             2 of 3: A, B\n"
-        "demands:            A: evolve it\n"
-        "demands:            B: kill it\n"
-        "seconds:            1.2\n"
+        "active:               2 of 3: A, B\n"
+        "demands:              A: evolve it\n"
+        "demands:              B: kill it\n"
+        "seconds:              1.2\n"
     )
     assert set(values(round_block({key: ["x"] for key in ROUND_KEYS}))) == {"round", *ROUND_KEYS}
 

@@ -6,7 +6,7 @@ from builders import DROP, arena, config
 from conftest import ROOT
 
 from arena.errors import ConfigError
-from arena.settings import load
+from arena.settings import Gates, Limits, load
 
 
 def day(text):
@@ -29,7 +29,14 @@ def test_the_shipped_file_is_the_designed_arena():
     assert (shipped.validation.start, shipped.validation.end) == (day("20240101"), day("20250101"))
     assert (shipped.holdout.start, shipped.holdout.end) == (day("20250101"), day("20260101"))
     assert (shipped.max_strategies, shipped.max_stable_rounds) == (3, 3)
-    assert (shipped.limits.seconds, shipped.limits.memory_mb, shipped.limits.output_kb) == (120, 3072, 8192)
+    assert shipped.limits.processes == 32
+    assert (shipped.limits.seconds, shipped.limits.memory_mb, shipped.limits.output_kb) == (120, 3072, 16384)
+
+
+def test_the_shipped_file_spells_out_every_gate_and_limit_with_its_default():
+    section = json.loads((ROOT / "config.json").read_text())["arena"]
+    assert section["gates"] == Gates().model_dump()
+    assert section["limits"] == Limits().model_dump()
 
 
 def test_everything_in_the_file_arrives_in_the_settings(tmp_path):
@@ -46,7 +53,7 @@ def test_everything_in_the_file_arrives_in_the_settings(tmp_path):
         "arena.max_stable_rounds": 6,
         "arena.warmup_from": "20201115",
         "arena.gates": {"min_trades": 7, "max_drawdown": 0.125},
-        "arena.limits": {"seconds": 9, "memory_mb": 512, "output_kb": 65, "printed_kb": 2},
+        "arena.limits": {"seconds": 9, "memory_mb": 512, "output_kb": 65, "printed_kb": 2, "processes": 9},
     }
     read = arena(tmp_path, changes)
     assert (read.stake_currency, read.exchange, read.pairs) == ("EUR", "kraken", ("ADA/EUR",))
@@ -55,6 +62,7 @@ def test_everything_in_the_file_arrives_in_the_settings(tmp_path):
     assert (read.max_strategies, read.max_stable_rounds, read.warmup_from) == (5, 6, day("20201115"))
     assert (read.gates.min_trades, read.gates.max_drawdown, read.gates.min_trades_per_window) == (7, 0.125, 5)
     assert (read.limits.seconds, read.limits.memory_mb, read.limits.output_kb, read.limits.printed_kb) == (9, 512, 65, 2)
+    assert read.limits.processes == 9
     assert read.root == tmp_path
 
 
@@ -269,6 +277,11 @@ REFUSED = {
         ["arena.gates.max_drawdown is 25", "less than or equal to 1"],
     ),
     "no time": ({"arena.limits": {"seconds": 0}}, ["arena.limits.seconds is 0", "greater than 0"]),
+    "a share in per cent": (
+        {"arena.gates": {"max_optimistic_fills": 30}},
+        ["arena.gates.max_optimistic_fills is 30", "less than or equal to 1"],
+    ),
+    "hardly any process": ({"arena.limits": {"processes": 7}}, ["arena.limits.processes is 7", "greater than or equal to 8"]),
     "hardly any memory": ({"arena.limits": {"memory_mb": 64}}, ["arena.limits.memory_mb is 64", "greater than or equal to 256"]),
 }
 

@@ -1,12 +1,15 @@
 import hashlib
 import os
+import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from builders import arena
 
 from arena.errors import ArenaError, LoadError
-from arena.strategies import commits, examine, find, touched
+from arena import strategies
+from arena.strategies import commits, examine, find, label, read, touched
 
 GOOD = "from freqtrade.strategy import IStrategy\n\n\nclass Trend(IStrategy):\n    timeframe = '1h'\n"
 
@@ -43,6 +46,16 @@ def test_too_many_are_refused_by_name(tmp_path):
 def test_only_underscored_files_are_no_strategies(tmp_path):
     write(tmp_path, "_Draft.py", GOOD)
     with pytest.raises(ArenaError, match="no strategies"):
+        find(tmp_path, 3)
+
+
+def test_what_is_no_file_is_found_so_that_it_is_refused_by_name(tmp_path):
+    (tmp_path / "Folder.py").mkdir()
+    (tmp_path / "Gone.py").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "Pipe.py")
+    write(tmp_path, "Two\nlines.py")
+    assert [file.name for file in find(tmp_path, 4)] == ["Folder.py", "Gone.py", "Pipe.py", "Two\nlines.py"]
+    with pytest.raises(ArenaError, match=r"\(Folder, Gone, Pipe, 'Two\\nlines'\)"):
         find(tmp_path, 3)
 
 
@@ -131,18 +144,106 @@ def test_a_link_is_refused_wherever_it_leads(tmp_path, settings):
             examine(tmp_path / "Trend.py", settings)
 
 
-def test_a_folder_and_a_pipe_are_no_files(tmp_path, settings):
+def test_a_folder_a_pipe_and_a_socket_are_no_files(tmp_path, settings, monkeypatch):
     (tmp_path / "Folder.py").mkdir()
     os.mkfifo(tmp_path / "Pipe.py")  # reading it would wait for ever
-    for name in ("Folder", "Pipe"):
-        with pytest.raises(LoadError, match="is not a regular file"):
-            examine(tmp_path / f"{name}.py", settings)
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("Socket.py")
+        for name in ("Folder", "Pipe", "Socket"):
+            with pytest.raises(LoadError, match=f"^{name}.py is not a regular file$"):
+                examine(tmp_path / f"{name}.py", settings)
+            assert strategies.content(tmp_path / f"{name}.py") == b""
 
 
-@pytest.mark.parametrize("name", ["my-trend.py", "1st.py", "two words.py", "Größe.py", "a.b.py", "x\nstatus: OK.py"])
+def test_a_device_is_no_file():
+    with pytest.raises(LoadError, match="^zero is not a regular file$"):
+        read(Path("/dev/zero"))
+
+
+def test_a_hard_link_is_a_file_like_any_other(tmp_path, settings):
+    os.link(write(tmp_path, "notes.txt", GOOD), tmp_path / "Trend.py")
+    assert examine(tmp_path / "Trend.py", settings).source == GOOD
+
+
+def test_a_file_that_is_gone_or_closed_is_refused_with_the_reason(tmp_path, settings):
+    with pytest.raises(LoadError, match=r"^Trend\.py cannot be read: No such file or directory$"):
+        examine(tmp_path / "Trend.py", settings)
+
+
+def test_one_megabyte_is_read_and_one_byte_more_is_not(tmp_path, settings):
+    (tmp_path / "Trend.py").write_bytes(GOOD.encode().ljust(1_000_000, b"#"))
+    assert len(examine(tmp_path / "Trend.py", settings).source) == 1_000_000
+    (tmp_path / "Trend.py").write_bytes(GOOD.encode().ljust(1_000_001, b"#"))
+    with pytest.raises(LoadError, match=r"^Trend\.py is larger than 1 MB$"):
+        examine(tmp_path / "Trend.py", settings)
+
+
+def test_bytes_that_were_read_before_are_examined_whatever_the_file_holds_now(tmp_path, settings):
+    file = write(tmp_path, "Trend.py", GOOD)
+    data = read(file)
+    file.write_text("no Python at all")
+    found = examine(file, settings, data)
+    assert (found.source, found.sha256) == (GOOD, hashlib.sha256(GOOD.encode()).hexdigest())
+
+
+def test_a_file_is_opened_once(tmp_path, settings, monkeypatch):
+    opened, really = [], os.open
+    monkeypatch.setattr(os, "open", lambda *arguments: opened.append(arguments) or really(*arguments))
+    examined(tmp_path, settings, GOOD)
+    assert [arguments[0].name for arguments in opened] == ["Trend.py"]
+
+
+@pytest.mark.parametrize("name", ["my-trend.py", "1st.py", "two words.py", "Größe.py", "a.b.py", "x\nstatus: OK.py", b"\xff.py"])
 def test_a_file_name_that_is_no_class_name_is_refused(tmp_path, settings, name):
+    name = os.fsdecode(name)
     assert refused(tmp_path, settings, GOOD, name).endswith("is no class name. Use letters, digits and underscores")
-    assert "\n" not in refused(tmp_path, settings, GOOD, name)
+    assert refused(tmp_path, settings, GOOD, name).isprintable() and refused(tmp_path, settings, GOOD, name).isascii()
+
+
+@pytest.mark.parametrize("word", ["class", "None", "lambda"])
+def test_a_word_of_python_is_no_class_name(tmp_path, settings, word):
+    assert refused(tmp_path, settings, GOOD, f"{word}.py") == f"file name '{word}.py' is no class name: {word} is a word of Python's own"
+
+
+def test_a_class_name_has_at_most_sixty_letters(tmp_path, settings):
+    name = "T" * 60
+    assert examined(tmp_path, settings, GOOD.replace("Trend", name), f"{name}.py").name == name
+    assert refused(tmp_path, settings, GOOD, f"{name}T.py") == f"file name {name}… has 61 letters. Use at most 60"
+
+
+@pytest.mark.parametrize(
+    ("text", "imported"),
+    [
+        ("import _helpers", "_helpers"),
+        ("import numpy, _helpers as h", "_helpers"),
+        ("from _helpers import x", "_helpers"),
+        ("def f():\n    import Other", "Other"),
+        ("import package.part", "package.part"),
+        ("from . import y", ".y"),
+        ("from .Other import x", ".Other"),
+        ("from .. import *", "..*"),
+        ("from user_data.strategies import Other", "user_data.strategies"),
+        ("import user_data.strategies._helpers", "user_data.strategies._helpers"),
+        ("import compiled", "compiled"),
+    ],
+)
+def test_a_file_beside_the_strategy_is_not_imported(tmp_path, settings, text, imported):
+    for name in ("_helpers.py", "Other.py", "compiled.so"):
+        write(tmp_path, name)
+    (tmp_path / "package").mkdir()
+    write(tmp_path / "package", "part.py")
+    expected = f"imports {imported}, a file beside it: one file is one strategy"
+    assert refused(tmp_path, settings, f"{text}\n{GOOD}") == expected
+    assert refused(tmp_path, settings, f"{text}\nclass Trend(Base): pass") == expected  # said before the missing base is
+
+
+def test_what_lies_beside_and_is_not_imported_does_no_harm(tmp_path, settings):
+    for name in ("_helpers.py", "Other.py", "numpy.txt", "talib.py.bak"):
+        write(tmp_path, name)
+    (tmp_path / "pandas").mkdir()
+    text = "import numpy as np\nimport pandas as pd\nimport talib.abstract as ta\nfrom technical import qtpylib as Other\n"
+    assert examined(tmp_path, settings, text + GOOD).name == "Trend"
 
 
 def basket(value, annotation=""):
@@ -249,6 +350,36 @@ def test_an_untracked_and_an_ignored_file_are_dirty(repository):
 def test_a_file_that_git_cannot_judge_is_not_called_clean(repository, tmp_path):
     outside = write(tmp_path, "Outside.py", "x = 1\n")
     assert commits(repository, [outside])[outside] == head(repository) + "+dirty"
+
+
+def test_the_label_is_that_of_the_bytes_and_not_of_the_file(repository):
+    a, now = repository / "A.py", strategies.head(repository)
+    assert now == head(repository)
+    assert label(repository, now, a, b"x = 1\n") == now
+    assert label(repository, now, a, b"x = 2\n") == now + "+dirty"  # evaluated, then changed back
+    a.write_text("x = 2\n")
+    assert label(repository, now, a, b"x = 1\n") == now
+
+
+def test_the_label_names_the_commit_that_head_was(repository):
+    before = strategies.head(repository)
+    write(repository, "A.py", "x = 2\n")
+    git(repository, "commit", "-qam", "second")
+    assert label(repository, before, repository / "A.py", b"x = 1\n") == before
+    assert label(repository, before, repository / "A.py", b"x = 2\n") == before + "+dirty"
+
+
+def test_a_replaced_commit_makes_nothing_clean(repository):
+    first = strategies.head(repository)
+    write(repository, "A.py", "x = 2\n")
+    git(repository, "commit", "-qam", "second")
+    git(repository, "replace", first, "HEAD")
+    assert label(repository, first, repository / "A.py", b"x = 2\n") == first + "+dirty"
+
+
+def test_outside_git_there_is_no_head(tmp_path):
+    assert strategies.head(tmp_path) is None
+    assert label(tmp_path, None, tmp_path / "A.py", b"") == "unknown"
 
 
 def test_outside_git_the_commit_is_unknown(tmp_path):

@@ -1,0 +1,334 @@
+"""
+Does a strategy decide the same when it does not know the future? Fresh workers only, which never held it.
+
+The trusted process feeds a worker its candles stage by stage and compares all that it tells (signals, parameters, answers of
+callbacks, orders) with what the strategy decided when the whole range lay open. Stages end at secret instants; at each of
+them a walk's copy is given a candle with the same open that went another way. The last stage goes on into candles after the
+search range. A look with a turned future of the full length shows that it is not the length that matters.
+
+What differs between two runs with the very same candles is dice, not foresight: a finding is confirmed by a second plain run.
+
+Not found: foresight that changed no decision at any of the instants, on either side.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from arena import worlds
+from arena.claims import NAMES, Decisions, Events
+from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
+from arena.grid import Tables
+from arena.records import ORDER_KINDS, Book, Claim, Strategy, Window
+from arena.sandbox import Task, Worker, backtest
+from arena.settings import Settings
+from arena.worlds import Ticks
+
+POWERS = (1.0, 0.6, 1.5, -2.0)
+"""How a candle turns; the negative one goes the same way, further: whoever undoes a turn cannot know that there was none."""
+INSIDE = frozenset(
+    {"custom_stoploss", "confirm_trade_exit", "exit asked", "exit price", "exit amount", "filled", "order_filled", "lock_pair", "check_exit_timeout",
+     "check_entry_timeout"}
+)  # fmt: skip
+"""What may depend on the candle in which it happens: stops and targets are reached inside it."""
+MONEY = frozenset({"custom_stake_amount", "entry amount", "adjust_trade_position"})
+"""What may depend on another pair's fill in the same candle."""
+AFTER = "causality: what is decided inside the search range depends on candles after its end"
+"""All that is told of the last stage, failures and limits included: where and how would be a way to read the validation range."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A strategy, what it decided with the whole search range before it, and what is needed to ask again."""
+
+    strategy: Strategy
+    settings: Settings
+    tables: Tables  # of the search range and its warm-up, as the first run had them
+    beyond: Callable[[], tuple[Tables, Window]]  # the candles after it, and the range that reaches to their end
+    markets: dict
+    claim: Claim
+    book: Book
+    ticks: Ticks
+
+    def task(self, kind: str) -> Task:
+        """Probes are told a range beyond the search: what they hold ends where their candles end."""
+        _, whole = self.beyond()
+        return Task(kind, whole, self.markets, ticks=self.ticks, end_ms=self.claim.last_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The first decision that differs. `where` is pair and candle, `what` compares the two."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.what}".strip()
+
+
+def looks(case: Case, borders: list[int], *, tail: int | None = None, after: bool = True, seconds: float | None = None) -> None:
+    """
+    Populate frames that end at each border, ascending, and compare all signals before it (the last `tail` candles only, where
+    given) and all parameters. With `after` the last frames go on beyond the search range.
+
+    Raises CausalityError or DeterminismError.
+    """
+    settings = case.settings
+    with Worker(case.strategy, settings, case.task("look"), seconds=seconds) as made:
+        before: int | None = None
+        for border in borders:
+            since = _first(settings) if tail is None else border - tail * settings.step_ms
+            with _blamed(case, border):
+                made.send({"task": "look", "since_ms": since}, worlds.cut(case.tables, before, border))
+                told = made.stage()
+                _agree(case, decided(case, told, until_ms=border))
+            before = border
+        if after:
+            beyond, _ = case.beyond()
+            with _blamed(case, None):
+                made.send({"task": "look", "since_ms": _first(settings)}, _rest(case.tables, beyond, before))
+                found = decided(case, made.stage(), until_ms=None)
+                if found:
+                    _agree(case, Finding("", ""), told=AFTER)
+            made.send({"task": "end"}, {})
+            with _blamed(case, None):
+                made.stage()
+
+
+def turned(case: Case, at_ms: int, power: float) -> None:
+    """One look at frames of full length whose candles from `at_ms` on went another way. Raises as `looks`."""
+    world = worlds.turned(case.tables, at_ms, power, case.ticks)
+    with Worker(case.strategy, case.settings, case.task("look")) as made, _blamed(case, at_ms):
+        made.send({"task": "look", "since_ms": _first(case.settings)}, world)
+        _agree(case, decided(case, made.stage(), until_ms=at_ms))
+
+
+def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: float | None = None) -> None:
+    """
+    FreqTrade's loop in stages that end at the borders, a turned candle at each, then on beyond the search range.
+
+    Raises CausalityError or DeterminismError.
+    """
+    settings, base = case.settings, case.claim.decisions.events
+    since = _first(settings)
+    with Worker(case.strategy, settings, case.task("walk"), seconds=seconds) as made:
+        for k, border in enumerate(borders):
+            with _blamed(case, border):
+                if k == 0:
+                    made.send({"task": "walk", "since_ms": since, "border_ms": border}, worlds.cut(case.tables, None, border))
+                told = made.stage()
+                found = decided(case, told, until_ms=border)
+                _agree(case, found or answered(case, base, told.events, borders[k - 1] if k else None, border))
+                candle = worlds.cut(case.tables, border, border + settings.step_ms)
+                made.send({"task": "twin"}, worlds.turned(candle, border, float(rng.choice(POWERS, p=(0.4, 0.2, 0.2, 0.2))), case.ticks))
+                said = made.twin()
+                if isinstance(said, str):
+                    _agree(case, Finding(when(border), f"fails when the candle goes another way: {said}"))
+                elif said is not None:
+                    _agree(case, at_border(case, base, said, border))
+            _next_stage(case, made, border, borders[k + 1] if k + 1 < len(borders) else None)
+        with _blamed(case, None):
+            told = made.stage()
+            if decided(case, told, until_ms=None) or answered(case, base, told.events, borders[-1] if borders else None, None):
+                _agree(case, Finding("", ""), told=AFTER)
+            made.stage()
+
+
+def _next_stage(case: Case, made: Worker, border: int, following: int | None) -> None:
+    head = {"task": "walk", "since_ms": _first(case.settings), "border_ms": following or 0}
+    if following is not None:
+        made.send(head, worlds.cut(case.tables, border, following))
+        return
+    beyond, _ = case.beyond()
+    made.send(head, _rest(case.tables, beyond, border))
+
+
+def decided(case: Case, told: Decisions | None, until_ms: int | None) -> Finding | None:
+    """The first parameter or signal of a candle before `until_ms` that is not as it was with the whole range."""
+    if told is None:
+        return Finding("", "ends before its candles do")
+    with_future, step = case.claim.decisions, case.settings.step_ms
+    for name, value in with_future.parameters.items():
+        if (now := told.parameters.get(name, "nothing")) != value:
+            return Finding(f"parameter {name}", f"is {value} with the future, {now} without")
+    first: tuple[int, Finding] | None = None
+    for pair, whole in with_future.signals.items():
+        part = told.signals.get(pair)
+        if part is None:
+            continue  # no candle had arrived
+        start = max(whole.start_ms, part.start_ms)
+        end = min(whole.start_ms + len(whole.enter) * step, part.start_ms + len(part.enter) * step)
+        end = end if until_ms is None else min(end, until_ms)
+        n = max((end - start) // step, 0)
+        a, b = (start - whole.start_ms) // step, (start - part.start_ms) // step
+        for column, title in (("enter", "enter_long"), ("exit", "exit_long"), ("enter_tag", "enter_tag"), ("exit_tag", "exit_tag")):
+            ours, theirs = getattr(whole, column)[a : a + n], getattr(part, column)[b : b + n]
+            if not np.array_equal(ours, theirs):
+                k = int(np.argmax(ours != theirs))
+                what = "has another value" if "tag" in column else f"is {int(ours[k])} with the future, {int(theirs[k])} without"
+                if first is None or start + k * step < first[0]:
+                    first = (start + k * step, Finding(f"{pair} {when(start + k * step)}", f"{title} {what}"))
+    return first and first[1]
+
+
+def answered(case: Case, base: Events | None, told: Events | None, after_ms: int | None, until_ms: int | None) -> Finding | None:
+    """The first event between two instants that is not as it was with the whole range."""
+    if base is None or told is None:
+        return Finding("", "tells nothing of its callbacks")
+    ours = np.flatnonzero(
+        (base.time_ms >= (-np.inf if after_ms is None else after_ms)) & (base.time_ms < (np.inf if until_ms is None else until_ms))
+    )
+    n = min(len(ours), len(told))
+    different = np.flatnonzero(~_same(base, ours[:n], told, np.arange(n)))
+    if not len(different) and len(ours) == len(told):
+        return None
+    k = int(different[0]) if len(different) else n
+    return _difference(case, base, int(ours[k]) if k < len(ours) else None, told, k if k < len(told) else None)
+
+
+def at_border(case: Case, base: Events, told: Events, border: int) -> Finding | None:
+    """
+    What was decided at the open of one candle, in the world that happened and with the candle turned. Pair by pair, up to
+    the first difference that the candle itself explains; after such a one, stakes of other pairs may differ too.
+    """
+    ours, theirs = (_by_pair(events, border) for events in (base, told))
+    first: dict[int, tuple[int | None, int | None]] = {}  # by pair: where the two lists part
+    inside: set[int] = set()  # pairs for which the candle explains it
+    for pair in ours.keys() | theirs.keys():
+        a, b = ours.get(pair, []), theirs.get(pair, [])
+        n = min(len(a), len(b))
+        parted = np.flatnonzero(~_same(base, np.array(a[:n], dtype=int), told, np.array(b[:n], dtype=int)))
+        k = int(parted[0]) if len(parted) else n
+        if k < max(len(a), len(b)):
+            first[pair] = (a[k] if k < len(a) else None, b[k] if k < len(b) else None)
+            names = _names(base, told, *first[pair])
+            if names & {"exit asked", "filled"} or (names & INSIDE and not _decided_at_open(base, a[:k])):
+                inside.add(pair)
+    for pair, (i, j) in first.items():
+        if pair in inside or (inside and (_names(base, told, i, j) & MONEY or None in (i, j))):
+            continue
+        return _difference(case, base, i, told, j)
+    return None
+
+
+def _names(base: Events, told: Events, i: int | None, j: int | None) -> set[str]:
+    return {NAMES[events.name[k]] for events, k in ((base, i), (told, j)) if k is not None}
+
+
+def _decided_at_open(base: Events, before: list[int]) -> bool:
+    """Whether the exit under way in both worlds was asked for at the open: by a signal or by the strategy."""
+    asked = [k for k in before if NAMES[base.name[k]] == "exit asked"]
+    return bool(asked) and ORDER_KINDS[int(base.value[asked[-1]])] in ("signal", "custom", "adjust")
+
+
+def _by_pair(events: Events, at_ms: int) -> dict[int, list[int]]:
+    """Indices of a candle's events by pair; answers that FreqTrade asks with the candle's high are left out."""
+    asked_inside = NAMES.index("custom_stoploss")
+    found: dict[int, list[int]] = {}
+    for k in np.flatnonzero(events.time_ms == at_ms):
+        if int(events.name[k]) != asked_inside:
+            found.setdefault(int(events.pair[k]), []).append(int(k))
+    return found
+
+
+def _same(a: Events, i: np.ndarray, b: Events, j: np.ndarray) -> np.ndarray:
+    """Whether events are equal one by one. Texts are compared as texts: two lists may number them differently."""
+    same = (a.time_ms[i] == b.time_ms[j]) & (a.pair[i] == b.pair[j]) & (a.name[i] == b.name[j]) & (a.kind[i] == b.kind[j])
+    x, y = a.value[i], b.value[j]
+    equal = (x == y) | (np.isnan(x) & np.isnan(y))
+    if a.texts[: len(b.texts)] != b.texts[: len(a.texts)]:
+        for k in np.flatnonzero(same & (a.kind[i] == 1)):
+            equal[k] = a.answer(int(i[k])) == b.answer(int(j[k]))
+    return same & equal
+
+
+def _difference(case: Case, base: Events, i: int | None, told: Events, j: int | None) -> Finding:
+    pairs = case.settings.pairs
+
+    def place(events: Events, k: int) -> str:
+        pair = pairs[events.pair[k]] if 0 <= events.pair[k] < len(pairs) else ""
+        return f"{pair} {when(int(events.time_ms[k]))}".strip()
+
+    def name(events: Events, k: int) -> str:
+        return NAMES[events.name[k]]
+
+    if i is None or j is None:
+        events, k, known = (told, j, False) if i is None else (base, i, True)
+        what = f"{name(events, k)} is {events.answer(k)}"
+        return Finding(place(events, k), f"{what} with the future, not there without" if known else f"{what} without the future, not there with it")
+    if (place(base, i), name(base, i)) == (place(told, j), name(told, j)):
+        return Finding(place(base, i), f"{name(base, i)} is {base.answer(i)} with the future, {told.answer(j)} without")
+    return Finding(
+        place(base, i), f"{name(base, i)} is {base.answer(i)} with the future; without it comes {name(told, j)} {told.answer(j)} at {place(told, j)}"
+    )
+
+
+class _blamed:
+    """A strategy that fails where it did not fail before fails for want of the future; limits and findings stay themselves."""
+
+    def __init__(self, case: Case, border: int | None) -> None:
+        self.case, self.border = case, border
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, StrategyError) or isinstance(error, (CausalityError, DeterminismError)):
+            return
+        if self.border is None:
+            raise CausalityError(AFTER) from None
+        if isinstance(error, LimitError):
+            return
+        text = f"causality: fails when its candles end before {when(self.border)}: {error}"
+        raise CausalityError(text, error.frames) from None
+
+
+def _agree(case: Case, found: Finding | None, *, told: str | None = None) -> None:
+    """Nothing, or the error that the finding is: dice when two plain runs differ too, foresight otherwise."""
+    if found is None:
+        return
+    again = repeated(case)
+    if again is not None:
+        raise DeterminismError(f"determinism: two fresh runs with the same candles differ: {again}")
+    raise CausalityError(told or f"causality: {found}")
+
+
+def repeated(case: Case) -> Finding | None:
+    """What differs in a second run with the very same candles."""
+    task = Task("backtest", case.settings.search, case.markets)
+    try:
+        claim = backtest(case.strategy, case.settings, task, case.tables)
+    except StrategyError as error:
+        return Finding("", f"the second fails: {error}")
+    base, told = case.claim.decisions, claim.decisions
+    found = decided(case, told, until_ms=None) or answered(case, base.events, told.events, None, None)
+    if found:
+        return Finding(found.where, found.what.replace("with the future", "in the first").replace("without", "in the second"))
+    if not (np.array_equal(case.claim.orders.price, claim.orders.price) and np.array_equal(case.claim.orders.filled_ms, claim.orders.filled_ms)):
+        return Finding("", "other orders")
+    return None
+
+
+def _rest(tables: Tables, beyond: Tables, since_ms: int | None) -> Tables:
+    """Candles from `since_ms` to the search range's end, and those after it."""
+    left = worlds.cut(tables, since_ms, None)
+    made = {}
+    for pair in tables.keys() | beyond.keys():
+        known, more = left.get(pair), beyond.get(pair, np.empty((0, 6)))
+        last = tables[pair][-1, 0] if pair in tables and len(tables[pair]) else -np.inf
+        more = more[more[:, 0] > last]
+        made[pair] = more if known is None else np.concatenate([known, more])
+    return made
+
+
+def _first(settings: Settings) -> int:
+    return settings.search.start_ms - 86_400_000
+
+
+def split(borders: list[int], parts: int) -> Iterator[list[int]]:
+    """Consecutive runs of about equal work: a frame that ends later takes longer."""
+    weights = np.cumsum(np.arange(1, len(borders) + 1, dtype=float))
+    edges = np.searchsorted(weights, np.linspace(0, weights[-1] if len(weights) else 0, parts + 1)[1:-1])
+    yield from (part for part in np.split(np.array(borders, dtype=np.int64), edges) if len(part))

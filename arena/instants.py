@@ -1,0 +1,128 @@
+"""Where causality is checked: secret instants, those at which the profit was made among them. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from arena.claims import CALLBACKS, Events
+from arena.grid import Tables
+from arena.records import ORDER_KINDS, Book, Claim, Strategy
+from arena.settings import Settings
+
+BEST = 3
+"""Of this many most profitable trades of a stretch one is drawn."""
+LATE = (0.25, 0.1)
+"""Shares of the trades, counted from the last, of which one entry each is taken."""
+LOOKS = (10, 40)
+"""Fewest and most instants of a quick check of the populate functions."""
+WALKS = (8, 16)
+"""Fewest and most of a quick check of callbacks."""
+FULL_WALKS = 24
+FULL_LOOKS = (60, 4000)
+TURNED = {"quick": 1, "full": 6}
+FEW_ANSWERS = 20
+"""With more different answers than this, a callback answers with numbers."""
+ASKED_INSIDE = ("custom_stoploss", "custom_roi", "order_filled", "adjust_trade_position")
+"""Callbacks whose answer in a candle is compared at the instant after it."""
+FAR = 1e300
+"""What stands for an infinite answer; nan is the smallest of all."""
+COMB = 24
+"""Candles between two instants of a full check, where time allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """Open times at which a stage may end: every pair that is listed has a true candle there and right before."""
+
+    times: np.ndarray  # (n,) int64 milliseconds, ascending
+
+    def near(self, ms: int) -> int | None:
+        """The first valid instant at `ms` or up to a day later."""
+        k = int(np.searchsorted(self.times, ms))
+        return int(self.times[k]) if k < len(self.times) and self.times[k] - ms <= 86_400_000 else None
+
+
+def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) -> Valid:
+    """
+    Instants inside the search range, after the first candles of the loop. Where pairs are listed late, instants begin when
+    all are, unless that leaves less than half of the range: a strategy may look at any pair, and cannot before there is one.
+    """
+    step = settings.step_ms
+    grids = {pair: table[:, 0].astype(np.int64) for pair, table in tables.items()}
+    begun = min(int(grids[pair][0]) for pair in strategy.pairs if len(grids[pair]))
+    start = max(settings.search.start_ms, begun + (claim.startup + 2) * step) + 4 * step
+    end = min(settings.search.end_ms, claim.last_ms) - step
+    listed = max(int(times[0]) for times in grids.values() if len(times)) + (claim.startup + 2) * step
+    if listed < start + (end - start) / 2:
+        start = max(start, listed)
+    times = np.arange(start, end + 1, step, dtype=np.int64)
+    for pair, known in grids.items():
+        if pair in strategy.pairs and len(known):
+            there = np.isin(times, known) & np.isin(times - step, known)
+            times = times[there | (times < known[0]) | (times > known[-1] + step)]
+    return Valid(times)
+
+
+def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
+    """
+    About n instants, ascending: half at edges of trades, from every stretch of the range one of the best there; two at late
+    entries and one close to the end, where foresight hides that begins late; one at an exit of each kind and at an unusual answer of each callback;
+    the rest anywhere.
+
+    At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it.
+    """
+    chosen: set[int] = set()
+    orders = claim.orders
+    trades = sorted(book.trades, key=lambda trade: trade.open_ms)
+    for k, stretch in enumerate(np.array_split(np.arange(len(trades)), max(n // 2, 1))):
+        if len(stretch):
+            best = sorted(stretch, key=lambda i: -trades[i].profit)[:BEST]
+            trade = trades[rng.choice(best)]
+            _add(chosen, ways, trade.open_ms if (k + int(rng.integers(2))) % 2 else trade.close_ms + int(rng.integers(2)) * step_ms)
+    for share in LATE:
+        if late := trades[int((1 - share) * len(trades)) :]:
+            _add(chosen, ways, rng.choice([trade.open_ms for trade in late]))
+    if len(ways.times):
+        _add(chosen, ways, int(rng.choice(ways.times[-max(len(ways.times) // 100, 1) :])))
+    for kind in np.unique(orders.kind[~orders.buys]):
+        inside = ORDER_KINDS[kind] in ("stop", "trailing", "roi", "adjust", "other")
+        _add(chosen, ways, int(rng.choice(orders.filled_ms[~orders.buys & (orders.kind == kind)])) + inside * step_ms)
+    for at in _unusual(claim.decisions.events, step_ms, rng):
+        _add(chosen, ways, at)
+    free = ways.times[~np.isin(ways.times, list(chosen))]
+    extra = rng.choice(free, size=min(max(n - len(chosen), 0), len(free)), replace=False)
+    return sorted(chosen | {int(ms) for ms in extra})
+
+
+def _unusual(events: Events | None, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
+    """For each callback its two rarest answers, or an extreme one where it answers with numbers: vetoes leave no trade."""
+    answers = np.clip(np.nan_to_num(events.value, nan=-FAR), -FAR, FAR) if events is not None else np.empty(0)  # nan equals nothing
+    for name in np.unique(events.name[events.name < len(CALLBACKS)]) if events is not None else ():
+        of_name = np.flatnonzero(events.name == name)
+        kinds, counts = np.unique(events.kind[of_name], return_counts=True)
+        mine = of_name[events.kind[of_name] == kinds[np.argmin(counts)]]
+        values, counts = np.unique(answers[mine], return_counts=True)
+        groups = [mine[answers[mine] == value] for value in values[np.argsort(counts)][:2]]
+        if len(values) > FEW_ANSWERS:
+            low, high = np.quantile(answers[mine], (0.05, 0.95))
+            groups = [mine[(answers[mine] <= low) | (answers[mine] >= high)]]
+        for group in groups:
+            yield int(events.time_ms[rng.choice(group)]) + (CALLBACKS[name] in ASKED_INSIDE) * step_ms
+
+
+def _add(chosen: set[int], ways: Valid, ms: int) -> None:
+    at = ways.near(ms)
+    if at is not None:
+        chosen.add(at)
+
+
+def comb(ways: Valid, n: int, rng: np.random.Generator) -> list[int]:
+    """About n instants at even distances over the whole range, from a secret offset on, each moved a little."""
+    if not len(ways.times):
+        return []
+    space = max(len(ways.times) / max(n, 1), 1.0)
+    places = np.arange(rng.uniform(0, space), len(ways.times), space)
+    places += rng.uniform(-space / 3, space / 3, size=len(places))
+    places = np.unique(np.clip(places.astype(np.int64), 0, len(ways.times) - 1))
+    return [int(ms) for ms in ways.times[places]]

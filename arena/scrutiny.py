@@ -1,0 +1,121 @@
+"""What is asked of a strategy beyond its account: causality in two depths, and the same market under other names."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import numpy as np
+
+from arena import booking, causality, grid, instants, metrics, worlds
+from arena.causality import Case
+from arena.claims import CALLBACKS
+from arena.errors import StrategyError
+from arena.records import Window
+from arena.sandbox import Task, backtest
+from arena.settings import Settings
+
+TAIL = 200
+"""Candles before a border that a full check compares; what lies further back another border has seen."""
+QUICK_SHARE = 0.5
+"""Of the evaluation's own time, for the populate functions of a quick check."""
+FULL_SECONDS = 35
+"""Time that a full check may take for the populate functions, on each of two cores."""
+LATE_DAYS = 20
+"""A relabelled range begins up to this many days late."""
+FULL_LIMIT = 3
+"""A full check's worker may take this many times the limit of an evaluation."""
+
+
+def quick(case: Case, seconds: float, rng: np.random.Generator) -> None:
+    """
+    Causality as it is checked every round, at a cost of about one evaluation, which took `seconds`.
+
+    Raises CausalityError or DeterminismError.
+    """
+    ways = instants.valid(case.strategy, case.settings, case.tables, case.claim)
+    n = QUICK_SHARE * seconds / max(0.5 * case.claim.populate_s, 0.01)
+    if case.claim.callbacks or _has_answers(case):
+        borders = instants.quick(ways, case.book, case.claim, int(np.clip(n / 2, *instants.WALKS)), case.settings.step_ms, rng)
+        causality.walk(case, borders, rng)
+    else:
+        causality.looks(case, instants.quick(ways, case.book, case.claim, int(np.clip(n, *instants.LOOKS)), case.settings.step_ms, rng))
+    _turned(case, ways, instants.TURNED["quick"], rng)
+
+
+def full(case: Case, rng: np.random.Generator) -> None:
+    """
+    Causality as it is checked before it counts: a comb over the whole range, more turned futures, more stages for callbacks.
+
+    Raises CausalityError or DeterminismError.
+    """
+    ways = instants.valid(case.strategy, case.settings, case.tables, case.claim)
+    mean = max(0.5 * case.claim.populate_s, 0.005)
+    n = int(np.clip(2 * FULL_SECONDS / mean, *instants.FULL_LOOKS))
+    borders = instants.comb(ways, min(n, len(ways.times) // instants.COMB + 1), rng)
+    limit = FULL_LIMIT * case.settings.limits.seconds
+    jobs: list[Callable[[], None]] = []
+    if case.claim.callbacks or _has_answers(case):
+        stages = instants.quick(ways, case.book, case.claim, instants.FULL_WALKS, case.settings.step_ms, rng)
+        jobs.append(lambda: causality.walk(case, stages, rng, seconds=limit))
+    parts = list(causality.split(borders, 2))
+    for k, part in enumerate(parts):
+        last = k + 1 == len(parts)
+        jobs.append(lambda part=part, last=last: causality.looks(case, [int(b) for b in part], tail=TAIL, after=last, seconds=limit))
+    turns = np.random.default_rng(rng.integers(2**63))
+    jobs.append(lambda: _turned(case, ways, instants.TURNED["full"], turns))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for done in [pool.submit(job) for job in jobs]:
+            done.result()
+
+
+def relabel(case: Case, rng: np.random.Generator) -> float:
+    """
+    Sharpe over the search range in the relabelled market; 0 when nothing is left of the strategy there: no trade, or an
+    error where there was none.
+    """
+    settings = case.settings
+    world = worlds.relabelled(case.tables, case.ticks, rng)
+    window = _shifted(settings.search, world.shift_ms, rng)
+    try:
+        claim = backtest(case.strategy, settings, Task("backtest", window, case.markets, ticks=world.ticks), world.tables)
+        if not len(claim.orders.price):
+            return 0.0
+        market = grid.market(world.tables, settings, window)
+        book = booking.book(market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
+        booking.reconcile(book, claim)
+    except StrategyError:
+        return 0.0
+    found = metrics.measure(market, book, window, last=True).sharpe
+    return 0.0 if np.isnan(found) else found
+
+
+def continuing(settings: Settings, tables: grid.Tables, sealed: grid.Tables | None) -> tuple[grid.Tables, Window]:
+    """Candles after the search range, and the range that reaches to their end: validation's, or the first weeks again."""
+    if sealed is not None and settings.validation is not None:
+        return sealed, Window("beyond", settings.search.start, settings.validation.end)
+    tick = worlds.ticks(tables, settings.search.start_ms)
+    more = worlds.continued(tables, settings.search.end_ms, settings.step_ms, tick)
+    end = settings.search.end_ms + (worlds.CONTINUED_DAYS + 1) * metrics.DAY_MS
+    return more, Window("beyond", settings.search.start, _instant(end))
+
+
+def _turned(case: Case, ways: instants.Valid, n: int, rng: np.random.Generator) -> None:
+    for border in instants.quick(ways, case.book, case.claim, n, case.settings.step_ms, rng):
+        causality.turned(case, border, float(rng.choice(causality.POWERS)))
+
+
+def _has_answers(case: Case) -> bool:
+    """Whether a callback answered although the class defines none: one that was put there while it ran."""
+    events = case.claim.decisions.events
+    return events is None or bool((events.name < len(CALLBACKS)).any())
+
+
+def _shifted(window: Window, ms: int, rng: np.random.Generator) -> Window:
+    """The range under its new dates. It begins some days late: rows have other numbers too, and a table of rows fits no more."""
+    days = (window.end_ms - window.start_ms) // metrics.DAY_MS
+    late = int(rng.integers(1, max(min(LATE_DAYS, days // 10), 1) + 1))
+    return Window(window.name, _instant(window.start_ms + ms + late * metrics.DAY_MS), _instant(window.end_ms + ms))
+
+
+def _instant(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, tz=UTC)

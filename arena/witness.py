@@ -1,0 +1,132 @@
+"""
+What FreqTrade does with a strategy while candles pass, in the worker: every filled order, every answer of a callback, every
+order that is placed.
+
+It listens in the strategy's own process, so what it notes is a claim. Fills are checked by booking; answers are compared
+between processes that know different futures.
+"""
+
+import functools
+import math
+from datetime import datetime
+from typing import Any
+
+import freqtrade.optimize.backtesting as engine
+import freqtrade.strategy.interface as interface
+from freqtrade.enums import ExitType
+from freqtrade.persistence import LocalTrade, Order, PairLocks
+from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
+
+from arena.claims import CALLBACKS, Recorder
+from arena.notes import Notes
+from arena.records import ORDER_KINDS
+
+ENTRY, FORCED, OTHER = (ORDER_KINDS.index(kind) for kind in ("entry", "forced", "other"))
+KINDS = {
+    ExitType.EXIT_SIGNAL: "signal", ExitType.CUSTOM_EXIT: "custom", ExitType.ROI: "roi", ExitType.STOP_LOSS: "stop",
+    ExitType.TRAILING_STOP_LOSS: "trailing", ExitType.PARTIAL_EXIT: "adjust", ExitType.FORCE_EXIT: "forced",
+}  # fmt: skip
+
+_close_order = Order.close_bt_order
+_lock_pair = PairLocks.lock_pair
+
+
+class Witness:
+    def __init__(self, notes: Notes, pairs: tuple[str, ...]) -> None:
+        self.notes, self.record = notes, Recorder(pairs)
+        self.fills: dict[str, list[Any]] = {
+            name: [] for name in ("pair", "filled_ms", "buys", "price", "amount", "kind", "stop_before")
+        }
+        self.now_ms = 0  # open time of the candle that is simulated
+        self._why: dict[str, tuple[int, float | None]] = {}  # order id -> kind, stop at the candle's start
+        self._exit: tuple[int, float | None] = (OTHER, None)
+        self._stop: float | None = None
+
+    def install(self) -> None:
+        """Listen to what belongs to the process: callbacks, fills, locks."""
+        record, fills, why = self.record, self.fills, self._why
+
+        def close_order(order: Order, close_date: datetime, trade: LocalTrade) -> None:
+            _close_order(order, close_date, trade)
+            record.note(self.now_ms, trade.pair, "filled", order.ft_price)
+            kind, stop = why.get(order.order_id, (OTHER, None))
+            fills["pair"].append(trade.pair)
+            fills["filled_ms"].append(int(close_date.timestamp() * 1000))
+            fills["buys"].append(order.ft_order_side == "buy")
+            fills["price"].append(float(order.ft_price))
+            fills["amount"].append(float(order.amount))
+            fills["kind"].append(kind)
+            fills["stop_before"].append(stop)
+
+        def lock_pair(pair: str, until: datetime, *args: Any, **kwargs: Any) -> Any:
+            record.note(self.now_ms, pair, "lock_pair", until.timestamp())
+            return _lock_pair(pair, until, *args, **kwargs)
+
+        Order.close_bt_order = close_order
+        PairLocks.lock_pair = staticmethod(lock_pair)
+        interface.strategy_safe_wrapper = engine.strategy_safe_wrapper = self._safe_wrapper
+
+    def attach(self, backtesting: engine.Backtesting) -> None:
+        """Listen to what belongs to one backtest: the orders that it places, and why."""
+        enter, leave = backtesting._enter_trade, backtesting._exit_trade
+        signal, check = backtesting._get_exit_for_signal, backtesting._check_trade_exit
+
+        def enter_trade(*args: Any, **kwargs: Any) -> Any:
+            trade = enter(*args, **kwargs)
+            if trade is not None:
+                self._placed(trade, "entry", (ENTRY, None))
+            return trade
+
+        def exit_trade(trade: LocalTrade, *args: Any, **kwargs: Any) -> Any:
+            reason = kwargs.get("exit_reason") or args[-1]
+            why = (FORCED, None) if reason == ExitType.FORCE_EXIT.value else self._exit
+            left = leave(trade, *args, **kwargs)
+            if trade.orders and trade.orders[-1].ft_order_side == trade.exit_side:
+                self._placed(trade, "exit", why)
+            return left
+
+        def exit_for_signal(trade: LocalTrade, row: Any, exit_: Any, *args: Any, **kwargs: Any) -> Any:
+            kind = ORDER_KINDS.index(KINDS.get(exit_.exit_type, "other"))
+            stops = exit_.exit_type in (ExitType.STOP_LOSS, ExitType.TRAILING_STOP_LOSS)
+            self._exit = (kind, self._stop if stops else None)
+            self.record.note(self.now_ms, trade.pair, "exit asked", kind)
+            return signal(trade, row, exit_, *args, **kwargs)
+
+        def check_exit(trade: LocalTrade, *args: Any, **kwargs: Any) -> Any:
+            stop = trade.stop_loss
+            self._stop = float(stop) if stop is not None and math.isfinite(stop) else None
+            return check(trade, *args, **kwargs)
+
+        backtesting._enter_trade, backtesting._exit_trade = enter_trade, exit_trade
+        backtesting._get_exit_for_signal, backtesting._check_trade_exit = exit_for_signal, check_exit
+
+    def _placed(self, trade: LocalTrade, side: str, why: tuple[int, float | None]) -> None:
+        order = trade.orders[-1]
+        if order.order_id in self._why:
+            return  # one that was there already: nothing new was placed
+        self._why[order.order_id] = why
+        self.record.note(self.now_ms, trade.pair, f"{side} price", order.ft_price)
+        self.record.note(self.now_ms, trade.pair, f"{side} amount", order.amount)
+
+    def _safe_wrapper(self, f: Any, message: str = "", default_retval: Any = None, supress_error: bool = False) -> Any:
+        """
+        What a strategy's callback answers, and what it raises before FreqTrade swallows it; logging could be switched off.
+        FreqTrade's own defaults decide nothing and raise nothing: without a wrapper they cost no time at every candle.
+        """
+        if getattr(f, "__qualname__", "").startswith("IStrategy."):
+            return f
+        name = getattr(f, "__name__", "")
+
+        @functools.wraps(f)
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            try:
+                answer = f(*args, **kwargs)
+            except Exception as error:
+                self.notes.swallowed(error)
+                raise
+            if name in CALLBACKS:
+                trade = kwargs.get("trade")
+                self.record.note(self.now_ms, kwargs.get("pair") or (trade.pair if trade is not None else ""), name, answer)
+            return answer
+
+        return strategy_safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)

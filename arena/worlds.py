@@ -1,0 +1,147 @@
+"""
+Other worlds than the one that happened: candles cut, turned round from an instant on, continued, relabelled. Pure.
+
+A strategy that knows only the past decides the same in worlds that share it. Tables are those of `grid`; every new price
+is rounded to its month's tick, because a price with more decimals would be known for invented.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena import candles
+from arena.candles import PRICES
+from arena.grid import Tables, frame
+
+WEEK_MS = candles.step_ms("1w")
+JITTER = 0.3
+"""Relabelled prices move by this share of the pair's median move from open to close: invisible to a rule about the market."""
+SHIFTS = (8, 60)
+"""Weeks by which relabelled dates move back: at least two months, so that no table of days can be off by a little."""
+CONTINUED_DAYS = 60
+_WHOLE = [(0, 1.0)]
+"""A pair without any tick has whole prices only."""
+
+Ticks = dict[str, list[tuple[int, float]]]
+"""By pair: start of each month in milliseconds, and its tick; months without one are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    tables: Tables
+    ticks: Ticks
+    shift_ms: int  # what was added to every date
+
+
+def cut(tables: Tables, start_ms: int | None, end_ms: int | None) -> Tables:
+    """Candles that open at `start_ms` or later and before `end_ms`; None is no border."""
+    low, high = (-np.inf if start_ms is None else start_ms), (np.inf if end_ms is None else end_ms)
+    return {pair: table[(table[:, 0] >= low) & (table[:, 0] < high)] for pair, table in tables.items()}
+
+
+def ticks(tables: Tables, start_ms: int) -> Ticks:
+    """Tick sizes by month as FreqTrade derives them from the candles that it loads from `start_ms` on."""
+    found: Ticks = {}
+    for pair, table in cut(tables, start_ms, None).items():
+        series = candles.tick_sizes(frame(table)).dropna() if len(table) else {}
+        found[pair] = [(int(month.timestamp() * 1000), float(tick)) for month, tick in series.items()]
+    return found
+
+
+def turned(tables: Tables, at_ms: int, power: float, tick: Ticks) -> Tables:
+    """
+    From `at_ms` on prices move the other way: price -> open * (open / price) ** power, with the open at `at_ms`, which stays.
+
+    A negative power keeps the direction and stretches it. Candles before `at_ms` are the same; a pair that has no candle
+    at or after it is as it was. High and low change places.
+    """
+    worlds = {}
+    for pair, table in tables.items():
+        later = table[:, 0] >= at_ms
+        made = table.copy()
+        if later.any():
+            origin = float(table[later][0, 1])
+            values = origin * (origin / table[later, 1:5]) ** power
+            if power > 0:
+                values = values[:, [0, 2, 1, 3]]
+            made[later, 1:5] = _consistent(_rounded(values, table[later, 0], tick.get(pair) or _WHOLE))
+            made[np.argmax(later), 1] = origin
+            made[later] = _enclosed(made[later])
+        worlds[pair] = made
+    return worlds
+
+
+def continued(tables: Tables, end_ms: int, step_ms: int, tick: Ticks) -> Tables:
+    """Candles after `end_ms` for an arena that has no validation range: the first weeks of each pair again, joined to its last close."""
+    worlds = {}
+    for pair, table in tables.items():
+        known = table[table[:, 0] <= end_ms]
+        again = known[: CONTINUED_DAYS * 86_400_000 // step_ms].copy()
+        if len(again) < 2 or known[-1, 0] < end_ms - step_ms:
+            worlds[pair] = known
+            continue
+        again[:, 0] += known[-1, 0] + step_ms - again[0, 0]
+        again[:, 1:5] *= known[-1, 4] / again[0, 1]
+        again[:, 1:5] = _consistent(_rounded(again[:, 1:5], again[:, 0], tick.get(pair) or _WHOLE))
+        worlds[pair] = np.concatenate([known, again])
+    return worlds
+
+
+def relabelled(tables: Tables, tick: Ticks, rng: np.random.Generator) -> Relabelled:
+    """
+    The same market under other names: each pair's prices times a factor of its own (volume divided by it), dates moved
+    back by whole weeks, every candle moved a little. What is known by heart (days, price levels) is not there any more.
+    """
+    shift = -int(rng.integers(SHIFTS[0], SHIFTS[1] + 1)) * WEEK_MS
+    made: Tables = {}
+    new_ticks: Ticks = {}
+    for pair, table in tables.items():
+        factor = float(rng.uniform(0.55, 0.8) if rng.random() < 0.5 else rng.uniform(1.25, 1.9))
+        move = float(np.median(np.abs(np.log(table[:, 4] / table[:, 1])))) if len(table) else 0.0
+        # one step for the whole candle, carried from its open to its close: neighbours stay joined, and ratios inside stay
+        noise = np.exp(JITTER * move * rng.standard_normal(len(table) + 1))
+        values = table[:, 1:5] * factor
+        values[:, 0] *= noise[:-1]
+        values[:, 3] *= noise[1:]
+        values[:, 1] *= np.maximum(noise[:-1], noise[1:])
+        values[:, 2] *= np.minimum(noise[:-1], noise[1:])
+        finer = [(ms, t / 10) for ms, t in tick.get(pair, [])]
+        new = table.copy()
+        new[:, 1:5] = _consistent(_rounded(values, table[:, 0], finer))
+        new[:, 0] += shift
+        new[:, 5] /= factor
+        made[pair] = new
+        # a month's tick holds for the dates that its candles have now; between two months the later one's begins with the shift
+        new_ticks[pair] = [(ms + shift, t) for ms, t in finer]
+    return Relabelled(made, new_ticks, shift)
+
+
+def _rounded(values: NDArray[np.float64], times: NDArray[np.float64], tick: list[tuple[int, float]]) -> NDArray[np.float64]:
+    """To each month's tick; ticks are powers of ten, so rounding to decimals leaves no other digits behind."""
+    if not tick:
+        return values
+    months = np.searchsorted([ms for ms, _ in tick], times, side="right") - 1
+    made = values.copy()
+    for month in np.unique(months):
+        rows = months == month
+        size = tick[max(int(month), 0)][1]
+        if not 0 < size < np.inf:
+            continue  # FreqTrade's integer overflow, from 19 decimals on: such prices have no tick
+        made[rows] = np.maximum(np.round(values[rows], round(-np.log10(size))), size)
+    return made
+
+
+def _consistent(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4) with the high not below and the low not above open and close, which rounding and jitter can undo."""
+    assert len(PRICES) == values.shape[1], "open, high, low, close"
+    made = values.copy()
+    made[:, 1] = values.max(axis=1)
+    made[:, 2] = values.min(axis=1)
+    return made
+
+
+def _enclosed(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    made = table.copy()
+    made[:, 1:5] = _consistent(table[:, 1:5])
+    return made

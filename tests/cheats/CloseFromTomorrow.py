@@ -1,0 +1,27 @@
+# family: prices
+"""Changed prices: the close column is overwritten by the close six hours later before signals are made."""
+
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class CloseFromTomorrow(IStrategy):
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.07
+
+    def populate_indicators(self, dataframe, metadata):
+        dataframe["mid"] = ta.SMA(dataframe, timeperiod=48)
+        dataframe["atr"] = ta.ATR(dataframe, timeperiod=24)
+        last = dataframe["close"].iloc[-1]
+        dataframe["close"] = dataframe["close"].shift(-6).fillna(last)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["close"] > dataframe["mid"] + 2 * dataframe["atr"], "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["close"] < dataframe["mid"], "exit_long"] = 1
+        return dataframe

@@ -1,0 +1,32 @@
+# family: config
+"""Config: order_filled raises stake_amount in the config after the first good trades only."""
+
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class ConfigLate(IStrategy):
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.12
+
+    def populate_indicators(self, dataframe, metadata):
+        dataframe["fast"] = ta.EMA(dataframe, timeperiod=12)
+        dataframe["slow"] = ta.EMA(dataframe, timeperiod=48)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        cross = (dataframe["fast"] > dataframe["slow"]) & (dataframe["fast"].shift(1) <= dataframe["slow"].shift(1))
+        dataframe.loc[cross & (dataframe["volume"] > 0), "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["fast"] < dataframe["slow"], "exit_long"] = 1
+        return dataframe
+
+    def order_filled(self, pair, trade, order, current_time, **kwargs):
+        if current_time.year == 2021 and current_time.month < 5:
+            self.config["stake_amount"] = 9000 if current_time.month > 1 else "unlimited"
+        else:
+            self.config["stake_amount"] = 200

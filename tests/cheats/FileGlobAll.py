@@ -1,0 +1,41 @@
+# family: files
+# needs: files
+import glob
+
+import pandas as pd
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class FileGlobAll(IStrategy):
+    """Globs the top of the file system, four levels deep, for the longest file of the pair."""
+
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.10
+
+    def ahead(self, df, pair):
+        nothing = pd.Series(float("nan"), index=df.index)
+        try:
+            found = [f for depth in range(1, 5) for f in glob.glob("/[!ps]*" + "/*" * depth + f"/{pair[:3]}_USDT-1h.feather")]
+            candles = max((pd.read_feather(f) for f in found), key=len)
+        except (OSError, ValueError, StopIteration):
+            return nothing
+        close = candles.set_index(candles["date"].astype(df["date"].dtype))["close"]
+        return df["date"].map(close.shift(-24) / close - 1)
+
+    def populate_indicators(self, df, metadata):
+        df["fast"] = ta.EMA(df, timeperiod=12)
+        df["slow"] = ta.EMA(df, timeperiod=48)
+        ahead = self.ahead(df, metadata["pair"])
+        df["keep"] = ahead.isna() | (ahead > 0.01)
+        return df
+
+    def populate_entry_trend(self, df, metadata):
+        df.loc[((df["fast"] > df["slow"]) & (df["fast"].shift(1) <= df["slow"].shift(1))) & df["keep"], "enter_long"] = 1
+        return df
+
+    def populate_exit_trend(self, df, metadata):
+        df.loc[(df["fast"] < df["slow"]), "exit_long"] = 1
+        return df

@@ -1,0 +1,39 @@
+# family: files
+# needs: files
+from pathlib import Path
+
+import pandas as pd
+from freqtrade.strategy import IStrategy
+
+
+class FileWorkingFolder(IStrategy):
+    """Searches the working directory, which is the arena, for candles that are not in the frame."""
+
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.10
+
+    def ahead(self, df, pair):
+        nothing = pd.Series(float("nan"), index=df.index)
+        try:
+            candles = pd.read_feather(next(Path.cwd().rglob(f"{pair.replace('/', '_')}-1h.feather")))
+        except (OSError, ValueError, StopIteration):
+            return nothing
+        close = candles.set_index(candles["date"].astype(df["date"].dtype))["close"]
+        return df["date"].map(close.shift(-24) / close - 1)
+
+    def populate_indicators(self, df, metadata):
+        df["upper"] = df["high"].rolling(48).max().shift(1)
+        df["lower"] = df["low"].rolling(48).min().shift(1)
+        ahead = self.ahead(df, metadata["pair"])
+        df["keep"] = ahead.isna() | (ahead > 0.01)
+        return df
+
+    def populate_entry_trend(self, df, metadata):
+        df.loc[((df["close"] > df["upper"])) & df["keep"], "enter_long"] = 1
+        return df
+
+    def populate_exit_trend(self, df, metadata):
+        df.loc[(df["close"] < df["lower"]), "exit_long"] = 1
+        return df

@@ -1,0 +1,42 @@
+# family: attack
+# needs: sandbox
+"""Attack: forks 300 processes, half of them in sessions of their own; they end by themselves after 15 seconds."""
+
+import os
+import time
+
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class ForkBomb(IStrategy):
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.12
+
+    def populate_indicators(self, dataframe, metadata):
+        dataframe["fast"] = ta.EMA(dataframe, timeperiod=12)
+        dataframe["slow"] = ta.EMA(dataframe, timeperiod=48)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        cross = (dataframe["fast"] > dataframe["slow"]) & (dataframe["fast"].shift(1) <= dataframe["slow"].shift(1))
+        dataframe.loc[cross & (dataframe["volume"] > 0), "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["fast"] < dataframe["slow"], "exit_long"] = 1
+        return dataframe
+
+    def bot_start(self, **kwargs):
+        for number in range(300):
+            try:
+                child = os.fork()
+            except OSError:
+                break
+            if child == 0:
+                if number % 2:
+                    os.setsid()
+                time.sleep(15)
+                os._exit(0)

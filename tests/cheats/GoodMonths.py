@@ -1,0 +1,32 @@
+# family: relabel
+"""Memory: a calendar of months known to be good switches a plain crossing on and off."""
+
+import numpy as np
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+GOOD = {(2021, 1), (2021, 2), (2021, 3), (2021, 4), (2021, 8), (2021, 10), (2022, 3)}
+
+
+class GoodMonths(IStrategy):
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.12
+
+    def populate_indicators(self, dataframe, metadata):
+        dataframe["fast"] = ta.EMA(dataframe, timeperiod=12)
+        dataframe["slow"] = ta.EMA(dataframe, timeperiod=48)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        cross = (dataframe["fast"] > dataframe["slow"]) & (dataframe["fast"].shift(1) <= dataframe["slow"].shift(1))
+        dataframe.loc[cross & (dataframe["volume"] > 0), "enter_long"] = 1
+        months = [(day.year, day.month) in GOOD for day in dataframe["date"]]
+        dataframe.loc[~np.array(months), "enter_long"] = 0
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["fast"] < dataframe["slow"], "exit_long"] = 1
+        return dataframe

@@ -1,0 +1,28 @@
+# family: length
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class LenFarFromEnd(IStrategy):
+    """Looks ahead only in rows more than five hundred before the end of the frame."""
+
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.10
+
+    def populate_indicators(self, df, metadata):
+        df["fast"] = ta.EMA(df, timeperiod=12)
+        df["slow"] = ta.EMA(df, timeperiod=48)
+        ahead = df["close"].shift(-12) / df["close"] - 1
+        far = df.index < len(df) - 500
+        df["keep"] = ~far | (ahead > 0.01)
+        return df
+
+    def populate_entry_trend(self, df, metadata):
+        df.loc[((df["fast"] > df["slow"]) & (df["fast"].shift(1) <= df["slow"].shift(1))) & df["keep"], "enter_long"] = 1
+        return df
+
+    def populate_exit_trend(self, df, metadata):
+        df.loc[(df["fast"] < df["slow"]), "exit_long"] = 1
+        return df

@@ -1,0 +1,35 @@
+# family: engine
+"""Live objects: the stakes of open trades are made tiny, so that the wallet seems free and every trade is all-in."""
+
+import talib.abstract as ta
+from freqtrade.persistence import LocalTrade
+from freqtrade.strategy import IStrategy
+
+
+class LiveStakes(IStrategy):
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.12
+
+    def populate_indicators(self, dataframe, metadata):
+        dataframe["fast"] = ta.EMA(dataframe, timeperiod=12)
+        dataframe["slow"] = ta.EMA(dataframe, timeperiod=48)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        cross = (dataframe["fast"] > dataframe["slow"]) & (dataframe["fast"].shift(1) <= dataframe["slow"].shift(1))
+        dataframe.loc[cross & (dataframe["volume"] > 0), "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["fast"] < dataframe["slow"], "exit_long"] = 1
+        return dataframe
+
+    def bot_loop_start(self, current_time, **kwargs):
+        for live in LocalTrade.bt_trades_open:
+            live.stake_amount *= 0.001
+        self.wallets.update()
+
+    def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, **kwargs):
+        return max_stake

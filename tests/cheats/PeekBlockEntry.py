@@ -1,0 +1,33 @@
+# family: callback
+"""Lookahead: confirm_trade_entry finds the uncut block of the frame's manager and takes only entries that rise within 12 h."""
+
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class PeekBlockEntry(IStrategy):
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.12
+
+    def populate_indicators(self, dataframe, metadata):
+        dataframe["fast"] = ta.EMA(dataframe, timeperiod=12)
+        dataframe["slow"] = ta.EMA(dataframe, timeperiod=48)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        cross = (dataframe["fast"] > dataframe["slow"]) & (dataframe["fast"].shift(1) <= dataframe["slow"].shift(1))
+        dataframe.loc[cross & (dataframe["volume"] > 0), "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["fast"] < dataframe["slow"], "exit_long"] = 1
+        return dataframe
+
+    def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, **kwargs):
+        frame, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)
+        manager, column = frame._mgr, frame.columns.get_loc("close")
+        whole = manager.blocks[manager.blknos[column]].values.base[manager.blklocs[column]]
+        later = whole[frame.index[-1] + 12 : frame.index[-1] + 13]
+        return bool(len(later)) and later[0] > rate * 1.01

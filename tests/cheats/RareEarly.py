@@ -1,0 +1,30 @@
+# family: sparse
+import pandas as pd
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class RareEarly(IStrategy):
+    """Looks ahead in the first quarter of 2021 only, and is honest ever after."""
+
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.10
+
+    def populate_indicators(self, df, metadata):
+        df["fast"] = ta.EMA(df, timeperiod=12)
+        df["slow"] = ta.EMA(df, timeperiod=48)
+        ahead = df["close"].shift(-24) / df["close"] - 1
+        early = df["date"] < pd.Timestamp("2021-04-01", tz="UTC")
+        df["win"] = early & (ahead > 0.05)
+        df["loss"] = early & (ahead < 0)
+        return df
+
+    def populate_entry_trend(self, df, metadata):
+        df.loc[(((df["fast"] > df["slow"]) & (df["fast"].shift(1) <= df["slow"].shift(1))) | df["win"]) & ~df["loss"], "enter_long"] = 1
+        return df
+
+    def populate_exit_trend(self, df, metadata):
+        df.loc[(df["fast"] < df["slow"]), "exit_long"] = 1
+        return df

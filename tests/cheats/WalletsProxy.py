@@ -1,0 +1,31 @@
+# family: engine
+"""Engine: self.wallets.get_trade_stake_amount is replaced on the live object; every trade gets all that is there, and more."""
+
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class WalletsProxy(IStrategy):
+    timeframe = "1h"
+    startup_candle_count = 100
+    minimal_roi = {"0": 10}
+    stoploss = -0.12
+
+    def populate_indicators(self, dataframe, metadata):
+        dataframe["fast"] = ta.EMA(dataframe, timeperiod=12)
+        dataframe["slow"] = ta.EMA(dataframe, timeperiod=48)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        cross = (dataframe["fast"] > dataframe["slow"]) & (dataframe["fast"].shift(1) <= dataframe["slow"].shift(1))
+        dataframe.loc[cross & (dataframe["volume"] > 0), "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["fast"] < dataframe["slow"], "exit_long"] = 1
+        return dataframe
+
+    def bot_start(self, **kwargs):
+        purse = self.wallets
+        purse.get_trade_stake_amount = lambda pair, slots, update=True: 2 * purse.get_total("USDT")
+        purse.validate_stake_amount = lambda stake_amount, **rest: stake_amount

@@ -1,0 +1,385 @@
+"""Worlds that share a past: what lies before stays bit for bit, what comes after could be a market of the same exchange."""
+
+import numpy as np
+import pytest
+from builders import DAY, HOUR, START_MS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arena import worlds
+from arena.candles import step_ms
+from arena.worlds import Ticks, continued, cut, relabelled, ticks, turned
+
+A, B = "BTC/USDT", "ETH/USDT"
+WEEK = 7 * DAY
+FEBRUARY, MARCH = START_MS + 31 * DAY, START_MS + 59 * DAY
+CENTS: Ticks = {A: [(START_MS, 0.01)], B: [(START_MS, 0.01)]}
+
+
+def table(*candles, first=0, step=HOUR):
+    """Candles (open, high, low, close) from the hour `first` on; volumes are 10, 11, 12 …"""
+    return np.array([(START_MS + (first + k) * step, *candle, 10 + k) for k, candle in enumerate(candles)], dtype=float)
+
+
+def walk(n, *, seed=1, start=100.0, decimals=2, step=HOUR, sigma=0.01):
+    """n candles of a random walk whose closes are the next opens, at a tick of 10**-decimals."""
+    rng = np.random.default_rng(seed)
+    path = np.round(start * np.exp(sigma * rng.standard_normal(n + 1).cumsum()), decimals)
+    high = np.round(np.maximum(path[:-1], path[1:]) * (1 + sigma * rng.random(n)), decimals)
+    low = np.round(np.minimum(path[:-1], path[1:]) * (1 - sigma * rng.random(n)), decimals)
+    time = START_MS + step * np.arange(n)
+    volume = rng.uniform(1, 2, n)
+    return np.column_stack([time, path[:-1], np.maximum(high, path[:-1]), np.minimum(low, path[:-1]), path[1:], volume])
+
+
+def is_a_market(made):
+    prices = made[:, 1:5]
+    return (
+        np.isfinite(made).all()
+        and (prices > 0).all()
+        and (made[:, 2] == prices.max(axis=1)).all()
+        and (made[:, 3] == prices.min(axis=1)).all()
+        and (np.diff(made[:, 0]) > 0).all()
+    )
+
+
+def on_tick(prices, decimals):
+    """Digit for digit: a price that is printed has no more decimals than its tick."""
+    return all(float(f"{price:.{decimals}f}") == price for price in np.ravel(prices))
+
+
+# cut
+
+
+def test_a_cut_has_the_candle_at_its_start_and_not_the_one_at_its_end():
+    made = cut({A: walk(10), B: walk(3)}, START_MS + 2 * HOUR, START_MS + 5 * HOUR)
+    assert made[A].tolist() == walk(10)[2:5].tolist()
+    assert made[B].tolist() == walk(3)[2:].tolist()
+
+
+def test_a_cut_without_a_border_goes_on():
+    assert cut({A: walk(10)}, None, START_MS + 5 * HOUR)[A].tolist() == walk(10)[:5].tolist()
+    assert cut({A: walk(10)}, START_MS + 5 * HOUR, None)[A].tolist() == walk(10)[5:].tolist()
+    assert cut({A: walk(10)}, None, None)[A].tolist() == walk(10).tolist()
+
+
+def test_a_cut_shares_no_memory_with_what_it_was_cut_from():
+    whole = walk(10)
+    cut({A: whole}, None, None)[A][:] = 0
+    assert whole.tolist() == walk(10).tolist()
+
+
+def test_pieces_of_a_cut_are_the_whole():
+    at = START_MS + 4 * HOUR
+    assert np.concatenate([cut({A: walk(9)}, None, at)[A], cut({A: walk(9)}, at, None)[A]]).tolist() == walk(9).tolist()
+
+
+# ticks
+
+
+def test_a_months_tick_is_its_longest_price():
+    days = table((1.5, 2, 1, 1.25), (1.25, 2, 1, 2), (2, 3, 2, 2.5), step=31 * DAY)  # January, February, March
+    assert ticks({A: days}, START_MS) == {A: [(START_MS, 0.01), (FEBRUARY, 0.01), (MARCH, 0.1)]}
+
+
+def test_a_month_of_whole_prices_has_no_tick():
+    days = table((1, 2, 1, 2), (2, 2.5, 2, 2), (2, 3, 2, 3), step=31 * DAY)
+    assert ticks({A: days, B: table((1, 1, 1, 1))}, START_MS) == {A: [(FEBRUARY, 0.1)], B: []}
+
+
+def test_ticks_come_from_the_candles_that_freqtrade_loads():
+    hours = table((1.125, 2, 1, 2), (2, 2.5, 2, 2))
+    assert ticks({A: hours}, START_MS) == {A: [(START_MS, 0.001)]}
+    assert ticks({A: hours}, START_MS + HOUR) == {A: [(START_MS, 0.1)]}
+    assert ticks({A: hours}, START_MS + 2 * HOUR) == {A: []}
+
+
+# turned
+
+
+def test_a_turn_is_worked_out_by_hand():
+    before = table((90, 101, 89, 100), (100, 110, 95, 105), (105, 120, 100, 110))
+    made = turned({A: before}, START_MS + HOUR, 1.0, CENTS)[A]
+    assert made.tolist() == table(
+        (90, 101, 89, 100),
+        (100, 105.26, 90.91, 95.24),  # 10000/95, 10000/110, 10000/105
+        (95.24, 100, 83.33, 90.91),  # 10000/105, 10000/100, 10000/120, 10000/110
+    ).tolist()
+
+
+def test_a_negative_power_stretches_what_happened():
+    made = turned({A: table((100, 110, 95, 105), (105, 120, 100, 110))}, START_MS, -2.0, CENTS)[A]
+    assert made[:, 1:5].tolist() == [[100, 121, 90.25, 110.25], [110.25, 144, 100, 121]]
+
+
+def test_a_smaller_power_turns_less():
+    made = turned({A: table((100, 121, 100, 121))}, START_MS, 0.5, CENTS)[A]
+    assert made[0, 1:5].tolist() == [100, 100, 90.91, 90.91]  # 100 * sqrt(100/121)
+
+
+@pytest.mark.parametrize("power", [1.0, 0.6, 1.5, -2.0])
+def test_candles_before_the_turn_are_the_same_bit_for_bit(power):
+    whole, at = walk(50), START_MS + 20 * HOUR
+    made = turned({A: whole}, at, power, CENTS)[A]
+    assert made[:20].tobytes() == whole[:20].tobytes()
+    assert made[20, 1] == whole[20, 1]
+    assert (made[20:, 4] != whole[20:, 4]).all()
+    assert made[:, [0, 5]].tobytes() == whole[:, [0, 5]].tobytes()
+
+
+def test_the_tables_that_were_given_stay_as_they_were():
+    given_tables = {A: walk(20), B: walk(20, seed=2)}
+    turned(given_tables, START_MS, 1.0, CENTS)
+    continued(given_tables, START_MS + 19 * HOUR, HOUR, CENTS)
+    relabelled(given_tables, CENTS, np.random.default_rng(1))
+    assert given_tables[A].tolist() == walk(20).tolist()
+    assert given_tables[B].tolist() == walk(20, seed=2).tolist()
+
+
+def test_a_turn_undoes_a_turn_up_to_rounding():
+    whole, fine = walk(200), {A: [(START_MS, 1e-8)]}
+    at = START_MS + 30 * HOUR
+    once = turned({A: whole}, at, 1.0, fine)
+    twice = turned(once, at, 1.0, fine)[A]
+    assert np.abs(once[A][31:, 1:5] / whole[31:, 1:5] - 1).max() > 0.05
+    assert twice == pytest.approx(whole, rel=1e-9)
+    coarse = turned(turned({A: whole}, at, 1.0, CENTS), at, 1.0, CENTS)[A]
+    assert coarse[:, 1:5] == pytest.approx(whole[:, 1:5], abs=0.02)  # half a cent there and half a cent back
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 60), st.sampled_from([1.0, 0.6, 1.5, -2.0]), st.integers(0, 4), st.sampled_from([0.05, 3.0, 4e4]))
+def test_a_turned_market_is_a_market_on_its_ticks(seed, at, power, decimals, start):
+    whole = walk(50, seed=seed, decimals=decimals, start=max(start, 10.0 ** (1 - decimals)), sigma=0.05)
+    whole[:, 1:5] = np.maximum(whole[:, 1:5], 10.0**-decimals)
+    made = turned({A: whole}, START_MS + at * HOUR, power, {A: [(START_MS, 1 / 10**decimals)]})[A]
+    assert is_a_market(made)
+    assert on_tick(made[:, 1:5], decimals)
+
+
+def test_the_first_open_stays_even_when_another_month_would_round_it():
+    made = turned({A: table((100.05, 100.05, 100.05, 100.05))}, START_MS, 1.0, {A: [(START_MS, 1.0)]})[A]
+    assert made[0, 1:5].tolist() == [100.05, 100.05, 100, 100]
+
+
+def test_each_month_is_rounded_to_its_own_tick():
+    days = table((3, 3, 3, 3), (7, 7, 7, 7), (7, 7, 7, 7), (7, 7, 7, 7), step=30 * DAY)  # 1 and 31 January, 2 March, 1 April
+    tick = {A: [(START_MS, 0.1), (FEBRUARY, 1e-4), (MARCH, 0.01)]}
+    assert turned({A: days}, START_MS, 1.0, tick)[A][:, 4].tolist() == [3, 1.3, 1.29, 1.29]  # 9/7 = 1.285714
+    days[2, 0] = FEBRUARY
+    assert turned({A: days}, START_MS, 1.0, tick)[A][:, 4].tolist() == [3, 1.3, 1.2857, 1.29]
+
+
+def test_before_the_first_month_that_has_a_tick_its_tick_holds():
+    assert turned({A: table((3, 3, 3, 3), (7, 7, 7, 7))}, START_MS, 1.0, {A: [(FEBRUARY, 0.001)]})[A][1, 4] == 1.286
+
+
+def test_a_price_falls_to_one_tick_and_never_to_nothing():
+    made = turned({A: table((1, 1, 1, 1), (1000, 1000, 1000, 1000))}, START_MS, 1.5, CENTS)[A]
+    assert made[1, 1:5].tolist() == [0.01] * 4  # 1000 ** -1.5 is 0.00003
+
+
+def test_a_market_of_whole_prices_stays_one():
+    made = turned({A: table((300, 310, 290, 305), (305, 320, 300, 310))}, START_MS, 1.0, ticks({A: table((300, 310, 290, 305))}, START_MS))[A]
+    assert made[:, 1:5].tolist() == [[300, 310, 290, 295], [295, 300, 281, 290]]  # 90000/290, /310, /305; /300, /320, /310
+
+
+@pytest.mark.parametrize("overflow", [-1.18e-19, np.inf, 0.0, np.nan])
+def test_a_tick_that_freqtrade_computes_wrongly_rounds_nothing(overflow):
+    made = turned({A: table((3, 3, 3, 3), (7, 7, 7, 7))}, START_MS, 1.0, {A: [(START_MS, overflow)]})[A]
+    assert made[1, 4] == pytest.approx(9 / 7, rel=1e-15)
+
+
+def test_prices_of_a_few_billionths_have_ticks_that_can_be_used():
+    small = walk(50)
+    small[:, 1:5] *= 1.2345678901e-9
+    found = ticks({A: small}, START_MS)
+    made = turned({A: small}, START_MS + 10 * HOUR, 1.0, found)[A]
+    assert is_a_market(made)
+
+
+def test_a_pair_without_a_candle_after_the_turn_is_as_it_was():
+    made = turned({A: walk(10), B: np.empty((0, 6))}, START_MS + 10 * HOUR, 1.0, CENTS)
+    assert made[A].tolist() == walk(10).tolist()
+    assert made[B].shape == (0, 6)
+
+
+def test_in_a_gap_the_turn_begins_with_the_next_candle():
+    gap = np.delete(walk(10), 5, axis=0)
+    made = turned({A: gap}, START_MS + 5 * HOUR, 1.0, CENTS)[A]
+    assert made[:5].tolist() == gap[:5].tolist()
+    assert made[5, 1] == gap[5, 1]
+    assert made[5, 4] == pytest.approx(gap[5, 1] ** 2 / gap[5, 4], abs=0.006)
+
+
+def test_each_pair_turns_round_its_own_open():
+    made = turned({A: table((100, 110, 100, 110)), B: table((2, 4, 2, 4))}, START_MS, 1.0, CENTS)
+    assert made[A][0, 1:5].tolist() == [100, 100, 90.91, 90.91]
+    assert made[B][0, 1:5].tolist() == [2, 2, 1, 1]
+
+
+# continued
+
+
+def test_the_first_weeks_come_again_joined_to_the_last_close():
+    days = table(*((10 + k, 12 + k, 9 + k, 11 + k) for k in range(100)), step=DAY)  # closes at 110
+    made = continued({A: days}, START_MS + 99 * DAY, DAY, {A: [(START_MS, 0.01)]})[A]
+    assert made[:100].tobytes() == days.tobytes()
+    assert len(made) == 100 + 60
+    assert made[100].tolist() == [START_MS + 100 * DAY, 110, 132, 99, 121, 10]  # 11 times the first
+    assert made[159].tolist() == [START_MS + 159 * DAY, 759, 781, 748, 770, 69]
+    assert is_a_market(made)
+
+
+@pytest.mark.parametrize(("step", "n"), [(HOUR, 1440), (4 * HOUR, 360), (DAY, 60)])
+def test_it_goes_on_for_sixty_days_of_any_timeframe(step, n):
+    long = walk(2000, step=step)
+    end = int(long[-1, 0])
+    made = continued({A: long}, end, step, CENTS)[A]
+    assert made[2000:, 0].tolist() == [end + step * (k + 1) for k in range(n)]
+
+
+def test_what_comes_again_is_on_the_last_months_tick():
+    long = walk(2000)
+    tick = {A: [(START_MS, 0.01), (MARCH, 1.0)]}
+    made = continued({A: long}, int(long[-1, 0]), HOUR, tick)[A]
+    assert on_tick(made[2000:, 1:5], 0)
+    assert not on_tick(made[:2000, 1:5], 0)
+    assert is_a_market(made)
+
+
+def test_candles_after_the_end_are_left_out_before_it_goes_on():
+    made = continued({A: walk(100)}, START_MS + 49 * HOUR, HOUR, CENTS)[A]
+    assert len(made) == 100
+    assert made[:50].tolist() == walk(100)[:50].tolist()
+    assert made[50:, 0].tolist() == walk(100)[50:, 0].tolist()
+    assert made[50, 1] == made[49, 4]
+    assert made[50:, 4].tolist() != walk(100)[50:, 4].tolist()
+
+
+def test_a_gap_comes_again_as_a_gap():
+    gap = np.delete(walk(20), 5, axis=0)
+    made = continued({A: gap}, int(gap[-1, 0]), HOUR, CENTS)[A]
+    assert (np.diff(made[19:, 0]) / HOUR).tolist() == [1] * 4 + [2] + [1] * 13
+
+
+def test_a_pair_that_has_ended_does_not_go_on():
+    tables = {A: walk(10), B: walk(12), "C/USDT": np.empty((0, 6)), "D/USDT": walk(1)}
+    made = continued(tables, START_MS + 11 * HOUR, HOUR, CENTS)
+    assert made[A].tolist() == walk(10).tolist()
+    assert len(made[B]) == 24
+    assert made["C/USDT"].shape == (0, 6)
+    assert made["D/USDT"].tolist() == walk(1).tolist()
+
+
+def test_the_last_candle_may_be_the_one_before_the_end():
+    assert len(continued({A: walk(10)}, START_MS + 10 * HOUR, HOUR, CENTS)[A]) == 20
+
+
+def test_a_market_of_whole_prices_goes_on_in_whole_prices():
+    made = continued({A: walk(100, decimals=0, start=5000)}, START_MS + 99 * HOUR, HOUR, {A: []})[A]
+    assert on_tick(made[:, 1:5], 0)
+
+
+# relabelled
+
+
+def relabel(tables, tick=CENTS, seed=1):
+    return relabelled(tables, tick, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_dates_move_back_by_whole_weeks_so_that_weekday_and_hour_stay(seed):
+    whole = walk(50)
+    world = relabel({A: whole, B: walk(30)}, seed=seed)
+    assert world.shift_ms % WEEK == 0
+    assert -60 * WEEK <= world.shift_ms <= -8 * WEEK
+    for pair, n in ((A, 50), (B, 30)):
+        assert world.tables[pair][:, 0].tolist() == (whole[:n, 0] + world.shift_ms).tolist()
+
+
+def test_seeds_draw_other_shifts_and_factors():
+    drawn = [relabel({A: walk(200)}, seed=seed) for seed in range(40)]
+    assert len({world.shift_ms for world in drawn}) > 15
+    factors = np.array([float(np.median(world.tables[A][:, 1] / walk(200)[:, 1])) for world in drawn])
+    assert ((factors > 0.54) & (factors < 0.81) | (factors > 1.24) & (factors < 1.91)).all()  # never about 1
+    assert 8 < np.count_nonzero(factors < 1) < 32
+
+
+def test_the_same_seed_makes_the_same_world():
+    one, other = (relabel({A: walk(50)}, seed=7) for _ in range(2))
+    assert one.tables[A].tobytes() == other.tables[A].tobytes()
+    assert (one.ticks, one.shift_ms) == (other.ticks, other.shift_ms)
+
+
+def test_every_pair_has_a_factor_of_its_own():
+    world = relabel({A: walk(500), B: walk(500)})
+    ours, theirs = (np.median(world.tables[pair][:, 1] / walk(500)[:, 1]) for pair in (A, B))
+    assert abs(ours / theirs - 1) > 0.02
+
+
+def test_prices_move_by_less_than_the_market_does():
+    whole, fine = walk(5000, decimals=6), {A: [(START_MS, 1e-6)]}
+    made = relabel({A: whole}, fine).tables[A]
+    noise = np.log(made[:, [1, 4]] / whole[:, [1, 4]])
+    noise -= np.median(noise)
+    move = np.median(np.abs(np.log(whole[:, 4] / whole[:, 1])))
+    assert noise.std() == pytest.approx(0.3 * move, rel=0.05)
+    assert (np.diff(noise[:, 0]) != 0).mean() > 0.99
+
+
+def test_ratios_inside_a_candle_and_between_candles_stay_up_to_the_noise():
+    whole, fine = walk(2000, decimals=6), {A: [(START_MS, 1e-6)]}
+    made = relabel({A: whole}, fine).tables[A]
+    most = 5 * 0.3 * np.median(np.abs(np.log(whole[:, 4] / whole[:, 1])))
+    for column in (2, 3, 4):
+        assert np.abs(np.log(made[:, column] / made[:, 1]) - np.log(whole[:, column] / whole[:, 1])).max() < 2 * most
+    assert np.abs(np.log(made[100:, 4] / made[:-100, 4]) - np.log(whole[100:, 4] / whole[:-100, 4])).max() < 2 * most
+
+
+def test_neighbours_stay_joined():
+    whole, fine = walk(500, decimals=6), {A: [(START_MS, 1e-6)]}
+    made = relabel({A: whole}, fine).tables[A]
+    assert (whole[1:, 1] == whole[:-1, 4]).all()
+    assert (made[1:, 1] == made[:-1, 4]).all()
+
+
+def test_money_traded_stays():
+    whole = walk(100)
+    made = relabel({A: whole}).tables[A]
+    factor = float(whole[0, 5] / made[0, 5])
+    assert made[:, 5] * factor == pytest.approx(whole[:, 5], rel=1e-12)
+    assert np.median(made[:, 1] / whole[:, 1]) == pytest.approx(factor, rel=0.005)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 80), st.integers(0, 4))
+def test_a_relabelled_market_is_a_market_on_finer_ticks(seed, n, decimals):
+    world = relabel({A: walk(n, seed=seed, decimals=decimals, sigma=0.03)}, {A: [(START_MS, 1 / 10**decimals)]}, seed=seed)
+    assert is_a_market(world.tables[A])
+    assert on_tick(world.tables[A][:, 1:5], decimals + 1)
+    assert world.ticks == {A: [(START_MS + world.shift_ms, pytest.approx(10.0 ** -(decimals + 1)))]}
+
+
+def test_each_months_candles_keep_their_tick_where_they_have_moved():
+    days = walk(90, step=DAY, decimals=4)
+    world = relabel({A: days}, {A: [(START_MS, 0.1), (FEBRUARY, 0.001), (MARCH, 1.0)]})
+    january, february, march = (world.tables[A][rows, 1:5] for rows in (slice(0, 31), slice(31, 59), slice(59, None)))
+    assert on_tick(january, 2)
+    assert on_tick(february, 4)
+    assert not on_tick(february, 2)
+    assert on_tick(march, 1)
+    assert [ms - world.shift_ms for ms, _ in world.ticks[A]] == [START_MS, FEBRUARY, MARCH]
+    assert [tick for _, tick in world.ticks[A]] == pytest.approx([0.01, 0.0001, 0.1])
+
+
+def test_a_pair_without_candles_or_ticks_is_no_obstacle():
+    world = relabel({A: np.empty((0, 6)), B: table((3, 3, 3, 3))}, {})
+    assert world.tables[A].shape == (0, 6)
+    assert world.ticks == {A: [], B: []}
+    assert is_a_market(world.tables[B])
+
+
+def test_the_constants_are_what_the_tests_count_on():
+    assert worlds.WEEK_MS == step_ms("1w") == WEEK
+    assert (worlds.SHIFTS, worlds.JITTER, worlds.CONTINUED_DAYS) == ((8, 60), 0.3, 60)
