@@ -28,11 +28,11 @@ import freqtrade.data.btanalysis  # noqa: E402, F401  first: it resolves an impo
 import freqtrade.optimize.backtesting as engine  # noqa: E402
 import pandas as pd
 from freqtrade.configuration import Configuration
-from freqtrade.data.history.datahandlers.featherdatahandler import FeatherDataHandler
+from freqtrade.data.history.datahandlers.idatahandler import IDataHandler
 from freqtrade.data.metrics import calculate_sharpe
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
-from freqtrade.exchange import Exchange
+from freqtrade.exchange import Exchange, timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
 from arena import decisions, integrity, quicken
@@ -75,7 +75,7 @@ class Run:
         source = Path(job.strategy_dir, f"{job.strategy}.py")
         self.notes = Notes(source, lambda pair, timeframe: pair in job.arena_pairs and timeframe in job.timeframes)
         self.witness = Witness(self.notes, job.arena_pairs)
-        FeatherDataHandler._ohlcv_load = lambda handler, pair, timeframe, timerange, candle_type: store.frame(pair, timeframe)
+        IDataHandler.ohlcv_load = _from(store, job.timeframes)
         Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(list(job.markets.values()))
         engine.get_tick_size_over_time = tick_sizes if job.ticks is None else lambda frame: None
         lean_ccxt.load(job.config["exchange"]["name"].lower())
@@ -195,6 +195,26 @@ class Run:
         except BaseException as error:  # the one place where a strategy's crash becomes a recorded trial
             notes.check()
             raise StrategyError(f"{type(error).__name__}: {error}", notes.frames(error)) from error
+
+
+def _from(store: Store, timeframes: tuple[str, ...]) -> Any:
+    """FreqTrade's way to candles, without its files: trimmed, cleaned and filled as by its own, several times sooner."""
+
+    def ohlcv_load(
+        self: IDataHandler, pair: str, timeframe: str, candle_type: Any, *, timerange: Any = None, fill_missing: bool = True,
+        drop_incomplete: bool = False, startup_candles: int = 0, warn_no_data: bool = True,
+    ) -> pd.DataFrame:  # fmt: skip
+        start = stop = None
+        if timerange is not None:
+            timerange = timerange.copy()
+            timerange.subtract_start(timeframe_to_seconds(timeframe) * startup_candles)
+            start = timerange.startts * 1000 if timerange.starttype == "date" else None
+            stop = timerange.stopts * 1000 if timerange.stoptype == "date" else None
+        frame = store.loaded(pair if timeframe in timeframes else "", timeframe, start, stop)  # none of others
+        self._check_empty_df(frame, pair, timeframe, candle_type, warn_no_data)
+        return frame
+
+    return ohlcv_load
 
 
 def job_start(job: Job) -> int:

@@ -26,7 +26,7 @@ PLACED = ("entry price", "entry amount", "exit price", "exit amount", "exit aske
 """What an order says when it is placed and filled; before an exit, its kind, as an index into ORDER_KINDS."""
 NAMES = (*CALLBACKS, *PLACED)
 """What an event can be; its number is the index here."""
-MAX_EVENTS = 2_000_000
+MAX_EVENTS = 5_000_000
 MAX_TEXTS = 5_000
 MAX_TEXT = 100
 INSTANTS_MS = (-62_135_596_800_000, 253_402_300_799_999)

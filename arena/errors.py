@@ -83,5 +83,7 @@ class SampleError(ValueError):
 
 
 def when(ms: int) -> str:
-    """An instant as messages name it: UTC, to the minute."""
+    """An instant as messages name it: UTC, to the minute. Total: one that no calendar has is shown as it is."""
+    if not 0 <= ms < 253_370_764_800_000:  # the year 9999
+        return f"{ms} ms"
     return f"{datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d %H:%M}"

@@ -11,7 +11,7 @@ import struct
 import numpy as np
 import pandas as pd
 
-from arena.candles import resample
+from arena.candles import fill_gaps, milliseconds, resample
 from arena.grid import Tables, frame
 
 LENGTH = struct.Struct("<Q")
@@ -50,9 +50,24 @@ class Store:
         self._frames.clear()
 
     def frame(self, pair: str, timeframe: str) -> pd.DataFrame:
-        """A new frame as from a candle file; empty for a pair of which nothing has arrived."""
+        """A new frame as from a candle file, gaps included; empty for a pair of which nothing has arrived."""
+        return self._kept(pair, timeframe).copy()
+
+    def loaded(self, pair: str, timeframe: str, start_ms: int | None, stop_ms: int | None) -> pd.DataFrame:
+        """
+        A new frame as FreqTrade loads it: from the first candle at or after `start_ms` to the last one at or before `stop_ms`,
+        gaps between filled. None is no border.
+        """
+        known = self._kept(pair, timeframe)
+        times = milliseconds(known["date"]) if len(known) else np.empty(0, dtype=np.int64)
+        first = 0 if start_ms is None else int(np.searchsorted(times, start_ms))
+        end = len(times) if stop_ms is None else int(np.searchsorted(times, stop_ms, side="right"))
+        part = known.iloc[first:end].reset_index(drop=True)
+        return fill_gaps(part, timeframe) if len(part) else part
+
+    def _kept(self, pair: str, timeframe: str) -> pd.DataFrame:
         key = (pair, timeframe)
         if key not in self._frames:
             made = frame(self._tables.get(pair, np.empty((0, 6))))
             self._frames[key] = made if timeframe == self.timeframe else resample(made, timeframe)
-        return self._frames[key].copy()
+        return self._frames[key]

@@ -8,7 +8,7 @@ from arena.settings import Gates
 
 NOT_JUDGED = ("luck",)
 """What no gate of this contract looks at; the verdict says so."""
-LOW_SHARPE = 1.5
+LOW_SHARPE = 1.0
 """Below this Sharpe over the search range `relabel` does not apply: there is little to lose, and jitter alone moves it by a large share."""
 FEW_PAIRS = 3
 """With fewer pairs than this `pair_share` does not apply: one of two has more than half by arithmetic."""

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena.claims import CALLBACKS, Events
+from arena.errors import StrategyError
 from arena.grid import Tables
 from arena.records import ORDER_KINDS, Book, Claim, Strategy
 from arena.settings import Settings
 
 BEST = 3
 """Of this many most profitable trades of a stretch one is drawn."""
+CHECKABLE = 0.1
+"""Smallest share of the range's candles that must be left to check."""
 LATE = (0.25, 0.1)
 """Shares of the trades, counted from the last, of which one entry each is taken."""
-LOOKS = (10, 40)
+LOOKS = (4, 40)
 """Fewest and most instants of a quick check of the populate functions."""
-WALKS = (8, 16)
+WALKS = (6, 16)
 """Fewest and most of a quick check of callbacks."""
 FULL_WALKS = 24
 FULL_LOOKS = (60, 4000)
@@ -47,12 +50,14 @@ def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) 
     """
     Instants inside the search range, after the first candles of the loop. Where pairs are listed late, instants begin when
     all are, unless that leaves less than half of the range: a strategy may look at any pair, and cannot before there is one.
+
+    Raises StrategyError when that is less than CHECKABLE of the range: what cannot be checked is not believed.
     """
     step = settings.step_ms
     grids = {pair: table[:, 0].astype(np.int64) for pair, table in tables.items()}
     begun = min(int(grids[pair][0]) for pair in strategy.pairs if len(grids[pair]))
     start = max(settings.search.start_ms, begun + (claim.startup + 2) * step) + 4 * step
-    end = min(settings.search.end_ms, claim.last_ms) - step
+    end = min(settings.search.end_ms, max(int(grids[pair][-1]) for pair in strategy.pairs if len(grids[pair]))) - step
     listed = max(int(times[0]) for times in grids.values() if len(times)) + (claim.startup + 2) * step
     if listed < start + (end - start) / 2:
         start = max(start, listed)
@@ -61,38 +66,58 @@ def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) 
         if pair in strategy.pairs and len(known):
             there = np.isin(times, known) & np.isin(times - step, known)
             times = times[there | (times < known[0]) | (times > known[-1] + step)]
+    if len(times) < CHECKABLE * (settings.search.end_ms - settings.search.start_ms) / step:
+        raise StrategyError(
+            f"startup_candle_count {claim.startup} leaves too little of the range in which its decisions could be checked. Lower it"
+        )
     return Valid(times)
 
 
 def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
     """
-    About n instants, ascending: half at edges of trades, from every stretch of the range one of the best there; two at late
-    entries and one close to the end, where foresight hides that begins late; one at an exit of each kind and at an unusual answer of each callback;
-    the rest anywhere.
+    At most n instants, ascending: first one close to the end and late entries, where foresight hides that begins late; then, in
+    secret order, edges of trades (from every stretch of the range one of the best there), an exit of each kind, unusual
+    answers of each callback; the rest anywhere.
 
     At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it.
     """
-    chosen: set[int] = set()
-    orders = claim.orders
-    trades = sorted(book.trades, key=lambda trade: trade.open_ms)
-    for k, stretch in enumerate(np.array_split(np.arange(len(trades)), max(n // 2, 1))):
-        if len(stretch):
-            best = sorted(stretch, key=lambda i: -trades[i].profit)[:BEST]
-            trade = trades[rng.choice(best)]
-            _add(chosen, ways, trade.open_ms if (k + int(rng.integers(2))) % 2 else trade.close_ms + int(rng.integers(2)) * step_ms)
+    if not len(ways.times):
+        return []
+    chosen: dict[int, None] = {}
+    for ms in (*reasons(ways, book, claim, n, step_ms, rng), *rng.choice(ways.times, size=2 * n)):
+        if (at := ways.near(int(ms))) is not None and len(chosen) < n:
+            chosen[at] = None
+    return sorted(chosen)
+
+
+def reasons(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
+    """Instants that there is a reason for, those that come first first; not all of them are valid. About n are edges of trades."""
+    last = int(rng.choice(ways.times[-max(len(ways.times) // 100, 1) :]))
+    others = [*_edges(book, n, step_ms, rng), *_exits(claim, step_ms, rng), *_unusual(claim.decisions.events, step_ms, rng)]
+    rng.shuffle(others)
+    return [last, *_late(book, rng), *others]
+
+
+def _late(book: Book, rng: np.random.Generator) -> Iterator[int]:
+    opened = sorted(trade.open_ms for trade in book.trades)
     for share in LATE:
-        if late := trades[int((1 - share) * len(trades)) :]:
-            _add(chosen, ways, rng.choice([trade.open_ms for trade in late]))
-    if len(ways.times):
-        _add(chosen, ways, int(rng.choice(ways.times[-max(len(ways.times) // 100, 1) :])))
+        if late := opened[int((1 - share) * len(opened)) :]:
+            yield int(rng.choice(late))
+
+
+def _edges(book: Book, n: int, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
+    trades = sorted(book.trades, key=lambda trade: trade.open_ms)
+    for k, stretch in enumerate(np.array_split(np.arange(len(trades)), max(n, 1))):
+        if len(stretch):
+            trade = trades[rng.choice(sorted(stretch, key=lambda i: -trades[i].profit)[:BEST])]
+            yield trade.open_ms if (k + int(rng.integers(2))) % 2 else trade.close_ms + int(rng.integers(2)) * step_ms
+
+
+def _exits(claim: Claim, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
+    orders = claim.orders
     for kind in np.unique(orders.kind[~orders.buys]):
         inside = ORDER_KINDS[kind] in ("stop", "trailing", "roi", "adjust", "other")
-        _add(chosen, ways, int(rng.choice(orders.filled_ms[~orders.buys & (orders.kind == kind)])) + inside * step_ms)
-    for at in _unusual(claim.decisions.events, step_ms, rng):
-        _add(chosen, ways, at)
-    free = ways.times[~np.isin(ways.times, list(chosen))]
-    extra = rng.choice(free, size=min(max(n - len(chosen), 0), len(free)), replace=False)
-    return sorted(chosen | {int(ms) for ms in extra})
+        yield int(rng.choice(orders.filled_ms[~orders.buys & (orders.kind == kind)])) + inside * step_ms
 
 
 def _unusual(events: Events | None, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
@@ -109,12 +134,6 @@ def _unusual(events: Events | None, step_ms: int, rng: np.random.Generator) -> I
             groups = [mine[(answers[mine] <= low) | (answers[mine] >= high)]]
         for group in groups:
             yield int(events.time_ms[rng.choice(group)]) + (CALLBACKS[name] in ASKED_INSIDE) * step_ms
-
-
-def _add(chosen: set[int], ways: Valid, ms: int) -> None:
-    at = ways.near(ms)
-    if at is not None:
-        chosen.add(at)
 
 
 def comb(ways: Valid, n: int, rng: np.random.Generator) -> list[int]:

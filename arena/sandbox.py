@@ -71,9 +71,11 @@ def _ensure_server() -> None:
 def _few_variables() -> Iterator[None]:
     """
     The fork server starts without the caller's environment: what a process is started with stays readable in its memory,
-    and in that of its children.
+    and in that of its children. It finds the arena wherever it is started; what it cannot preload, walls would keep from workers.
     """
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT") if name in os.environ}
+    paths = (str(walls.REPOSITORY), os.environ.get("PYTHONPATH", ""))
+    kept["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update({**kept, **walls.ENVIRONMENT})
@@ -225,11 +227,8 @@ class Worker:
             except BlockingIOError:
                 continue
             if not part:
-                if _stopping.is_set():
-                    raise ArenaError("interrupted.")
                 self.process.join(1)
-                if _server_pid() != self.server:
-                    raise ArenaError("the fork server of the workers ended. Run again; what was evaluated before is recorded.")
+                self._blameless()
                 raise LimitError(_epitaph(self.process.exitcode, self.limits.memory_mb))
             parts.append(part)
             size -= len(part)
@@ -238,7 +237,15 @@ class Worker:
     def _wait(self, readers: list[Any], writers: list[Any]) -> None:
         left = self.deadline - time.monotonic()
         if left <= 0 or not any(select.select(readers, writers, [], left)):
+            self._blameless()
             raise LimitError(f"did not end within arena.limits.seconds = {self.seconds:g}")
+
+    def _blameless(self) -> None:
+        """ArenaError where it is not the strategy's fault that no answer comes; a child of the worker may keep the pipe open."""
+        if _stopping.is_set():
+            raise ArenaError("interrupted.")
+        if _server_pid() != self.server:
+            raise ArenaError("the fork server of the workers ended. Run again; what was evaluated before is recorded.")
 
 
 def stop() -> None:

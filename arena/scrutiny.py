@@ -16,12 +16,14 @@ from arena.settings import Settings
 
 TAIL = 200
 """Candles before a border that a full check compares; what lies further back another border has seen."""
-QUICK_SHARE = 0.5
-"""Of the evaluation's own time, for the populate functions of a quick check."""
+QUICK_SHARE = 1.6
+"""Time of a quick check in that of a backtest; an evaluation is two of them, one in the market as it is and one relabelled."""
+START_S = 0.25
+"""About what a worker takes until the strategy is loaded."""
 FULL_SECONDS = 35
 """Time that a full check may take for the populate functions, on each of two cores."""
-LATE_DAYS = 20
-"""A relabelled range begins up to this many days late."""
+EARLY_DAYS = 20
+"""A relabelled run begins up to this many days early."""
 FULL_LIMIT = 3
 """A full check's worker may take this many times the limit of an evaluation."""
 
@@ -32,14 +34,24 @@ def quick(case: Case, seconds: float, rng: np.random.Generator) -> None:
 
     Raises CausalityError or DeterminismError.
     """
-    ways = instants.valid(case.strategy, case.settings, case.tables, case.claim)
-    n = QUICK_SHARE * seconds / max(0.5 * case.claim.populate_s, 0.01)
-    if case.claim.callbacks or _has_answers(case):
-        borders = instants.quick(ways, case.book, case.claim, int(np.clip(n / 2, *instants.WALKS)), case.settings.step_ms, rng)
-        causality.walk(case, borders, rng)
-    else:
-        causality.looks(case, instants.quick(ways, case.book, case.claim, int(np.clip(n, *instants.LOOKS)), case.settings.step_ms, rng))
-    _turned(case, ways, instants.TURNED["quick"], rng)
+    ways, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        turns = np.random.default_rng(rng.integers(2**63))
+        turned = beside.submit(_turned, case, ways, instants.TURNED["quick"], turns)
+        populate, free = max(case.claim.populate_s, 0.01), QUICK_SHARE * seconds - START_S
+        if decides_on_the_way(case):
+            free -= max(seconds - populate - START_S, 0)  # FreqTrade's loop
+            n = int(np.clip(_stages(free, populate), *instants.WALKS))
+            causality.walk(case, instants.quick(ways, case.book, case.claim, n, step, rng), rng)
+        else:
+            n = int(np.clip(_stages(free, populate), *instants.LOOKS))
+            causality.looks(case, instants.quick(ways, case.book, case.claim, n, step, rng))
+        turned.result()
+
+
+def _stages(seconds: float, populate_s: float) -> float:
+    """How many stages take so long: a frame that ends anywhere takes half of a whole one, and the last goes on beyond the range."""
+    return 2 * (seconds / populate_s - 1.2)
 
 
 def full(case: Case, rng: np.random.Generator) -> None:
@@ -54,7 +66,7 @@ def full(case: Case, rng: np.random.Generator) -> None:
     borders = instants.comb(ways, min(n, len(ways.times) // instants.COMB + 1), rng)
     limit = FULL_LIMIT * case.settings.limits.seconds
     jobs: list[Callable[[], None]] = []
-    if case.claim.callbacks or _has_answers(case):
+    if decides_on_the_way(case):
         stages = instants.quick(ways, case.book, case.claim, instants.FULL_WALKS, case.settings.step_ms, rng)
         jobs.append(lambda: causality.walk(case, stages, rng, seconds=limit))
     parts = list(causality.split(borders, 2))
@@ -75,7 +87,8 @@ def relabel(case: Case, rng: np.random.Generator) -> float:
     """
     settings = case.settings
     world = worlds.relabelled(case.tables, case.ticks, rng)
-    window = _shifted(settings.search, world.shift_ms, rng)
+    counted = _moved(settings.search, world.shift_ms, 0)
+    window = _moved(settings.search, world.shift_ms, _other_start(case, rng))
     try:
         claim = backtest(case.strategy, settings, Task("backtest", window, case.markets, ticks=world.ticks), world.tables)
         if not len(claim.orders.price):
@@ -85,7 +98,7 @@ def relabel(case: Case, rng: np.random.Generator) -> float:
         booking.reconcile(book, claim)
     except StrategyError:
         return 0.0
-    found = metrics.measure(market, book, window, last=True).sharpe
+    found = metrics.measure(market, book, counted, last=True).sharpe
     return 0.0 if np.isnan(found) else found
 
 
@@ -104,17 +117,29 @@ def _turned(case: Case, ways: instants.Valid, n: int, rng: np.random.Generator) 
         causality.turned(case, border, float(rng.choice(causality.POWERS)))
 
 
-def _has_answers(case: Case) -> bool:
-    """Whether a callback answered although the class defines none: one that was put there while it ran."""
+def decides_on_the_way(case: Case) -> bool:
+    """
+    Whether anything but signals and parameters decides: a callback that the class defines, or one that answered although the
+    class has none, because it was put there while it ran.
+    """
     events = case.claim.decisions.events
-    return events is None or bool((events.name < len(CALLBACKS)).any())
+    return bool(case.claim.callbacks) or events is None or bool((events.name < len(CALLBACKS)).any())
 
 
-def _shifted(window: Window, ms: int, rng: np.random.Generator) -> Window:
-    """The range under its new dates. It begins some days late: rows have other numbers too, and a table of rows fits no more."""
-    days = (window.end_ms - window.start_ms) // metrics.DAY_MS
-    late = int(rng.integers(1, max(min(LATE_DAYS, days // 10), 1) + 1))
-    return Window(window.name, _instant(window.start_ms + ms + late * metrics.DAY_MS), _instant(window.end_ms + ms))
+def _other_start(case: Case, rng: np.random.Generator) -> int:
+    """
+    Days by which a relabelled run begins elsewhere, so that its rows have other numbers: early where the warm-up has room, and
+    what counts is the same; one day late where it has none.
+    """
+    settings = case.settings
+    begun = min(int(case.tables[pair][0, 0]) for pair in case.strategy.pairs)
+    room = (settings.search.start_ms - case.claim.startup * settings.step_ms - begun) // metrics.DAY_MS
+    return -int(rng.integers(1, min(EARLY_DAYS, room) + 1)) if room > 0 else 1
+
+
+def _moved(window: Window, ms: int, days: int) -> Window:
+    """The range under its new dates, begun some days later."""
+    return Window(window.name, _instant(window.start_ms + ms + days * metrics.DAY_MS), _instant(window.end_ms + ms))
 
 
 def _instant(ms: int) -> datetime:

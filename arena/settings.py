@@ -51,7 +51,7 @@ class Gates(_Closed):
     """Largest share of the five best trades in the gross profit of winners, as a fraction."""
     max_pair_share: float = Field(0.9, gt=0, le=1)
     """Largest share of the best pair in the profit of all pairs that made one, as a fraction; from three pairs on."""
-    max_relabel_loss: float = Field(0.5, ge=0, le=1)
+    max_relabel_loss: float = Field(0.4, ge=0, le=1)
     """Largest share of the Sharpe that rescaled prices and shifted dates may take away, as a fraction."""
 
 

@@ -15,7 +15,7 @@ from arena.candles import PRICES
 from arena.grid import Tables, frame
 
 WEEK_MS = candles.step_ms("1w")
-JITTER = 0.3
+JITTER = 0.1
 """Relabelled prices move by this share of the pair's median move from open to close: invisible to a rule about the market."""
 SHIFTS = (8, 60)
 """Weeks by which relabelled dates move back: at least two months, so that no table of days can be off by a little."""
@@ -97,7 +97,7 @@ def relabelled(tables: Tables, tick: Ticks, rng: np.random.Generator) -> Relabel
     made: Tables = {}
     new_ticks: Ticks = {}
     for pair, table in tables.items():
-        factor = float(rng.uniform(0.55, 0.8) if rng.random() < 0.5 else rng.uniform(1.25, 1.9))
+        factor = float(rng.uniform(0.3, 0.6) if rng.random() < 0.5 else rng.uniform(1.7, 3.0))
         move = float(np.median(np.abs(np.log(table[:, 4] / table[:, 1])))) if len(table) else 0.0
         # one step for the whole candle, carried from its open to its close: neighbours stay joined, and ratios inside stay
         noise = np.exp(JITTER * move * rng.standard_normal(len(table) + 1))

@@ -1,18 +1,21 @@
 """
-Round time: the three strategies of examples/ on four windows, in two ways in one go.
+Round time: the three strategies of examples/ on four windows, in two ways in one go; then what each check costs.
 
-ours    `run.py`: one continuous backtest per strategy, booked, measured by window, recorded; workers side by side
+ours    `run.py --causality quick`: one continuous backtest per strategy, booked, measured by window, checked, relabelled,
+        recorded; workers side by side
 plain   one offline `Backtesting(config).start()` per strategy and window, one after the other, in one process, as
-        other projects do it; its output is thrown away
+        other projects do it; its output is thrown away, nothing is checked
 
 Cold is the whole process from start to end; warm counts from the moment when everything is imported. Both ways work on the same
-candles. Absolute times belong to the machine; the ratio is the result.
+candles. The second table has the seconds of each strategy alone (bench/checks.py). Absolute times belong to the machine; the
+ratios are the result.
 
 Usage: uv run bench/speed.py [--from DIR_OF_CANDLES] [--repeat N]    (default: a sample market)
 """
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -31,9 +34,9 @@ from arena import evaluation, sandbox, settings
 arena = settings.load()
 files = sorted(Path("user_data/strategies").glob("*.py"))
 sandbox.warm_up()
-list(evaluation.evaluate_all(files[:1], evaluation.open_arena(arena, record=False)))  # imports what there is to import
+list(evaluation.evaluate_all(files[:1], evaluation.open_arena(arena, record=False, causality="quick")))  # imports what there is to import
 started = time.perf_counter()
-opened = evaluation.open_arena(arena, record=False)
+opened = evaluation.open_arena(arena, record=False, causality="quick")
 errors = [result.error for result in evaluation.evaluate_all(files, opened) if result.error]
 print(time.perf_counter() - started if not errors else errors)
 """
@@ -51,10 +54,15 @@ def main() -> None:
             _cold_ours(arena, times)
             times.setdefault(("ours", "warm"), []).append(float(_run([sys.executable, "-c", WARM], arena)))
             _plain(arena, times)
+        checks = json.loads(_run([sys.executable, str(ROOT / "bench" / "checks.py"), "--repeat", str(options.repeat)], arena))
     print(f"{'':8}{'ours s':>10}{'plain s':>10}{'ratio':>8}   (median of {options.repeat}; 3 strategies x {len(WINDOWS)} windows)")
     for state in ("cold", "warm"):
         ours, plain = (statistics.median(times[way, state]) for way in ("ours", "plain"))
         print(f"{state:8}{ours:>10.2f}{plain:>10.2f}{plain / ours:>8.2f}")
+    print(f"\n{'alone':16}{'evaluation s':>14}{'quick s':>10}{'ratio':>8}{'relabel s':>11}{'full s':>9}{'ratio':>8}   (ratios to the evaluation)")
+    for name, s in checks.items():
+        ratios = {depth: s[depth] / s["evaluation"] for depth in ("quick", "full")}
+        print(f"{name:16}{s['evaluation']:>14.2f}{s['quick']:>10.2f}{ratios['quick']:>8.2f}{s['relabel']:>11.2f}{s['full']:>9.2f}{ratios['full']:>8.2f}")
 
 
 def _arena(folder: Path, path: Path | None) -> Path:
@@ -73,7 +81,7 @@ def _arena(folder: Path, path: Path | None) -> Path:
 def _cold_ours(arena: Path, times: dict[tuple[str, str], list[float]]) -> None:
     (arena / "user_data" / "ledger.db").unlink(missing_ok=True)  # an answer from the ledger would be no evaluation
     started = time.perf_counter()
-    _run([sys.executable, "run.py"], arena)
+    _run([sys.executable, "run.py", "--causality", "quick"], arena)
     times.setdefault(("ours", "cold"), []).append(time.perf_counter() - started)
 
 
@@ -85,7 +93,7 @@ def _plain(arena: Path, times: dict[tuple[str, str], list[float]]) -> None:
 
 
 def _run(command: list[str], cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(cwd)})
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     return done.stdout

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 import rapidjson
 
-from arena import settings, store
+from arena import evaluation, settings, store, strategies
+from arena.evaluation import Arena
+from arena.records import Result
 from arena.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,6 +52,11 @@ def prepared(folder: Path, source: dict[str, Any] | None = None, **changes: Any)
     arena = configured(folder, **changes)
     store.prepare(arena, store.source_from(source or {"kind": "sample", "market": "market", "seed": 1}, arena), None, lambda line: None)
     return arena
+
+
+def evaluated(file: Path, arena: Arena) -> Result:
+    """One file as run.py evaluates it."""
+    return evaluation.evaluate(file, arena, strategies.head(arena.settings.root))
 
 
 def checkout(folder: Path) -> Path:

@@ -128,8 +128,8 @@ def test_a_claim_without_orders_pairs_or_events_is_one():
     assert (made.decisions.signals, made.decisions.events, made.first_signal_ms) == ({}, None, None)
 
 
-@pytest.mark.parametrize("path", ["profit", "trades", "decisions", "orders", "orders.kind", "decisions.parameters", "decisions.events.texts",
-                                  f"decisions.signals.{A}.exit_tag"])  # fmt: skip
+@pytest.mark.parametrize("path", ["profit", "trades", "decisions", "orders", "orders.kind", "decisions.parameters",
+                                  "decisions.events.texts", f"decisions.signals.{A}.exit_tag"])  # fmt: skip
 def test_a_missing_key_is_named(path):
     assert path in refused(said({path: NOT_THERE}))
 
@@ -241,9 +241,9 @@ def test_orders_for_a_pair_outside_the_arena_are_refused():
 
 
 def test_signals_for_a_pair_outside_the_arena_are_refused():
-    refused(said({"decisions.signals": {A: packed_signals(), "DOGE/USDT": packed_signals()}}), match="signals for a pair outside.*: DOGE/USDT")
-    signals = {"stage": CLAIM["decisions"] | {"signals": {"DOGE/USDT": packed_signals()}}}
-    refused(json.dumps(signals).encode(), match="signals for a pair outside.*: DOGE/USDT", read=stage)
+    signals, match = {A: packed_signals(), "DOGE/USDT": packed_signals()}, "signals for a pair outside the arena: DOGE/USDT"
+    refused(said({"decisions.signals": signals}), match=match)
+    refused(json.dumps({"stage": CLAIM["decisions"] | {"signals": signals}}).encode(), match=match, read=stage)
 
 
 def test_a_pairs_number_is_its_place_in_the_arena():
@@ -274,8 +274,8 @@ def test_events_of_too_few_columns_are_refused():
     "data",
     [b"", b" ", b"null", b"[]", b"1", b'"claim"', b"nothing", b"{", b'{"claim"', b"\xff\xfe", b"\x00" * 100, b'{"claim": "\\ud800"}',
      b'{"claim": ' * 50_000, b"[" * 1_000_000, b'{"claim": {"profit": 1' + b"0" * 10_000 + b"}}", said()[:-1], said() + b"}"],
-    ids=["empty", "blank", "null", "list", "number", "text", "word", "open", "half", "no utf-8", "zeros", "half a character", "deep objects",
-         "deep lists", "a number of 10000 digits", "cut", "too much"],
+    ids=["empty", "blank", "null", "list", "number", "text", "word", "open", "half", "no utf-8", "zeros", "half a character",
+         "deep objects", "deep lists", "a number of 10000 digits", "cut", "too much"],
 )  # fmt: skip
 def test_what_is_not_json_or_no_object_is_refused(data):
     for read in (lambda data: answers.claim(data, PAIRS), stage, answers.twin):
@@ -314,7 +314,7 @@ def test_a_failure_is_raised_as_its_kind(kind):
         assert caught.value.frames == ("S.py:3 f: x",)
 
 
-@pytest.mark.parametrize("kind", ["ArenaError", "DataError", "BookingError", "CausalityError", "DeterminismError", "SystemExit", "", "__class__"])
+@pytest.mark.parametrize("kind", ["ArenaError", "DataError", "BookingError", "CausalityError", "SystemExit", "", "__class__"])
 def test_a_worker_can_raise_nothing_but_its_own_kinds(kind):
     with pytest.raises(StrategyError) as caught:
         answers.claim(failure(kind=kind), PAIRS)
@@ -372,17 +372,17 @@ sys.path.insert(0, {root!r})
 from arena import answers
 from arena.errors import StrategyError
 claim = {claim!r}
-keys = b",".join(b'"%x":0' % i for i in range(500_000))
-full = claim.replace(b'"price": []', b'"price": [' + b",".join([b'""'] * 3_000_000) + b"]")
+keys = b",".join(b'"%x":0' % i for i in range(250_000))
+full = claim.replace(b'"price": []', b'"price": [' + b",".join([b'""'] * 1_500_000) + b"]")
 bombs = [
     full,
     full.replace(b'"price"', b'"stop_before"').replace(b'"stop_before": []', b'"price": []'),
     b"{{" + keys + b"}}",
     claim.replace(b'"signals": {{}}', b'"signals": {{' + keys + b"}}"),
     claim.replace(b'"parameters": {{}}', b'"parameters": {{' + keys + b"}}"),
-    b'{{"failure":{{"error":"x","kind":"x","frames":[' + b",".join([b"0"] * 4_000_000) + b"]}}}}",
+    b'{{"failure":{{"error":"x","kind":"x","frames":[' + b",".join([b"0"] * 2_000_000) + b"]}}}}",
 ]
-resource.setrlimit(resource.RLIMIT_AS, (int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (300 << 20),) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (160 << 20),) * 2)
 for bomb in bombs:
     try:
         answers.claim(bomb, ("BTC/USDT",))
@@ -409,7 +409,8 @@ def places(tree, path=()):
 
 
 ODD = st.one_of(
-    st.sampled_from([None, True, 0, -1, 1, 2, 3, 8, 2**31, 2**53, 2**63, -(2**63) - 1, 10**400, 0.5, -0.5, 1e308, float("nan"), float("inf")]),
+    st.sampled_from([None, True, 0, -1, 1, 2, 3, 8, 2**31, 2**53, 2**63, -(2**63) - 1, 10**400, 0.5, -0.5, 1e308]),
+    st.sampled_from([float("nan"), float("inf"), float("-inf")]),
     st.sampled_from(["", A, B, "X/USDT", "custom_exit", "x" * 101, "x" * 3000, "\n", "\x00", "é", "\U0001f600", BOMB[:2000], "AAAA"]),
     st.sampled_from([[], {}, [[]], [None], [0] * 5, {"x": 1}, {A: packed_signals(1)}, packed_signals(2), packed_events(), CLAIM["orders"]]),
     st.builds(lambda values, kind: pack(np.array(values).astype(kind)), st.lists(st.floats(-130, 130), max_size=5),

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from arenas import ROOT, prepared, strategy
+from arenas import ROOT, evaluated, prepared, strategy
 
 from arena import evaluation, sandbox, strategies
 
@@ -106,7 +106,18 @@ def arena(tmp_path_factory):
     for name, parts in FEATURES.items():
         strategy(settings, name, **parts)
     sandbox.warm_up()
-    return evaluation.open_arena(settings, record=False)
+    return evaluation.open_arena(settings, record=False, causality="quick")
+
+
+@pytest.fixture(scope="module")
+def results(arena):
+    """Every feature, evaluated once."""
+    files = [file_of(arena, name) for name in FEATURES]
+    return {result.strategy: result for result in evaluation.evaluate_all(files, arena)}
+
+
+def file_of(arena, name):
+    return Path(arena.settings.root, strategies.FOLDER, f"{name}.py")
 
 
 @pytest.fixture(scope="module")
@@ -124,12 +135,13 @@ def plain(arena):
 
 
 @pytest.mark.parametrize("name", [name for name in FEATURES if name != "Basket"])
-def test_a_feature_gives_freqtrades_own_trades_and_profit(arena, plain, name):
-    result = evaluation.evaluate(Path(arena.settings.root, strategies.FOLDER, f"{name}.py"), arena, "0000000")
+def test_a_feature_gives_freqtrades_own_trades_and_profit(results, plain, name):
+    result = results[name]
     assert not result.error
     assert result.own.trades == plain[name]["trades"] > 0
     assert result.own.profit_abs == pytest.approx(plain[name]["profit"], abs=1e-5)
     assert result.closed_sharpe == pytest.approx(plain[name]["sharpe"], rel=1e-9)
+    assert result.checks.causality == "quick"
 
 
 def test_every_feature_changes_the_outcome(plain):
@@ -138,14 +150,11 @@ def test_every_feature_changes_the_outcome(plain):
     assert not [n for n in FEATURES if n not in same and plain[n]["profit"] == plain["Plain"]["profit"]]
 
 
-def test_a_basket_restricts_the_pairs_and_not_the_benchmark(arena):
-    folder = Path(arena.settings.root, strategies.FOLDER)
-    result = evaluation.evaluate(folder / "Basket.py", arena, "0000000")
-    assert [pair.pair for pair in result.pairs] == ["ETH/USDT"]
-    assert result.hold == evaluation.evaluate(folder / "Plain.py", arena, "0000000").hold
+def test_a_basket_restricts_the_pairs_and_not_the_benchmark(results):
+    assert [pair.pair for pair in results["Basket"].pairs] == ["ETH/USDT"]
+    assert results["Basket"].hold == results["Plain"].hold
 
 
-def test_two_evaluations_give_the_same_result(arena):
-    file = Path(arena.settings.root, strategies.FOLDER, "Averaging.py")
-    first, second = (evaluation.evaluate(file, arena, "0000000") for _ in range(2))
+def test_two_evaluations_give_the_same_result(arena, results):
+    first, second = results["Averaging"], evaluated(file_of(arena, "Averaging"), arena)
     assert (first.own, first.sharpe_low, first.daily_returns) == (second.own, second.sharpe_low, second.daily_returns)

@@ -57,6 +57,19 @@ def test_an_array_of_another_length_is_refused(n):
         unpack(pack(np.arange(3.0)), "<f8", n)
 
 
+def test_nothing_may_stand_between_the_letters_of_a_packed_array():
+    text = pack(np.arange(3.0))
+    assert unpack(text, "<f8", 3).tolist() == [0, 1, 2]
+    for odd in (text[:8] + "\n" + text[8:], text + "\n", "!" + text):
+        with pytest.raises(ValueError, match="cannot be read"):
+            unpack(odd, "<f8", 3)
+
+
+def test_less_than_nothing_is_no_length():
+    with pytest.raises(ValueError, match="does not hold -1 values"):
+        unpack(pack(np.empty(0)), "<f8", -1)
+
+
 @pytest.mark.parametrize(
     "text",
     ["no base64!", "é", "", "AAAA", base64.b64encode(b"no zlib").decode(), pack(np.arange(3.0))[4:], pack(np.arange(3.0))[:-4], "\ud800"],

@@ -1,12 +1,14 @@
 """What strategies do wrong: each stays its own failure, told in one line with its own frames."""
 
+import contextlib
 import dataclasses
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
-from arenas import prepared, strategy
+from arenas import evaluated, prepared, strategy
 
 from arena import evaluation, sandbox
 
@@ -15,11 +17,11 @@ from arena import evaluation, sandbox
 def arena(tmp_path_factory):
     settings = prepared(tmp_path_factory.mktemp("arena"), arena={"limits": {"seconds": 60, "printed_kb": 64}})
     sandbox.warm_up()
-    return evaluation.open_arena(settings, record=False)
+    return evaluation.open_arena(settings, record=False, causality="quick")
 
 
 def outcome(arena, file):
-    result = evaluation.evaluate(file, arena, "0000000")
+    result = evaluated(file, arena)
     file.unlink()
     return result
 
@@ -45,6 +47,7 @@ def test_an_honest_strategy_is_evaluated(arena):
         ({"indicators": 'raise ValueError("a\\n---\\nstrategy: Fake")'}, "ValueError: a", "raise ValueError"),
         ({"extra": 'timeframe = "5m"'}, "timeframe is '5m', the arena trades '1h'", None),
         ({"indicators": 'self.dp.get_pair_dataframe("BTC/USDT", "5m")'}, "candles that the arena does not have: BTC/USDT, spot, 5m", None),
+        ({"indicators": 'self.dp.get_pair_dataframe("BTC/USDT", "2h")'}, "candles that the arena does not have: BTC/USDT, spot, 2h", None),
         ({"indicators": 'self.dp.get_pair_dataframe("DOGE/USDT", "1h")'}, "candles that the arena does not have: DOGE/USDT", None),
         ({"extra": "can_short = True"}, "Short strategies cannot run in spot markets", None),
     ],
@@ -123,13 +126,38 @@ def test_a_strategy_that_never_ends_is_stopped_by_the_limit(arena):
     assert time.monotonic() - started < 30
 
 
-def test_what_a_worker_started_ends_with_it(arena, tmp_path):
-    mark = tmp_path / "pid"
-    starts = f"import subprocess\nchild = subprocess.Popen(['sleep', '300'])\nopen({str(mark)!r}, 'w').write(str(child.pid))\nwhile True: pass"
-    assert "did not end" in outcome(impatient(arena), strategy(arena.settings, "Forks", indicators=starts)).error
+def test_a_worker_starts_no_program(arena):
+    result = outcome(arena, strategy(arena.settings, "Starts", indicators="import subprocess\nsubprocess.Popen(['sleep', '300'])"))
+    assert "PermissionError" in result.error
+    assert "Popen" in result.frames[-1]
+
+
+@pytest.mark.parametrize("then", ["while True: pass", "time.sleep(1)\nos._exit(5)"], ids=["a worker that never ends", "one that ends before its child"])
+def test_what_a_worker_forked_ends_with_it(arena, then):
+    forks = f"import os, signal, time\nif os.fork() == 0:\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    time.sleep(300)\n{then}"
+    file = strategy(arena.settings, "Forks", indicators=forks)
+    server, groups, members = psutil.Process(sandbox._server_pid()), set(), set()
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        running = beside.submit(outcome, impatient(arena), file)
+        while not running.done():
+            groups |= {process.pid for process in server.children()}
+            members |= {pid for pid in psutil.pids() if group_of(pid) in groups}
+            time.sleep(0.05)
+    assert "did not end within arena.limits.seconds = 5" in running.result().error  # the child holds the pipe
+    assert len(members) >= 2
     time.sleep(0.5)
-    pid = int(mark.read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert not [pid for pid in members if alive(pid)]
+
+
+def group_of(pid):
+    with contextlib.suppress(OSError):
+        return os.getpgid(pid)
+
+
+def alive(pid):
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def test_a_late_first_signal_because_of_warm_up_is_a_warning(arena):

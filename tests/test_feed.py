@@ -22,8 +22,8 @@ def candles(n, first=0, seed=1):
 
 @pytest.mark.parametrize(
     "tables",
-    [{}, {A: candles(3)}, {A: candles(3), B: candles(5, seed=2)}, {A: candles(0), B: candles(2)}, {B: candles(2), A: candles(0)}, {A: candles(0)}],
-    ids=["nothing", "one", "two", "none of the first", "none of the last", "no candle at all"],
+    [{}, {A: candles(3)}, {A: candles(3), B: candles(5, seed=2)}, {A: candles(0), B: candles(2)}, {B: candles(2), A: candles(0)}],
+    ids=["nothing", "one", "two", "none of the first", "none of the last"],
 )
 def test_tables_arrive_bit_for_bit_and_in_order(tables):
     back = decode(encode(tables))

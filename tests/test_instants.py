@@ -9,7 +9,8 @@ from builders import DAY, HOUR, START_MS, arena, claim, orders
 
 from arena import instants
 from arena.claims import Decisions, Recorder, unpack_events
-from arena.instants import Valid, comb, quick, valid
+from arena.errors import StrategyError
+from arena.instants import Valid, comb, quick, reasons, valid
 from arena.records import Book, Strategy, Trade
 
 A, B = "BTC/USDT", "ETH/USDT"
@@ -42,20 +43,101 @@ def book(*trades):
     return Book(nothing, nothing, nothing, nothing, nothing, nothing, made, 0.0)
 
 
+# valid
+
+
+def test_instants_are_every_candle_of_the_search_range_after_its_first_and_before_its_last(tmp_path):
+    assert hours(tmp_path, {A: table(), B: table()}) == list(range(4, LAST))
+
+
+@pytest.mark.parametrize("startup", [0, 10, 100])
+def test_without_warm_up_instants_begin_after_the_candles_that_freqtrade_takes(tmp_path, startup):
+    tables = {A: table(first=0), B: table(first=0)}
+    assert hours(tmp_path, tables, startup=startup)[0] == startup + 2 + 4
+
+
+def test_warm_up_candles_count_for_it(tmp_path):
+    assert hours(tmp_path, {A: table(first=-50), B: table(first=-50)}, startup=40)[0] == 4
+    assert hours(tmp_path, {A: table(first=-50), B: table(first=-50)}, startup=60)[0] == 60 + 2 + 4 - 50
+
+
+def test_instants_end_before_the_candles_do(tmp_path):
+    assert hours(tmp_path, {A: table(last=500), B: table(last=500)})[-1] == 499
+    assert hours(tmp_path, {A: table(last=500), B: table()}, pairs=(A,))[-1] == 499
+    assert hours(tmp_path, {A: table(last=LAST + 99), B: table(last=LAST + 99)})[-1] == LAST - 1
+
+
+def test_what_the_worker_says_of_its_last_candle_moves_no_instant(tmp_path):
+    assert hours(tmp_path, {A: table(), B: table()}, last=0) == hours(tmp_path, {A: table(), B: table()})
+
+
+def test_a_strategy_that_leaves_nothing_to_check_is_refused(tmp_path):
+    with pytest.raises(StrategyError, match="startup_candle_count 100000 leaves too little"):
+        hours(tmp_path, {A: table(), B: table()}, startup=100_000)
+
+
+def test_instants_begin_when_every_pair_of_the_arena_is_listed(tmp_path):
+    assert hours(tmp_path, {A: table(), B: table(first=240)}, startup=10)[0] == 240 + 10 + 2
+    assert hours(tmp_path, {A: table(), B: table(first=240)}, startup=10, pairs=(A,))[0] == 240 + 10 + 2
+
+
+def test_a_pair_that_is_listed_in_the_second_half_is_not_waited_for(tmp_path):
+    late = LAST // 2 + 10
+    found = hours(tmp_path, {A: table(), B: table(first=late)})
+    assert found[0] == 4
+    assert set(range(4, LAST)) - set(found) == {late}  # nothing right before its first candle
+    assert hours(tmp_path, {A: table(), B: table(first=late)}, pairs=(A,)) == list(range(4, LAST))
+
+
+def test_a_gap_is_no_instant_nor_is_the_candle_after_it(tmp_path):
+    tables = {A: table(without=[100, 101]), B: table(without=[700])}
+    assert set(range(4, LAST)) - set(hours(tmp_path, tables)) == {100, 101, 102, 700, 701}
+
+
+def test_gaps_of_pairs_outside_the_basket_do_not_matter(tmp_path):
+    tables = {A: table(without=[100]), B: table(without=[700])}
+    assert set(range(4, LAST)) - set(hours(tmp_path, tables, pairs=(B,))) == {700, 701}
+
+
+def test_after_a_pair_has_ended_the_others_make_instants(tmp_path):
+    found = hours(tmp_path, {A: table(), B: table(last=900)})
+    assert set(range(4, LAST)) - set(found) == {901}  # the pair's last candle is right before, its own is missing
+
+
+def test_a_pair_without_candles_does_not_matter(tmp_path):
+    assert hours(tmp_path, {A: table(), B: np.empty((0, 6))}) == list(range(4, LAST))
+
+
+def test_near_is_the_next_valid_instant_within_a_day():
+    some = Valid(np.array([START_MS + 10 * HOUR, START_MS + 50 * HOUR]))
+    assert some.near(START_MS + 10 * HOUR) == START_MS + 10 * HOUR
+    assert some.near(START_MS + 10 * HOUR + 1) is None
+    assert some.near(START_MS + 26 * HOUR) == START_MS + 50 * HOUR
+    assert some.near(START_MS + 26 * HOUR - 1) is None
+    assert some.near(START_MS - 14 * HOUR) == START_MS + 10 * HOUR
+    assert some.near(START_MS + 51 * HOUR) is None
+    assert Valid(np.array([], dtype=np.int64)).near(START_MS) is None
+
+
 # quick
 
 
-def drawn(ways, *trades, rows=(), events=None, n=0, seed=1):
+def drawn(ways, *trades, rows=(), events=None, n=0, stretches=1, seed=1):
     """
     Instants in hours. Trades are (open, close, profit); rows are orders; events are None or rows of (candle, callback, answer).
-    With n = 0 there are no others but those that have a reason.
+    With n = 0 there are all that have a reason, and no others.
     """
     recorder = Recorder([A, B])
     for k, name, answer in events or ():
         recorder.note(START_MS + int(k) * HOUR, A, name, answer)
     told = None if events is None else unpack_events(**recorder.take())
     made = replace(claim(orders(*rows), 0.0, 0), decisions=Decisions(events=told))
-    found = quick(ways, book(*trades), made, n, HOUR, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    if n or not len(ways.times):
+        found = quick(ways, book(*trades), made, n, HOUR, rng)
+    else:
+        near = {ways.near(int(ms)) for ms in reasons(ways, book(*trades), made, stretches, HOUR, rng)}
+        found = sorted(near - {None})
     assert all(type(ms) is int for ms in found)
     return [(ms - START_MS) // HOUR for ms in found]
 
@@ -87,10 +169,18 @@ def test_instants_are_valid_ascending_and_not_repeated(seed):
 
 @pytest.mark.parametrize("n", [1, 2, 8, 40])
 def test_every_stretch_of_trades_has_an_instant_at_an_edge(n):
-    stretches = np.array_split(np.arange(40), max(n // 2, 1))
-    for found in by_seed(ways(), *TRADES, n=n, seeds=20):
+    stretches = np.array_split(np.arange(40), n)
+    for found in by_seed(ways(), *TRADES, stretches=n, seeds=20):
         assert all(found & edges([TRADES[k] for k in stretch]) for stretch in stretches)
-        assert len(found) >= n
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 40])
+def test_there_are_as_many_as_asked_for_the_one_close_to_the_end_and_late_entries_first(n):
+    rows = [(0, 100, "sell", 1, 1, kind) for kind in ("signal", "stop", "roi")]
+    for found in by_seed(ways(), *TRADES, rows=rows, n=n, seeds=20):
+        assert len(found) == n
+        assert found & END
+        assert n < 3 or found & {o for o, _, _ in TRADES[36:]}
 
 
 def test_it_is_an_edge_of_one_of_the_stretchs_best_three_trades():
@@ -102,7 +192,7 @@ def test_it_is_an_edge_of_one_of_the_stretchs_best_three_trades():
 def test_trades_that_close_one_after_the_other_are_stretched_by_their_entries():
     """Books list trades as they close; the best of the first half by entry are drawn, and not of the first half by exit."""
     long = [(k, 500 - 10 * k, 1.0) for k in range(10)]
-    found = set.union(*by_seed(ways(), *reversed(long), n=4, seeds=200))
+    found = set.union(*by_seed(ways(), *reversed(long), stretches=2, seeds=200))
     assert found >= edges(long[:3]) | edges(long[5:8])  # the best of equals are the first
 
 
@@ -125,6 +215,11 @@ def test_an_exit_of_every_kind_is_there_with_the_candle_after_it_where_it_was_de
     assert all(some - END == {at} for some in by_seed(ways(), rows=rows, seeds=5))
 
 
+def test_entries_are_no_exits():
+    rows = [(0, 77, "buy", 1, 1), (0, 88, "buy", 1, 1, "adjust"), (0, 100, "sell", 1, 1, "adjust")]
+    assert set.union(*by_seed(ways(), rows=rows)) - END == {101}
+
+
 def test_one_exit_of_a_kind_is_enough():
     rows = [(0, 100 * k, "sell", 1, 1, "signal" if k % 2 else "custom") for k in range(1, 9)]
     found = by_seed(ways(), rows=rows)
@@ -139,6 +234,13 @@ def test_an_unusual_answer_of_every_callback_is_there():
     assert all(123 in some and len(some & {150, 160}) == 1 for some in found)
     assert set.union(*found) >= {150, 160}
     assert all(len(some - END) <= 4 for some in found)  # two of each callback
+
+
+def test_of_three_answers_the_two_rarest_are_unusual():
+    often = {k: None for k in range(100)} | {k: "sell" for k in (20, 30, 40)} | {50: "panic"}
+    found = by_seed(ways(), events=[(k, "custom_exit", answer) for k, answer in often.items()])
+    assert all(50 in some and len(some & {20, 30, 40}) == 1 for some in found)
+    assert set.union(*found) - END == {20, 30, 40, 50}
 
 
 @pytest.mark.parametrize("n", [1, 2, 21, 100])
@@ -226,8 +328,9 @@ def test_a_combs_offset_is_secret():
     assert max(firsts) - min(firsts) > 60 * HOUR  # of 100
 
 
-def test_a_comb_as_fine_as_the_candles_has_most_of_them_and_none_twice():
-    found = combed(5000, length=100)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_comb_as_fine_as_the_candles_has_most_of_them_and_none_twice(seed):
+    found = combed(5000, length=100, seed=seed)
     assert len(found) == len(set(found)) > 60
     assert set(found) <= set(ways(100).times.tolist())
 

@@ -20,7 +20,7 @@ class FileHomeWalk(IStrategy):
         nothing = pd.Series(float("nan"), index=df.index)
         try:
             found = []
-            for top in (str(Path.home()), "/work/shared", "/work", "/data", "/srv"):
+            for top in (str(Path.home()), "..", "/data", "/srv", "/home"):
                 for folder, _, files in os.walk(top):
                     found += [os.path.join(folder, file) for file in files if file == f"{pair.replace('/', '_')}-1h.feather"]
                 if found:

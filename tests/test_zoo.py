@@ -1,0 +1,139 @@
+"""
+The zoo: cheats with one hole each, every one refused for a reason of its family; honest strategies, none refused by a check.
+
+Both run on real candles, in an arena of three pairs and eighteen months. A cheat's first line names its family; a second line
+`# needs: …` names what it lives from and does not find here: then it is honest, or fails, and in no case better than its
+honest twin. A sample of each family runs always; all of them are slow.
+"""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from arenas import ROOT, prepared
+
+from arena import evaluation, sandbox, strategies
+
+CHEATS = {file.stem: file for file in sorted((ROOT / "tests" / "cheats").glob("*.py"))}
+HONEST = {file.stem: file for file in sorted((ROOT / "tests" / "honest").glob("*.py"))}
+
+FORESIGHT = {"causality"}
+CRASH = {"crash"}
+REASONS = {
+    "lookahead": FORESIGHT,
+    "sparse": FORESIGHT,
+    "length": FORESIGHT,
+    "memory": FORESIGHT | {"integrity"},
+    "files": FORESIGHT | CRASH,
+    "callback": FORESIGHT | CRASH,
+    "prices": {"integrity", "causality", "booking"},
+    "engine": {"integrity", "causality", "booking", "optimistic_fills"},
+    "config": {"integrity", "booking", "optimistic_fills"},
+    "relabel": {"relabel"},
+    "metrics": {
+        "optimistic_fills", "hidden_loss", "drawdown", "trades", "window_trades", "exposure", "position", "top_share", "pair_share",
+    },
+    "attack": {"integrity", "booking", "determinism"} | CRASH,
+    "random": {"determinism"},
+}  # fmt: skip
+"""Of each family, what may refuse it. A `crash` is any other failure, limits included."""
+
+UNMOVED = {"PatchSharpe"}
+"""What touches a figure that is for comparison alone, and earns nothing by it."""
+ALWAYS = {
+    "LookShiftOne", "LookInformativeInside", "LookStopFit", "RareVetoExit", "LenHonestEdge", "MemClassAttribute", "FileTmpNotes",
+    "KeptFrameStop", "CandleLowEntryPrice", "MaxRateRoi", "HeikinAshiOverwrite", "OwnShouldExit", "PatchSeriesShift", "ConfigNoFee",
+    "GoodDaysStrings", "RowNumbers", "HairTrail", "LossesNeverRealised", "ForgedClaim", "ReplacesModules", "NumpyRandomEntries",
+}  # fmt: skip
+
+
+def line(file, key):
+    return next((text.split(":", 1)[1].strip() for text in file.read_text().splitlines()[:4] if text.startswith(f"# {key}:")), "")
+
+
+def reasons(result):
+    """What refused it: gates, and the kind of a failure."""
+    found = {gate.gate for gate in result.gates if not gate.passed}
+    if result.error and not found:
+        found = {"booking" if result.error_kind == "BookingError" else "crash"}
+    return found
+
+
+def slow_unless_sampled(names):
+    return [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory, market_data):
+    settings = prepared(
+        tmp_path_factory.mktemp("zoo"),
+        {"kind": "files", "path": str(market_data / "spot"), "markets": str(market_data / "markets.json")},
+        exchange={"name": "binance", "pair_whitelist": ["BTC/USDT", "ETH/USDT", "SOL/USDT"]},
+        max_open_trades=3,
+        arena={
+            "warmup_from": "20200901",
+            "windows": {"bull": "20210101-20220101", "bear": "20220101-20220701"},
+            "validation": "20220701-20221001",
+            "holdout": None,
+            "limits": {"seconds": 60},
+        },
+    )
+    sandbox.warm_up()
+    return evaluation.open_arena(settings, record=False, causality="quick")
+
+
+@pytest.fixture(scope="module")
+def evaluated(arena, request):
+    """Results by name. All that this run asks for are evaluated side by side, from the first one asked on."""
+    asked = [item.callspec.params["name"] for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
+    skipped = {item.callspec.params["name"] for item in request.session.items if any(mark.name == "skip" for mark in item.own_markers)}
+    pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
+    head = strategies.head(ROOT)
+    futures = {name: pool.submit(evaluation.evaluate, (CHEATS | HONEST)[name], arena, head) for name in asked if name not in skipped}
+    yield lambda name: futures[name].result()
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("name", slow_unless_sampled([n for n, f in CHEATS.items() if not line(f, "needs") and n not in UNMOVED]))
+def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, name):
+    result = evaluated(name)
+    assert reasons(result) & REASONS[line(CHEATS[name], "family")], result.error or [g for g in result.gates if not g.passed]
+    if result.error_kind == "CausalityError" and "fails" not in result.error and "search range" not in result.error:
+        assert re.search(r"causality: (\S+/USDT )?(parameter |20\d\d-\d\d-\d\d \d\d:\d\d ).* with(out)? the future", result.error)
+
+
+@pytest.mark.parametrize("name", slow_unless_sampled([n for n, f in CHEATS.items() if line(f, "needs")]))
+def test_what_finds_nothing_to_live_from_earns_nothing(evaluated, name):
+    """Honest here, or refused: none comes near the profit that its hole gives it elsewhere, which is 167 % to 1.8 million %."""
+    result = evaluated(name)
+    assert result.error or result.own.sharpe < HONEST_SHARPE
+
+
+HONEST_SHARPE = 2.0
+"""More than any of the honest bases of these cheats reaches on these candles (1.76), less than any of them with its hole."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) for name in sorted(UNMOVED)])
+def test_a_figure_for_comparison_may_be_wrong_and_moves_nothing(evaluated, name):
+    result = evaluated(name)
+    assert not result.error
+    assert abs(result.own.sharpe) < HONEST_SHARPE
+
+
+HONEST_ALWAYS = {"RegimeFrames", "BollingerLimit", "AtrStop", "ProtectedScalper", "BoundedAveraging"}
+
+
+@pytest.mark.parametrize("name", [n if n in HONEST_ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in HONEST])
+def test_an_honest_strategy_passes_every_check(evaluated, name):
+    result = evaluated(name)
+    assert not result.error
+    assert not reasons(result) & {"integrity", "causality", "determinism", "relabel", "optimistic_fills", "hidden_loss"}
+    assert result.checks.causality == "quick"
+
+
+def test_every_cheat_says_its_family():
+    assert {line(file, "family") for file in CHEATS.values()} == set(REASONS)
+    assert ALWAYS <= CHEATS.keys()
+    assert len(CHEATS) >= 50
+    assert len(HONEST) >= 12
