@@ -26,6 +26,7 @@ lean_ccxt.install()
 
 import freqtrade.data.btanalysis  # noqa: E402, F401  first: it resolves an import cycle of FreqTrade's
 import freqtrade.optimize.backtesting as engine  # noqa: E402
+import numpy as np
 import pandas as pd
 from freqtrade.configuration import Configuration
 from freqtrade.data.history.datahandlers.idatahandler import IDataHandler
@@ -129,7 +130,7 @@ class Run:
     def backtest(self) -> dict[str, Any]:
         """The whole range in one run. Returns the claim."""
         bt = self.backtesting
-        data, timerange = bt.load_bt_data()
+        data, timerange = self.candles()
         started = time.perf_counter()
         original, populated = bt._get_ohlcv_as_lists, []
 
@@ -157,6 +158,13 @@ class Run:
             "decisions": {**self.decided(job_start(self.job)), "events": self.witness.record.take()},
             **_diagnosis(self),
         }
+
+    def candles(self) -> tuple[dict[str, pd.DataFrame], Any]:
+        """FreqTrade's frames and range. Tick sizes are those that the job tells, where it tells any."""
+        data, timerange = self.backtesting.load_bt_data()
+        if self.job.ticks is not None:
+            self.backtesting.price_pair_prec = {pair: _series(months) for pair, months in self.job.ticks.items() if months}
+        return data, timerange
 
     def decided(self, since_ms: int) -> dict[str, Any]:
         """Signals and parameters as they stand now; signals from the candle at `since_ms` on."""
@@ -215,6 +223,12 @@ def _from(store: Store, timeframes: tuple[str, ...]) -> Any:
         return frame
 
     return ohlcv_load
+
+
+def _series(months: list[tuple[int, float]]) -> "pd.Series[float]":
+    """Tick sizes as FreqTrade keeps them. A pair without any has none: there the exchange's own precision holds."""
+    index = pd.DatetimeIndex(np.array([ms for ms, _ in months], dtype="datetime64[ms]")).tz_localize("UTC")
+    return pd.Series([tick for _, tick in months], index=index, dtype=float)
 
 
 def job_start(job: Job) -> int:

@@ -107,7 +107,7 @@ def turned(case: Case, at_ms: int, power: float) -> None:
 
 def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: float | None = None) -> None:
     """
-    FreqTrade's loop in stages that end at the borders, a turned candle at each, then on beyond the search range.
+    FreqTrade's loop in stages that end at the borders, one at least, a turned candle at each, then on beyond the search range.
 
     Raises CausalityError or DeterminismError.
     """
@@ -122,12 +122,13 @@ def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: f
                 found = decided(case, told, until_ms=border)
                 _agree(case, found or answered(case, base, told.events, borders[k - 1] if k else None, border))
                 candle = worlds.cut(case.tables, border, border + settings.step_ms)
-                made.send({"task": "twin"}, worlds.turned(candle, border, float(rng.choice(POWERS, p=(0.4, 0.2, 0.2, 0.2))), case.ticks))
+                other = worlds.turned(candle, border, float(rng.choice(POWERS, p=(0.4, 0.2, 0.2, 0.2))), case.ticks)
+                made.send({"task": "twin"}, other)
                 said = made.twin()
                 if isinstance(said, str):
                     _agree(case, Finding(when(border), f"fails when the candle goes another way: {said}"))
                 elif said is not None:
-                    _agree(case, at_border(case, base, said, border))
+                    _agree(case, at_border(case, base, said, border, other))
             _next_stage(case, made, border, borders[k + 1] if k + 1 < len(borders) else None)
         with _blamed(case, None):
             told = made.stage()
@@ -142,7 +143,9 @@ def _next_stage(case: Case, made: Worker, border: int, following: int | None) ->
         made.send(head, worlds.cut(case.tables, border, following))
         return
     beyond, _ = case.beyond()
-    made.send(head, _rest(case.tables, beyond, border))
+    # a pair that ended before the loop has no row in its last candle; candles that follow would fill the gap with one
+    until_end = {pair for pair, table in case.tables.items() if len(table) and table[-1, 0] >= case.claim.last_ms}
+    made.send(head, _rest(case.tables, {pair: more for pair, more in beyond.items() if pair in until_end}, border))
 
 
 def decided(case: Case, told: Decisions | None, until_ms: int | None) -> Finding | None:
@@ -188,10 +191,11 @@ def answered(case: Case, base: Events | None, told: Events | None, after_ms: int
     return _difference(case, base, int(ours[k]) if k < len(ours) else None, told, k if k < len(told) else None)
 
 
-def at_border(case: Case, base: Events, told: Events, border: int) -> Finding | None:
+def at_border(case: Case, base: Events, told: Events, border: int, other: Tables) -> Finding | None:
     """
-    What was decided at the open of one candle, in the world that happened and with the candle turned. Pair by pair, up to
-    the first difference that the candle itself explains; after such a one, stakes of other pairs may differ too.
+    What was decided at the open of one candle, in the world that happened and with the candle turned, as it is in `other`.
+    Pair by pair, up to the first difference that the candle itself explains; after such a one, stakes of other pairs may
+    differ too.
     """
     ours, theirs = (_by_pair(events, border) for events in (base, told))
     first: dict[int, tuple[int | None, int | None]] = {}  # by pair: where the two lists part
@@ -204,9 +208,11 @@ def at_border(case: Case, base: Events, told: Events, border: int) -> Finding | 
         if k < max(len(a), len(b)):
             first[pair] = (a[k] if k < len(a) else None, b[k] if k < len(b) else None)
             names = _names(base, told, *first[pair])
-            if names & {"exit asked", "filled"} or (names & INSIDE and not _decided_at_open(base, a[:k])):
+            explained = names & {"exit asked", "filled"} or (names & INSIDE and not _decided_at_open(base, a[:k]))
+            if explained or _raised_to_low(case, base, told, first[pair], other):
                 inside.add(pair)
-    for pair, (i, j) in first.items():
+    begun = int(np.searchsorted(base.time_ms, border))
+    for pair, (i, j) in sorted(first.items(), key=lambda item: item[1][1] if item[1][0] is None else item[1][0] - begun):
         if pair in inside or (inside and (_names(base, told, i, j) & MONEY or None in (i, j))):
             continue
         return _difference(case, base, i, told, j)
@@ -221,6 +227,18 @@ def _decided_at_open(base: Events, before: list[int]) -> bool:
     """Whether the exit under way in both worlds was asked for at the open: by a signal or by the strategy."""
     asked = [k for k in before if NAMES[base.name[k]] == "exit asked"]
     return bool(asked) and ORDER_KINDS[int(base.value[asked[-1]])] in ("signal", "custom", "adjust")
+
+
+def _raised_to_low(case: Case, base: Events, told: Events, parted: tuple[int | None, int | None], other: Tables) -> bool:
+    """Whether this is the price of an exit that was asked for below the candle: FreqTrade raises it to the candle's low."""
+    if _names(base, told, *parted) != {"exit price"}:
+        return False
+    for events, k, tables in ((base, parted[0], case.tables), (told, parted[1], other)):
+        if k is not None and 0 <= events.pair[k] < len(case.settings.pairs):
+            table = tables[case.settings.pairs[events.pair[k]]]
+            if events.value[k] in table[table[:, 0] == events.time_ms[k], 3]:
+                return True
+    return False
 
 
 def _by_pair(events: Events, at_ms: int) -> dict[int, list[int]]:

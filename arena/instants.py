@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -75,9 +76,9 @@ def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) 
 
 def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
     """
-    At most n instants, ascending: first one close to the end and late entries, where foresight hides that begins late; then, in
-    secret order, edges of trades (from every stretch of the range one of the best there), an exit of each kind, unusual
-    answers of each callback; the rest anywhere.
+    At most n instants, ascending: first one close to the end and a late entry, where foresight hides that begins late; then, in
+    secret order and in turn, unusual answers of each callback and edges of trades (from every stretch of the range one of the
+    best there, an exit of each kind); the rest anywhere.
 
     At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it.
     """
@@ -93,14 +94,17 @@ def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.r
 def reasons(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
     """Instants that there is a reason for, those that come first first; not all of them are valid. About n are edges of trades."""
     last = int(rng.choice(ways.times[-max(len(ways.times) // 100, 1) :]))
-    others = [*_edges(book, n, step_ms, rng), *_exits(claim, step_ms, rng), *_unusual(claim.decisions.events, step_ms, rng)]
-    rng.shuffle(others)
-    return [last, *_late(book, rng), *others]
+    answers = [*_unusual(claim.decisions.events, step_ms, rng)]
+    edges = [*_edges(book, n, step_ms, rng), *_exits(claim, step_ms, rng)]
+    rng.shuffle(answers)
+    rng.shuffle(edges)
+    late = list(_late(book, rng))
+    return [last, *late[:1], *(ms for both in zip_longest(answers, edges) for ms in both if ms is not None), *late[1:]]
 
 
 def _late(book: Book, rng: np.random.Generator) -> Iterator[int]:
     opened = sorted(trade.open_ms for trade in book.trades)
-    for share in LATE:
+    for share in rng.permutation(LATE):
         if late := opened[int((1 - share) * len(opened)) :]:
             yield int(rng.choice(late))
 

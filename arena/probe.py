@@ -19,6 +19,7 @@ import pandas as pd
 from freqtrade.data.converter import trim_dataframe
 from freqtrade.optimize.backtesting import HEADERS
 
+from arena import walls
 from arena.backtest import Run
 from arena.candles import milliseconds
 from arena.errors import StrategyError
@@ -69,8 +70,7 @@ class Walk:
         bt._get_ohlcv_as_lists = as_lists
         bt._time_generator = self._times
         run.guard.attached |= {id(as_lists)}
-        data, timerange = bt.load_bt_data()
-        bt.price_pair_prec = _ticks(run)
+        data, timerange = run.candles()
         # FreqTrade takes the range from the frames; this walk goes on to the job's end
         backtest = bt.backtest
         bt.backtest = lambda processed, start_date, end_date: backtest(
@@ -117,6 +117,7 @@ class Walk:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
+            walls.die_with_parent()
             os.close(reader)
             self.child = writer
             for pair, table in tables.items():
@@ -170,8 +171,7 @@ def _populate(run: Run) -> dict[str, pd.DataFrame]:
     dp._DataProvider__cached_pairs_backtesting.clear()
     dp.clear_cache()
     dp._DataProvider__slice_date = None
-    data, _ = bt.load_bt_data()
-    bt.price_pair_prec = _ticks(run)
+    data, _ = run.candles()
     frames = {}
     for pair, indicators in run.strategy.advise_all_indicators(data).items():
         frames[pair] = run.strategy.ft_advise_signals(indicators, {"pair": pair})
@@ -190,15 +190,6 @@ def _row(frame: pd.DataFrame, now_ms: int, candle: Any) -> list[Any]:
         signals.append((None if column.endswith("_tag") else 0) if missing else value)
     date = pd.Timestamp(now_ms, unit="ms", tz="UTC").as_unit("ms")
     return [date, *map(float, candle[1:5]), *signals]
-
-
-def _ticks(run: Run) -> dict[str, "pd.Series[float]"]:
-    """As the trusted process derived them from all candles: a tick is no decision of the strategy's."""
-    made = {}
-    for pair, months in (run.job.ticks or {}).items():
-        index = pd.DatetimeIndex(np.array([ms for ms, _ in months], dtype="datetime64[ms]")).tz_localize("UTC")
-        made[pair] = pd.Series([tick for _, tick in months], index=index, dtype=float)
-    return made
 
 
 def walk(run: Run, link: Link) -> None:

@@ -34,6 +34,8 @@ from arena.worlds import Ticks
 
 STALE_S = 86_400
 """Scratch folders of earlier runs that were killed are removed when they are older than this."""
+WATCH_S = 1.0
+"""While a worker says nothing, its fork server is looked after this often."""
 
 _starting = threading.Lock()
 _stopping = threading.Event()
@@ -235,10 +237,13 @@ class Worker:
         return b"".join(parts)
 
     def _wait(self, readers: list[Any], writers: list[Any]) -> None:
-        left = self.deadline - time.monotonic()
-        if left <= 0 or not any(select.select(readers, writers, [], left)):
+        while True:
+            left = self.deadline - time.monotonic()
+            if left > 0 and any(select.select(readers, writers, [], min(left, WATCH_S))):
+                return
             self._blameless()
-            raise LimitError(f"did not end within arena.limits.seconds = {self.seconds:g}")
+            if left <= 0:
+                raise LimitError(f"did not end within arena.limits.seconds = {self.seconds:g}")
 
     def _blameless(self) -> None:
         """ArenaError where it is not the strategy's fault that no answer comes; a child of the worker may keep the pipe open."""

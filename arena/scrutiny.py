@@ -24,8 +24,8 @@ FULL_SECONDS = 35
 """Time that a full check may take for the populate functions, on each of two cores."""
 EARLY_DAYS = 20
 """A relabelled run begins up to this many days early."""
-FULL_LIMIT = 3
-"""A full check's worker may take this many times the limit of an evaluation."""
+LIMIT = 3
+"""A check's worker, which populates several times, may take this many times the limit of an evaluation."""
 
 
 def quick(case: Case, seconds: float, rng: np.random.Generator) -> None:
@@ -38,14 +38,15 @@ def quick(case: Case, seconds: float, rng: np.random.Generator) -> None:
     with ThreadPoolExecutor(max_workers=1) as beside:
         turns = np.random.default_rng(rng.integers(2**63))
         turned = beside.submit(_turned, case, ways, instants.TURNED["quick"], turns)
+        limit = LIMIT * case.settings.limits.seconds
         populate, free = max(case.claim.populate_s, 0.01), QUICK_SHARE * seconds - START_S
         if decides_on_the_way(case):
             free -= max(seconds - populate - START_S, 0)  # FreqTrade's loop
             n = int(np.clip(_stages(free, populate), *instants.WALKS))
-            causality.walk(case, instants.quick(ways, case.book, case.claim, n, step, rng), rng)
+            causality.walk(case, instants.quick(ways, case.book, case.claim, n, step, rng), rng, seconds=limit)
         else:
             n = int(np.clip(_stages(free, populate), *instants.LOOKS))
-            causality.looks(case, instants.quick(ways, case.book, case.claim, n, step, rng))
+            causality.looks(case, instants.quick(ways, case.book, case.claim, n, step, rng), seconds=limit)
         turned.result()
 
 
@@ -64,7 +65,7 @@ def full(case: Case, rng: np.random.Generator) -> None:
     mean = max(0.5 * case.claim.populate_s, 0.005)
     n = int(np.clip(2 * FULL_SECONDS / mean, *instants.FULL_LOOKS))
     borders = instants.comb(ways, min(n, len(ways.times) // instants.COMB + 1), rng)
-    limit = FULL_LIMIT * case.settings.limits.seconds
+    limit = LIMIT * case.settings.limits.seconds
     jobs: list[Callable[[], None]] = []
     if decides_on_the_way(case):
         stages = instants.quick(ways, case.book, case.claim, instants.FULL_WALKS, case.settings.step_ms, rng)

@@ -27,6 +27,7 @@ import os
 import platform
 import re
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -185,6 +186,12 @@ def missing() -> tuple[str, ...]:
             return WALLS
 
 
+def die_with_parent() -> None:
+    """Linux: SIGKILL when the parent ends, however it ends. A forked child does not inherit it and asks for itself."""
+    if sys.platform == "linux":
+        _prctl(_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def level() -> str:
     """`full`, `without landlock, seccomp`, or `limits-only`."""
     absent = missing()
@@ -336,6 +343,9 @@ def _filter(column: int, machine: int, own: int | None) -> list[bytes]:
         for numbers in ((62, 129), (200, 130), (234, 131)):  # kill, tkill, tgkill
             check(numbers, (0, True, (own,), every))
     check((56, 220), (0, True, (0,), _CLONE_FLAGS))
+    # a forked child may bind its life to its parent's, as the caller bound this process's; nobody may undo that
+    program += [line(equal, (157, 167)[column], 0, 7), line(load, 16), line(equal, _SET_PDEATHSIG, 0, 4), line(load, 24)]
+    program += [line(equal, signal.SIGKILL, 0, 1), line(answer, allowed), line(answer, refused), line(load, 0)]
     check((157, 167), (0, False, (_SET_PDEATHSIG, _SET_DUMPABLE, _SET_PTRACER), every))
     check((302, 261), (0, True, (0,), every))  # prlimit64, which is how libc reads and sets one's own limits too
     check((203, 122), (0, True, (0, os.getpid()), every))  # sched_setaffinity

@@ -6,11 +6,9 @@ has). Candles come through the pipe, in one piece or stage by stage; what goes b
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import random
-import signal
 import struct
 import sys
 import tempfile
@@ -29,7 +27,7 @@ def main(pipe: Connection, job: dict, limits: dict) -> None:
     """Runs in a process that the fork server forked: FreqTrade is loaded, no candle and no strategy is."""
     os.setsid()  # one group to kill, whatever the strategy starts
     _close_descriptors(keep=pipe.fileno())
-    _die_with_parent()
+    walls.die_with_parent()  # the fork server, which ends with the trusted process
     scratch = tempfile.mkdtemp(prefix="touchstone-", dir=job["scratch"])
     printed = _redirect_output(Path(scratch, "printed.txt"))
     os.chdir(scratch)
@@ -140,10 +138,3 @@ def _close_descriptors(keep: int) -> None:
     os.closerange(3, keep)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     os.closerange(keep + 1, limit if 0 < limit < 1 << 20 else 1 << 20)
-
-
-def _die_with_parent() -> None:
-    """Linux: SIGKILL when the fork server ends, which ends with the trusted process."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 import rapidjson
 
-from arena import evaluation, settings, store, strategies
+from arena import booking, evaluation, sandbox, settings, store, strategies
+from arena.causality import Case
 from arena.evaluation import Arena
 from arena.records import Result
 from arena.settings import Settings
@@ -57,6 +58,17 @@ def prepared(folder: Path, source: dict[str, Any] | None = None, **changes: Any)
 def evaluated(file: Path, arena: Arena) -> Result:
     """One file as run.py evaluates it."""
     return evaluation.evaluate(file, arena, strategies.head(arena.settings.root))
+
+
+def cased(file: Path, arena: Arena) -> Case:
+    """One file after its first run, before anything more is asked of it. The file is removed."""
+    told = strategies.examine(file, arena.settings, strategies.read(file))
+    file.unlink()
+    claim = sandbox.backtest(told, arena.settings, sandbox.Task("backtest", arena.settings.search, arena.markets), arena.tables)
+    limits = {"wallet": arena.settings.wallet, "fee": arena.settings.fee, "slots": arena.settings.max_open_trades}
+    book = booking.book(arena.market, claim.orders, **limits)
+    booking.reconcile(book, claim)
+    return evaluation.case_of(told, arena, claim, book)
 
 
 def checkout(folder: Path) -> Path:

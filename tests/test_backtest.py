@@ -5,10 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from arenas import ROOT, evaluated, prepared, strategy
+from builders import START_MS
 
-from arena import evaluation, sandbox, strategies
+from arena import backtest, evaluation, sandbox, strategies
+from arena.feed import Store
+
+# after backtest, which prepares the process for them
+from freqtrade.configuration import TimeRange  # isort: skip
+from freqtrade.data.history import load_pair_history  # isort: skip
+from freqtrade.data.history.datahandlers.idatahandler import IDataHandler  # isort: skip
 
 FEATURES = {
     "Plain": {},
@@ -158,3 +167,29 @@ def test_a_basket_restricts_the_pairs_and_not_the_benchmark(results):
 def test_two_evaluations_give_the_same_result(arena, results):
     first, second = results["Averaging"], evaluated(file_of(arena, "Averaging"), arena)
     assert (first.own, first.sharpe_low, first.daily_returns) == (second.own, second.sharpe_low, second.daily_returns)
+
+
+GAPPY = [*range(0, 40), *range(47, 200), *range(201, 420), *range(500, 720)]
+"""Hours that have a candle: gaps of one candle, of hours and of days."""
+
+
+@pytest.mark.parametrize("timeframe", ["1h", "4h", "1d"])
+@pytest.mark.parametrize("timerange", [None, "20210102-20210125", "20210103-", "-20210120", "20210119-20210123", "20200101-20200201"])
+@pytest.mark.parametrize("startup", [0, 7, 200])
+def test_candles_are_loaded_as_freqtrade_loads_them_from_files(tmp_path, timeframe, timerange, startup):
+    rng = np.random.default_rng(5)
+    close = 100 * np.exp(0.01 * rng.standard_normal(len(GAPPY)).cumsum())
+    prices = np.column_stack([close, close * 1.01, close * 0.99, close * 1.001])
+    table = np.column_stack([START_MS + np.array(GAPPY) * 3_600_000.0, prices, rng.uniform(1, 9, len(GAPPY))])
+    store = Store("1h")
+    store.add({"BTC/USDT": table})
+    store.frame("BTC/USDT", timeframe).to_feather(tmp_path / f"BTC_USDT-{timeframe}.feather")
+    parsed = TimeRange.parse_timerange(timerange) if timerange else None
+
+    def loaded():
+        return load_pair_history("BTC/USDT", timeframe, tmp_path, timerange=parsed, startup_candles=startup)
+
+    theirs = loaded()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IDataHandler, "ohlcv_load", backtest._from(store, ("1h", "4h", "1d")))
+        pd.testing.assert_frame_equal(loaded(), theirs, check_exact=True, check_index_type=len(theirs) > 0)

@@ -60,6 +60,27 @@ def test_a_failure_says_what_and_where(arena, parts, message, frame):
 
 
 @pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"class Broken(IStrategy:\n", "SyntaxError: "), (b"x = 1\0\n", "not Python"), (b"\xff\xfe", "not UTF-8"), (b"(" * 300, "SyntaxError: ")],
+    ids=["a syntax error", "a null byte", "no text", "parentheses"],
+)
+def test_what_is_no_python_is_a_failure_too(arena, data, message):
+    file = strategy(arena.settings, "Broken")
+    file.write_bytes(data)
+    result = outcome(arena, file)
+    assert message in result.error
+    assert result.literals == ()
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_and_its_literals_are_listed(arena):
+    file = strategy(arena.settings, "Marked", indicators="late = dataframe['date'] > '2021-05-19'")
+    file.write_bytes("\ufeff".encode() + file.read_bytes())
+    result = outcome(arena, file)
+    assert not result.error
+    assert [text.split(": ", 1)[1] for text in result.literals] == ['"2021-05-19"']
+
+
+@pytest.mark.parametrize(
     "callback",
     [
         "def custom_exit(self, pair, trade, **kwargs):\n    return 1 / 0",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arenas import evaluated, prepared, strategy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from arena import evaluation, sandbox
@@ -36,6 +36,12 @@ RULES = st.fixed_dictionaries(
     }
 )
 
+PLAIN = {"seed": 0, "decimals": 2, "slots": 1, "fee": 0.0, "wallet": 40, "stake": "unlimited"}
+RULE = {
+    "enter": 2, "leave": 2, "stoploss": -0.01, "roi": "{'0': 10}", "trailing": False, "limit": 1.0, "limit_exit": 1.0,
+    "average": False, "size": 1.0,
+}  # fmt: skip
+
 
 def candles(rng: np.random.Generator, n: int, decimals: int) -> pd.DataFrame:
     """A random walk with fat moves, flat stretches, a gap, and prices rounded coarsely; sometimes listed late."""
@@ -55,6 +61,8 @@ def candles(rng: np.random.Generator, n: int, decimals: int) -> pd.DataFrame:
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(config=CONFIGS, rule=RULES)
+@example(config=PLAIN | {"decimals": 0}, rule=RULE)  # whole prices, which have no tick
+@example(config=PLAIN | {"seed": 7386}, rule=RULE | {"enter": 5, "stoploss": -0.05})  # one pair has a gap where the search ends
 def test_the_booked_profit_is_freqtrades_whatever_market_and_strategy(tmp_path_factory, config, rule):
     rng = np.random.default_rng(config["seed"])
     folder = tmp_path_factory.mktemp("random")

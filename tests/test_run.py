@@ -16,6 +16,7 @@ from arenas import checkout, command, prepared, strategy
 import run as commands
 from arena import journal, ledger, lock, settings
 
+
 def run(folder, *arguments):
     return command(commands.cli, folder, "run.py", *arguments)
 
@@ -31,82 +32,105 @@ def commit(folder):
     return git(folder, "rev-parse", "--short=7", "HEAD")
 
 
-@pytest.fixture
-def arena(tmp_path):
-    made = prepared(tmp_path / "repo")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    made = prepared(tmp_path_factory.mktemp("template") / "repo")
     git(made.root, "init", "-q")
     strategy(made, "Alpha")
     strategy(made, "Beta", extra="stoploss = -0.03")
     return made
 
 
+@pytest.fixture(scope="module")
+def first(template, tmp_path_factory):
+    """A round that was played: the arena, its commit, and what the command said."""
+    made = copied(template, tmp_path_factory.mktemp("first"))
+    (made.root / ".gitignore").write_text("user_data/data\nuser_data/ledger*\nresults.tsv\n")
+    head = commit(made.root)
+    return made, head, run(made.root)
+
+
+def copied(arena, folder):
+    shutil.copytree(arena.root, folder / "repo")
+    return settings.load(folder / "repo" / "config.json")
+
+
+@pytest.fixture
+def arena(template, tmp_path):
+    """Two strategies that nobody has evaluated."""
+    return copied(template, tmp_path)
+
+
+@pytest.fixture
+def played(first, tmp_path):
+    """The same after the first round: what has not changed is answered from the ledger."""
+    return copied(first[0], tmp_path)
+
+
 def values(text, key):
     return re.findall(rf"^{key}: *(.*)$", text, re.M)
 
 
-def test_blocks_come_in_order_with_a_row_each_and_a_round(arena):
-    head = commit(arena.root)
-    done = run(arena.root)
+def test_blocks_come_in_order_with_a_row_each_and_a_round(first, played):
+    _, head, done = first
     assert done.returncode == 0, done.stderr
     assert values(done.stdout, "strategy") == ["Alpha", "Beta"]
     assert values(done.stdout, "commit") == [head, head]
     assert values(done.stdout, "status") == ["OK", "OK"]
-    (arena.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
-    written = journal.read(arena.root / journal.FILE)
+    (played.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
+    written = journal.read(played.root / journal.FILE)
     assert [(row.event, row.strategy) for row in written.rows] == [("create", "Alpha"), ("create", "Beta")]
     assert not written.problems
     assert values(done.stdout, "active") == ["2 of 3: Alpha, Beta"]
     assert values(done.stdout, "ledger")[0].startswith("2 trials under this contract")
 
 
-def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(arena):
-    commit(arena.root)
-    first, second = run(arena.root), run(arena.root)
-    assert "cached: no" in first.stdout
-    assert second.stdout.count("cached: yes") == 2
-    for key in ("sharpe", "sharpe_ci95", "total_profit_abs", "gates", "verdict"):
-        assert values(first.stdout, key) == values(second.stdout, key)
-    kept = ledger.Ledger(arena.root / ledger.LEDGER)
-    assert kept.n_trials(lock.read(arena.root).contract) == 2
+def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(first, played):
+    done, again = first[2], run(played.root)
+    assert done.stdout.count("cached: no") == 2
+    assert again.stdout.count("cached: yes") == 2
+    for key in ("sharpe", "sharpe_ci95", "total_profit_abs", "relabel_sharpe", "gates", "verdict"):
+        assert len(values(done.stdout, key)) == 2
+        assert values(done.stdout, key) == values(again.stdout, key)
+    kept = ledger.Ledger(played.root / ledger.LEDGER)
+    assert kept.n_trials(lock.read(played.root).contract) == 2
     assert kept.check() == []
 
 
-def test_the_row_tells_evolve_from_stable(arena):
-    (arena.root / ".gitignore").write_text("user_data/data\nuser_data/ledger*\nresults.tsv\n")
-    commit(arena.root)
-    rows = values(run(arena.root).stdout, "row")
-    (arena.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(rows) + "\n")
-    strategy(arena, "Beta", extra="stoploss = -0.05")
-    commit(arena.root)
-    second = run(arena.root)
+def test_the_row_tells_evolve_from_stable(first, played):
+    rows = values(first[2].stdout, "row")
+    (played.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(rows) + "\n")
+    strategy(played, "Beta", extra="stoploss = -0.05")
+    commit(played.root)
+    second = run(played.root)
     assert [row.split("\t")[1] for row in values(second.stdout, "row")] == ["stable", "evolve"]
     assert values(second.stdout, "stable") == ["Alpha 1/3, Beta 0/3"]
 
 
-def test_what_was_not_committed_is_marked_dirty(arena):
-    commit(arena.root)
-    strategy(arena, "Beta", extra="stoploss = -0.06")
-    alpha, beta = values(run(arena.root).stdout, "commit")
+def test_what_was_not_committed_is_marked_dirty(played):
+    strategy(played, "Beta", extra="stoploss = -0.06")
+    alpha, beta = values(run(played.root).stdout, "commit")
     assert (alpha.endswith("+dirty"), beta.endswith("+dirty")) == (False, True)
 
 
-def test_one_failure_leaves_the_others_and_exits_1(arena):
-    broken = arena.root / "user_data" / "strategies" / "Broken.py"
+def test_one_failure_leaves_the_others_and_exits_1(played):
+    broken = played.root / "user_data" / "strategies" / "Broken.py"
     broken.write_text("class Broken(IStrategy:\n")
-    done = run(arena.root)
+    done = run(played.root)
     assert done.returncode == 1
     assert values(done.stdout, "strategy") == ["Alpha", "Beta", "Broken"]
-    failed = done.stdout.split("strategy:           Broken")[1]
+    assert values(done.stdout, "status")[:2] == ["OK", "OK"]
+    failed = re.split(r"strategy: +Broken\n", done.stdout)[1]
     assert values(failed, "status")[0].startswith("FAIL: SyntaxError")
     assert "  Broken.py:1: class Broken(IStrategy:" in failed
     assert "FAIL: SyntaxError" in values(failed, "row")[0]
 
 
-def test_a_single_strategy_can_be_asked_for(arena):
-    done = run(arena.root, "--strategy", "Beta")
+def test_a_single_strategy_can_be_asked_for(played):
+    done = run(played.root, "--strategy", "Beta")
     assert values(done.stdout, "strategy") == ["Beta"]
     assert "round:" not in done.stdout
-    assert "There are: Alpha, Beta" in run(arena.root, "--strategy", "Gamma").stderr
+    assert "There are: Alpha, Beta" in run(played.root, "--strategy", "Gamma").stderr
 
 
 def break_lock(arena):
@@ -202,7 +226,8 @@ def test_two_at_the_same_time_share_the_ledger(checked_out):
     arena = settings.load(checked_out / "config.json")
     for name in ("One", "Two"):
         strategy(arena, name)
-    both = [subprocess.Popen([sys.executable, "run.py"], cwd=checked_out, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    command = [sys.executable, "run.py", "--causality", "quick"]
+    both = [subprocess.Popen(command, cwd=checked_out, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     texts = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert values(texts[0], "sharpe") == values(texts[1], "sharpe")

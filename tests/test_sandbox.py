@@ -36,7 +36,11 @@ for fd in range(256):
         kinds[fd] = stat.S_IFMT(os.fstat(fd).st_mode)
     except OSError:
         pass
-pipe, *more = [fd for fd in kinds if kinds[fd] == stat.S_IFSOCK and os.get_blocking(fd)]
+more = []
+for fd in kinds:
+    if kinds[fd] == stat.S_IFSOCK and os.get_blocking(fd):
+        more.append(fd)
+pipe = more.pop(0)
 """
 """What is open in a worker. Of its sockets the pipe alone is a blocking one; the others are an event loop's, of ccxt's."""
 SAY = f"""
@@ -330,7 +334,7 @@ NONSENSE = {
     "an unknown key": ("say(b'{\"claims\": {}}')", "not a claim"),
     "an empty claim": ("say(b'{\"claim\": {}}')", "not a claim: claim.orders: Field required"),
     "beyond 64 bits": (f"say(({CLAIM!r} % ('1' + '0' * 30, '1')).encode())", "claim.orders.filled_ms.0"),
-    "beyond all digits": (f"say(({CLAIM!r} % ('1' * 5000, '1')).encode())", "claim.orders.filled_ms.0"),
+    "beyond all digits": (f"say(({CLAIM!r} % ('1' * 5000, '1')).encode())", "not a claim: the whole: Invalid JSON: number out of range"),
     "outside time": (f"say(({CLAIM!r} % ('9' * 18, '1')).encode())", "claim.orders.filled_ms.0"),
     "not finite": (f"say(({CLAIM!r} % ('1', 'Infinity')).encode())", "claim.orders.price.0"),
     "not finite by its exponent": (f"say(({CLAIM!r} % ('1', '1e999')).encode())", "claim.orders.price.0"),

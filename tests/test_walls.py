@@ -359,7 +359,8 @@ def test_the_filter_says_the_same_on_every_machine(name):
         ((53, 199), (2, 1), errno.EPERM),
         ((157, 167), (15,), 0),  # prctl, a name
         ((157, 167), (4,), errno.EPERM),
-        ((157, 167), (1,), errno.EPERM),
+        ((157, 167), (1, 0), errno.EPERM),  # prctl, a child that outlives its parent
+        ((157, 167), (1, 9), 0),
         ((302, 261), (0,), 0),  # prlimit64
         ((302, 261), (1,), errno.EPERM),
         ((16, 29), (0, 0x5401), 0),  # ioctl
