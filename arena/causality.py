@@ -34,6 +34,8 @@ INSIDE = frozenset(
 """What may depend on the candle in which it happens: stops and targets are reached inside it."""
 MONEY = frozenset({"custom_stake_amount", "entry amount", "adjust_trade_position"})
 """What may depend on another pair's fill in the same candle."""
+ROUNDING = 1e-9
+"""Numbers that are closer than this, relative, are the same: matrix products round a row by how many rows there are."""
 AFTER = "causality: what is decided inside the search range depends on candles after its end"
 """All that is told of the last stage, failures and limits included: where and how would be a way to read the validation range."""
 
@@ -252,10 +254,10 @@ def _by_pair(events: Events, at_ms: int) -> dict[int, list[int]]:
 
 
 def _same(a: Events, i: np.ndarray, b: Events, j: np.ndarray) -> np.ndarray:
-    """Whether events are equal one by one. Texts are compared as texts: two lists may number them differently."""
+    """Whether events are equal one by one, numbers but for rounding. Texts are compared as texts: two lists may number them differently."""
     same = (a.time_ms[i] == b.time_ms[j]) & (a.pair[i] == b.pair[j]) & (a.name[i] == b.name[j]) & (a.kind[i] == b.kind[j])
     x, y = a.value[i], b.value[j]
-    equal = (x == y) | (np.isnan(x) & np.isnan(y))
+    equal = np.where(a.kind[i] == 0, np.isclose(x, y, rtol=ROUNDING, atol=0, equal_nan=True), x == y)
     if a.texts[: len(b.texts)] != b.texts[: len(a.texts)]:
         for k in np.flatnonzero(same & (a.kind[i] == 1)):
             equal[k] = a.answer(int(i[k])) == b.answer(int(j[k]))

@@ -53,7 +53,7 @@ def _modules() -> list[ModuleType]:
 
 
 def _functions(owner: type | ModuleType) -> dict[str, Any]:
-    kinds = (FunctionType, BuiltinFunctionType, ModuleType, staticmethod, classmethod, property, type)
+    kinds = (FunctionType, BuiltinFunctionType, ModuleType, staticmethod, classmethod, property, type, np.ufunc, type(np.mean))
     return {name: value for name, value in vars(owner).items() if isinstance(value, kinds)}
 
 

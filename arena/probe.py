@@ -19,7 +19,6 @@ import pandas as pd
 from freqtrade.data.converter import trim_dataframe
 from freqtrade.optimize.backtesting import HEADERS
 
-from arena import walls
 from arena.backtest import Run
 from arena.candles import milliseconds
 from arena.errors import StrategyError
@@ -117,7 +116,6 @@ class Walk:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
-            walls.die_with_parent()
             os.close(reader)
             self.child = writer
             for pair, table in tables.items():

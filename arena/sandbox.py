@@ -32,8 +32,8 @@ from arena.records import Claim, Strategy, Window
 from arena.settings import Settings
 from arena.worlds import Ticks
 
-STALE_S = 86_400
-"""Scratch folders of earlier runs that were killed are removed when they are older than this."""
+SCRATCH = "touchstone-worker-"
+"""Names of scratch folders begin so; the process that made them follows."""
 WATCH_S = 1.0
 """While a worker says nothing, its fork server is looked after this often."""
 
@@ -89,10 +89,13 @@ def _few_variables() -> Iterator[None]:
 
 
 def _sweep() -> None:
-    """Remove scratch folders that a killed run left behind."""
-    for folder in Path(tempfile.gettempdir()).glob("touchstone-worker-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > STALE_S:
+    """Remove scratch folders of runs that were killed: their names tell the process, and it is not there any more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            owner = int(folder.name.removeprefix(SCRATCH).split("-")[0])
+            try:
+                os.kill(owner, 0)
+            except ProcessLookupError:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -134,7 +137,7 @@ class Worker:
         self.seconds = self.limits.seconds if seconds is None else seconds
 
     def __enter__(self) -> "Worker":
-        self.scratch = Path(tempfile.mkdtemp(prefix="touchstone-worker-"))
+        self.scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
         self.process = None
         try:
             self._start()

@@ -28,6 +28,7 @@ def main(pipe: Connection, job: dict, limits: dict) -> None:
     os.setsid()  # one group to kill, whatever the strategy starts
     _close_descriptors(keep=pipe.fileno())
     walls.die_with_parent()  # the fork server, which ends with the trusted process
+    os.register_at_fork(after_in_child=walls.die_with_parent)  # a chain: whoever is forked in here ends with its parent
     scratch = tempfile.mkdtemp(prefix="touchstone-", dir=job["scratch"])
     printed = _redirect_output(Path(scratch, "printed.txt"))
     os.chdir(scratch)

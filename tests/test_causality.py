@@ -337,8 +337,8 @@ def test_a_walk_in_stages_decides_exactly_what_one_run_decides(arena):
 DICE = {
     "numpy's": 'dataframe["fast"] = np.random.default_rng().random(len(dataframe)) * 2 * dataframe["slow"]',
     "the old ones": 'dataframe["fast"] = np.random.random(len(dataframe)) * 2 * dataframe["slow"]',
-    "the clock": 'dataframe["fast"] = dataframe["slow"] + (dataframe.index + time.time_ns() // 1000) % 2 - 0.5',
-    "the process number": 'dataframe["fast"] = dataframe["slow"] + (dataframe.index + os.getpid() % 1009) % 3 - 1',
+    "the clock": 'dataframe["fast"] = dataframe["slow"] + np.sin(dataframe.index * (time.time_ns() % 100_003))',
+    "the process number": 'dataframe["fast"] = dataframe["slow"] + np.sin(dataframe.index * os.getpid())',
 }
 
 
@@ -546,6 +546,7 @@ EXPLAINED = {
     "a limit that fills here alone": ([(BTC, "custom_entry_price", 98.0), (BTC, "filled", 98.0)], [(BTC, "custom_entry_price", 98.0)]),
     "a lock after a stop": ([*STOP, ("*", "lock_pair", 1e9)], []),
     "a stake after another pair's stop": ([*STOP, *ENTRY], [(ETH, "custom_stake_amount", 90.0), *ENTRY[1:]]),
+    "the last digits of a number": ([(ETH, "custom_stake_amount", 100.0)], [(ETH, "custom_stake_amount", np.nextafter(100.0, 101.0))]),
     "an entry that finds no slot where the other pair is not stopped": ([*STOP, *ENTRY], []),
     "what another candle decides": ([*SIGNAL, (BTC, "custom_exit", "x", 1)], [*SIGNAL, (BTC, "custom_exit", "y", 1)]),
     "texts that are numbered otherwise": (
@@ -557,6 +558,7 @@ FOUND = {
     "an entry": (ENTRY, [], "custom_stake_amount is 100.0 with the future, not there without"),
     "an entry without": ([], ENTRY, "custom_stake_amount is 100.0 without the future, not there with it"),
     "an answer": ([(BTC, "custom_exit", "x")], [(BTC, "custom_exit", None)], "custom_exit is 'x' with the future, None without"),
+    "a number that is close": ([(ETH, "custom_stake_amount", 100.0)], [(ETH, "custom_stake_amount", 100.000001)], "custom_stake_amount is 100.0 with"),
     "a veto": ([ENTRY[0], (ETH, "confirm_trade_entry", False)], ENTRY, "confirm_trade_entry is False with the future, True without"),
     "a price of a signal's exit": (SIGNAL, [SIGNAL[0], (BTC, "exit price", 98.0)], "exit price is 99.0 with the future, 98.0 without"),
     "a signal's exit that is not confirmed there": (

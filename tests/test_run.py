@@ -189,30 +189,41 @@ def checked_out(tmp_path):
     return repo
 
 
-def processes_of(folder):
-    """Processes that work in the folder, or whose command line names it."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+def descendants(process):
+    with contextlib.suppress(psutil.Error):
+        return process.children(recursive=True)
+    return []
+
+
+def generation(process, oldest):
+    """How many parents lie between the process and the oldest."""
+    with contextlib.suppress(psutil.Error):
+        return [parent.pid for parent in process.parents()].index(oldest.pid)
+    return -1
+
+
+def alive(process):
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_out, number):
-    strategy(settings.load(checked_out / "config.json"), "Endless", indicators="while True: pass")
+    strategy(settings.load(checked_out / "config.json"), "Endless", indicators="import os\nos.fork()\nwhile True: pass")
     process = subprocess.Popen([sys.executable, "run.py"], cwd=checked_out, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = psutil.Process(process.pid)
     deadline = time.monotonic() + 120
-    while len(processes_of(checked_out)) < 4 and time.monotonic() < deadline:  # run.py, resource tracker, fork server, worker
+    while not any(generation(p, running) == 2 for p in descendants(running)) and time.monotonic() < deadline:
         time.sleep(0.2)
-    time.sleep(1)
+    started = descendants(running)
+    assert len(started) >= 4  # resource tracker, fork server, worker, what it forked
     process.send_signal(number)
     _, complaint = process.communicate(timeout=60)
     deadline = time.monotonic() + 20
-    while processes_of(checked_out) and time.monotonic() < deadline:
+    while any(map(alive, started)) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert processes_of(checked_out) == []
+    assert [p for p in started if alive(p)] == []
     if number != signal.SIGKILL:
         assert process.returncode == 130
         assert complaint.startswith("arena: interrupted")

@@ -287,15 +287,15 @@ def test_a_child_that_it_forked_ends_with_it_at_the_deadline(arena):
     assert until(lambda: not alive(made.process.pid))
 
 
-def test_folders_of_runs_that_were_killed_are_removed_when_they_are_old(arena, scratch):
-    old, young, other = (scratch / name for name in ("touchstone-worker-old", "touchstone-worker-young", "something"))
-    for folder in (old, young, other):
+def test_folders_of_runs_that_were_killed_are_removed_at_the_next_start(arena, scratch):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    killed, running, other = (scratch / name for name in (f"touchstone-worker-{gone.pid}-a", f"touchstone-worker-{os.getpid()}-b", "something"))
+    for folder in (killed, running, other):
         folder.mkdir()
         (folder / "note").write_text("x")
-    for folder in (old, other):
-        os.utime(folder, (time.time() - 2 * sandbox.STALE_S,) * 2)
     sandbox.warm_up()
-    assert sorted(scratch.iterdir()) == [other, young]
+    assert sorted(scratch.iterdir()) == sorted([other, running])
 
 
 # ---- limits ----

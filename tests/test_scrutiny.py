@@ -1,0 +1,181 @@
+"""Each depth of the check does what it says, and another name of the same market takes from a strategy what was no edge."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from arenas import cased, prepared, strategy
+
+from arena import evaluation, grid, metrics, sandbox, scrutiny
+from arena.errors import CausalityError
+from arena.records import Window
+
+BTC, ETH = "BTC/USDT", "ETH/USDT"
+HOUR, DAY = 3_600_000, 86_400_000
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory):
+    """Three months: a full check's cost goes with the square of the range."""
+    windows = {"spring": "20210301-20210415", "summer": "20210415-20210601"}
+    changes = {"windows": windows, "validation": "20210601-20210701", "holdout": None, "limits": {"seconds": 60}}
+    settings = prepared(tmp_path_factory.mktemp("arena"), arena=changes)
+    sandbox.warm_up()
+    return evaluation.open_arena(settings, record=False)
+
+
+def made(arena, **parts):
+    """The number of instants goes with the time of the populate functions; here it does not hang on the machine."""
+    case = cased(strategy(arena.settings, "Probe", **parts), arena)
+    return dataclasses.replace(case, claim=dataclasses.replace(case.claim, populate_s=0.05))
+
+
+def rng(seed=1):
+    return np.random.default_rng(seed)
+
+
+QUIET = "def custom_exit(self, pair, trade, **kwargs):\n    return None"
+TOMORROW = 'dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-1), dataframe["close"]'
+ONE_DAY = (
+    'ahead = dataframe["low"][::-1].rolling(12).min()[::-1].shift(-1)\n'
+    'day = dataframe["date"].dt.floor("1D") == "2021-04-20"\n'
+    'dataframe.loc[day & (ahead < dataframe["close"] * 0.998), "fast"] = 0'
+)
+"""Vetoes on one day: no trade shows where they are."""
+VETO = (
+    "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, **kwargs):\n"
+    "    return current_time not in self.kept[pair] or self.kept[pair][current_time] >= rate"
+)
+KEEP = 'self.__dict__.setdefault("kept", {})[metadata["pair"]] = dict(zip(dataframe["date"].dt.to_pydatetime(), dataframe["close"]))'
+
+
+@pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
+def test_an_honest_strategy_passes_both_depths(arena, callbacks):
+    case = made(arena, callbacks=callbacks)
+    assert scrutiny.decides_on_the_way(case) == bool(callbacks)
+    scrutiny.quick(case, 1.0, rng())
+    scrutiny.full(case, rng())
+
+
+@pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
+def test_a_quick_check_finds_what_looks_ahead_everywhere(arena, callbacks):
+    with pytest.raises(CausalityError, match=r"causality: (BTC|ETH)/USDT 2021.* is [01] with the future, [01] without"):
+        scrutiny.quick(made(arena, indicators=TOMORROW, callbacks=callbacks), 1.0, rng())
+
+
+def test_a_full_check_finds_a_single_day_that_a_quick_one_may_miss(arena):
+    case = made(arena, indicators=ONE_DAY)
+
+    def misses(seed):
+        try:
+            scrutiny.quick(case, 0.4, rng(seed))
+        except CausalityError:
+            return False
+        return True
+
+    assert any(misses(seed) for seed in range(6))
+    for seed in range(2):
+        with pytest.raises(CausalityError, match=r"causality: (BTC|ETH)/USDT 2021-04-20 \d\d:00 "):
+            scrutiny.full(case, rng(seed))
+
+
+def test_a_full_check_asks_callbacks_too(arena):
+    with pytest.raises(CausalityError, match=r"confirm_trade_entry is False with the future, True without"):
+        scrutiny.full(made(arena, indicators=KEEP, callbacks=VETO), rng())
+
+
+def test_a_callback_that_is_put_there_while_it_runs_decides_on_the_way(arena):
+    """The class has none; one was given to the instance."""
+    given = "def bot_start(self, **kwargs):\n    self.custom_exit = lambda **words: None"
+    assert scrutiny.decides_on_the_way(made(arena, callbacks=given))
+    assert not scrutiny.decides_on_the_way(made(arena, callbacks="def bot_start(self, **kwargs):\n    self.kept = lambda **words: None"))
+
+
+# ---- the same market under other names ----
+
+
+def sharpe(arena, case):
+    return metrics.measure(arena.market, case.book, arena.settings.search, last=True).sharpe
+
+
+def good_days(arena, pair):
+    """Days on which this pair rose most, as anybody can look them up."""
+    frame = grid.frame(arena.tables[pair])
+    days = frame.groupby(frame["date"].dt.floor("1D")).agg(open=("open", "first"), close=("close", "last"))
+    best = (days["close"] / days["open"]).sort_values().index[-15:]
+    return [f"{day:%Y-%m-%d}" for day in best if day >= pd.Timestamp("2021-03-01", tz="UTC")]
+
+
+@pytest.fixture(scope="module")
+def table_of_days(arena):
+    days = {pair: good_days(arena, pair) for pair in (BTC, ETH)}
+    code = (
+        f'days = {days!r}[metadata["pair"]]\n'
+        'known = (dataframe["date"] + pd.Timedelta(hours=1)).dt.strftime("%Y-%m-%d").isin(days)\n'
+        'dataframe["fast"], dataframe["slow"] = known.astype(float), 0.5'
+    )
+    return made(arena, indicators=f"import pandas as pd\n{code}")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_honest_strategy_keeps_its_sharpe_under_other_names(arena, seed):
+    trend = 'dataframe["fast"], dataframe["slow"] = ta.EMA(dataframe, timeperiod=24), ta.EMA(dataframe, timeperiod=96)'
+    case = made(arena, indicators=trend)
+    assert scrutiny.relabel(case, rng(seed)) == pytest.approx(sharpe(arena, case), abs=1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_table_of_days_loses_it(arena, table_of_days, seed):
+    own = sharpe(arena, table_of_days)
+    assert own > 5
+    assert scrutiny.relabel(table_of_days, rng(seed)) < 0.3 * own
+
+
+GONE = {
+    "no trade": 'dataframe["fast"] = dataframe["fast"].where(dataframe["date"] >= "2021-01-01", 0)\nself.startup_candle_count = 0',
+    "an error": 'assert dataframe["date"].iloc[0] > pd.Timestamp("2020-12-31", tz="UTC")',
+}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_what_is_left_of_a_strategy_that_does_not_trade_there_is_nothing(arena, name):
+    case = made(arena, indicators=f"import pandas as pd\n{GONE[name]}")
+    assert len(case.claim.orders.price) > 20
+    assert scrutiny.relabel(case, rng()) == 0.0
+
+
+def test_a_relabelled_run_begins_earlier_where_there_is_room(arena):
+    """Fifty-nine days of warm-up lie before the range; with as many candles at the start there is none."""
+    case = made(arena)
+    days = [scrutiny._other_start(case, rng(seed)) for seed in range(200)]
+    assert set(days) == set(range(-scrutiny.EARLY_DAYS, 0))
+    narrow = dataclasses.replace(case, claim=dataclasses.replace(case.claim, startup=56 * 24))
+    assert {scrutiny._other_start(narrow, rng(seed)) for seed in range(50)} == {-3, -2, -1}
+    full = dataclasses.replace(case, claim=dataclasses.replace(case.claim, startup=59 * 24))
+    assert scrutiny._other_start(full, rng()) == 1
+
+
+# ---- the candles after the range ----
+
+
+def test_after_the_range_come_validations_candles(arena):
+    beyond, window = arena.beyond()
+    assert window == Window("beyond", arena.settings.search.start, arena.settings.validation.end)
+    for pair in arena.settings.pairs:
+        assert beyond[pair][-1, 0] >= arena.settings.validation.end_ms - DAY
+        assert beyond[pair][:, 0].min() >= arena.settings.search.end_ms
+
+
+def test_where_there_are_none_the_first_weeks_come_again(arena):
+    settings = arena.settings
+    for sealed, told in ((None, settings), ({BTC: np.empty((0, 6))}, settings.model_copy(update={"validation": None}))):
+        beyond, window = scrutiny.continuing(told, arena.tables, sealed)
+        assert (window.start, window.end_ms) == (settings.search.start, settings.search.end_ms + 61 * DAY)
+        for pair, table in arena.tables.items():
+            more = beyond[pair][len(table) :]
+            np.testing.assert_array_equal(beyond[pair][: len(table)], table)
+            np.testing.assert_array_equal(more[:, 0], table[-1, 0] + HOUR * np.arange(1, len(more) + 1))
+            assert 59 * DAY <= more[-1, 0] - settings.search.end_ms <= 60 * DAY
+            moves, again = np.log(more[:, 4] / more[:, 1]), np.log(table[: len(more), 4] / table[: len(more), 1])
+            assert np.corrcoef(moves, again)[0, 1] > 0.99
