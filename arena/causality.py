@@ -172,7 +172,7 @@ def decided(case: Case, told: Decisions | None, until_ms: int | None) -> Finding
             ours, theirs = getattr(whole, column)[a : a + n], getattr(part, column)[b : b + n]
             if not np.array_equal(ours, theirs):
                 k = int(np.argmax(ours != theirs))
-                what = "has another value" if "tag" in column else f"is {int(ours[k])} with the future, {int(theirs[k])} without"
+                what = "is one with the future, another without" if "tag" in column else f"is {int(ours[k])} with the future, {int(theirs[k])} without"
                 if first is None or start + k * step < first[0]:
                     first = (start + k * step, Finding(f"{pair} {when(start + k * step)}", f"{title} {what}"))
     return first and first[1]
@@ -309,7 +309,8 @@ def _agree(case: Case, found: Finding | None, *, told: str | None = None) -> Non
     """Nothing, or the error that the finding is: dice when two plain runs differ too, foresight otherwise."""
     if found is None:
         return
-    again = repeated(case)
+    # dice that fall on two sides agree with themselves every second time: asked twice
+    again = repeated(case) or repeated(case)
     if again is not None:
         raise DeterminismError(f"determinism: two fresh runs with the same candles differ: {again}")
     raise CausalityError(told or f"causality: {found}")

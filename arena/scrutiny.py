@@ -15,7 +15,7 @@ from arena.sandbox import Task, backtest
 from arena.settings import Settings
 
 TAIL = 200
-"""Candles before a border that a full check compares; what lies further back another border has seen."""
+"""Candles before a border that a full check compares at least; what lies further back another border has seen."""
 QUICK_SHARE = 1.6
 """Time of a quick check in that of a backtest; an evaluation is two of them, one in the market as it is and one relabelled."""
 START_S = 0.25
@@ -70,10 +70,12 @@ def full(case: Case, rng: np.random.Generator) -> None:
     if decides_on_the_way(case):
         stages = instants.quick(ways, case.book, case.claim, instants.FULL_WALKS, case.settings.step_ms, rng)
         jobs.append(lambda: causality.walk(case, stages, rng, seconds=limit))
+    widest = max(np.diff(borders), default=0) // case.settings.step_ms
+    tail = max(TAIL, int(widest) + 1)  # no candle is left out
     parts = list(causality.split(borders, 2))
     for k, part in enumerate(parts):
         last = k + 1 == len(parts)
-        jobs.append(lambda part=part, last=last: causality.looks(case, [int(b) for b in part], tail=TAIL, after=last, seconds=limit))
+        jobs.append(lambda part=part, last=last: causality.looks(case, [int(b) for b in part], tail=tail, after=last, seconds=limit))
     turns = np.random.default_rng(rng.integers(2**63))
     jobs.append(lambda: _turned(case, ways, instants.TURNED["full"], turns))
     with ThreadPoolExecutor(max_workers=2) as pool:

@@ -49,7 +49,8 @@ class Witness:
         def close_order(order: Order, close_date: datetime, trade: LocalTrade) -> None:
             _close_order(order, close_date, trade)
             record.note(self.now_ms, trade.pair, "filled", order.ft_price)
-            kind, stop = why.get(order.order_id, (OTHER, None))
+            # an entry can fill before it is noted as placed
+            kind, stop = why.get(order.order_id, (ENTRY if order.ft_order_side == trade.entry_side else OTHER, None))
             fills["pair"].append(trade.pair)
             fills["filled_ms"].append(int(close_date.timestamp() * 1000))
             fills["buys"].append(order.ft_order_side == "buy")

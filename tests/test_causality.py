@@ -66,6 +66,12 @@ def refusal(check, *args, **named):
     return str(caught.value)
 
 
+def sampled(names, always):
+    """All of them, those that are not in `always` as slow."""
+    assert always <= set(names)
+    return [name if name in always else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 # ---- looks ----
 
 TOMORROW = 'dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-1), dataframe["close"]'
@@ -198,7 +204,9 @@ LAST = {
 QUIET = "def custom_exit(self, pair, trade, **kwargs):\n    return None"
 
 
-@pytest.mark.parametrize("name", LAST)
+@pytest.mark.parametrize(
+    "name", sampled(LAST, {"a price in an exception", "an end without a word", "no end", "prices that are changed", "a signal that was none"})
+)
 def test_of_the_last_stage_nothing_gets_out_but_that_it_differs(arena, name):
     case = made(arena, indicators=f"import pandas as pd\n{LEAK}{LAST[name]}")
     with pytest.raises(CausalityError) as caught:
@@ -207,7 +215,7 @@ def test_of_the_last_stage_nothing_gets_out_but_that_it_differs(arena, name):
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("name", ["a price in an exception", "an end without a word", "a parameter"])
+@pytest.mark.parametrize("name", ["a price in an exception", "a parameter"])
 def test_nor_does_it_out_of_a_walk(arena, name):
     case = made(arena, indicators=f"import pandas as pd\n{LEAK}{LAST[name]}", callbacks=QUIET)
     with pytest.raises(CausalityError) as caught:
@@ -342,7 +350,7 @@ DICE = {
 }
 
 
-@pytest.mark.parametrize("name", DICE)
+@pytest.mark.parametrize("name", sampled(DICE, {"the old ones"}))
 def test_dice_are_not_called_foresight(arena, name):
     case = made(arena, indicators=f"import os, time, numpy as np\n{DICE[name]}")
     with pytest.raises(DeterminismError) as caught:
@@ -380,7 +388,7 @@ SEEDED = {
 }
 
 
-@pytest.mark.parametrize("name", SEEDED)
+@pytest.mark.parametrize("name", sampled(SEEDED, {"numpy's", "a callback's"}))
 def test_dice_with_a_seed_of_their_own_are_fine(arena, name):
     indicators, callbacks = SEEDED[name]
     case = made(arena, indicators=f"import numpy as np\n{indicators}", callbacks=callbacks)
@@ -432,7 +440,10 @@ HONEST = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HONEST)
+OFTEN = {"a stake", "a stop", "a limit entry with an exit in the same candle", "locks of pairs", "a count of loops", "an exit price below the market"}
+
+
+@pytest.mark.parametrize("name", sampled(HONEST, OFTEN))
 def test_an_honest_strategy_with_callbacks_passes(arena, name):
     """At the candles where something happens: entries, and exits of every kind."""
     case = made(arena, callbacks=HONEST[name])
@@ -461,7 +472,7 @@ FILTERED = (
 )
 
 
-@pytest.mark.parametrize("hour", range(0, 24, 5))
+@pytest.mark.parametrize("hour", sampled(range(0, 24, 5), {0, 15}))
 def test_longer_timeframes_pass_wherever_in_the_day_the_candles_end(arena, hour):
     case = made(arena, extra=INFORMATIVE, indicators=FILTERED)
     times = ways(case).times
@@ -494,13 +505,17 @@ def ragged(tmp_path_factory):
     return evaluation.open_arena(settings, record=False)
 
 
-@pytest.mark.parametrize("name", ["", "averaging", "protections and a target", "orders that wait", "informative candles"])
+RAGGED = ("informative", "averaging", "protections and a target", "orders that wait", "informative candles")
+
+
+@pytest.mark.parametrize("name", sampled(RAGGED, {"informative", "averaging"}))
 def test_gaps_late_pairs_and_pairs_that_end_raise_no_alarm(ragged, name):
-    parts = {"callbacks": HONEST[name]} if name else {"extra": INFORMATIVE, "indicators": FILTERED}
+    plain = name == "informative"
+    parts = {"extra": INFORMATIVE, "indicators": FILTERED} if plain else {"callbacks": HONEST[name]}
     case = made(ragged, **parts)
     assert {ragged.settings.pairs[p] for p in case.claim.orders.pair} == set(ragged.settings.pairs)
     borders = instants.quick(ways(case), case.book, case.claim, 12, HOUR, rng())
-    walk(case, borders, rng()) if name else looks(case, borders)
+    looks(case, borders) if plain else walk(case, borders, rng())
     turned(case, borders[5], 1.0)
 
 

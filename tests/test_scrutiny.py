@@ -39,8 +39,8 @@ QUIET = "def custom_exit(self, pair, trade, **kwargs):\n    return None"
 TOMORROW = 'dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-1), dataframe["close"]'
 ONE_DAY = (
     'ahead = dataframe["low"][::-1].rolling(12).min()[::-1].shift(-1)\n'
-    'day = dataframe["date"].dt.floor("1D") == "2021-04-20"\n'
-    'dataframe.loc[day & (ahead < dataframe["close"] * 0.998), "fast"] = 0'
+    'day = dataframe["date"].dt.floor("1D") == "2021-05-15"\n'
+    'dataframe.loc[day & (ahead < dataframe["close"]), "fast"] = 0'
 )
 """Vetoes on one day: no trade shows where they are."""
 VETO = (
@@ -75,9 +75,8 @@ def test_a_full_check_finds_a_single_day_that_a_quick_one_may_miss(arena):
         return True
 
     assert any(misses(seed) for seed in range(6))
-    for seed in range(2):
-        with pytest.raises(CausalityError, match=r"causality: (BTC|ETH)/USDT 2021-04-20 \d\d:00 "):
-            scrutiny.full(case, rng(seed))
+    with pytest.raises(CausalityError, match=r"causality: (BTC|ETH)/USDT 2021-05-15 \d\d:00 "):
+        scrutiny.full(case, rng())
 
 
 def test_a_full_check_asks_callbacks_too(arena):
