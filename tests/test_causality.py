@@ -117,7 +117,7 @@ FORESIGHT = {
     "only in long frames": (f'if len(dataframe) > 4000:\n    {TOMORROW}', VALUES),
     "a tag": (
         'self.tags = np.where(dataframe["close"].shift(-1) > dataframe["close"], "up", "down")',
-        r"enter_tag has another value",
+        r"enter_tag is one with the future, another without",
     ),
     "the whole frame's mean": ('dataframe["slow"] = dataframe["close"].mean()', VALUES),
 }  # fmt: skip
