@@ -130,7 +130,7 @@ def populate_entry_trend(self, dataframe, metadata):
 """
 
 
-@pytest.mark.parametrize("name", FORESIGHT)
+@pytest.mark.parametrize("name", sampled(FORESIGHT, {"a veto", "a parameter", "the other pair", "only in long frames", "a tag"}))
 def test_foresight_of_the_populate_functions_is_found(arena, name):
     code, message = FORESIGHT[name]
     case = made(arena, indicators=f"import numpy as np\n{code}", callbacks=TAGS)
@@ -279,7 +279,7 @@ UNUSUAL = {
 }
 
 
-@pytest.mark.parametrize("callback", PEEKS)
+@pytest.mark.parametrize("callback", sampled(PEEKS, {"custom_exit", "confirm_trade_entry", "custom_stake_amount", "adjust_trade_position"}))
 def test_a_callback_that_looks_at_the_candle_in_a_frame_that_it_kept_is_found(arena, callback):
     case = made(arena, indicators=KEEP, callbacks=AHEAD + PEEKS[callback])
     said = refusal(walk, case, some(answers(case, callback, UNUSUAL.get(callback, lambda answer: True)), 8), rng())
