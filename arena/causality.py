@@ -211,7 +211,7 @@ def at_border(case: Case, base: Events, told: Events, border: int, other: Tables
             first[pair] = (a[k] if k < len(a) else None, b[k] if k < len(b) else None)
             names = _names(base, told, *first[pair])
             explained = names & {"exit asked", "filled"} or (names & INSIDE and not _decided_at_open(base, a[:k]))
-            if explained or _raised_to_low(case, base, told, first[pair], other):
+            if explained or _clamped(case, base, told, first[pair], other):
                 inside.add(pair)
     begun = int(np.searchsorted(base.time_ms, border))
     for pair, (i, j) in sorted(first.items(), key=lambda item: item[1][1] if item[1][0] is None else item[1][0] - begun):
@@ -231,14 +231,18 @@ def _decided_at_open(base: Events, before: list[int]) -> bool:
     return bool(asked) and ORDER_KINDS[int(base.value[asked[-1]])] in ("signal", "custom", "adjust")
 
 
-def _raised_to_low(case: Case, base: Events, told: Events, parted: tuple[int | None, int | None], other: Tables) -> bool:
-    """Whether this is the price of an exit that was asked for below the candle: FreqTrade raises it to the candle's low."""
-    if _names(base, told, *parted) != {"exit price"}:
+def _clamped(case: Case, base: Events, told: Events, parted: tuple[int | None, int | None], other: Tables) -> bool:
+    """
+    Whether this is the price of an exit that was asked for below the candle, which FreqTrade raises to its low, or of an entry
+    asked for above it, which it cuts to its high.
+    """
+    extreme = {frozenset({"exit price"}): 3, frozenset({"entry price"}): 2}.get(frozenset(_names(base, told, *parted)))
+    if extreme is None:
         return False
     for events, k, tables in ((base, parted[0], case.tables), (told, parted[1], other)):
         if k is not None and 0 <= events.pair[k] < len(case.settings.pairs):
             table = tables[case.settings.pairs[events.pair[k]]]
-            if events.value[k] in table[table[:, 0] == events.time_ms[k], 3]:
+            if events.value[k] in table[table[:, 0] == events.time_ms[k], extreme]:
                 return True
     return False
 

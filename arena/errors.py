@@ -84,6 +84,6 @@ class SampleError(ValueError):
 
 def when(ms: int) -> str:
     """An instant as messages name it: UTC, to the minute. Total: one that no calendar has is shown as it is."""
-    if not 0 <= ms < 253_370_764_800_000:  # the year 9999
+    if not -62_135_596_800_000 <= ms < 253_402_300_800_000:  # the years 1 to 9999
         return f"{ms} ms"
     return f"{datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d %H:%M}"

@@ -47,10 +47,11 @@ class Witness:
         record, fills, why = self.record, self.fills, self._why
 
         def close_order(order: Order, close_date: datetime, trade: LocalTrade) -> None:
+            if order.ft_order_side == trade.entry_side:
+                self._placed(trade, order, "entry", (ENTRY, None))  # one that fills at once is not noted yet
             _close_order(order, close_date, trade)
             record.note(self.now_ms, trade.pair, "filled", order.ft_price)
-            # an entry can fill before it is noted as placed
-            kind, stop = why.get(order.order_id, (ENTRY if order.ft_order_side == trade.entry_side else OTHER, None))
+            kind, stop = why.get(order.order_id, (OTHER, None))
             fills["pair"].append(trade.pair)
             fills["filled_ms"].append(int(close_date.timestamp() * 1000))
             fills["buys"].append(order.ft_order_side == "buy")
@@ -75,7 +76,7 @@ class Witness:
         def enter_trade(*args: Any, **kwargs: Any) -> Any:
             trade = enter(*args, **kwargs)
             if trade is not None:
-                self._placed(trade, "entry", (ENTRY, None))
+                self._placed(trade, trade.orders[-1], "entry", (ENTRY, None))
             return trade
 
         def exit_trade(trade: LocalTrade, *args: Any, **kwargs: Any) -> Any:
@@ -83,7 +84,7 @@ class Witness:
             why = (FORCED, None) if reason == ExitType.FORCE_EXIT.value else self._exit
             left = leave(trade, *args, **kwargs)
             if trade.orders and trade.orders[-1].ft_order_side == trade.exit_side:
-                self._placed(trade, "exit", why)
+                self._placed(trade, trade.orders[-1], "exit", why)
             return left
 
         def exit_for_signal(trade: LocalTrade, row: Any, exit_: Any, *args: Any, **kwargs: Any) -> Any:
@@ -101,8 +102,7 @@ class Witness:
         backtesting._enter_trade, backtesting._exit_trade = enter_trade, exit_trade
         backtesting._get_exit_for_signal, backtesting._check_trade_exit = exit_for_signal, check_exit
 
-    def _placed(self, trade: LocalTrade, side: str, why: tuple[int, float | None]) -> None:
-        order = trade.orders[-1]
+    def _placed(self, trade: LocalTrade, order: Order, side: str, why: tuple[int, float | None]) -> None:
         if order.order_id in self._why:
             return  # one that was there already: nothing new was placed
         self._why[order.order_id] = why

@@ -195,7 +195,7 @@ def test_a_number_without_decimals_is_a_float_too():
         ("orders.kind.0", -1),
         ("orders.kind.0", 9),
         ("decisions.events.n", -1),
-        ("decisions.events.n", 2_000_001),
+        ("decisions.events.n", 5_000_001),
         (f"decisions.signals.{A}.n", -1),
         (f"decisions.signals.{A}.n", -8),
         (f"decisions.signals.{A}.n", answers.MAX_CANDLES + 1),
