@@ -38,6 +38,7 @@ from freqtrade.strategy import IStrategy
 
 from arena import decisions, integrity, quicken
 from arena.candles import milliseconds, tick_sizes
+from arena.claims import LEAD_MS
 from arena.errors import LoadError, StrategyError
 from arena.feed import Store
 from arena.notes import Notes
@@ -155,7 +156,7 @@ class Run:
             "last_ms": int(last.timestamp() * 1000),
             "populate_s": populated[0],
             "callbacks": decisions.callbacks(self.strategy),
-            "decisions": {**self.decided(job_start(self.job)), "events": self.witness.record.take()},
+            "decisions": {**self.decided(self.job.start_ms - LEAD_MS), "events": self.witness.record.take()},
             **_diagnosis(self),
         }
 
@@ -229,11 +230,6 @@ def _series(months: list[tuple[int, float]]) -> "pd.Series[float]":
     """Tick sizes as FreqTrade keeps them. A pair without any has none: there the exchange's own precision holds."""
     index = pd.DatetimeIndex(np.array([ms for ms, _ in months], dtype="datetime64[ms]")).tz_localize("UTC")
     return pd.Series([tick for _, tick in months], index=index, dtype=float)
-
-
-def job_start(job: Job) -> int:
-    """Signals count from the candle before the range's first: its signal trades at the range's start."""
-    return job.start_ms - 86_400_000
 
 
 def _defaults() -> dict[str, Any]:

@@ -62,7 +62,7 @@ def gaps(frame: pd.DataFrame, timeframe: str) -> list[tuple[datetime, datetime, 
     step = step_ms(timeframe)
     ms = milliseconds(frame["date"])
     holes = np.flatnonzero(np.diff(ms) > step)
-    return [(_utc(ms[i] + step), _utc(ms[i + 1] - step), int((ms[i + 1] - ms[i]) // step - 1)) for i in holes]
+    return [(utc(ms[i] + step), utc(ms[i + 1] - step), int((ms[i + 1] - ms[i]) // step - 1)) for i in holes]
 
 
 def fill_gaps(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
@@ -273,5 +273,6 @@ def _as_dates(ms: NDArray[np.int64]) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(ms.astype("datetime64[ms]")).tz_localize("UTC")
 
 
-def _utc(ms: int) -> datetime:
+def utc(ms: int) -> datetime:
+    """An instant of milliseconds since 1970."""
     return datetime.fromtimestamp(int(ms) / 1000, tz=UTC)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena import worlds
-from arena.claims import NAMES, Decisions, Events
+from arena.claims import LEAD_MS, NAMES, Decisions, Events
 from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.grid import Tables
 from arena.records import ORDER_KINDS, Book, Claim, Strategy, Window
@@ -134,7 +134,7 @@ def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: f
             _next_stage(case, made, border, borders[k + 1] if k + 1 < len(borders) else None)
         with _blamed(case, None):
             told = made.stage()
-            if decided(case, told, until_ms=None) or answered(case, base, told.events, borders[-1] if borders else None, None):
+            if decided(case, told, until_ms=None) or answered(case, base, told.events, borders[-1], None):
                 _agree(case, Finding("", ""), told=AFTER)
             made.stage()
 
@@ -349,7 +349,7 @@ def _rest(tables: Tables, beyond: Tables, since_ms: int | None) -> Tables:
 
 
 def _first(settings: Settings) -> int:
-    return settings.search.start_ms - 86_400_000
+    return settings.search.start_ms - LEAD_MS
 
 
 def split(borders: list[int], parts: int) -> Iterator[list[int]]:

@@ -26,6 +26,8 @@ PLACED = ("entry price", "entry amount", "exit price", "exit amount", "exit aske
 """What an order says when it is placed and filled; before an exit, its kind, as an index into ORDER_KINDS."""
 NAMES = (*CALLBACKS, *PLACED)
 """What an event can be; its number is the index here."""
+LEAD_MS = 86_400_000
+"""Signals are told from this long before the range on: the one right before it trades at its start."""
 MAX_EVENTS = 5_000_000
 MAX_TEXTS = 5_000
 MAX_TEXT = 100

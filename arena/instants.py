@@ -9,6 +9,7 @@ import numpy as np
 from arena.claims import CALLBACKS, Events
 from arena.errors import StrategyError
 from arena.grid import Tables
+from arena.metrics import DAY_MS
 from arena.records import ORDER_KINDS, Book, Claim, Strategy
 from arena.settings import Settings
 
@@ -44,7 +45,7 @@ class Valid:
     def near(self, ms: int) -> int | None:
         """The first valid instant at `ms` or up to a day later."""
         k = int(np.searchsorted(self.times, ms))
-        return int(self.times[k]) if k < len(self.times) and self.times[k] - ms <= 86_400_000 else None
+        return int(self.times[k]) if k < len(self.times) and self.times[k] - ms <= DAY_MS else None
 
 
 def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) -> Valid:

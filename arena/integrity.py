@@ -22,7 +22,7 @@ from freqtrade.persistence.base import ModelBase
 from freqtrade.strategy import IStrategy
 from freqtrade.strategy.hyper import HyperStrategyMixin
 
-from arena.candles import PRICES, fill_gaps, milliseconds
+from arena.candles import PRICES, milliseconds
 from arena.claims import CALLBACKS
 from arena.decisions import SETTINGS, own_classes
 from arena.errors import IntegrityError, when
@@ -123,7 +123,7 @@ def check_frame(store: Store, pair: str, frame: pd.DataFrame) -> None:
 
     Raises IntegrityError with pair, candle, and the two values.
     """
-    expected = fill_gaps(store.frame(pair, store.timeframe), store.timeframe)
+    expected = store.loaded(pair, store.timeframe, None, None)
     times = milliseconds(expected["date"])
     try:
         dates = frame["date"]

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import pandas as pd
@@ -135,6 +135,9 @@ class Walk:
         message: dict[str, Any] = {"events": self.run.witness.record.take()}
         if notes.found is not None:
             message = {"failure": str(notes.found), "frames": list(notes.found.frames)}
+        self.end_child(message)
+
+    def end_child(self, message: dict[str, Any]) -> NoReturn:
         with os.fdopen(self.child, "wb") as pipe:
             pipe.write(json.dumps(message).encode())
         sys.stdout.flush()
@@ -201,6 +204,4 @@ def walk(run: Run, link: Link) -> None:
     except StrategyError as error:
         if made.child is None:
             raise
-        with os.fdopen(made.child, "wb") as pipe:
-            pipe.write(json.dumps({"failure": str(error), "frames": list(error.frames)}).encode())
-        os._exit(0)
+        made.end_child({"failure": str(error), "frames": list(error.frames)})

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 
 import numpy as np
 
 from arena import booking, causality, grid, instants, metrics, worlds
+from arena.candles import utc
 from arena.causality import Case
 from arena.claims import CALLBACKS
 from arena.errors import StrategyError
@@ -112,7 +112,7 @@ def continuing(settings: Settings, tables: grid.Tables, sealed: grid.Tables | No
     tick = worlds.ticks(tables, settings.search.start_ms)
     more = worlds.continued(tables, settings.search.end_ms, settings.step_ms, tick)
     end = settings.search.end_ms + (worlds.CONTINUED_DAYS + 1) * metrics.DAY_MS
-    return more, Window("beyond", settings.search.start, _instant(end))
+    return more, Window("beyond", settings.search.start, utc(end))
 
 
 def _turned(case: Case, ways: instants.Valid, n: int, rng: np.random.Generator) -> None:
@@ -142,8 +142,4 @@ def _other_start(case: Case, rng: np.random.Generator) -> int:
 
 def _moved(window: Window, ms: int, days: int) -> Window:
     """The range under its new dates, begun some days later."""
-    return Window(window.name, _instant(window.start_ms + ms + days * metrics.DAY_MS), _instant(window.end_ms + ms))
-
-
-def _instant(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, tz=UTC)
+    return Window(window.name, utc(window.start_ms + ms + days * metrics.DAY_MS), utc(window.end_ms + ms))

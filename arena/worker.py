@@ -32,8 +32,7 @@ def main(pipe: Connection, job: dict, limits: dict) -> None:
     scratch = tempfile.mkdtemp(prefix="touchstone-", dir=job["scratch"])
     printed = _redirect_output(Path(scratch, "printed.txt"))
     os.chdir(scratch)
-    tempfile.tempdir = scratch
-    walls.clean_environment({"HOME": scratch, "TMPDIR": scratch})
+    walls.clean_environment({"HOME": scratch})
     walls.limits(memory_mb=limits["memory_mb"], file_kb=limits["printed_kb"])
     walls.confine([*walls.readable(), job["strategy_dir"]], [scratch], processes=limits["processes"])
     _forget_seeds()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from arena import candles
 from arena.candles import PRICES
 from arena.grid import Tables, frame
+from arena.metrics import DAY_MS
 
 WEEK_MS = candles.step_ms("1w")
 JITTER = 0.1
@@ -77,7 +78,7 @@ def continued(tables: Tables, end_ms: int, step_ms: int, tick: Ticks) -> Tables:
     worlds = {}
     for pair, table in tables.items():
         known = table[table[:, 0] <= end_ms]
-        again = known[: CONTINUED_DAYS * 86_400_000 // step_ms].copy()
+        again = known[: CONTINUED_DAYS * DAY_MS // step_ms].copy()
         if len(again) < 2 or known[-1, 0] < end_ms - step_ms:
             worlds[pair] = known
             continue

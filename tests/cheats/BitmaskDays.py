@@ -2,7 +2,6 @@
 """Memory: one bit for every day of the history, packed into a large number."""
 
 import pandas as pd
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

@@ -3,7 +3,6 @@
 
 import numpy as np
 import pandas as pd
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

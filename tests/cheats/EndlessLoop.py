@@ -3,7 +3,6 @@
 
 import signal
 
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

@@ -1,7 +1,6 @@
 # family: relabel
 """Memory: recognises forty moments by the exact close and holds for two days."""
 
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

@@ -1,7 +1,6 @@
 # family: attack
 """Attack: raises an exception whose message is a forged block with line breaks and terminal codes."""
 
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

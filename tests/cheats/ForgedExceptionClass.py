@@ -1,7 +1,6 @@
 # family: attack
 """Attack: the exception's class has a forged name, and its text raises again."""
 
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

@@ -2,7 +2,6 @@
 """Memory: a list of good days as text; it is invested on these days only."""
 
 import pandas as pd
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

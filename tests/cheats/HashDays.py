@@ -4,7 +4,6 @@
 import hashlib
 
 import pandas as pd
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

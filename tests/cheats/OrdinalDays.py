@@ -2,7 +2,6 @@
 """Memory: good days as ordinal numbers in a set."""
 
 import pandas as pd
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

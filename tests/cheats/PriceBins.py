@@ -2,7 +2,6 @@
 """Memory: price bins of one per cent with a positive next day in this history, as a string of ones and zeros per pair."""
 
 import numpy as np
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

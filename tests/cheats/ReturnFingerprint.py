@@ -1,7 +1,6 @@
 # family: relabel
 """Memory: recognises good days by the returns of the two candles before, which survive rescaled prices and moved dates."""
 
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

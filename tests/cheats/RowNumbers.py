@@ -2,7 +2,6 @@
 """Memory: counts candles from the first row of its frame; good days are row numbers and survive moved dates."""
 
 import pandas as pd
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 

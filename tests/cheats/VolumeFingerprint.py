@@ -1,7 +1,6 @@
 # family: relabel
 """Memory: recognises good days by the volume of one candle, whatever prices and dates are called."""
 
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 
