@@ -93,7 +93,7 @@ class Claim:
     warmup_ms: int | None  # since when, for the pair that is ready first
     startup: int = 0  # candles that FreqTrade loads before the range
     last_ms: int = 0  # open time of the last candle of the loop
-    populate_s: float = 0.0  # seconds of the populate functions
+    populate_s: float = 0.0  # CPU seconds of the populate functions
     callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
     decisions: Decisions = field(default_factory=Decisions)
 
