@@ -12,9 +12,15 @@ FLOORS = [
     {"records"},
     {"settings", "console", "answers"},
     {"metrics", "booking", "gates", "candles"},
-    {"significance", "baseline", "report", "fills"},  # the last floor of pure functions alone
+    {"significance", "baseline", "report", "fills", "decimals", "ladder", "equity"},
+    {"trials", "replay_exit"},
+    {"replay_loop", "replay_limits"},
+    {"replay"},
+    {"replay_twin"},  # the last floor of pure functions alone
     {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
     {"feed", "worlds", "instants"},  # pure functions of grid's tables
+    {"course"},
+    {"stress"},
     {"store", "lean_ccxt", "quicken", "notes", "decisions"},
     {"witness", "integrity"},
     {"backtest"},
@@ -23,11 +29,13 @@ FLOORS = [
     {"sandbox"},
     {"causality"},
     {"scrutiny"},
+    {"opening"},
+    {"figures"},
     {"evaluation"},
     {"rounds"},
 ]
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
-PURE = {module for floor in FLOORS[:5] for module in floor} - {"settings", "console"} | {"feed", "worlds", "instants"}
+PURE = {module for floor in FLOORS[:9] for module in floor} - {"settings", "console"} | {"feed", "worlds", "instants", "course", "stress"}
 """They read no file, no clock and no network."""
 IN_THE_WORKER = {"backtest", "quicken", "lean_ccxt", "witness", "decisions", "integrity", "probe"}
 """They load FreqTrade when they are imported, and nothing else does."""
