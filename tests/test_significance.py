@@ -1,9 +1,25 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from arena.errors import SampleError
-from arena.metrics import sharpe
-from arena.significance import MIN_DAYS, sharpe_interval
+from arena.metrics import DAYS_A_YEAR, sharpe
+from arena.significance import (
+    MIN_DAYS,
+    Moments,
+    block_length,
+    daily_sharpes,
+    minimum_detectable_sharpe,
+    minimum_track_length,
+    moments,
+    probabilistic_sharpe,
+    probability,
+    sharpe_interval,
+    track_length,
+)
 
 RETURNS = np.random.default_rng(0).normal(0.001, 0.01, 500)
 
@@ -24,9 +40,17 @@ def interval(returns=RETURNS, seed=1, **options):
     ],
     ids=["too short", "empty", "two rows", "nan and inf", "constant", "zero"],
 )
-def test_unusable_returns_are_refused(returns, message):
+@pytest.mark.parametrize("figure", [interval, probabilistic_sharpe, minimum_track_length, moments])
+def test_unusable_returns_are_refused(figure, returns, message):
     with pytest.raises(SampleError, match=message):
-        interval(returns)
+        figure(returns)
+
+
+def test_the_libraries_of_the_bootstrap_load_when_they_are_asked_for():
+    says = "print('arch' in sys.modules)"
+    code = f"import sys, arena.significance as s; {says}; s.load_libraries(); {says}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_the_fewest_days_are_enough():
@@ -89,3 +113,128 @@ def test_ninety_five_per_cent_of_the_intervals_hold_the_truth():
         low, high = sharpe_interval(rng.normal(truth * 0.01, 0.01, 250), rng)
         held += low <= 1 <= high
     assert held / 120 == pytest.approx(0.95, abs=0.05)
+
+
+def test_a_block_is_a_day_at_least_and_of_several_series_the_mean():
+    rng = np.random.default_rng(5)
+    noise, walk = np.random.default_rng(0).normal(0.001, 0.01, 1100), np.cumsum(rng.normal(size=1100))
+    assert block_length(noise) == 1  # the estimate is 0.35
+    assert block_length(walk) > 10
+    assert block_length(np.column_stack([walk, noise])) == pytest.approx((block_length(walk) + 1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("skew", "kurtosis", "published"), [(0, 3, 0.982), (-2.448, 10.164, 0.913)], ids=["as if normal", "as they are"]
+)
+def test_probability_of_the_papers_hedge_fund(skew, kurtosis, published):
+    """Bailey and Lopez de Prado (2012), section 4: 24 months, mean 0.036, deviation 0.079, a Sharpe ratio of 1.59 a year."""
+    assert probability(Moments(24, 0.036 / 0.079, skew, kurtosis), 0.0) == pytest.approx(published, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("periods", "skew", "kurtosis", "years"),
+    [(250, 0, 3, 2.73), (52, 0, 3, 2.83), (12, 0, 3, 3.24), (12, -0.72, 5.78, 4.99)],
+    ids=["daily", "weekly", "monthly", "monthly with a left tail"],
+)
+def test_track_lengths_of_the_paper(periods, skew, kurtosis, years):
+    """Bailey and Lopez de Prado (2012), section 5: years until a Sharpe ratio of 2 is above 1 with a confidence of 95 %."""
+    root = np.sqrt(periods)
+    assert track_length(Moments(1, 2 / root, skew, kurtosis), 1 / root, 0.95) / periods == pytest.approx(years, abs=5e-3)
+
+
+def test_moments_are_those_of_the_sample_and_the_kurtosis_is_raw():
+    """Four fifths of the days at 0, one fifth at 1: by hand."""
+    of = moments(np.tile([0.0, 0.0, 0.0, 0.0, 1.0], 20))
+    assert of.days == 100
+    assert of.sharpe == pytest.approx(0.2 / (0.4 * np.sqrt(100 / 99)))
+    assert of.skew == pytest.approx((0.8 * -(0.2**3) + 0.2 * 0.8**3) / 0.4**3)
+    assert of.kurtosis == pytest.approx((0.8 * 0.2**4 + 0.2 * 0.8**4) / 0.4**4)
+    assert moments(np.random.default_rng(6).normal(size=50_000)).kurtosis == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [lambda rng: rng.normal(0, 0.01, 250), lambda rng: 0.01 * rng.standard_t(4, 250), lambda rng: rng.exponential(0.01, 250) - 0.01],
+    ids=["normal", "fat tails", "skewed"],
+)
+def test_without_skill_one_in_twenty_has_a_probability_above_95_per_cent(draw):
+    rng = np.random.default_rng(7)
+    assert np.mean([probabilistic_sharpe(draw(rng)) > 0.95 for _ in range(2000)]) == pytest.approx(0.05, abs=0.015)
+
+
+def test_sharpe_ratios_per_day_of_a_table_are_those_of_the_metrics():
+    rows = np.vstack([RETURNS, -2 * RETURNS, np.zeros(500), np.full(500, 0.001), np.append(RETURNS[1:], np.nan)])
+    expected = [moments(RETURNS).sharpe, -moments(RETURNS).sharpe, np.nan, np.nan, np.nan]
+    assert daily_sharpes(rows) == pytest.approx(expected, nan_ok=True)
+    assert daily_sharpes(rows)[0] * np.sqrt(DAYS_A_YEAR) == pytest.approx(sharpe(RETURNS))
+    assert np.isnan(daily_sharpes(rows[:, :1])).all()
+
+
+def test_the_probability_is_a_half_where_the_benchmark_is_the_estimate():
+    assert probabilistic_sharpe(RETURNS, moments(RETURNS).sharpe) == pytest.approx(0.5)
+
+
+def test_an_undefined_benchmark_gives_no_probability():
+    assert np.isnan(probabilistic_sharpe(RETURNS, np.nan))
+    assert np.isnan(minimum_track_length(RETURNS, np.nan))
+
+
+def test_moments_that_leave_no_variance_give_no_probability():
+    """Two values alone: the kurtosis is the squared skew plus one; at a Sharpe ratio of two over the skew nothing is left."""
+    assert np.isnan(probability(Moments(100, 1.0, 2.0, 5.0), 0.0))
+
+
+def test_left_tails_and_fat_ones_make_less_sure():
+    plain = probability(Moments(500, 0.1, 0, 3), 0.0)
+    assert probability(Moments(500, 0.1, -2, 6), 0.0) < probability(Moments(500, 0.1, -2, 5), 0.0) < plain
+    assert probability(Moments(500, 0.1, 2, 5), 0.0) > plain
+
+
+def test_every_parameter_of_the_probability_and_of_the_track_length_changes_them():
+    assert len({probabilistic_sharpe(RETURNS), probabilistic_sharpe(RETURNS[1:]), probabilistic_sharpe(RETURNS, 0.01)}) == 3
+    lengths = [minimum_track_length(RETURNS), minimum_track_length(RETURNS[1:])]
+    lengths += [minimum_track_length(RETURNS, 0.01), minimum_track_length(RETURNS, confidence=0.9)]
+    assert len(set(lengths)) == 4
+
+
+def test_after_the_minimum_track_length_the_probability_is_the_confidence():
+    of = moments(RETURNS)
+    days = minimum_track_length(RETURNS, 0.02, 0.9)
+    assert probability(of._replace(days=days), 0.02) == pytest.approx(0.9)
+
+
+def test_no_track_is_long_enough_to_show_what_is_not_there():
+    assert minimum_track_length(-RETURNS) == np.inf
+    assert minimum_track_length(RETURNS, moments(RETURNS).sharpe) == np.inf
+
+
+@pytest.mark.parametrize("confidence", [0.5, 1.0, np.nan])
+def test_a_confidence_must_be_one(confidence):
+    with pytest.raises(ValueError, match="confidence in"):
+        minimum_track_length(RETURNS, 0.0, confidence)
+
+
+def test_the_detectable_sharpe_ratio_is_found_with_its_power():
+    """Three years: 1.44. The probabilistic Sharpe ratio is the test."""
+    rng, looked_for = np.random.default_rng(8), minimum_detectable_sharpe(1095)
+    assert looked_for == pytest.approx(1.4383, abs=1e-4)
+    mean = looked_for / np.sqrt(DAYS_A_YEAR)
+    found = np.mean([probabilistic_sharpe(rng.normal(mean, 1, 1095)) > 0.95 for _ in range(2000)])
+    assert found == pytest.approx(0.8, abs=0.03)
+
+
+def test_more_days_find_less_and_more_certainty_needs_more():
+    base = minimum_detectable_sharpe(365)
+    assert minimum_detectable_sharpe(730) < base
+    assert minimum_detectable_sharpe(365, alpha=0.01) > base
+    assert minimum_detectable_sharpe(365, power=0.9) > base
+
+
+def test_a_detectable_sharpe_ratio_that_does_not_exist_is_refused():
+    with pytest.raises(SampleError, match="at least 30 days, got 29"):
+        minimum_detectable_sharpe(MIN_DAYS - 1)
+    with pytest.raises(SampleError, match="however high"):
+        minimum_detectable_sharpe(MIN_DAYS, alpha=1e-10, power=0.99999)
+    for alpha, power in [(0.0, 0.8), (0.8, 0.8), (0.05, 1.0), (np.nan, 0.8)]:
+        with pytest.raises(ValueError, match="0 < alpha < power < 1"):
+            minimum_detectable_sharpe(365, alpha=alpha, power=power)
