@@ -37,9 +37,9 @@ def main() -> int:
     with lock.shared(arena.root):
         lock.verify(arena)
         sandbox.warm_up()  # FreqTrade loads there, while here the libraries are imported and the candles read
-        from arena import evaluation, report, rounds
+        from arena import evaluation, opening, report, rounds
 
-        opened = evaluation.open_arena(arena, record=not options.demo, causality=options.causality)
+        opened = opening.open_arena(arena, record=not options.demo, causality=options.causality)
         results, rows = [], []
         for result in evaluation.evaluate_all(files, opened):
             results.append(result)
@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
         choices=("auto", "quick", "full"),
         default="auto",
         help="how much is checked: quick takes about as long again as the evaluation, full up to a minute; auto: full for what passes "
-        "every gate and would be the best so far (default: auto)",
+        "every gate but the evidence, before it asks the validation window (default: auto)",
     )
     return parser.parse_args()
 

@@ -71,6 +71,7 @@ class _Signals(_Closed):
     exit: Packed
     enter_tag: Packed
     exit_tag: Packed
+    plain: bool
 
 
 class _Events(_Closed):
@@ -81,7 +82,7 @@ class _Events(_Closed):
 
 class _Decisions(_Closed):
     signals: Annotated[dict[Name, _Signals], Few]
-    parameters: Annotated[dict[Name, Annotated[str, Field(max_length=400)]], Few]
+    parameters: Annotated[dict[Name, Annotated[str, Field(max_length=1000)]], Few]
     events: _Events | None = None
 
 
@@ -96,6 +97,7 @@ class _Claim(_Closed):
     warmup: Text
     startup: Annotated[int, Field(ge=0, le=MAX_CANDLES)]
     last_ms: Instant
+    stretch: Annotated[list[Instant], Field(min_length=2, max_length=2)] | None = None
     populate_s: Annotated[FiniteFloat, Field(ge=0)]
     callbacks: Annotated[list[Name], Field(max_length=100)]
     decisions: _Decisions
@@ -142,9 +144,10 @@ def claim(answer: bytes, pairs: tuple[str, ...]) -> Claim:
         kind=np.array(columns.kind, dtype=np.int8),
         stop_before=np.array([np.nan if stop is None else stop for stop in columns.stop_before], dtype=np.float64),
     )
-    plain = {name: getattr(said, name) for name in type(said).model_fields if name not in ("orders", "decisions", "callbacks")}
+    plain = {name: getattr(said, name) for name in type(said).model_fields if name not in ("orders", "decisions", "callbacks", "stretch")}
     callbacks = tuple(name for name in said.callbacks if name.isprintable())
-    return Claim(orders=orders, decisions=_decisions(said.decisions, pairs), callbacks=callbacks, **plain)
+    stretch = (said.stretch[0], said.stretch[1]) if said.stretch else None
+    return Claim(orders=orders, decisions=_decisions(said.decisions, pairs), callbacks=callbacks, stretch=stretch, **plain)
 
 
 def stage(answer: bytes, pairs: tuple[str, ...]) -> Decisions | None:

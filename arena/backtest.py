@@ -67,6 +67,7 @@ class Job:
     scratch: str = ""  # private and writable
     end_ms: int = 0  # a walk's last candle
     ticks: dict[str, list[tuple[int, float]]] | None = None  # by pair and month; None: derived from the candles
+    stretch: tuple[int, int] | None = None  # milliseconds between which FreqTrade's loop runs where signals say everything
 
 
 class Run:
@@ -133,15 +134,20 @@ class Run:
         bt = self.backtesting
         data, timerange = self.candles()
         started = time.process_time()  # how many instants a check has may not hang on what else the machine does
-        original, populated = bt._get_ohlcv_as_lists, []
+        original, loop, populated = bt._get_ohlcv_as_lists, bt.backtest, []
+        stretch = None if decisions.callbacks(self.strategy) else self.job.stretch
 
         def as_lists(processed: dict[str, pd.DataFrame]) -> dict[str, Any]:
             made = original(processed)
             populated.append(time.process_time() - started)
-            return made
+            return made if stretch is None else {pair: _between(rows, *stretch) for pair, rows in made.items()}
 
-        bt._get_ohlcv_as_lists = as_lists
-        self.guard.attached.add(id(as_lists))
+        def part(processed: dict[str, pd.DataFrame], start_date: datetime, end_date: datetime) -> Any:
+            dates = (start_date, end_date) if stretch is None else (datetime.fromtimestamp(ms / 1000, tz=start_date.tzinfo) for ms in stretch)
+            return loop(processed, *dates)
+
+        bt._get_ohlcv_as_lists, bt.backtest = as_lists, part
+        self.guard.attached |= {id(as_lists), id(part)}
         first, last = bt.backtest_one_strategy(self.strategy, data, timerange)
         self.check()
         content = bt.all_bt_content[self.strategy.get_strategy_name()]
@@ -154,6 +160,7 @@ class Run:
             "rejected": int(content["rejected_signals"]),
             "startup": int(bt.required_startup),
             "last_ms": int(last.timestamp() * 1000),
+            "stretch": stretch,
             "populate_s": populated[0],
             "callbacks": decisions.callbacks(self.strategy),
             "decisions": {**self.decided(self.job.start_ms - LEAD_MS), "events": self.witness.record.take()},
@@ -230,6 +237,11 @@ def _series(months: list[tuple[int, float]]) -> "pd.Series[float]":
     """Tick sizes as FreqTrade keeps them. A pair without any has none: there the exchange's own precision holds."""
     index = pd.DatetimeIndex(np.array([ms for ms, _ in months], dtype="datetime64[ms]")).tz_localize("UTC")
     return pd.Series([tick for _, tick in months], index=index, dtype=float)
+
+
+def _between(rows: list[Any], start_ms: int, end_ms: int) -> list[Any]:
+    """Rows of FreqTrade's loop of the candles after the one at `start_ms`, up to the one at `end_ms`."""
+    return [row for row in rows if start_ms < row[0].timestamp() * 1000 <= end_ms]
 
 
 def _defaults() -> dict[str, Any]:

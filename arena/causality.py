@@ -18,6 +18,7 @@ import numpy as np
 
 from arena import worlds
 from arena.claims import LEAD_MS, NAMES, Decisions, Events
+from arena.course import Described
 from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.grid import Tables
 from arena.records import ORDER_KINDS, Book, Claim, Strategy, Window
@@ -37,7 +38,9 @@ MONEY = frozenset({"custom_stake_amount", "entry amount", "adjust_trade_position
 ROUNDING = 1e-9
 """Numbers that are closer than this, relative, are the same: matrix products round a row by how many rows there are."""
 AFTER = "causality: what is decided inside the search range depends on candles after its end"
-"""All that is told of the last stage, failures and limits included: where and how would be a way to read the validation range."""
+"""All that is told of the last stage, failures included: where and how would be a way to read the validation range."""
+LIMITED = "a check of causality ended at a limit (arena.limits), or its worker ended early"
+"""The same for limits in the last stage, which a busy machine can bring to honest code."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Case:
     claim: Claim
     book: Book
     ticks: Ticks
+    described: Described | None = None  # where signals and parameters say everything
 
     def task(self, kind: str) -> Task:
         """Probes are told a range beyond the search: what they hold ends where their candles end."""
@@ -97,6 +101,18 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
             made.send({"task": "end"}, {})
             with _blamed(case, None):
                 made.stage()
+
+
+def populated(case: Case, tables: Tables, window: Window, ticks: Ticks) -> Decisions:
+    """Signals and parameters in another market, from a fresh worker that runs the populate functions alone. Raises StrategyError."""
+    with Worker(case.strategy, case.settings, Task("look", window, case.markets, ticks=ticks)) as made:
+        made.send({"task": "look", "since_ms": window.start_ms - LEAD_MS}, tables)
+        told = made.stage()
+        made.send({"task": "end"}, {})
+        made.stage()
+    if told is None:
+        raise StrategyError("ends before it has told its signals")
+    return told
 
 
 def turned(case: Case, at_ms: int, power: float) -> None:
@@ -301,10 +317,12 @@ class _blamed:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, StrategyError) or isinstance(error, (CausalityError, DeterminismError)):
             return
+        if isinstance(error, LimitError):
+            if self.border is None:
+                raise LimitError(LIMITED) from None
+            return
         if self.border is None:
             raise CausalityError(AFTER) from None
-        if isinstance(error, LimitError):
-            return
         text = f"causality: fails when its candles end before {when(self.border)}: {error}"
         raise CausalityError(text, error.frames) from None
 
@@ -322,7 +340,7 @@ def _agree(case: Case, found: Finding | None, *, told: str | None = None) -> Non
 
 def repeated(case: Case) -> Finding | None:
     """What differs in a second run with the very same candles."""
-    task = Task("backtest", case.settings.search, case.markets)
+    task = Task("backtest", case.settings.search, case.markets, stretch=case.claim.stretch)
     try:
         claim = backtest(case.strategy, case.settings, task, case.tables)
     except StrategyError as error:
@@ -331,8 +349,9 @@ def repeated(case: Case) -> Finding | None:
     found = decided(case, told, until_ms=None) or answered(case, base.events, told.events, None, None)
     if found:
         return Finding(found.where, found.what.replace("with the future", "in the first").replace("without", "in the second"))
-    if not (np.array_equal(case.claim.orders.price, claim.orders.price) and np.array_equal(case.claim.orders.filled_ms, claim.orders.filled_ms)):
-        return Finding("", "other orders")
+    ours, theirs = case.claim.orders, claim.orders
+    if case.described is None and not (np.array_equal(ours.price, theirs.price) and np.array_equal(ours.filled_ms, theirs.filled_ms)):
+        return Finding("", "other orders")  # those of a replay follow from what is equal
     return None
 
 

@@ -46,6 +46,7 @@ class Signals:
     exit: NDArray[np.bool_]
     enter_tag: NDArray[np.uint16]  # a hash of the tag; 0 without one
     exit_tag: NDArray[np.uint16]
+    plain: bool = True  # every signal is 0, 1 or missing: FreqTrade tells other numbers apart, some as true and not as 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +146,14 @@ def pack_signals(signals: Signals) -> dict:
         "exit": pack(np.packbits(signals.exit)),
         "enter_tag": pack(signals.enter_tag),
         "exit_tag": pack(signals.exit_tag),
+        "plain": signals.plain,
     }
 
 
-def unpack_signals(start_ms: int, n: int, enter: str, exit: str, enter_tag: str, exit_tag: str) -> Signals:
+def unpack_signals(start_ms: int, n: int, enter: str, exit: str, enter_tag: str, exit_tag: str, plain: bool) -> Signals:
     """Raises ValueError for what is not a packed pair."""
     bits = [np.unpackbits(unpack(text, "u1", (n + 7) // 8), count=n).astype(np.bool_) for text in (enter, exit)]
-    return Signals(start_ms, *bits, *(unpack(text, "<u2", n) for text in (enter_tag, exit_tag)))
+    return Signals(start_ms, *bits, *(unpack(text, "<u2", n) for text in (enter_tag, exit_tag)), plain)
 
 
 def unpack_events(n: int, columns: list[str], texts: list[str]) -> Events:

@@ -19,7 +19,7 @@ SETTINGS = (
     "unfilledtimeout", "protections", "can_short", "stake_currency", "stake_amount",
 )  # fmt: skip
 """What FreqTrade reads from a strategy besides signals and callbacks."""
-MAX_PARAMETER = 200
+MAX_PARAMETER = 1000
 MAX_PARAMETERS = 200
 
 
@@ -35,6 +35,7 @@ def signals(frame: pd.DataFrame, since_ms: int | None = None) -> dict[str, Any]:
             exit=_is_one(frame, "exit_long"),
             enter_tag=_hashes(frame, "enter_tag"),
             exit_tag=_hashes(frame, "exit_tag"),
+            plain=all(_is_plain(frame, column) for column in ("enter_long", "exit_long", "enter_short", "exit_short")),
         )
     )
 
@@ -70,6 +71,13 @@ def _is_one(frame: pd.DataFrame, column: str) -> NDArray[np.bool_]:
     return pd.to_numeric(frame[column]).to_numpy(dtype=float, na_value=0.0) == 1
 
 
+def _is_plain(frame: pd.DataFrame, column: str) -> bool:
+    if column not in frame:
+        return True
+    values = pd.to_numeric(frame[column]).to_numpy(dtype=float, na_value=0.0)
+    return bool(((values == 0) | (values == 1) | np.isnan(values)).all())
+
+
 def _hashes(frame: pd.DataFrame, column: str) -> NDArray[np.uint16]:
     if column not in frame or frame.empty:
         return np.zeros(len(frame), dtype=np.uint16)
@@ -84,6 +92,11 @@ def _hash(value: object) -> int:
 
 
 def _text(value: object) -> str:
+    """A literal of Python where it can be one: numbers of numpy print as numbers."""
     if isinstance(value, dict):
-        value = dict(sorted(value.items(), key=lambda item: str(item[0])))
-    return repr(value)[:MAX_PARAMETER]
+        value = {_plain(key): _plain(entry) for key, entry in sorted(value.items(), key=lambda item: str(item[0]))}
+    return repr(_plain(value))[:MAX_PARAMETER]
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value

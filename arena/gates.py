@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from arena.errors import CausalityError, DeterminismError, IntegrityError
-from arena.records import Checks, GateResult, Metrics, WindowResult
+from arena.records import Checks, Evidence, GateResult, Look, Metrics, Result, WindowResult
 from arena.settings import Gates
 
-NOT_JUDGED = ("luck",)
-"""What no gate of this contract looks at; the verdict says so."""
+EVIDENCE = ("dsr", "validation")
+"""Gates that say whether it is luck; all others say whether it was earned, and only what passes them is asked about luck."""
 LOW_SHARPE = 1.0
 """Below this Sharpe over the search range `relabel` does not apply: there is little to lose, and jitter alone moves it by a large share."""
 FEW_PAIRS = 3
@@ -39,6 +39,7 @@ def judge(
         _without_figure("integrity", True),
         _without_figure("causality", checks.causality != ""),
         _without_figure("determinism", True),
+        _where(checks.replay != "", _without_figure("replay", checks.replay == "agrees")),
         _where(not own.sharpe < LOW_SHARPE, _at_most("relabel", checks.relabel_loss, limits.max_relabel_loss)),
         _at_most("optimistic_fills", checks.optimistic_fills, limits.max_optimistic_fills),
         _at_most("hidden_loss", checks.hidden_loss, limits.max_hidden_loss),
@@ -50,6 +51,17 @@ def judge(
         _where(n_pairs >= FEW_PAIRS, _at_most("pair_share", checks.pair_share, limits.max_pair_share)),
         _at_most("drawdown", own.max_drawdown, limits.max_drawdown),
         _above("profit", own.profit, limits.min_profit),
+    )
+
+
+def evidence(found: Evidence, look: Look, limits: Gates) -> tuple[GateResult, ...]:
+    """
+    The gates of EVIDENCE: more than luck in the search range, and above zero in the validation window as far as that was told.
+    """
+    above = look.positive if look.positive is not None else look.improved and look.best > 0
+    return (
+        _at_least("dsr", found.dsr, limits.min_dsr),
+        _without_figure("validation", bool(look.asked and above)),
     )
 
 
@@ -79,13 +91,19 @@ def _above(gate: str, figure: float, limit: float) -> GateResult:
     return GateResult(gate, bool(figure > limit), float(figure), float(limit), ">")
 
 
-def verdict(gates: tuple[GateResult, ...]) -> str:
-    """PASSED or REJECTED in one line, with the first reasons and their figures."""
-    reasons = [_reason(gate) for gate in gates if gate.applies and not gate.passed]
+def verdict(result: Result) -> str:
+    """ACCEPTED or REJECTED in one line, with the first reasons and their figures."""
+    reasons = [_reason(gate, result) for gate in result.gates if gate.applies and not gate.passed]
     if reasons:
         return "REJECTED: " + ", ".join(reasons[:3])
-    return f"PASSED: all gates; not judged: {', '.join(NOT_JUDGED)}"
+    return f"ACCEPTED: all gates, dsr {result.evidence.dsr:.4g} over {result.evidence.trials} trials, validation above zero"
 
 
-def _reason(gate: GateResult) -> str:
+def _reason(gate: GateResult, result: Result) -> str:
+    if gate.gate == "dsr" and gate.figure != gate.figure:
+        return f"dsr is undefined: {result.evidence.why}"
+    if gate.gate == "replay":
+        return "replay differs from FreqTrade's loop"
+    if gate.gate == "validation":
+        return f"validation is not shown: {result.look.why or 'no new best'}"
     return f"{gate.gate} {gate.figure:.6g} is not {gate.relation} {gate.limit:g}" if gate.relation else f"{gate.gate} is not shown"

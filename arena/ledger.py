@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arena.errors import LedgerError
 
@@ -77,6 +78,7 @@ class Trial:
     strategy: str
     sha256: str
     result: str  # JSON of the Result
+    returns: NDArray[np.float64]  # (n_days,) of the search range; empty for one that failed
 
 
 class Ledger:
@@ -126,9 +128,9 @@ class Ledger:
         """Every trial under this contract, oldest first."""
         with self._connection() as db:
             rows = db.execute(
-                "SELECT commit_id, strategy, sha256, result FROM entries WHERE kind = 'trial' AND contract = ? ORDER BY number", (contract,)
+                "SELECT commit_id, strategy, sha256, result, returns FROM entries WHERE kind = 'trial' AND contract = ? ORDER BY number", (contract,)
             ).fetchall()
-        return [Trial(*row) for row in rows]
+        return [Trial(*row, np.frombuffer(returns, dtype="<f8")) for *row, returns in rows]
 
     def head(self) -> str:
         """Hash of the newest entry. Whoever noted it elsewhere can tell later whether newer or older rows are gone."""

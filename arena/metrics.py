@@ -178,6 +178,18 @@ def trade_figures(trades: Sequence[Trade]) -> dict[str, float | int]:
     }
 
 
+def closed_sharpe(profits: NDArray[np.float64], wallet: float, days: int) -> float:
+    """
+    FreqTrade's closed-trade figure, for comparison only: mean profit a day over the standard deviation of a trade, times
+    sqrt(365). `profits`: (n_trades,) money. As FreqTrade has it, 0 without trades and -100 when they do not vary.
+    """
+    shares = profits / wallet
+    if not len(shares):
+        return 0.0
+    deviation = float(np.std(shares))
+    return float(shares.sum() / max(days, 1) / deviation * np.sqrt(DAYS_A_YEAR)) if deviation else -100.0
+
+
 def top_share(trades: Sequence[Trade], n: int = 5) -> float:
     """Share of the n best trades in the gross profit of all winners, in (0, 1]; 1 with n winners or fewer, nan without one."""
     won = sorted((t.profit for t in trades if t.profit > 0), reverse=True)

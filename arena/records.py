@@ -92,7 +92,8 @@ class Claim:
     warmup: str  # the indicator that is defined last, where, and since when; empty when all are there from the start
     warmup_ms: int | None  # since when, for the pair that is ready first
     startup: int = 0  # candles that FreqTrade loads before the range
-    last_ms: int = 0  # open time of the last candle of the loop
+    last_ms: int = 0  # open time of the last candle of the range
+    stretch: tuple[int, int] | None = None  # milliseconds between which the loop ran, and the orders lie; None: the whole range
     populate_s: float = 0.0  # CPU seconds of the populate functions
     callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
     decisions: Decisions = field(default_factory=Decisions)
@@ -174,6 +175,47 @@ class Checks:
     pair_share: float = np.nan  # share of the best pair in the positive profits by pair
     relabel_sharpe: float = np.nan  # Sharpe over the search range in the relabelled market
     relabel_loss: float = np.nan  # share of the Sharpe that relabelling takes away, 0 or more
+    replay: str = ""  # "agrees" or "differs" from FreqTrade's loop, "" where a replay cannot represent the strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """Annualised Sharpe ratios over the search range under harder terms. nan: undefined, or the engine cannot say."""
+
+    fee_x2: float = np.nan
+    fee_x3: float = np.nan
+    late_1: float = np.nan  # entries and exits one candle later
+    without_top5: float = np.nan  # without the five best trades
+    worst_pair_out: float = np.nan  # the worst of the runs without one of the pairs
+    worst_start: float = np.nan  # the worst of the runs that begin later
+    slot_less: float = np.nan
+    slot_more: float = np.nan
+    timing_p: float = np.nan  # share of copies with its signals shifted in time that do as well, itself counted
+    missing: tuple[str, ...] = ()  # fields that this engine cannot say, and why
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """This trial against all trials under the contract."""
+
+    trials: int = 0  # distinct sources that were evaluated, failed ones included
+    effective: float = np.nan  # how many independent ones they amount to
+    luck_line: float = np.nan  # annualised Sharpe that the best of them would show without skill
+    dsr: float = np.nan  # deflated Sharpe: probability that this one's true Sharpe is above zero, given that it was chosen
+    pbo: float = np.nan  # probability that the best of the first half of the days is below the median in the other
+    why: str = ""  # why a figure is undefined
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the validation window has told of one strategy."""
+
+    asked: bool = False
+    improved: bool = False
+    best: float = np.nan  # annualised Sharpe, rounded to the ladder's step: the best so far, this look included
+    positive: bool | None = None  # the sign of its own Sharpe, where it was asked for
+    looks: int = 0  # answers given so far, this one included
+    why: str = ""  # why it was not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +240,7 @@ class Result:
     contract: str
     source: str  # where the candles come from
     sandbox: str
-    engine: str
+    engine: str  # what the figures come from: "replay=freqtrade" or "booking"
     seconds: float
     cached: bool = False
     error: str = ""  # why it failed; empty when it did not
@@ -212,6 +254,10 @@ class Result:
     closed_sharpe: float = np.nan
     rejected_entries: int = 0
     checks: Checks = field(default_factory=Checks)
+    stress: Stress = field(default_factory=Stress)
+    evidence: Evidence = field(default_factory=Evidence)
+    look: Look = field(default_factory=Look)
+    engine_note: str = ""  # why the figures are not a replay's
     literals: tuple[str, ...] = ()  # dates, times and large prices that the source names, printable
     windows: tuple[WindowResult, ...] = ()
     pairs: tuple[PairResult, ...] = ()

@@ -6,9 +6,10 @@ Fractions become per cent here and nowhere else; drawdowns get their minus sign 
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 
 from arena.gates import verdict
-from arena.records import Checks, GateResult, Metrics, Result
+from arena.records import Evidence, GateResult, Look, Metrics, Result, Stress
 
 HEAD_KEYS = ("strategy", "commit", "status", "contract", "source", "sandbox", "engine", "seconds", "cached")
 FIGURE_KEYS = (
@@ -17,7 +18,10 @@ FIGURE_KEYS = (
     "fees_pct", "rejected_entries", "optimistic_fills_pct", "hidden_loss_pct", "top5_share_pct", "pair_share_pct",
     "relabel_sharpe", "bah_sharpe", "bah_profit_pct", "bah_dd_pct",
 )  # fmt: skip
-KEYS = (*HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "literals", "gates", "verdict", "warning", "row")
+KEYS = (
+    *HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "stress", "timing_p", "evidence", "validation", "literals", "gates", "verdict", "warning",
+    "row",
+)  # fmt: skip
 ROUND_KEYS = ("active", "stable", "demands", "journal", "ledger", "seconds")
 
 WIDTH = 22
@@ -32,8 +36,9 @@ def block(result: Result, row: str) -> str:
         lines += _figures(result)
         lines += ["windows:", *(_window(w.window, w.own, w.hold) for w in result.windows)]
         lines += ["per_pair:", *(_pair(p) for p in result.pairs)]
+        lines += [*_stress(result.stress), _line("evidence", _evidence(result.evidence)), _line("validation", _validation(result.look))]
         lines += [_line("literals", printable(joined(result.literals)))]
-        lines += [_gates(result), _line("verdict", verdict(result.gates))]
+        lines += [_gates(result), _line("verdict", printable(verdict(result)))]
     else:
         lines += [f"  {printable(frame)}" for frame in result.frames]
         lines += [_gates(result)] if result.gates else []
@@ -60,7 +65,7 @@ def printable(text: str, width: int = MAX_LINE) -> str:
 def _head(result: Result) -> list[str]:
     status = "OK" if not result.error else f"FAIL: {printable(result.error)}"
     origin = (
-        f"{result.contract[:8]}   source: {printable(result.source)}   sandbox: {result.sandbox}   engine: {result.engine}   "
+        f"{result.contract[:8]}   source: {printable(result.source)}   sandbox: {result.sandbox}   engine: {_engine(result)}   "
         f"seconds: {result.seconds:.1f}   cached: {'yes' if result.cached else 'no'}"
     )
     return [
@@ -69,6 +74,10 @@ def _head(result: Result) -> list[str]:
         _line("status", status),
         _line("contract", origin),
     ]
+
+
+def _engine(result: Result) -> str:
+    return f"{result.engine} ({printable(result.engine_note, 120)})" if result.engine_note else result.engine
 
 
 def _figures(result: Result) -> list[str]:
@@ -126,17 +135,41 @@ def _pair(p) -> str:
     )
 
 
+def _stress(stress: Stress) -> list[str]:
+    named = [field.name for field in fields(stress) if field.name not in ("timing_p", "missing")]
+    values = " ".join(f"{name}={_number(getattr(stress, name), 2)}" for name in named if name not in stress.missing)
+    missing = f" missing={','.join(name for name in stress.missing)}" if stress.missing else ""
+    return [_line("stress", values + missing), _line("timing_p", _number(stress.timing_p))]
+
+
+def _evidence(found: Evidence) -> str:
+    why = f" ({found.why})" if found.why else ""
+    return (
+        f"trials={found.trials} effective={_number(found.effective, 1)} luck_line={_number(found.luck_line, 2)} "
+        f"dsr={_number(found.dsr)} pbo={_number(found.pbo, 2)}{why}"
+    )
+
+
+def _validation(look: Look) -> str:
+    if not look.asked:
+        return f"not asked: {look.why}"
+    sign = "" if look.positive is None else f", this one is {'above' if look.positive else 'not above'} zero"
+    return f"{'new best' if look.improved else 'no new best'} {_number(look.best, 2)}{sign} (look {look.looks})"
+
+
 def _gates(result: Result) -> str:
-    return _line("gates", " ".join(_gate(gate, result.checks) for gate in result.gates))
+    return _line("gates", " ".join(_gate(gate, result) for gate in result.gates))
 
 
-def _gate(gate: GateResult, checks: Checks) -> str:
+def _gate(gate: GateResult, result: Result) -> str:
     if not gate.applies:
         return f"{gate.gate}=n/a"
     word = "PASS" if gate.passed else "FAIL"
     if gate.relation:
         return f"{gate.gate}={word}({gate.figure:.4g}{gate.relation if gate.passed else _not(gate)}{gate.limit:g})"
-    return f"{gate.gate}={word}" + (f"({checks.causality})" if gate.gate == "causality" and gate.passed else "")
+    depth = result.checks.causality if gate.gate == "causality" and gate.passed else ""
+    depth = "not asked" if gate.gate == "validation" and not result.look.asked else depth
+    return f"{gate.gate}={word}" + (f"({depth})" if depth else "")
 
 
 def _not(gate: GateResult) -> str:

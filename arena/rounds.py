@@ -4,7 +4,8 @@ import json
 import math
 
 from arena import journal, report, strategies
-from arena.evaluation import Arena
+from arena.opening import Arena
+from arena.gates import EVIDENCE
 from arena.ledger import Trial
 from arena.records import Result
 
@@ -56,7 +57,8 @@ def _ledger(trials: list[Trial], n_trials: int) -> str:
     for trial in trials:
         result = json.loads(trial.result)
         value = result["own"]["sharpe"]
-        if result["gates"] and all(gate["passed"] for gate in result["gates"]) and not math.isnan(value):
+        earned = [gate["passed"] for gate in result["gates"] if gate["gate"] not in EVIDENCE]
+        if earned and all(earned) and not math.isnan(value):
             passed.append((value, trial.strategy, trial.commit))
     count = f"{n_trials} trials under this contract"
     if not passed:

@@ -108,6 +108,7 @@ class Task:
     markets: dict[str, Any]
     ticks: Ticks | None = None
     end_ms: int = 0  # of a walk: the last candle of the loop
+    stretch: tuple[int, int] | None = None  # milliseconds: between them FreqTrade's loop runs where signals say everything; None: everywhere
 
 
 def backtest(strategy: Strategy, settings: Settings, task: Task, tables: Tables) -> Claim:
@@ -165,6 +166,7 @@ class Worker:
             "scratch": str(self.scratch),
             "end_ms": task.end_ms,
             "ticks": task.ticks,
+            "stretch": task.stretch,
         }
         context = _context()
         self.pipe, theirs = context.Pipe(duplex=True)

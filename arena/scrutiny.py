@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from arena import booking, causality, grid, instants, metrics, worlds
+from arena import booking, causality, course, grid, instants, metrics, worlds
 from arena.candles import utc
 from arena.causality import Case
 from arena.claims import CALLBACKS
 from arena.errors import StrategyError
-from arena.records import Window
+from arena.records import Claim, Market, Orders, Window
 from arena.sandbox import Task, backtest
 from arena.settings import Settings
 
@@ -93,16 +93,46 @@ def relabel(case: Case, rng: np.random.Generator) -> float:
     counted = _moved(settings.search, world.shift_ms, 0)
     window = _moved(settings.search, world.shift_ms, _other_start(case, rng))
     try:
-        claim = backtest(case.strategy, settings, Task("backtest", window, case.markets, ticks=world.ticks), world.tables)
-        if not len(claim.orders.price):
-            return 0.0
-        market = grid.market(world.tables, settings, window)
-        book = booking.book(market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
-        booking.reconcile(book, claim)
+        found = _sharpe(case, world.tables, world.ticks, window, counted)
     except StrategyError:
         return 0.0
-    found = metrics.measure(market, book, counted, last=True).sharpe
     return 0.0 if np.isnan(found) else found
+
+
+def validation_sharpe(case: Case) -> float:
+    """Annualised Sharpe in the validation window: a slice of the run that goes on into it. Raises StrategyError. A secret."""
+    beyond, whole = case.beyond()
+    tables = {pair: np.concatenate([table, beyond[pair]]) if pair in beyond else table for pair, table in case.tables.items()}
+    ticks = worlds.ticks(tables, whole.start_ms - case.claim.startup * case.settings.step_ms)
+    assert case.settings.validation is not None
+    return _sharpe(case, tables, ticks, whole, case.settings.validation)
+
+
+def _sharpe(case: Case, tables: grid.Tables, ticks: worlds.Ticks, window: Window, counted: Window) -> float:
+    """In another market, of the account over `window` in `counted`; nan without a trade. Raises StrategyError."""
+    settings, market = case.settings, grid.market(tables, case.settings, window)
+    orders, claim = _replayed(case, tables, market, ticks, window), None
+    if orders is None:
+        claim = backtest(case.strategy, settings, Task("backtest", window, case.markets, ticks=ticks), tables)
+        orders = claim.orders
+    if not len(orders.price):
+        return float("nan")
+    book = booking.book(market, orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
+    if claim is not None:
+        booking.reconcile(book, claim)
+    return metrics.measure(market, book, counted, last=True).sharpe
+
+
+def _replayed(case: Case, tables: grid.Tables, market: Market, ticks: worlds.Ticks, window: Window) -> Orders | None:
+    """Orders of a replay; None where it does not represent the strategy in this market."""
+    if case.described is None:
+        return None
+    told = causality.populated(case, tables, window, ticks)
+    try:
+        made = course.described(case.strategy, case.settings, tables, market, case.markets, ticks, told)
+        return course.orders(course.replayed(made, case.settings, told), market)
+    except course.Outside:
+        return None
 
 
 def continuing(settings: Settings, tables: grid.Tables, sealed: grid.Tables | None) -> tuple[grid.Tables, Window]:
@@ -125,8 +155,16 @@ def decides_on_the_way(case: Case) -> bool:
     Whether anything but signals and parameters decides: a callback that the class defines, or one that answered although the
     class has none, because it was put there while it ran.
     """
-    events = case.claim.decisions.events
-    return bool(case.claim.callbacks) or events is None or bool((events.name < len(CALLBACKS)).any())
+    return bool(callbacks(case.claim))
+
+
+def callbacks(claim: Claim) -> tuple[str, ...]:
+    """What decides besides signals and parameters, by name; empty when nothing does."""
+    events = claim.decisions.events
+    if events is None:
+        return (*claim.callbacks, "callbacks that were not told")
+    answered = [name for i, name in enumerate(CALLBACKS) if (events.name == i).any()]
+    return tuple(dict.fromkeys((*claim.callbacks, *answered)))
 
 
 def _other_start(case: Case, rng: np.random.Generator) -> int:

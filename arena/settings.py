@@ -51,8 +51,10 @@ class Gates(_Closed):
     """Largest share of the five best trades in the gross profit of winners, as a fraction."""
     max_pair_share: float = Field(0.9, gt=0, le=1)
     """Largest share of the best pair in the profit of all pairs that made one, as a fraction; from three pairs on."""
-    max_relabel_loss: float = Field(0.4, ge=0, le=1)
+    max_relabel_loss: float = Field(0.3, ge=0, le=1)
     """Largest share of the Sharpe that rescaled prices and shifted dates may take away, as a fraction."""
+    min_dsr: float = Field(0.95, gt=0, lt=1)
+    """Smallest deflated Sharpe ratio, a probability: how sure it is that the best of all trials has any edge."""
 
 
 class Limits(_Closed):
@@ -83,6 +85,8 @@ class ArenaSection(_Closed):
     """Most strategy files at a time."""
     max_stable_rounds: int = Field(3, ge=1)
     """Rounds in a row that a strategy may stay untouched."""
+    ladder_step: float = Field(0.1, gt=0)
+    """Sharpe by which a validation must beat the best so far to become the new best, and to which that is rounded."""
     gates: Gates = Gates()
     limits: Limits = Limits()
 
@@ -153,6 +157,8 @@ class Settings(BaseModel):
     holdout: Window | None
     max_strategies: int
     max_stable_rounds: int
+    ladder_step: float
+    """Annualised Sharpe."""
     gates: Gates
     limits: Limits
 
@@ -232,6 +238,7 @@ def _settings(path: Path, sha256: str, raw: dict[str, Any], config: _Config) -> 
         holdout=holdout,
         max_strategies=section.max_strategies,
         max_stable_rounds=section.max_stable_rounds,
+        ladder_step=section.ladder_step,
         gates=section.gates,
         limits=section.limits,
     )

@@ -15,9 +15,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arena import booking, evaluation, metrics, sandbox, scrutiny, settings, strategies
+from arena import booking, figures, metrics, opening, sandbox, scrutiny, settings, strategies
 from arena.causality import Case
-from arena.evaluation import Arena
+from arena.opening import Arena
 from arena.records import Strategy
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     arena = settings.load()
     sandbox.warm_up()
-    opened = evaluation.open_arena(arena, record=False)
+    opened = opening.open_arena(arena, record=False)
     found = [strategies.examine(file, arena) for file in strategies.find(arena.root / strategies.FOLDER, None)]
     evaluated(found[0], opened)  # the fork server is there
     opened.beyond()
@@ -53,12 +53,13 @@ def evaluated(strategy: Strategy, opened: Arena) -> tuple[Case, float, float]:
     started = time.perf_counter()
     claim = sandbox.backtest(strategy, arena, sandbox.Task("backtest", arena.search, opened.markets), opened.tables)
     backtest = time.perf_counter() - started
+    engine = figures.engine_of(strategy, opened, claim)
     book = booking.book(market, claim.orders, wallet=arena.wallet, fee=arena.fee, slots=arena.max_open_trades)
     booking.reconcile(book, claim)
     for window in (arena.search, *arena.windows):
         metrics.measure(market, book, window, last=window in (arena.search, arena.windows[-1]))
     own = time.perf_counter() - started
-    return evaluation.case_of(strategy, opened, claim, book), own, backtest
+    return figures.case_of(strategy, opened, claim, book, engine.described), own, backtest
 
 
 def timed(check: Callable[[], object]) -> float:

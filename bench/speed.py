@@ -30,13 +30,13 @@ WINDOWS = {"y2021": "20210101-20220101", "y2022": "20220101-20230101", "y2023": 
 WARM = """
 import time
 from pathlib import Path
-from arena import evaluation, sandbox, settings
+from arena import evaluation, opening, sandbox, settings
 arena = settings.load()
 files = sorted(Path("user_data/strategies").glob("*.py"))
 sandbox.warm_up()
-list(evaluation.evaluate_all(files[:1], evaluation.open_arena(arena, record=False, causality="quick")))  # imports what there is to import
+list(evaluation.evaluate_all(files[:1], opening.open_arena(arena, record=False, causality="quick")))  # imports what there is to import
 started = time.perf_counter()
-opened = evaluation.open_arena(arena, record=False, causality="quick")
+opened = opening.open_arena(arena, record=False, causality="quick")
 errors = [result.error for result in evaluation.evaluate_all(files, opened) if result.error]
 print(time.perf_counter() - started if not errors else errors)
 """

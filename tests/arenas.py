@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 import rapidjson
 
-from arena import booking, evaluation, sandbox, settings, store, strategies
+from arena import booking, evaluation, figures, sandbox, settings, store, strategies
 from arena.causality import Case
-from arena.evaluation import Arena
+from arena.opening import Arena
 from arena.records import Result
 from arena.settings import Settings
 
@@ -68,7 +68,7 @@ def cased(file: Path, arena: Arena) -> Case:
     limits = {"wallet": arena.settings.wallet, "fee": arena.settings.fee, "slots": arena.settings.max_open_trades}
     book = booking.book(arena.market, claim.orders, **limits)
     booking.reconcile(book, claim)
-    return evaluation.case_of(told, arena, claim, book)
+    return figures.case_of(told, arena, claim, book)
 
 
 def checkout(folder: Path) -> Path:

@@ -53,6 +53,7 @@ CLAIM = {
     "warmup": "sma of BTC/USDT",
     "startup": 30,
     "last_ms": START_MS + 4 * HOUR,
+    "stretch": [START_MS, START_MS + 3 * HOUR],
     "populate_s": 0.25,
     "callbacks": ["custom_exit", "custom_stake_amount"],
     "decisions": {
@@ -103,9 +104,16 @@ def test_a_claim_arrives_field_by_field():
     assert np.isnan(orders.stop_before[:2]).all()
     types = {"pair": "int64", "filled_ms": "int64", "buys": "bool", "price": "float64", "amount": "float64", "kind": "int8"}
     assert {name: getattr(orders, name).dtype.name for name in types} == types
-    plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "decisions", "callbacks"}
+    plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "decisions", "callbacks", "stretch"}
     assert {name: getattr(made, name) for name in plain} == {name: CLAIM[name] for name in plain}
     assert made.callbacks == ("custom_exit", "custom_stake_amount")
+    assert made.stretch == (START_MS, START_MS + 3 * HOUR)
+    assert answers.claim(said({"stretch": None}), PAIRS).stretch is None
+
+
+@pytest.mark.parametrize("value", [[], [START_MS], [START_MS] * 3, 5, "all", [START_MS, 2**60]])
+def test_a_stretch_is_two_instants(value):
+    assert "stretch" in refused(said({"stretch": value}))
 
 
 def test_decisions_arrive_unpacked():
@@ -210,7 +218,7 @@ def test_a_number_without_decimals_is_a_float_too():
         ("callbacks", ["custom_exit"] * 101),
         ("decisions.events.texts", [""] * (MAX_TEXTS + 1)),
         ("decisions.events.texts.0", "x" * 101),
-        ("decisions.parameters.stoploss", "x" * 401),
+        ("decisions.parameters.stoploss", "x" * 1001),
     ],
 )
 def test_sizes_have_limits(path, value):

@@ -11,7 +11,7 @@ import pytest
 from arenas import ROOT, evaluated, prepared, strategy
 from builders import START_MS
 
-from arena import backtest, evaluation, sandbox, strategies
+from arena import backtest, evaluation, opening, sandbox, strategies
 from arena.feed import Store
 
 # after backtest, which prepares the process for them
@@ -115,7 +115,7 @@ def arena(tmp_path_factory):
     for name, parts in FEATURES.items():
         strategy(settings, name, **parts)
     sandbox.warm_up()
-    return evaluation.open_arena(settings, record=False, causality="quick")
+    return opening.open_arena(settings, record=False, causality="quick")
 
 
 @pytest.fixture(scope="module")

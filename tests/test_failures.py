@@ -10,14 +10,14 @@ import psutil
 import pytest
 from arenas import evaluated, prepared, strategy
 
-from arena import evaluation, sandbox
+from arena import opening, sandbox
 
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory):
     settings = prepared(tmp_path_factory.mktemp("arena"), arena={"limits": {"seconds": 60, "printed_kb": 64}})
     sandbox.warm_up()
-    return evaluation.open_arena(settings, record=False, causality="quick")
+    return opening.open_arena(settings, record=False, causality="quick")
 
 
 def outcome(arena, file):

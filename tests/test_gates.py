@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 
 from arena import errors
-from arena.gates import LOW_SHARPE, failed, judge, verdict
-from arena.records import Checks, GateResult, Metrics, WindowResult
+from arena.gates import EVIDENCE, LOW_SHARPE, evidence, failed, judge, verdict
+from arena.records import Checks, Evidence, GateResult, Look, Metrics, Result, WindowResult
 from arena.settings import Gates
 
-LIMITS = Gates(min_trades=30, min_trades_per_window=5, min_exposure=0.01, max_drawdown=0.5, min_profit=0.0)
+LIMITS = Gates(max_relabel_loss=0.4, min_trades=30, min_trades_per_window=5, min_exposure=0.01, max_drawdown=0.5, min_profit=0.0)
 GOOD = Metrics(sharpe=1.0, trades=30, exposure=0.01, avg_position=0.02, max_drawdown=0.5, profit=0.001)
-CHECKS = Checks("quick", optimistic_fills=0.3, hidden_loss=0.3, top_share=0.6, pair_share=0.9, relabel_sharpe=0.25, relabel_loss=0.4)
+CHECKS = Checks("quick", optimistic_fills=0.3, hidden_loss=0.3, top_share=0.6, pair_share=0.9, relabel_sharpe=0.25, relabel_loss=0.4, replay="agrees")
 """Every figure at its limit."""
 
 
@@ -82,7 +82,8 @@ def test_without_windows_their_gate_says_no():
 
 def test_a_strategy_of_which_nothing_is_known_passes_no_gate_but_those_that_made_a_result_of_it():
     gates = judge(Metrics(), (), Checks(), LIMITS, n_pairs=5)
-    assert [gate.gate for gate in gates if gate.passed] == ["integrity", "determinism"]
+    assert [gate.gate for gate in gates if gate.passed] == ["integrity", "determinism", "replay"]
+    assert not [gate.gate for gate in evidence(Evidence(), Look(), LIMITS) if gate.passed]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,41 @@ def test_every_limit_matters(key, value, gate):
 
 
 def test_no_limit_is_without_a_gate():
-    assert set(Gates.model_fields) == {key for key, *_ in test_every_limit_matters.pytestmark[0].args[1]}
+    assert set(Gates.model_fields) == {key for key, *_ in test_every_limit_matters.pytestmark[0].args[1]} | {"min_dsr"}
+
+
+def shown(found=Evidence(trials=9, dsr=0.95), look=Look(asked=True, improved=True, best=0.3), limits=LIMITS):
+    gates = evidence(found, look, limits)
+    assert tuple(gate.gate for gate in gates) == EVIDENCE
+    return [gate.gate for gate in gates if gate.passed]
+
+
+def test_evidence_is_a_deflated_sharpe_at_its_limit_and_a_validation_above_zero():
+    assert shown() == ["dsr", "validation"]
+    assert shown(Evidence(dsr=0.9499)) == ["validation"]
+    assert shown(Evidence(dsr=math.nan)) == ["validation"]
+    assert shown(limits=LIMITS.model_copy(update={"min_dsr": 0.96})) == ["validation"]
+
+
+@pytest.mark.parametrize(
+    ("look", "passes"),
+    [
+        (Look(asked=True, improved=True, best=0.1), True),
+        (Look(asked=True, improved=False, best=0.5), False),  # nobody asked for its sign
+        (Look(asked=True, improved=False, best=0.5, positive=True), True),
+        (Look(asked=True, improved=False, best=0.5, positive=False), False),
+        (Look(asked=False, improved=True, best=0.5, positive=True), False),
+    ],
+)
+def test_a_validation_passes_where_it_is_known_to_be_above_zero(look, passes):
+    assert ("validation" in shown(look=look)) is passes
+
+
+def test_a_replay_that_differs_fails_and_one_that_cannot_be_made_does_not_apply():
+    assert refused(checks=replace(CHECKS, replay="differs")) == ["replay"]
+    assert refused(checks=replace(CHECKS, replay="")) == []
+    gates = {gate.gate: gate for gate in judge(GOOD, windows(5), replace(CHECKS, replay=""), LIMITS, n_pairs=3)}
+    assert not gates["replay"].applies
 
 
 @pytest.mark.parametrize("loss", [0.9, math.nan])
@@ -132,13 +167,14 @@ def test_gates_that_do_not_apply_say_so_and_keep_their_figures():
 
 def test_gates_stand_in_one_order_with_figure_limit_and_relation():
     gates = judge(GOOD, windows(7, 5, 9), CHECKS, LIMITS, n_pairs=3)
-    assert [(gate.gate, gate.passed, gate.relation, gate.applies) for gate in gates[:3]] == [
+    assert [(gate.gate, gate.passed, gate.relation, gate.applies) for gate in gates[:4]] == [
         ("integrity", True, "", True),
         ("causality", True, "", True),
         ("determinism", True, "", True),
+        ("replay", True, "", True),
     ]
-    assert all(math.isnan(gate.figure) and math.isnan(gate.limit) for gate in gates[:3])
-    assert gates[3:] == (
+    assert all(math.isnan(gate.figure) and math.isnan(gate.limit) for gate in gates[:4])
+    assert gates[4:] == (
         GateResult("relabel", True, 0.4, 0.4, "<="),
         GateResult("optimistic_fills", True, 0.3, 0.3, "<="),
         GateResult("hidden_loss", True, 0.3, 0.3, "<="),
@@ -168,16 +204,24 @@ def test_other_failures_have_no_gates(kind):
     assert failed(kind) == ()
 
 
-def judged(own=GOOD, checks=CHECKS):
-    return verdict(judge(own, windows(5), checks, LIMITS, n_pairs=3))
+RESULT = Result(
+    "Trend", "", "", "", "", "", "", 0.0,
+    evidence=Evidence(trials=9, dsr=0.97), look=Look(asked=True, improved=True, best=0.3),
+)  # fmt: skip
 
 
-def test_a_passed_verdict_says_what_was_not_judged():
-    assert judged() == "PASSED: all gates; not judged: luck"
+def judged(own=GOOD, checks=CHECKS, result=RESULT):
+    earned = judge(own, windows(5), checks, LIMITS, n_pairs=3)
+    return verdict(replace(result, gates=(*earned, *evidence(result.evidence, result.look, LIMITS))))
+
+
+def test_what_passes_everything_is_accepted_with_the_evidence():
+    assert judged() == "ACCEPTED: all gates, dsr 0.97 over 9 trials, validation above zero"
 
 
 def test_a_gate_that_does_not_apply_is_no_reason():
-    assert verdict((GateResult("pair_share", False, math.nan, 0.9, "<=", applies=False),)) == "PASSED: all gates; not judged: luck"
+    gates = (GateResult("pair_share", False, math.nan, 0.9, "<=", applies=False),)
+    assert verdict(replace(RESULT, gates=gates)).startswith("ACCEPTED")
 
 
 def test_a_rejection_gives_its_reasons_with_figures():
@@ -187,6 +231,18 @@ def test_a_rejection_gives_its_reasons_with_figures():
 
 def test_a_rejection_by_a_gate_without_a_figure_names_it():
     assert judged(checks=replace(CHECKS, causality="")) == "REJECTED: causality is not shown"
+    assert judged(checks=replace(CHECKS, replay="differs")) == "REJECTED: replay differs from FreqTrade's loop"
+
+
+def test_a_rejection_for_want_of_evidence_says_why():
+    alone = replace(RESULT, evidence=Evidence(trials=1, why="one trial alone"))
+    assert judged(result=alone) == "REJECTED: dsr is undefined: one trial alone"
+    weak = replace(RESULT, evidence=Evidence(trials=9, dsr=0.31))
+    assert judged(result=weak) == "REJECTED: dsr 0.31 is not >= 0.95"
+    unasked = replace(RESULT, look=Look(why="a gate says no"))
+    assert judged(result=unasked) == "REJECTED: validation is not shown: a gate says no"
+    beaten = replace(RESULT, look=Look(asked=True, best=0.5))
+    assert judged(result=beaten) == "REJECTED: validation is not shown: no new best"
 
 
 def test_a_rejection_gives_three_reasons_at_most():

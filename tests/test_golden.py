@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from arenas import ROOT, evaluated, prepared, strategy
 
-from arena import evaluation, sandbox, strategies
+from arena import evaluation, opening, sandbox, strategies
 
 ONE = {"windows": {"all": "20230101-20251231"}, "warmup_from": "20220101", "validation": None, "holdout": None}
 FIVE = {"name": "binance", "pair_whitelist": ["BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT"]}
@@ -60,7 +60,7 @@ def arena_of(folder: Path, name: str, market_data: Path):
 def test_an_arena_of_any_shape_gives_freqtrades_own_figures(name, market_data, tmp_path):
     settings = arena_of(tmp_path / "arena", name, market_data)
     sandbox.warm_up()
-    opened = evaluation.open_arena(settings, record=False, causality="quick")
+    opened = opening.open_arena(settings, record=False, causality="quick")
     timerange = f"{settings.search.start:%Y%m%d}-{settings.search.end:%Y%m%d}"
     done = subprocess.run(
         [sys.executable, str(ROOT / "bench" / "plain.py"), timerange], cwd=settings.root, capture_output=True, text=True
@@ -81,7 +81,7 @@ def test_the_examples_on_real_candles_give_freqtrades_figures(market_data, tmp_p
     shipped = json.loads((ROOT / "config.json").read_text())
     settings = prepared(tmp_path / "arena", {"kind": "files", "path": str(market_data / "spot")}, **shipped)
     sandbox.warm_up()
-    opened = evaluation.open_arena(settings, record=False, causality="quick")
+    opened = opening.open_arena(settings, record=False, causality="quick")
     files = sorted((ROOT / "examples").glob("*.py"))
     results = {result.strategy: result for result in evaluation.evaluate_all(files, opened)}
     assert {name: result.error for name, result in results.items()} == dict.fromkeys(GOLDEN, "")

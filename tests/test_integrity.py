@@ -5,7 +5,7 @@ import re
 import pytest
 from arenas import prepared, strategy
 
-from arena import evaluation, sandbox, strategies
+from arena import opening, sandbox, strategies
 from arena.errors import IntegrityError
 
 
@@ -13,7 +13,7 @@ from arena.errors import IntegrityError
 def arena(tmp_path_factory):
     settings = prepared(tmp_path_factory.mktemp("arena"), arena={"limits": {"seconds": 60}})
     sandbox.warm_up()
-    return evaluation.open_arena(settings, record=False)
+    return opening.open_arena(settings, record=False)
 
 
 def ran(arena, change=lambda text: text, **parts):

@@ -6,7 +6,7 @@ import sys
 import pytest
 from arenas import ROOT, evaluated, prepared, strategy
 
-from arena import evaluation, sandbox
+from arena import opening, sandbox
 
 LEAN = """
 import sys
@@ -37,7 +37,7 @@ def test_an_arena_on_another_exchange_gives_the_same_figures(tmp_path):
         pairs = {"name": name, "pair_whitelist": ["BTC/USDT", "ETH/USDT"]}
         arena = prepared(tmp_path / name, exchange=pairs)
         sandbox.warm_up()
-        results.append(evaluated(strategy(arena), evaluation.open_arena(arena, record=False, causality="quick")))
+        results.append(evaluated(strategy(arena), opening.open_arena(arena, record=False, causality="quick")))
     assert [result.error for result in results] == ["", "", ""]
     assert results[0].own.trades > 20
     assert results[0].own == results[1].own == results[2].own

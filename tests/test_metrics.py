@@ -9,6 +9,7 @@ from arena.booking import book
 from arena.metrics import (
     between,
     calmar,
+    closed_sharpe,
     curve_figures,
     daily_equity,
     hidden_loss,
@@ -338,3 +339,19 @@ def test_what_never_closed_is_hidden_and_what_the_end_closed_too():
 
 def test_an_account_that_did_nothing_hides_nothing():
     assert hidden(market([100, 60, 60], [None] * 3, step_ms=DAY)) == 0.0
+
+
+def test_the_closed_figure_is_freqtrades():
+    from datetime import datetime
+
+    import pandas as pd
+    from freqtrade.data.metrics import calculate_sharpe
+
+    rng = np.random.default_rng(1)
+    for n in (1, 2, 40):
+        profits = rng.normal(3, 20, n)
+        first, last = datetime(2021, 1, 1), datetime(2021, 4, 11)
+        wanted = calculate_sharpe(pd.DataFrame({"profit_abs": profits}), first, last, 1000.0)
+        assert closed_sharpe(profits, 1000.0, 100) == pytest.approx(wanted, rel=1e-12)
+    assert closed_sharpe(np.array([]), 1000.0, 100) == 0.0
+    assert closed_sharpe(profits, 1000.0, 0) == closed_sharpe(profits, 1000.0, 1)

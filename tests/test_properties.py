@@ -10,7 +10,7 @@ from arenas import evaluated, prepared, strategy
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from arena import evaluation, sandbox
+from arena import opening, sandbox
 
 CONFIGS = st.fixed_dictionaries(
     {
@@ -98,7 +98,7 @@ def test_the_booked_profit_is_freqtrades_whatever_market_and_strategy(tmp_path_f
         "    if current_profit > 0.01 and trade.nr_of_successful_exits < 2:\n        return -trade.stake_amount / 3",
     )
     sandbox.warm_up()
-    result = evaluated(file, evaluation.open_arena(arena, record=False, causality="quick"))
+    result = evaluated(file, opening.open_arena(arena, record=False, causality="quick"))
     assert not result.error or result.error.startswith("no trades"), result.error
     if not result.error:
         booked = sum(window.own.profit_abs for window in result.windows)

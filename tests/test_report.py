@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from arena import journal
-from arena.records import Checks, GateResult, Metrics, PairResult, Result, WindowResult
+from arena.records import Checks, Evidence, GateResult, Look, Metrics, PairResult, Result, Stress, WindowResult
 from arena.report import FIGURE_KEYS, HEAD_KEYS, KEYS, MAX_LINE, ROUND_KEYS, block, joined, printable, round_block
 
 OWN = Metrics(
@@ -41,6 +41,9 @@ OK = Result(
     closed_sharpe=1.9,
     rejected_entries=3,
     checks=Checks("quick", 0.0125, 0.075, 0.34, 0.5, 1.1, 0.109),
+    stress=Stress(0.41, 0.2, 0.62, 0.2, 0.33, -0.1, 0.8, 0.9, 0.012),
+    evidence=Evidence(37, 19.24, 1.017, 0.31, 0.44),
+    look=Look(asked=True, improved=True, best=0.3, looks=5),
     literals=("3: '2021-05-19'", "7: 64000"),
     windows=(WindowResult("bull", OWN, HOLD), WindowResult("bear", replace(OWN, sharpe=math.nan, trades=0), HOLD)),
     pairs=(PairResult("BTC/USDT", 41, 0.481, 0.5, 1.5, -0.25), PairResult("ETH/USDT", 0, 0.0, math.nan, math.nan, 0.1)),
@@ -116,12 +119,52 @@ def test_a_block_in_full():
         "per_pair:\n"
         "  BTC/USDT: trades=41 profit_pct=48.10 wr=50.0 pf=1.50 bah_profit_pct=-25.00\n"
         "  ETH/USDT: trades=0 profit_pct=0.00 wr=nan pf=nan bah_profit_pct=10.00\n"
+        "stress:               fee_x2=0.41 fee_x3=0.20 late_1=0.62 without_top5=0.20 worst_pair_out=0.33 worst_start=-0.10 "
+        "slot_less=0.80 slot_more=0.90\n"
+        "timing_p:             0.0120\n"
+        "evidence:             trials=37 effective=19.2 luck_line=1.02 dsr=0.3100 pbo=0.44\n"
+        "validation:           new best 0.30 (look 5)\n"
         "literals:             3: '2021-05-19', 7: 64000\n"
         "gates:                trades=PASS(41>=30) drawdown=FAIL(0.183>0.1)\n"
         "verdict:              REJECTED: drawdown 0.183 is not <= 0.1\n"
         "warning:              positions never closed\n"
         "row:                  abc1234\tevolve\tTrend\t1.2346\t-18.3\n"
     )
+
+
+def test_stress_names_what_its_engine_cannot_say():
+    found = values(block(replace(OK, stress=Stress(fee_x2=0.4, missing=("slot_less", "slot_more", "worst_start", "timing_p"))), ROW))
+    line = "fee_x2=0.40 fee_x3=nan late_1=nan without_top5=nan worst_pair_out=nan missing=slot_less,slot_more,worst_start,timing_p"
+    assert found["stress"] == [line]
+    assert found["timing_p"] == ["nan"]
+
+
+@pytest.mark.parametrize(
+    ("look", "text"),
+    [
+        (Look(why="a gate says no"), "not asked: a gate says no"),
+        (Look(asked=True, best=0.3, looks=2), "no new best 0.30 (look 2)"),
+        (Look(asked=True, best=0.3, positive=True, looks=2), "no new best 0.30, this one is above zero (look 2)"),
+        (Look(asked=True, best=0.3, positive=False, looks=2), "no new best 0.30, this one is not above zero (look 2)"),
+    ],
+)
+def test_the_validation_window_says_little(look, text):
+    assert values(block(replace(OK, look=look), ROW))["validation"] == [text]
+
+
+def test_evidence_that_is_undefined_says_why():
+    found = values(block(replace(OK, evidence=Evidence(trials=1, effective=1.0, why="one trial alone")), ROW))
+    assert found["evidence"] == ["trials=1 effective=1.0 luck_line=nan dsr=nan pbo=nan (one trial alone)"]
+
+
+def test_an_engine_says_why_it_is_not_the_replay():
+    assert "engine: booking (custom_exit decides)   seconds" in block(replace(OK, engine_note="custom_exit decides"), ROW)
+
+
+def test_a_validation_that_was_not_asked_is_told_from_one_that_failed():
+    gates = (GateResult("validation", False, math.nan, math.nan, ""),)
+    assert values(block(replace(OK, gates=gates), ROW))["gates"] == ["validation=FAIL"]
+    assert values(block(replace(OK, gates=gates, look=Look(why="x")), ROW))["gates"] == ["validation=FAIL(not asked)"]
 
 
 def test_a_cached_answer_says_so():

@@ -89,9 +89,14 @@ def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(fir
     done, again = first[2], run(played.root)
     assert done.stdout.count("cached: no") == 2
     assert again.stdout.count("cached: yes") == 2
-    for key in ("sharpe", "sharpe_ci95", "total_profit_abs", "relabel_sharpe", "gates", "verdict"):
+    for key in ("sharpe", "sharpe_ci95", "total_profit_abs", "relabel_sharpe", "stress", "timing_p", "validation"):
         assert len(values(done.stdout, key)) == 2
         assert values(done.stdout, key) == values(again.stdout, key)
+    earned = [[re.sub(r"dsr=\S+", "", line) for line in values(text.stdout, "gates")] for text in (done, again)]
+    assert earned[0] == earned[1]
+    evidence = values(again.stdout, "evidence")  # of today: now each of the two knows the other's returns
+    assert all(line.startswith("trials=2 ") for line in evidence)
+    assert evidence[0].split()[:3] == evidence[1].split()[:3]
     kept = ledger.Ledger(played.root / ledger.LEDGER)
     assert kept.n_trials(lock.read(played.root).contract) == 2
     assert kept.check() == []
@@ -219,7 +224,7 @@ def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_o
     started = descendants(running)
     assert len(started) >= 4  # resource tracker, fork server, worker, what it forked
     process.send_signal(number)
-    _, complaint = process.communicate(timeout=60)
+    _, complaint = process.communicate(timeout=300)
     deadline = time.monotonic() + 20
     while any(map(alive, started)) and time.monotonic() < deadline:
         time.sleep(0.2)

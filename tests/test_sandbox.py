@@ -22,7 +22,7 @@ import psutil
 import pytest
 from arenas import ROOT, prepared, strategy
 
-from arena import evaluation, sandbox, seal, strategies, walls
+from arena import evaluation, opening, sandbox, seal, strategies, walls
 from arena.errors import ArenaError, LimitError, StrategyError
 from arena.ledger import LEDGER, Ledger
 
@@ -61,7 +61,7 @@ def arena(tmp_path_factory):
     os.set_inheritable(descriptor, True)
     os.environ[SECRET] = "hunter2"
     sandbox.warm_up()
-    yield evaluation.open_arena(settings, record=True)
+    yield opening.open_arena(settings, record=True)
     del os.environ[SECRET]
     os.close(descriptor)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from arenas import cased, prepared, strategy
 
-from arena import evaluation, grid, metrics, sandbox, scrutiny
+from arena import grid, metrics, opening, sandbox, scrutiny
 from arena.errors import CausalityError
 from arena.records import Window
 
@@ -22,7 +22,7 @@ def arena(tmp_path_factory):
     changes = {"windows": windows, "validation": "20210601-20210701", "holdout": None, "limits": {"seconds": 60}}
     settings = prepared(tmp_path_factory.mktemp("arena"), arena=changes)
     sandbox.warm_up()
-    return evaluation.open_arena(settings, record=False)
+    return opening.open_arena(settings, record=False)
 
 
 def made(arena, **parts):

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from arenas import cased, prepared, strategy
 
-from arena import decisions, evaluation, notes, sandbox
+from arena import decisions, notes, opening, sandbox
 from arena.claims import NAMES, unpack_signals
 from arena.errors import StrategyError, when
 from arena.records import ORDER_KINDS
@@ -28,7 +28,7 @@ BTC, ETH = "BTC/USDT", "ETH/USDT"
 def arena(tmp_path_factory):
     settings = prepared(tmp_path_factory.mktemp("arena"), arena={"limits": {"seconds": 60}})
     sandbox.warm_up()
-    return evaluation.open_arena(settings, record=False)
+    return opening.open_arena(settings, record=False)
 
 
 @pytest.fixture(scope="module")

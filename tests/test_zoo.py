@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from arenas import ROOT, prepared
 
-from arena import evaluation, sandbox, strategies
+from arena import evaluation, opening, sandbox, strategies
 
 CHEATS = {file.stem: file for file in sorted((ROOT / "tests" / "cheats").glob("*.py"))}
 HONEST = {file.stem: file for file in sorted((ROOT / "tests" / "honest").glob("*.py"))}
@@ -78,7 +78,7 @@ def arena(tmp_path_factory, market_data):
         },
     )
     sandbox.warm_up()
-    return evaluation.open_arena(settings, record=False, causality="quick")
+    return opening.open_arena(settings, record=False, causality="quick")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,264 @@
+"""
+All that is found out about one strategy: account, checks, stress, evidence, validation, gates.
+
+The account comes from a replay of its signals where they fully describe it, checked against FreqTrade's loop in the
+worker; from booking the worker's orders otherwise.
+"""
+
+import math
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena import booking, causality, course, fills, gates, ladder, metrics, sandbox, scrutiny, significance, stress, trials, worlds
+from arena.causality import Case
+from arena.course import Described, Outside
+from arena.errors import SampleError, StrategyError
+from arena.opening import Arena
+from arena.records import Book, Checks, Claim, Evidence, Look, Market, Metrics, Orders, PairResult, Result, Strategy, WindowResult
+from arena.replay import Replayed
+from arena.settings import Settings
+
+REPLAY, BOOKING = "replay=freqtrade", "booking"
+STRETCH, STRETCH_DAYS = 0.1, 60
+"""Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before validation."""
+LATE_SIGNAL_DAYS = 30
+"""A first signal later than this after the first window's start, with an indicator undefined until then, is a warning."""
+
+
+class Engine(NamedTuple):
+    """What the account comes from."""
+
+    orders: Orders
+    name: str  # REPLAY or BOOKING
+    note: str  # why it is not a replay
+    replay: str  # as in Checks
+    described: Described | None = None  # to replay again under other terms
+    trades: Replayed | None = None
+
+
+def of(strategy: Strategy, arena: Arena) -> dict[str, Any]:
+    """Fields of the Result. Raises StrategyError."""
+    settings, market = arena.settings, arena.market
+    started = time.perf_counter()
+    claim, engine = claimed(strategy, arena)
+    seconds = time.perf_counter() - started
+    if not len(claim.orders.price):
+        raise StrategyError(_no_trades(claim, settings))
+    book = booking.book(market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
+    if engine.described is None:
+        booking.reconcile(book, claim)
+    case = case_of(strategy, arena, claim, book, engine.described)
+    own = metrics.measure(market, book, settings.search, last=True)
+    windows = tuple(
+        WindowResult(window.name, metrics.measure(market, book, window, last=window is settings.windows[-1]), hold)
+        for window, hold in zip(settings.windows, arena.window_hold, strict=True)
+    )
+    days = metrics.daily_equity(market.open_ms, book.equity_open)
+    returns = days[1:] / days[:-1] - 1
+    found = {
+        "engine": engine.name,
+        "engine_note": engine.note,
+        "own": own,
+        "hold": arena.hold,
+        **_interval(returns, strategy),
+        "robust_sharpe": float(np.min([w.own.sharpe for w in windows])),
+        "closed_sharpe": claim.closed_sharpe,
+        "rejected_entries": claim.rejected,
+        "windows": windows,
+        "pairs": _pairs(strategy, arena, book),
+        "stress": stress.of(market, settings, claim.orders, engine.described, np.random.default_rng(int(strategy.sha256[16:32], 16))),
+        "warnings": _warnings(claim, book, settings, engine),
+        "daily_returns": tuple(map(float, returns)),
+    }
+    return found | _judged(case, arena, own, windows, engine, seconds, returns)
+
+
+def case_of(strategy: Strategy, arena: Arena, claim: Claim, book: Book, described: Described | None = None) -> Case:
+    """What the checks of causality ask about."""
+    settings = arena.settings
+    ticks = worlds.ticks(arena.tables, settings.search.start_ms - claim.startup * settings.step_ms)
+    return Case(strategy, settings, arena.tables, arena.beyond, arena.markets, claim, book, ticks, described)
+
+
+def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
+    """
+    What a worker tells, with the orders that are booked. Where signals say everything, FreqTrade's loop runs over a stretch that
+    nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over everything.
+    """
+    task = sandbox.Task("backtest", arena.settings.search, arena.markets, stretch=_stretch(arena.market))
+    claim = sandbox.backtest(strategy, arena.settings, task, arena.tables)
+    engine = engine_of(strategy, arena, claim)
+    if engine.described is None and claim.stretch is not None:
+        claim = sandbox.backtest(strategy, arena.settings, replace(task, stretch=None), arena.tables)
+        engine = engine_of(strategy, arena, claim) if engine.replay != "differs" else engine._replace(orders=claim.orders)
+    if engine.trades is not None and engine.described is not None:
+        first, last = (int(arena.market.open_ms[k]) for k in course.span(engine.described.course))
+        closed = metrics.closed_sharpe(engine.trades.profit, arena.settings.wallet, (last - first) // metrics.DAY_MS)
+        claim = replace(claim, rejected=engine.trades.rejected, closed_sharpe=closed)
+    return replace(claim, orders=engine.orders), engine
+
+
+def _stretch(market: Market) -> tuple[int, int]:
+    """Open times of the candle before the first that is simulated, and of the last."""
+    n = len(market.open_ms)
+    length = min(max(int(STRETCH * n), STRETCH_DAYS * metrics.DAY_MS // market.step_ms), n - 1)
+    first = secrets.randbelow(n - length)
+    return int(market.open_ms[first]), int(market.open_ms[first + length])
+
+
+def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
+    """The replay's orders where it represents the strategy and agrees with FreqTrade's loop, else the worker's."""
+    settings, market = arena.settings, arena.market
+    if deciding := scrutiny.callbacks(claim):
+        return Engine(claim.orders, BOOKING, f"decided on the way by {', '.join(deciding)}", "")
+    ticks = worlds.ticks(arena.tables, settings.search.start_ms - claim.startup * settings.step_ms)
+    try:
+        made = course.described(strategy, settings, arena.tables, market, arena.markets, ticks, claim.decisions)
+        trades = seen = course.replayed(made, settings, claim.decisions)
+        if claim.stretch is not None:
+            seen = course.replayed(course.part(made, market, *claim.stretch), settings, claim.decisions)
+    except Outside as reason:
+        return Engine(claim.orders, BOOKING, str(reason), "")
+    if unlike := course.difference(course.orders(seen, market), claim.orders, market):
+        return Engine(claim.orders, BOOKING, unlike, "differs")
+    return Engine(course.orders(trades, market), REPLAY, "", "agrees", made, trades)
+
+
+def _interval(returns: NDArray[np.float64], strategy: Strategy) -> dict[str, float]:
+    try:
+        low, high = significance.sharpe_interval(returns, np.random.default_rng(int(strategy.sha256[:16], 16)))
+    except SampleError:  # too few days to tell: nan
+        low = high = math.nan
+    return {"sharpe_low": low, "sharpe_high": high}
+
+
+def _judged(
+    case: Case, arena: Arena, own: Metrics, windows: tuple[WindowResult, ...], engine: Engine, seconds: float, returns: NDArray[np.float64]
+) -> dict[str, Any]:
+    """
+    Everything that is asked beyond the account, and the gates. Raises CausalityError or DeterminismError.
+
+    Its random numbers are nobody's to know: instants that could be foreseen could be dodged.
+    """
+    settings, market, book = arena.settings, arena.market, case.book
+    dice = [np.random.default_rng(secrets.randbits(128)) for _ in range(3)]
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        renamed = beside.submit(scrutiny.relabel, case, dice[0])
+        if arena.causality == "full":
+            scrutiny.full(case, dice[1])
+        else:
+            scrutiny.quick(case, seconds, dice[1])
+        relabelled = renamed.result()
+    checks = Checks(
+        causality="full" if arena.causality == "full" else "quick",
+        optimistic_fills=fills.optimistic_fills(market, case.claim.orders, book, fee=settings.fee),
+        hidden_loss=metrics.hidden_loss(market, book),
+        top_share=metrics.top_share(book.trades),
+        pair_share=metrics.pair_share(book.trades),
+        relabel_sharpe=relabelled,
+        relabel_loss=max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan,
+        replay=engine.replay,
+    )
+    evidence = against_all(arena, case.strategy.sha256, returns)
+    earned = gates.judge(own, windows, checks, settings.gates, n_pairs=len(case.strategy.pairs))
+    convincing = bool(evidence.dsr >= settings.gates.min_dsr)
+    if not all(gate.passed for gate in earned):
+        look = Look(why="a gate says no")
+    elif arena.causality == "quick":
+        look = Look(why="only what passed the full check of causality is asked")
+    else:
+        if checks.causality != "full":
+            scrutiny.full(case, dice[2])
+        same = not checks.replay or _loops_agree(case, arena)
+        checks = replace(checks, causality="full", replay=checks.replay and ("agrees" if same else "differs"))
+        earned = gates.judge(own, windows, checks, settings.gates, n_pairs=len(case.strategy.pairs))
+        look = _look(case, arena, convincing) if same else Look(why="a gate says no")
+    return {"checks": checks, "evidence": evidence, "look": look, "gates": (*earned, *gates.evidence(evidence, look, settings.gates))}
+
+
+def _loops_agree(case: Case, arena: Arena) -> bool:
+    """Whether FreqTrade's own loop over the whole range makes the replay's orders."""
+    claim = sandbox.backtest(case.strategy, case.settings, sandbox.Task("backtest", case.settings.search, case.markets), case.tables)
+    return not course.difference(case.claim.orders, claim.orders, arena.market)
+
+
+def as_of_now(known: Result, arena: Arena) -> Result:
+    """An answer from the ledger with today's evidence: trials have been made since, and each raises the line."""
+    returns = arena.trials.returns.get(known.sha256)
+    if known.error or returns is None:
+        return known
+    evidence = against_all(arena, known.sha256, returns)
+    earned = tuple(gate for gate in known.gates if gate.gate not in gates.EVIDENCE)
+    return replace(known, evidence=evidence, gates=(*earned, *gates.evidence(evidence, known.look, arena.settings.gates)))
+
+
+def against_all(arena: Arena, sha256: str, returns: NDArray[np.float64]) -> Evidence:
+    """This trial against all that were evaluated or are about to be."""
+    found = trials.evidence(returns, [returns, *arena.trials.others(sha256)], arena.trials.count(sha256))
+    why = ""
+    if math.isnan(found.dsr):
+        why = "one trial alone has nothing to be compared with" if found.trials < 2 else "too few days, or daily returns that do not vary"
+    return Evidence(**found._asdict(), why=why)
+
+
+def _look(case: Case, arena: Arena, convincing: bool) -> Look:
+    """
+    Ask the validation window. Nothing of what happens there is told but the ladder's answer: a strategy that fails there
+    is one that does not become the best.
+    """
+    settings = arena.settings
+    if settings.validation is None:
+        return Look(why="there is no validation window")
+    try:
+        sharpe = scrutiny.validation_sharpe(case)
+    except StrategyError:
+        sharpe = math.nan
+    with arena.trials.climbing:
+        look = arena.trials.look(sharpe, settings.ladder_step)
+        if convincing and not look.improved:
+            look = replace(look, positive=bool(sharpe > 0))
+        arena.trials.looks.append(look)
+        return replace(look, looks=ladder.count(arena.trials.looks))
+
+
+def _pairs(strategy: Strategy, arena: Arena, book: Book) -> tuple[PairResult, ...]:
+    results = []
+    for pair in strategy.pairs:
+        p = arena.settings.pairs.index(pair)
+        figures = metrics.trade_figures([t for t in book.trades if t.pair == pair])
+        profit = float(book.pair_profit[p, -1] / arena.settings.wallet)
+        results.append(PairResult(pair=pair, profit=profit, hold_profit=arena.pair_hold[p], **figures))
+    return tuple(results)
+
+
+def _warnings(claim: Claim, book: Book, settings: Settings, engine: Engine) -> tuple[str, ...]:
+    found = []
+    if engine.replay == "differs":
+        found.append(f"the replay is discarded, figures come from the orders that the worker told: {engine.note}")
+    late = settings.search.start_ms + LATE_SIGNAL_DAYS * metrics.DAY_MS
+    if claim.warmup and claim.warmup_ms is not None and claim.warmup_ms > late and (claim.first_signal_ms or late + 1) > late:
+        days = (claim.warmup_ms - settings.search.start_ms) / metrics.DAY_MS
+        found.append(
+            f"no signal was possible in the first {days:.0f} days: {claim.warmup} has no value before {_day(claim.warmup_ms)}. "
+            "Shorten it, or let arena.warmup_from begin earlier"
+        )
+    if book.open_profit:
+        found.append(f"positions worth {book.open_profit:+.2f} of open profit never closed; they are valued at the last open")
+    return tuple(found)
+
+
+def _no_trades(claim: Claim, settings: Settings) -> str:
+    if claim.first_signal_ms is not None:
+        return f"no trades: there are entry signals from {_day(claim.first_signal_ms)} on, but no entry was filled (stake, price or confirmation refuse)"
+    late = claim.warmup and claim.warmup_ms is not None and claim.warmup_ms > settings.search.start_ms
+    return "no trades: no entry signal in any pair" + (f"; {claim.warmup} has no value before {_day(claim.warmup_ms)}" if late else "")
+
+
+def _day(ms: int) -> str:
+    return str(np.datetime64(ms, "ms"))[:10]

@@ -1,0 +1,117 @@
+"""The arena as evaluations share it: verified lock, candles, benchmark, the trials so far."""
+
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from arena import baseline, grid, ladder, lock, scrutiny, seal, store
+from arena.grid import Tables
+from arena.ledger import LEDGER, Ledger
+from arena.lock import Lock
+from arena.records import Look, Market, Metrics, Result, Window
+from arena.settings import Settings
+
+RESULT = TypeAdapter(Result)
+
+
+class Beyond:
+    """The candles after the search range, opened when they are first asked for, and then kept."""
+
+    def __init__(self, settings: Settings, tables: Tables) -> None:
+        self.settings, self.tables = settings, tables
+        self._opening, self._found = threading.Lock(), None
+
+    def __call__(self) -> tuple[Tables, Window]:
+        with self._opening:
+            if self._found is None:
+                settings, sealed = self.settings, None
+                if settings.validation:
+                    frames = seal.unseal(settings.root / lock.DATA / "validation.sealed")
+                    sealed = {pair: grid.table(frame) for pair, frame in frames.items()}
+                self._found = scrutiny.continuing(settings, self.tables, sealed)
+        return self._found
+
+
+class Trials:
+    """
+    Every distinct source that was evaluated under the contract: daily returns by sha256, None for one that failed.
+
+    What a run is about to evaluate is announced first, so that the order in which its workers end changes no count.
+    """
+
+    def __init__(self, ledger: Ledger | None, contract: str) -> None:
+        self.returns: dict[str, NDArray[np.float64] | None] = {}
+        self.looks: list[Look] = []
+        self.climbing = threading.Lock()  # one look at a time: each changes what the next one is told
+        for trial in ledger.trials(contract) if ledger else []:
+            self.returns[trial.sha256] = trial.returns if len(trial.returns) else None
+            look = RESULT.validate_json(trial.result).look
+            self.looks += [look] if look.asked else []
+
+    def announce(self, shas: list[str]) -> None:
+        for sha in shas:
+            self.returns.setdefault(sha, None)
+
+    def add(self, result: Result) -> None:
+        """What a run has found; the next one counts it."""
+        if result.sha256:
+            self.returns[result.sha256] = np.array(result.daily_returns) if result.daily_returns else None
+
+    def others(self, sha256: str) -> list[NDArray[np.float64]]:
+        """Returns of all trials but this one that have any."""
+        return [returns for sha, returns in self.returns.items() if returns is not None and sha != sha256]
+
+    def count(self, sha256: str) -> int:
+        return len(self.returns.keys() | {sha256})
+
+    def look(self, sharpe: float, step: float) -> Look:
+        """Ask the ladder. Only under `climbing`."""
+        return ladder.climb(ladder.best_of(self.looks), sharpe, step)
+
+
+@dataclass(frozen=True)
+class Arena:
+    """All that evaluations share. `ledger` is None for a demonstration, which records nothing."""
+
+    settings: Settings
+    lock: Lock
+    tables: Tables
+    market: Market
+    markets: dict[str, Any]  # frozen metadata by pair
+    beyond: Beyond
+    hold: Metrics
+    window_hold: tuple[Metrics, ...]
+    pair_hold: tuple[float, ...]
+    ledger: Ledger | None
+    trials: Trials
+    causality: str = "auto"  # "quick", "full", or "auto": full before the validation window is asked
+
+
+def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> Arena:
+    """Verify the lock, read the candles, compute the benchmark. Raises ArenaError when any of it cannot be used."""
+    locked = lock.verify(settings)
+    ledger = Ledger(settings.root / LEDGER) if record else None
+    if ledger:
+        # an unusable ledger is said before an evaluation is made; an arena that was exchanged behind prepare.py's back shows
+        store.note_contract(settings, locked, ["found by run.py"])
+    tables = grid.read_candles(settings.root / lock.DATA, settings)
+    market = grid.market(tables, settings, settings.search)
+    return Arena(
+        settings=settings,
+        lock=locked,
+        tables=tables,
+        market=market,
+        markets=json.loads((settings.root / lock.DATA / "markets.json").read_text()),
+        beyond=Beyond(settings, tables),
+        hold=baseline.hold(market, settings.search, settings.fee),
+        window_hold=tuple(baseline.hold(market, window, settings.fee) for window in settings.windows),
+        pair_hold=tuple(baseline.hold_pair(market, p, settings.search, settings.fee) for p in range(len(settings.pairs))),
+        ledger=ledger,
+        trials=Trials(ledger, locked.contract),
+        causality=causality,
+    )
