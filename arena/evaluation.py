@@ -1,37 +1,72 @@
 """One strategy file in, one Result out, and a row in the ledger."""
 
-import dataclasses
+import contextlib
 import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from arena import figures, gates, literals, report, sandbox, significance, strategies, walls
+from arena import compute, figures, gates, literals, report, sandbox, significance, strategies, walls
+from arena.compute import Outcome
 from arena.errors import StrategyError
 from arena.ledger import Entry, returns_bytes
 from arena.opening import RESULT, Arena
-from arena.records import Result
+from arena.records import Result, Strategy
+
+MANY = 8
+"""From this many strategies on, processes of their own are worth their start."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A file before its evaluation: the strategy, or already the end of it."""
+
+    file: Path
+    data: bytes
+    started: float
+    strategy: Strategy | None = None
+    known: Result | None = None  # the ledger's answer
+    fault: StrategyError | None = None
 
 
 def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
-    """Results in the files' order, each as soon as it and those before it are there; one more worker at a time than cores."""
+    """Results in the files' order, each as soon as it and those before it are there; where, says `arena.compute`."""
     head = strategies.head(arena.settings.root)
-    arena.trials.announce([sha for file in files if (sha := _sha256(file))])
+    begun = [_begin(file, arena) for file in files]
+    arena.trials.announce([hashlib.sha256(one.data).hexdigest() for one in begun if one.data])
+    ended: dict[int, Result] = {}
+    at = 0
+    with contextlib.closing(_outcomes(begun, arena)) as outcomes:
+        for i, outcome in outcomes:
+            ended[i] = _end(begun[i], outcome, arena, head)
+            while at in ended:
+                yield ended[at]
+                at += 1
+    for result in ended.values():
+        arena.trials.add(result)
+
+
+def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome | None]]:
+    """What was earned, or the fault, by index, in the order in which it is ready; None for what needs no evaluation."""
+    asked = [i for i, one in enumerate(begun) if one.strategy is not None and one.known is None]
+    yield from ((i, None) for i in range(len(begun)) if i not in asked)
+    backend = arena.settings.compute.backend
+    if asked and (backend == "dask" or (backend == "loky" and len(asked) >= MANY)):
+        for k, outcome in compute.earn_many([begun[i].strategy for i in asked], arena):
+            yield asked[k], outcome
+        return
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)  # one more, so that the longest does not begin last
     try:
-        futures = [pool.submit(evaluate, file, arena, head) for file in files]
+        futures = {pool.submit(_earn, begun[i].strategy, arena): i for i in asked}
         significance.load_libraries()  # while the workers start
-        for future in futures:
-            yield future.result()
-        for future in futures:
-            arena.trials.add(future.result())
+        for future in as_completed(futures):
+            yield futures[future], future.result()
     except BaseException:
-        sandbox.stop()  # after Ctrl-C no worker stays behind
+        sandbox.stop()  # after Ctrl-C no worker stays behind, and no thread waits for one
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -44,53 +79,60 @@ def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
 
     A strategy's fault becomes a Result with `error`. Raises ArenaError alone.
     """
-    started = time.perf_counter()
-    blank = Result(
-        strategy=file.stem,
-        sha256="",
-        commit="",
-        contract=arena.lock.contract,
-        source=arena.lock.source["label"],
-        sandbox=walls.level(),
-        engine="-",
-        seconds=0.0,
-    )
-    data, spelled = b"", ()
+    begun = _begin(file, arena)
+    outcome = _earn(begun.strategy, arena) if begun.strategy is not None and begun.known is None else None
+    return _end(begun, outcome, arena, head)
+
+
+def _begin(file: Path, arena: Arena) -> _Begun:
+    started, data = time.perf_counter(), b""
     try:
         data = strategies.read(file)
         strategy = strategies.examine(file, arena.settings, data)
-        if arena.ledger and (answer := arena.ledger.answer(arena.lock.contract, strategy.sha256)):
-            known = RESULT.validate_json(answer)
-            if arena.causality != "full" or known.error or known.checks.causality == "full":
-                commit = strategies.label(arena.settings.root, head, file, data)
-                now = figures.as_of_now(known, arena)
-                return dataclasses.replace(now, commit=commit, seconds=time.perf_counter() - started, cached=True)
-        spelled = literals.find(strategy.source)  # of what is Python
-        found = figures.of(strategy, arena)
     except StrategyError as error:
-        kind = type(error).__name__
-        told, *frames = (report.printable(text) for text in (str(error), *error.frames))  # one line each, wherever they go from here
-        found = {"error": told, "error_kind": kind, "frames": tuple(frames), "gates": gates.failed(kind)}
-    source = data.decode(errors="replace")
-    commit = strategies.label(arena.settings.root, head, file, data)
-    result = dataclasses.replace(
-        blank,
-        sha256=hashlib.sha256(data).hexdigest(),
+        return _Begun(file, data, started, fault=error)
+    if arena.ledger and (answer := arena.ledger.answer(arena.lock.contract, strategy.sha256)):
+        known = RESULT.validate_json(answer)
+        if arena.causality != "full" or known.error or known.checks.causality == "full":
+            return _Begun(file, data, started, strategy, known)
+    return _Begun(file, data, started, strategy)
+
+
+def _earn(strategy: Strategy, arena: Arena) -> Outcome:
+    try:
+        return figures.earn(strategy, arena)
+    except StrategyError as error:
+        return error
+
+
+def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, head: str | None) -> Result:
+    """The Result, recorded unless it was known."""
+    commit = strategies.label(arena.settings.root, head, begun.file, begun.data)
+    if begun.known is not None:
+        now = figures.as_of_now(begun.known, arena)
+        return replace(now, commit=commit, seconds=time.perf_counter() - begun.started, cached=True)
+    sha256 = hashlib.sha256(begun.data).hexdigest()
+    fault = begun.fault or (outcome if isinstance(outcome, StrategyError) else None)
+    if isinstance(outcome, figures.Earned):
+        found = figures.judged(outcome, sha256, arena)
+    else:
+        kind = type(fault).__name__
+        told, *frames = (report.printable(text) for text in (str(fault), *fault.frames))  # one line each, wherever they go from here
+        found = {"error": told, "error_kind": kind, "frames": tuple(frames), "gates": gates.failed(kind), "engine": "-"}
+        found["seconds"] = time.perf_counter() - begun.started
+    result = Result(
+        strategy=begun.file.stem,
+        sha256=sha256,
         commit=commit,
-        literals=spelled,
-        seconds=time.perf_counter() - started,
+        contract=arena.lock.contract,
+        source=arena.lock.source["label"],
+        sandbox=walls.level(),
+        literals=literals.find(begun.strategy.source) if begun.strategy is not None else (),  # of what is Python
         **found,
     )
     if arena.ledger:
-        arena.ledger.append(_entry(result, source))
+        arena.ledger.append(_entry(result, begun.data.decode(errors="replace")))
     return result
-
-
-def _sha256(file: Path) -> str:
-    try:
-        return hashlib.sha256(strategies.read(file)).hexdigest()
-    except StrategyError:
-        return ""
 
 
 def _entry(result: Result, source: str) -> Entry:
@@ -103,7 +145,7 @@ def _entry(result: Result, source: str) -> Entry:
         source=source,
         commit_id=result.commit,
         error_kind=result.error_kind,
-        result=json.dumps(dataclasses.asdict(dataclasses.replace(result, daily_returns=()))),
+        result=json.dumps(asdict(replace(result, daily_returns=()))),
         verdict=verdict,
         returns=returns_bytes(result.daily_returns),
     )

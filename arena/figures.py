@@ -5,11 +5,12 @@ The account comes from a replay of its signals where they fully describe it, che
 worker; from booking the worker's orders otherwise.
 """
 
+import hashlib
 import math
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from arena.records import Book, Checks, Claim, Evidence, Look, Market, Metrics, 
 from arena.replay import Replayed
 from arena.settings import Settings
 
+NO_GATE = "a gate says no"
 REPLAY, BOOKING = "replay=freqtrade", "booking"
 STRETCH, STRETCH_DAYS = 0.1, 60
 """Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before validation."""
@@ -42,8 +44,17 @@ class Engine(NamedTuple):
     trades: Replayed | None = None
 
 
-def of(strategy: Strategy, arena: Arena) -> dict[str, Any]:
-    """Fields of the Result. Raises StrategyError."""
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What one strategy has by itself, whatever else was tried. The trusted process alone may hold it."""
+
+    figures: dict[str, Any]  # fields of the Result; its gates are those before the evidence
+    validation: float | None  # annualised Sharpe in the validation window, a secret; None where it is not asked
+    why: str = ""  # why it is not
+
+
+def earn(strategy: Strategy, arena: Arena) -> Earned:
+    """Account, checks and stress. Raises StrategyError."""
     settings, market = arena.settings, arena.market
     started = time.perf_counter()
     claim, engine = claimed(strategy, arena)
@@ -62,8 +73,6 @@ def of(strategy: Strategy, arena: Arena) -> dict[str, Any]:
     days = metrics.daily_equity(market.open_ms, book.equity_open)
     returns = days[1:] / days[:-1] - 1
     found = {
-        "engine": engine.name,
-        "engine_note": engine.note,
         "own": own,
         "hold": arena.hold,
         **_interval(returns, strategy),
@@ -73,10 +82,25 @@ def of(strategy: Strategy, arena: Arena) -> dict[str, Any]:
         "windows": windows,
         "pairs": _pairs(strategy, arena, book),
         "stress": stress.of(market, settings, claim.orders, engine.described, np.random.default_rng(int(strategy.sha256[16:32], 16))),
-        "warnings": _warnings(claim, book, settings, engine),
         "daily_returns": tuple(map(float, returns)),
     }
-    return found | _judged(case, arena, own, windows, engine, seconds, returns)
+    earned = _scrutinised(case, arena, found, engine, seconds)
+    return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
+
+
+def judged(earned: Earned, sha256: str, arena: Arena) -> dict[str, Any]:
+    """Fields of the Result, with the evidence of all trials and the answer of the validation window."""
+    found = earned.figures
+    evidence = against_all(arena, sha256, np.array(found["daily_returns"]))
+    look = Look(why=earned.why)
+    if earned.validation is not None:
+        with arena.trials.climbing:
+            look = arena.trials.look(earned.validation, arena.settings.ladder_step)
+            if evidence.dsr >= arena.settings.gates.min_dsr and not look.improved:
+                look = replace(look, positive=bool(earned.validation > 0))
+            arena.trials.looks.append(look)
+            look = replace(look, looks=ladder.count(arena.trials.looks))
+    return {**found, "evidence": evidence, "look": look, "gates": (*found["gates"], *gates.evidence(evidence, look, arena.settings.gates))}
 
 
 def case_of(strategy: Strategy, arena: Arena, claim: Claim, book: Book, described: Described | None = None) -> Case:
@@ -138,22 +162,20 @@ def _interval(returns: NDArray[np.float64], strategy: Strategy) -> dict[str, flo
     return {"sharpe_low": low, "sharpe_high": high}
 
 
-def _judged(
-    case: Case, arena: Arena, own: Metrics, windows: tuple[WindowResult, ...], engine: Engine, seconds: float, returns: NDArray[np.float64]
-) -> dict[str, Any]:
+def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine, seconds: float) -> Earned:
     """
-    Everything that is asked beyond the account, and the gates. Raises CausalityError or DeterminismError.
+    Everything that is asked beyond the account, and the gates that follow from it. Raises CausalityError or DeterminismError.
 
-    Its random numbers are nobody's to know: instants that could be foreseen could be dodged.
+    The instants of causality are nobody's to know, and change: what could be foreseen could be dodged.
     """
-    settings, market, book = arena.settings, arena.market, case.book
-    dice = [np.random.default_rng(secrets.randbits(128)) for _ in range(3)]
+    settings, market, book, own = arena.settings, arena.market, case.book, found["own"]
+    dice = [np.random.default_rng(secrets.randbits(128)) for _ in range(2)]
     with ThreadPoolExecutor(max_workers=1) as beside:
-        renamed = beside.submit(scrutiny.relabel, case, dice[0])
+        renamed = beside.submit(scrutiny.relabel, case, np.random.default_rng(_seed(case)))
         if arena.causality == "full":
-            scrutiny.full(case, dice[1])
+            scrutiny.full(case, dice[0])
         else:
-            scrutiny.quick(case, seconds, dice[1])
+            scrutiny.quick(case, seconds, dice[0])
         relabelled = renamed.result()
     checks = Checks(
         causality="full" if arena.causality == "full" else "quick",
@@ -165,27 +187,46 @@ def _judged(
         relabel_loss=max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan,
         replay=engine.replay,
     )
-    evidence = against_all(arena, case.strategy.sha256, returns)
-    earned = gates.judge(own, windows, checks, settings.gates, n_pairs=len(case.strategy.pairs))
-    convincing = bool(evidence.dsr >= settings.gates.min_dsr)
-    if not all(gate.passed for gate in earned):
-        look = Look(why="a gate says no")
-    elif arena.causality == "quick":
-        look = Look(why="only what passed the full check of causality is asked")
-    else:
-        if checks.causality != "full":
-            scrutiny.full(case, dice[2])
-        same = not checks.replay or _loops_agree(case, arena)
-        checks = replace(checks, causality="full", replay=checks.replay and ("agrees" if same else "differs"))
-        earned = gates.judge(own, windows, checks, settings.gates, n_pairs=len(case.strategy.pairs))
-        look = _look(case, arena, convincing) if same else Look(why="a gate says no")
-    return {"checks": checks, "evidence": evidence, "look": look, "gates": (*earned, *gates.evidence(evidence, look, settings.gates))}
+
+    def earned(checks: Checks, engine: Engine, validation: float | None, why: str = "") -> Earned:
+        judged = gates.judge(own, found["windows"], checks, settings.gates, n_pairs=len(case.strategy.pairs))
+        told = {"engine": engine.name, "engine_note": engine.note, "warnings": _warnings(case.claim, book, settings, engine)}
+        return Earned({**found, **told, "checks": checks, "gates": judged}, validation, why)
+
+    passed = earned(checks, engine, None, NO_GATE)
+    if not all(gate.passed for gate in passed.figures["gates"]):
+        return passed
+    if arena.causality == "quick":
+        return earned(checks, engine, None, "only what passed the full check of causality is asked")
+    if checks.causality != "full":
+        scrutiny.full(case, dice[1])
+        checks = replace(checks, causality="full")
+    if engine.described is not None and (unlike := _unlike(case, arena)):
+        return earned(replace(checks, replay="differs"), engine._replace(note=unlike, replay="differs"), None, NO_GATE)
+    if settings.validation is None:
+        return earned(checks, engine, None, "there is no validation window")
+    try:
+        return earned(checks, engine, scrutiny.validation_sharpe(case))
+    except StrategyError:  # nothing of what happens there is told: who fails there is no new best
+        return earned(checks, engine, math.nan)
 
 
-def _loops_agree(case: Case, arena: Arena) -> bool:
-    """Whether FreqTrade's own loop over the whole range makes the replay's orders."""
+def _seed(case: Case) -> int:
+    """
+    Of the relabelled market: the same whenever and wherever this source is evaluated under this contract, and known to nobody
+    who does not know the candles of the validation window.
+    """
+    beyond, _ = case.beyond()
+    digest = hashlib.sha256(case.strategy.sha256.encode())
+    for pair in sorted(beyond):
+        digest.update(np.ascontiguousarray(beyond[pair]).tobytes())
+    return int.from_bytes(digest.digest()[:16])
+
+
+def _unlike(case: Case, arena: Arena) -> str:
+    """The first difference between the replay's orders and FreqTrade's own loop over the whole range; empty when there is none."""
     claim = sandbox.backtest(case.strategy, case.settings, sandbox.Task("backtest", case.settings.search, case.markets), case.tables)
-    return not course.difference(case.claim.orders, claim.orders, arena.market)
+    return course.difference(case.claim.orders, claim.orders, arena.market)
 
 
 def as_of_now(known: Result, arena: Arena) -> Result:
@@ -207,26 +248,6 @@ def against_all(arena: Arena, sha256: str, returns: NDArray[np.float64]) -> Evid
     return Evidence(**found._asdict(), why=why)
 
 
-def _look(case: Case, arena: Arena, convincing: bool) -> Look:
-    """
-    Ask the validation window. Nothing of what happens there is told but the ladder's answer: a strategy that fails there
-    is one that does not become the best.
-    """
-    settings = arena.settings
-    if settings.validation is None:
-        return Look(why="there is no validation window")
-    try:
-        sharpe = scrutiny.validation_sharpe(case)
-    except StrategyError:
-        sharpe = math.nan
-    with arena.trials.climbing:
-        look = arena.trials.look(sharpe, settings.ladder_step)
-        if convincing and not look.improved:
-            look = replace(look, positive=bool(sharpe > 0))
-        arena.trials.looks.append(look)
-        return replace(look, looks=ladder.count(arena.trials.looks))
-
-
 def _pairs(strategy: Strategy, arena: Arena, book: Book) -> tuple[PairResult, ...]:
     results = []
     for pair in strategy.pairs:
@@ -240,7 +261,7 @@ def _pairs(strategy: Strategy, arena: Arena, book: Book) -> tuple[PairResult, ..
 def _warnings(claim: Claim, book: Book, settings: Settings, engine: Engine) -> tuple[str, ...]:
     found = []
     if engine.replay == "differs":
-        found.append(f"the replay is discarded, figures come from the orders that the worker told: {engine.note}")
+        found.append(f"the replay does not agree with FreqTrade's loop, figures come from {engine.name}: {engine.note}")
     late = settings.search.start_ms + LATE_SIGNAL_DAYS * metrics.DAY_MS
     if claim.warmup and claim.warmup_ms is not None and claim.warmup_ms > late and (claim.first_signal_ms or late + 1) > late:
         days = (claim.warmup_ms - settings.search.start_ms) / metrics.DAY_MS

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from arena.errors import ArenaError, LockError
-from arena.settings import Settings
+from arena.settings import Settings, fingerprint, parsed
 
 FILE = "data.lock.json"
 FORMAT = 1
 DATA = "user_data/data"
 CODE = ("config.json", "prepare.py", "run.py", "judge.py")
-ENGINES = ("freqtrade", "numpy", "pandas", "ta-lib")
+ENGINES = ("arch", "freqtrade", "numba", "numpy", "pandas", "scipy", "ta-lib")
 """Packages whose version can change a figure."""
 COVERED = ("data", "content", "code", "engines", "arena")
 """Fields of a Lock that its contract is the hash of."""
@@ -183,8 +183,19 @@ def code_hashes(settings: Settings) -> dict[str, str]:
     root = settings.root
     files = [root / name for name in CODE] + sorted((root / "arena").rglob("*.py"))
     hashes = {str(file.relative_to(root)): digest for file in files if (digest := _sha256(file)) is not None}
-    hashes.setdefault("config.json", settings.sha256)
+    hashes["config.json"] = _config_sha256(settings)
     return hashes
+
+
+def _config_sha256(settings: Settings) -> str:
+    """Of what config.json says now; of its bytes where they say nothing. Without the file: of what was loaded."""
+    try:
+        text = (settings.root / "config.json").read_bytes()
+        return fingerprint(parsed(text))
+    except FileNotFoundError:
+        return settings.sha256
+    except (OSError, ValueError, AttributeError, TypeError):
+        return _sha256(settings.root / "config.json") or ""
 
 
 def engine_versions() -> dict[str, str]:

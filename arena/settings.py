@@ -7,6 +7,7 @@ FreqTrade has keep FreqTrade's meaning; a key that neither knows is refused with
 
 import hashlib
 import importlib.util
+import json
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -70,6 +71,17 @@ class Limits(_Closed):
     """Processes and threads that a worker may have at a time."""
 
 
+class Compute(_Closed):
+    """Where many strategies are evaluated. No part of the contract: the figures are the same everywhere."""
+
+    backend: Literal["threads", "loky", "dask"] = "loky"
+    """threads: in this process; loky: in processes of this machine, from MANY strategies on; dask: on the workers of a scheduler."""
+    address: str | None = None
+    """Of dask's scheduler, for example "tcp://10.0.0.5:8786"."""
+    jobs: int | None = Field(None, ge=1)
+    """Strategies at a time with loky; null: one a core."""
+
+
 class ArenaSection(_Closed):
     warmup_from: str
     """First day of candles, YYYYMMDD; not after the first window's start."""
@@ -89,6 +101,7 @@ class ArenaSection(_Closed):
     """Sharpe by which a validation must beat the best so far to become the new best, and to which that is rounded."""
     gates: Gates = Gates()
     limits: Limits = Limits()
+    compute: Compute = Compute()
 
 
 class ExchangeSection(_Closed):
@@ -138,6 +151,7 @@ class Settings(BaseModel):
     raw: dict[str, Any]
     """config.json without the section "arena": FreqTrade's own configuration."""
     sha256: str
+    """Of what config.json says, but for `arena.compute`, which changes no figure."""
     exchange: str
     stake_currency: str
     pairs: tuple[str, ...]
@@ -161,6 +175,7 @@ class Settings(BaseModel):
     """Annualised Sharpe."""
     gates: Gates
     limits: Limits
+    compute: Compute
 
     @property
     def root(self) -> Path:
@@ -177,7 +192,7 @@ def load(path: str | Path = "config.json") -> Settings:
     path = Path(path).resolve()
     try:
         text = path.read_bytes()
-        raw = rapidjson.loads(text.decode(), parse_mode=rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS)
+        raw = parsed(text)
     except FileNotFoundError:
         raise ConfigError(f"{path} not found. Run from the repository's root.") from None
     except OSError as error:
@@ -190,7 +205,19 @@ def load(path: str | Path = "config.json") -> Settings:
         config = _Config.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(_explain(error, path.name)) from None
-    return _settings(path, hashlib.sha256(text).hexdigest(), raw, config)
+    return _settings(path, fingerprint(raw), raw, config)
+
+
+def fingerprint(raw: dict[str, Any]) -> str:
+    """sha256 of a configuration, whatever its order and white space, without `arena.compute`."""
+    section = raw.get("arena")
+    arena = {key: value for key, value in section.items() if key != "compute"} if isinstance(section, dict) else section
+    return hashlib.sha256(json.dumps({**raw, "arena": arena}, sort_keys=True).encode()).hexdigest()
+
+
+def parsed(text: bytes) -> Any:
+    """What a config.json holds; it may have comments and trailing commas. Raises rapidjson.JSONDecodeError or UnicodeDecodeError."""
+    return rapidjson.loads(text.decode(), parse_mode=rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS)
 
 
 def _settings(path: Path, sha256: str, raw: dict[str, Any], config: _Config) -> Settings:
@@ -241,6 +268,7 @@ def _settings(path: Path, sha256: str, raw: dict[str, Any], config: _Config) -> 
         ladder_step=section.ladder_step,
         gates=section.gates,
         limits=section.limits,
+        compute=_compute(section.compute),
     )
 
 
@@ -296,6 +324,14 @@ def _informative(config: _Config) -> tuple[str, ...]:
         if minutes > base and timeframe not in kept:
             kept.append(timeframe)
     return tuple(kept)
+
+
+def _compute(section: Compute) -> Compute:
+    if (section.backend == "dask") != (section.address is not None):
+        raise ConfigError(
+            'arena.compute.address belongs to backend "dask", and is needed there. Expected for example "tcp://10.0.0.5:8786".'
+        )
+    return section
 
 
 def _minutes(timeframe: str, where: str) -> int:

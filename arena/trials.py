@@ -1,8 +1,7 @@
 """
 What many trials say of the best of them: how good it would look by luck alone. Pure functions of arrays.
 
-Arrays of trials have shape (n_trials, n_days), one row per trial, the same days in each. Not covered: what was tried outside the
-ledger, and what the optimiser knew of these years before its first trial.
+Arrays of trials have shape (n_trials, n_days), one row per trial, the same days in each. Not covered: what was tried elsewhere.
 """
 
 from collections.abc import Sequence
@@ -53,6 +52,11 @@ def evidence(own: NDArray[np.float64], returns: Sequence[NDArray[np.float64]], t
         `total` like a crashed one.
     total : int
         Trials so far: all of them, this one, crashed and discarded ones included.
+
+    Deviation
+    ---------
+    The spread across trials is the sampling error, the floor of `hurdle`: without skill Sharpe ratios scatter by that and, where trials
+    are correlated, by less. What they scatter beyond it is skill and fees; counted as luck, it would hide an edge that many trials have.
     """
     same = [row for row in returns if row.shape == own.shape]
     table = np.array(same) if same else np.empty((0, len(own)))
@@ -64,12 +68,12 @@ def evidence(own: NDArray[np.float64], returns: Sequence[NDArray[np.float64]], t
         except SampleError:
             return float("nan")
 
-    sharpes, effective = daily_sharpes(table), defined(effective_trials, table, total)
+    effective = defined(effective_trials, table, total)
     return Evidence(
         trials=total,
         effective=effective,
-        luck_line=luck_line(effective, spread(sharpes), len(own)),
-        dsr=defined(deflated_sharpe, own, sharpes, effective),
+        luck_line=luck_line(effective, np.nan, len(own)),
+        dsr=defined(deflated_sharpe, own, np.empty(0), effective),
         pbo=defined(pbo, table),
     )
 

@@ -1,5 +1,6 @@
 """What is told of a strategy: its engine, its evidence among all trials, and one answer of the validation window."""
 
+import dataclasses
 import json
 import math
 import re
@@ -11,6 +12,7 @@ from builders import market as made_of
 
 from arena import booking, evaluation, figures, grid, metrics, opening, sandbox, strategies
 from arena.gates import verdict
+from arena.records import Look
 
 EASY = {
     "min_trades": 1, "min_trades_per_window": 0, "min_exposure": 0, "min_position": 0, "max_drawdown": 1, "min_profit": -1.0,
@@ -69,7 +71,7 @@ def test_orders_that_do_not_follow_from_what_is_told_are_told_and_not_accepted(r
     assert result.engine == figures.BOOKING
     assert {gate.gate for gate in result.gates if not gate.passed} >= {"replay", "validation"}
     assert not result.look.asked
-    (warning,) = [text for text in result.warnings if "the replay is discarded" in text]
+    (warning,) = [text for text in result.warnings if "the replay does not agree" in text]
     assert re.search(r"order \d+ is .* in the replay, .* sell \(stop\) .* in FreqTrade's loop", warning)
     assert result.engine_note in warning
 
@@ -145,13 +147,29 @@ def test_a_convincing_strategy_that_is_no_new_best_learns_its_sign(recording):
     arena = opened(recording)
     file = strategy(recording, "Sign")
     told = strategies.examine(file, recording, strategies.read(file))
-    claim = sandbox.backtest(told, recording, sandbox.Task("backtest", recording.search, arena.markets), arena.tables)
-    book = booking.book(arena.market, claim.orders, wallet=recording.wallet, fee=recording.fee, slots=recording.max_open_trades)
-    case = figures.case_of(told, arena, claim, book)
-    silent = figures._look(case, arena, convincing=False)
-    assert silent.positive is None and silent.looks == 1
-    asked = figures._look(case, arena, convincing=True)
-    assert asked.positive in (True, False) and asked.looks == 3
+    earned = figures.earn(told, arena)
+    assert earned.validation is not None
+    weak = dataclasses.replace(earned, validation=0.2)
+    assert figures.judged(weak, told.sha256, arena)["look"] == Look(asked=True, improved=False, best=0.0, looks=1)
+    arena.trials.returns["another"] = np.array(earned.figures["daily_returns"])[::-1]
+    steady = np.full(len(earned.figures["daily_returns"]), 0.01) + np.tile([0.001, -0.001], len(earned.figures["daily_returns"]))[: len(earned.figures["daily_returns"])]
+    strong = dataclasses.replace(weak, figures={**earned.figures, "daily_returns": tuple(steady)})
+    found = figures.judged(strong, told.sha256, arena)
+    assert found["evidence"].dsr > 0.95
+    assert (found["look"].positive, found["look"].looks) == (True, 3)
+    losing = figures.judged(dataclasses.replace(strong, validation=-0.2), told.sha256, arena)
+    assert losing["look"].positive is False
+
+
+def test_the_relabelled_market_is_the_same_each_time_and_another_for_each_source(recording):
+    first = evaluated(strategy(recording, "One"), opened(recording, "quick"))
+    (recording.root / "user_data" / "ledger.db").unlink()
+    again = evaluated(recording.root / strategies.FOLDER / "One.py", opened(recording, "quick"))
+    assert not again.cached
+    assert again.checks.relabel_sharpe == first.checks.relabel_sharpe
+    file = recording.root / strategies.FOLDER / "One.py"
+    file.write_text(file.read_text() + "\n# another source")
+    assert evaluated(file, opened(recording, "quick")).checks.relabel_sharpe != first.checks.relabel_sharpe
 
 
 def test_an_arena_knows_the_looks_of_its_ledger(recording):

@@ -6,7 +6,7 @@ from builders import DROP, arena, config
 from conftest import ROOT
 
 from arena.errors import ConfigError
-from arena.settings import Gates, Limits, load
+from arena.settings import Compute, Gates, Limits, load
 
 
 def day(text):
@@ -71,10 +71,27 @@ def test_freqtrades_configuration_is_the_file_without_the_arena(tmp_path):
     assert read.raw == {key: value for key, value in config().items() if key != "arena"}
 
 
-def test_the_hash_is_that_of_the_bytes(tmp_path):
+def test_the_hash_is_that_of_what_the_file_says(tmp_path):
     first = arena(tmp_path).sha256
-    (tmp_path / "config.json").write_text((tmp_path / "config.json").read_text() + "\n")
-    assert load(tmp_path / "config.json").sha256 != first == arena(tmp_path).sha256
+    text = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text("// a comment\n" + text + "\n")
+    assert load(tmp_path / "config.json").sha256 == first
+    assert arena(tmp_path, {"fee": 0.002}).sha256 != first
+    assert arena(tmp_path, {"arena.max_strategies": 4}).sha256 != first
+
+
+def test_where_it_is_computed_is_no_part_of_the_contract(tmp_path):
+    first = arena(tmp_path)
+    assert first.compute == Compute(backend="loky", address=None, jobs=None)
+    other = arena(tmp_path, {"arena.compute": {"backend": "dask", "address": "tcp://127.0.0.1:8786"}})
+    assert other.compute.address == "tcp://127.0.0.1:8786"
+    assert other.sha256 == first.sha256
+
+
+@pytest.mark.parametrize("section", [{"backend": "dask"}, {"backend": "loky", "address": "tcp://127.0.0.1:1"}])
+def test_an_address_belongs_to_dask(tmp_path, section):
+    with pytest.raises(ConfigError, match=r"arena\.compute\.address"):
+        arena(tmp_path, {"arena.compute": section})
 
 
 def test_comments_and_trailing_commas_are_allowed(tmp_path):

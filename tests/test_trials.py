@@ -482,12 +482,36 @@ def test_the_evidence_is_what_its_parts_say():
     expected = Evidence(
         trials=45,
         effective=n,
-        luck_line=luck_line(n, spread(daily_sharpes(rows)), DAYS),
-        dsr=deflated_sharpe(rows[7], daily_sharpes(rows), n),
+        luck_line=luck_line(n, np.nan, DAYS),
+        dsr=deflated_sharpe(rows[7], np.empty(0), n),
         pbo=pbo(rows),
     )
     assert evidence(rows[7], list(rows), 45) == pytest.approx(expected)
     assert np.isfinite(expected).all()
+
+
+def test_skill_in_other_trials_does_not_count_as_luck():
+    """Half of the trials earn something: the line is that of as many trials without skill."""
+    rows = NOISE.copy()
+    rows[::2] += 0.002
+    assert spread(daily_sharpes(rows)) > 2 / DAYS
+    assert evidence(rows[0], list(rows), len(rows)).luck_line == pytest.approx(evidence(NOISE[0], list(NOISE), len(rows)).luck_line, rel=1e-3)
+
+
+@pytest.mark.parametrize("draw", ["normal", "fat tails", "left tails", "families"])
+def test_the_best_without_skill_is_seldom_convincing(draw):
+    """At most 5 % of searches without skill find a best whose evidence passes: 200 searches of 20 strategies, 500 days."""
+    rng, passed = np.random.default_rng(5), 0
+    for _ in range(200):
+        rows = {
+            "normal": lambda: rng.normal(size=(20, 500)),
+            "fat tails": lambda: rng.standard_t(3, size=(20, 500)),
+            "left tails": lambda: 1 - rng.exponential(size=(20, 500)),
+            "families": lambda: np.repeat(rng.normal(size=(5, 500)), 4, axis=0) + 0.5 * rng.normal(size=(20, 500)),
+        }[draw]() / 100
+        best = rows[int(np.argmax(daily_sharpes(rows)))]
+        passed += evidence(best, list(rows), len(rows)).dsr >= 0.95
+    assert passed / 200 <= 0.07  # two standard errors above 4 %
 
 
 def test_trials_over_other_days_or_without_a_sharpe_ratio_count_like_crashed_ones():

@@ -1,0 +1,103 @@
+"""
+Many strategies on many cores or machines, through joblib. The figures are those of one machine, bit for bit.
+
+What travels is a strategy's text one way and what it earned the other; each machine has this repository, prepared for the same
+contract, at the same path, and the key of the validation window. Trials are counted, judged and recorded where the run began.
+A worker process that dies takes nothing along: what it was busy with is evaluated again.
+
+Not covered: who may connect to dask's scheduler can run code on every machine. It belongs into a network of your own.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from arena import figures, lock, opening, sandbox, settings
+from arena.errors import ArenaError, StrategyError
+from arena.figures import Earned
+from arena.opening import Arena
+from arena.records import Strategy
+from arena.settings import Compute
+
+TRIES = 4
+"""Times that a pool of processes is begun, when its workers die."""
+SECONDS = 20
+"""To wait for dask's scheduler."""
+
+Outcome = Earned | StrategyError
+
+
+def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, Outcome]]:
+    """
+    (index, what was earned or the strategy's fault), in the order in which they are ready, each once.
+
+    Raises ArenaError when the backend cannot be used, or a machine has another contract.
+    """
+    compute = arena.settings.compute
+    task = joblib.delayed(_earn)
+    asked = {i: task(str(arena.settings.path), arena.lock.contract, arena.causality, i, one) for i, one in enumerate(strategies)}
+    for last in reversed(range(TRIES)):
+        try:
+            for i, outcome in _parallel(list(asked.values()), compute):
+                del asked[i]
+                yield i, outcome if isinstance(outcome, Earned) else _fault(*outcome)
+        except TerminatedWorkerError:
+            if not last:
+                raise ArenaError(f"worker processes ended {TRIES} times in a row, perhaps for want of memory. Set arena.compute.jobs lower.") from None
+        if not asked:
+            return
+
+
+def _parallel(tasks: list, compute: Compute) -> Iterator:
+    if compute.backend == "dask":
+        with _client(compute.address) as client, joblib.parallel_config(backend="dask", client=client):
+            yield from joblib.Parallel(return_as="generator_unordered")(tasks)
+    else:
+        jobs = compute.jobs or os.cpu_count() or 1
+        yield from joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered", batch_size=1)(tasks)
+
+
+def _client(address: str | None):
+    from distributed import Client  # seconds of libraries that one machine does not need
+
+    try:
+        client = Client(address, timeout=SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ArenaError(f"dask's scheduler at {address} cannot be reached: {error}. Start it, or set arena.compute.backend to loky.") from None
+    if not client.scheduler_info()["workers"]:
+        client.close()
+        raise ArenaError(f"dask's scheduler at {address} has no workers. docs/compute.md says how to start them.")
+    return client
+
+
+def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy) -> tuple[int, Earned | tuple[str, str, tuple[str, ...]]]:
+    """One strategy, on whichever machine. Runs in a process of joblib's, which is trusted; its sandboxed workers are its own."""
+    if multiprocessing.current_process().daemon:
+        raise ArenaError("this worker may not start processes. Start it with DASK_DISTRIBUTED__WORKER__DAEMON=False.")
+    arena = _arena(config, depth)
+    if arena.lock.contract != contract:
+        raise ArenaError(f"{config} has the contract {arena.lock.contract[:8]} on {os.uname().nodename}, the run has {contract[:8]}.")
+    lock.verify(arena.settings)
+    try:
+        return index, figures.earn(strategy, arena)
+    except StrategyError as error:
+        return index, (type(error).__name__, str(error), error.frames)
+
+
+@lru_cache(maxsize=1)
+def _arena(config: str, depth: str) -> Arena:
+    """Opened once a process."""
+    multiprocessing.set_start_method("forkserver", force=True)  # loky's own is no name that a sandboxed worker knows
+    loaded = settings.load(config)
+    sandbox.warm_up()
+    return opening.open_arena(loaded, record=False, causality=depth)
+
+
+def _fault(kind: str, message: str, frames: tuple[str, ...]) -> StrategyError:
+    from arena import errors
+
+    return getattr(errors, kind)(message, frames)

@@ -1,0 +1,153 @@
+"""Processes and machines give what one thread gives, bit for bit; one that dies in the middle takes nothing along."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+from arenas import prepared, strategy
+
+from arena import compute, evaluation, opening, sandbox, strategies
+from arena.errors import ArenaError
+from arena.settings import Compute
+
+WINDOWS = {"windows": {"spring": "20210301-20210401"}, "warmup_from": "20210201", "validation": "20210401-20210501", "holdout": None}
+CALLBACK = "def custom_exit(self, pair, trade, current_time, **kwargs):\n    return 'late' if (current_time - trade.open_date_utc).days > 2 else None"
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory):
+    """Four strategies: signals, callbacks, one that fails, one that does not import."""
+    settings = prepared(tmp_path_factory.mktemp("arena"), arena=WINDOWS)
+    strategy(settings, "Plain")
+    strategy(settings, "Stops", extra="stoploss = -0.02", callbacks=CALLBACK)
+    strategy(settings, "Fails", indicators="raise ValueError('no')")
+    strategy(settings, "Broken", extra="stoploss = oops")
+    return settings
+
+
+def files(settings):
+    return sorted((settings.root / strategies.FOLDER).glob("*.py"))
+
+
+def evaluated(settings, asked=None, **where):
+    """Results as JSON, without what the clock says."""
+    sandbox.warm_up()
+    changed = settings.model_copy(update={"compute": Compute(**where)})
+    opened = opening.open_arena(changed, record=False, causality="quick")
+    results = list(evaluation.evaluate_all(asked or files(settings), opened))
+    return [json.dumps(dataclasses.asdict(dataclasses.replace(result, seconds=0.0))) for result in results]
+
+
+@pytest.fixture(scope="module")
+def expected(arena):
+    return evaluated(arena, backend="threads")
+
+
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def cluster(folder, n=2):
+    """A scheduler and n worker processes on loopback."""
+    address = f"tcp://127.0.0.1:{port()}"
+    quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    root = str(compute.__file__).rsplit("/arena/", 1)[0]
+    environment = os.environ | {"PYTHONPATH": root}
+    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard", "--no-show"]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    running = [subprocess.Popen(scheduler, env=environment, **quiet)]
+    running += [subprocess.Popen(worker, env=environment, **quiet) for _ in range(n)]
+    try:
+        from distributed import Client
+
+        with Client(address, timeout=60, set_as_default=False) as client:
+            if n:
+                client.wait_for_workers(n, timeout=60)
+        yield address, running[1:]
+    finally:
+        for process in running:
+            process.kill()
+        for process in running:
+            process.wait()
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_give_the_same(arena, expected, monkeypatch):
+    monkeypatch.setattr(evaluation, "MANY", 2)
+    assert evaluated(arena, backend="loky", jobs=2) == expected
+
+
+def test_a_few_strategies_need_no_processes(arena, expected):
+    assert evaluated(arena, backend="loky") == expected
+
+
+@pytest.mark.slow
+def test_two_workers_of_dask_give_the_same(arena, expected, tmp_path):
+    with cluster(tmp_path) as (address, _):
+        assert evaluated(arena, backend="dask", address=address) == expected
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_in_the_middle_loses_nothing(arena, expected, tmp_path):
+    with cluster(tmp_path) as (address, workers):
+        killer = threading.Timer(6, lambda: workers[0].send_signal(signal.SIGKILL))
+        killer.start()
+        assert evaluated(arena, files(arena) * 3, backend="dask", address=address) == expected * 3
+        killer.join()
+        assert workers[0].wait(5) == -signal.SIGKILL
+        assert workers[1].poll() is None
+
+
+@pytest.mark.slow
+def test_a_process_of_joblib_that_is_killed_loses_nothing(arena, expected, monkeypatch):
+    monkeypatch.setattr(evaluation, "MANY", 2)
+    killed = []
+
+    def kill():
+        deadline = time.monotonic() + 60
+        while not killed and time.monotonic() < deadline:
+            time.sleep(0.5)
+            children = psutil.Process().children(recursive=True)
+            mine = [child.pid for child in children if any("popen_loky_posix" in word for word in child.cmdline())]
+            if mine:
+                time.sleep(3)
+                os.kill(mine[0], signal.SIGKILL)
+                killed.append(mine[0])
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert evaluated(arena, files(arena) * 2, backend="loky", jobs=2) == expected * 2
+    killer.join()
+    assert killed
+
+
+def test_without_a_scheduler_it_says_so(arena, monkeypatch):
+    monkeypatch.setattr(compute, "SECONDS", 2)
+    with pytest.raises(ArenaError, match="dask's scheduler at tcp://127.0.0.1:1 cannot be reached"):
+        evaluated(arena, backend="dask", address="tcp://127.0.0.1:1")
+
+
+@pytest.mark.slow
+def test_without_workers_it_says_so(arena, tmp_path):
+    with cluster(tmp_path, n=0) as (address, _), pytest.raises(ArenaError, match="has no workers"):
+        evaluated(arena, backend="dask", address=address)
+
+
+def test_a_machine_with_another_contract_is_refused(arena):
+    opened = opening.open_arena(arena, record=False, causality="quick")
+    told = strategies.examine(files(arena)[0], arena, strategies.read(files(arena)[0]))
+    with pytest.raises(ArenaError, match="has the contract .* the run has 00000000"):
+        compute._earn(str(arena.path), "0" * 64, "quick", 0, told)
+    assert opened.lock.contract[:8] != "00000000"
