@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -62,7 +63,8 @@ def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome 
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)  # one more, so that the longest does not begin last
     try:
         futures = {pool.submit(_earn, begun[i].strategy, arena): i for i in asked}
-        significance.load_libraries()  # while the workers start
+        # while the workers start; in a thread, because an import that Ctrl-C meets may swallow it
+        threading.Thread(target=significance.load_libraries, daemon=True).start()
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BaseException:
