@@ -86,9 +86,9 @@ def main() -> None:
     n, tries = (8, 20) if options.quick else (options.markets, options.strategies)
     asked = [(kind, seed) for seed in range(n) for kind in ("null", "planted")]
     rows = joblib.Parallel(n_jobs=-1)(joblib.delayed(searched)(kind, seed, tries) for kind, seed in asked)
+    print(table(rows), flush=True)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
-    print(table(rows))
     if options.picture:
         draw(rows, options.picture)
 
@@ -122,7 +122,7 @@ def searched(kind: str, seed: int, n: int) -> dict[str, Any]:
         "reasons": sorted(verdict.split(":")[1].split()[0] for verdict in judged if not verdict.startswith("ACCEPTED")),
         **{
             reader: {
-                "found": one is not None and (reader == "verdict" or figure[reader] > convincing),
+                "found": bool(one is not None and (reader == "verdict" or figure[reader] > convincing)),
                 "name": one.name if one else "",
                 "sharpe": one.result.own.sharpe if one else math.nan,
                 "closed": one.closed if one else math.nan,

@@ -216,7 +216,9 @@ def alive(process):
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_out, number):
     strategy(settings.load(checked_out / "config.json"), "Endless", indicators="import os\nos.fork()\nwhile True: pass")
-    process = subprocess.Popen([sys.executable, "run.py"], cwd=checked_out, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a test run in the background inherits deafness
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "run.py"], cwd=checked_out, **pipes, **heard)
     running = psutil.Process(process.pid)
     deadline = time.monotonic() + 120
     while not any(generation(p, running) == 2 for p in descendants(running)) and time.monotonic() < deadline:
