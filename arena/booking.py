@@ -199,7 +199,7 @@ class _Ledger:
         units = np.array([_filled(steps, n, 0.0) for steps in self.unit_steps])
         flows = np.array([_filled(steps, n, 0.0) for steps in self.flow_steps])
         # a position beyond its pair's last candle is worth that candle's close
-        opens, closes = _last_known(market.open, market.close), _last_known(market.close, market.close)
+        opens, closes = last_known(market.open, market.close), last_known(market.close, market.close)
         held_at_close = np.where(units > 0, units * closes, 0.0)
         before = np.concatenate([np.zeros((len(units), 1)), units[:, :-1]], axis=1)
         equity_open = np.concatenate([[self.wallet], cash[:-1]]) + np.where(before > 0, before * opens, 0.0).sum(axis=0)
@@ -230,7 +230,7 @@ def _filled(steps: Sequence[tuple[int, float]], n: int, start: float) -> NDArray
     return values[index]
 
 
-def _last_known(values: NDArray[np.float64], closes: NDArray[np.float64]) -> NDArray[np.float64]:
+def last_known(values: NDArray[np.float64], closes: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n_pairs, n_candles) `values`, and the last close where a pair has no candle any more; nan before its first."""
     n = closes.shape[1]
     index = np.maximum.accumulate(np.where(np.isnan(closes), 0, np.arange(n)), axis=1)

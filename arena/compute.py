@@ -31,6 +31,14 @@ SECONDS = 20
 Outcome = Earned | StrategyError
 
 
+def outcome(strategy: Strategy, arena: Arena) -> Outcome:
+    """What one strategy earned, or its fault."""
+    try:
+        return figures.earn(strategy, arena)
+    except StrategyError as error:
+        return error
+
+
 def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, Outcome]]:
     """
     (index, what was earned or the strategy's fault), in the order in which they are ready, each once.
@@ -42,9 +50,9 @@ def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, O
     asked = {i: task(str(arena.settings.path), arena.lock.contract, arena.causality, i, one) for i, one in enumerate(strategies)}
     for last in reversed(range(TRIES)):
         try:
-            for i, outcome in _parallel(list(asked.values()), compute):
+            for i, found in _parallel(list(asked.values()), compute):
                 del asked[i]
-                yield i, outcome if isinstance(outcome, Earned) else _fault(*outcome)
+                yield i, found
         except TerminatedWorkerError:
             if not last:
                 raise ArenaError(f"worker processes ended {TRIES} times in a row, perhaps for want of memory. Set arena.compute.jobs lower.") from None
@@ -74,7 +82,7 @@ def _client(address: str | None):
     return client
 
 
-def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy) -> tuple[int, Earned | tuple[str, str, tuple[str, ...]]]:
+def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy) -> tuple[int, Outcome]:
     """One strategy, on whichever machine. Runs in a process of joblib's, which is trusted; its sandboxed workers are its own."""
     if multiprocessing.current_process().daemon:
         raise ArenaError("this worker may not start processes. Start it with DASK_DISTRIBUTED__WORKER__DAEMON=False.")
@@ -82,10 +90,7 @@ def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy
     if arena.lock.contract != contract:
         raise ArenaError(f"{config} has the contract {arena.lock.contract[:8]} on {os.uname().nodename}, the run has {contract[:8]}.")
     lock.verify(arena.settings)
-    try:
-        return index, figures.earn(strategy, arena)
-    except StrategyError as error:
-        return index, (type(error).__name__, str(error), error.frames)
+    return index, outcome(strategy, arena)
 
 
 @lru_cache(maxsize=1)
@@ -95,9 +100,3 @@ def _arena(config: str, depth: str) -> Arena:
     loaded = settings.load(config)
     sandbox.warm_up()
     return opening.open_arena(loaded, record=False, causality=depth)
-
-
-def _fault(kind: str, message: str, frames: tuple[str, ...]) -> StrategyError:
-    from arena import errors
-
-    return getattr(errors, kind)(message, frames)

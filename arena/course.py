@@ -20,8 +20,6 @@ from arena.replay import ENTER, ENTERING, EXIT, Account, Course, Replayed, Rules
 from arena.settings import Settings
 from arena.worlds import Ticks
 
-MONTHS_MS = 28 * 86_400_000
-"""No month is shorter."""
 POWER = 1e-9
 """A tick is a power of ten when it is this close to one, relative."""
 
@@ -237,8 +235,7 @@ def _rows(table: NDArray[np.float64], market: Market, startup: int) -> tuple[int
 
 def _flags(signals: Signals | None, market: Market, begin: int, stop: int) -> NDArray[np.uint8]:
     """Bits by candle, from the signals of the candle before it."""
-    pair_has_none = signals is None or not len(signals.enter)
-    if pair_has_none:
+    if signals is None or not len(signals.enter):
         raise Outside("a pair has no signals")
     if not signals.plain:
         raise Outside("a signal is neither 0 nor 1")

@@ -9,24 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from arena.metrics import DAY_MS, DAYS_A_YEAR
-from arena.records import Market
+from arena.metrics import DAYS_A_YEAR
 
 FORCED = 4
 """Of replay.REASONS: such an exit is booked at the last candle of all, wherever its pair ends."""
-
-
-def days(market: Market) -> NDArray[np.int64]:
-    """(n_days + 1,) columns of the candles that open a day, counted from the first candle; the last candle ends the last day."""
-    columns = np.flatnonzero((market.open_ms - market.open_ms[0]) % DAY_MS == 0)
-    last = len(market.open_ms) - 1
-    return columns if columns[-1] == last else np.append(columns, last)
-
-
-def marks(market: Market) -> NDArray[np.float64]:
-    """(n_pairs, n_candles) the open, or the last close where a pair has no candle any more; nan before its first."""
-    known = np.maximum.accumulate(np.where(np.isnan(market.close), 0, np.arange(market.close.shape[1])), axis=1)
-    return np.where(np.isnan(market.open), np.take_along_axis(market.close, known, axis=1), market.open)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -40,8 +26,9 @@ def of_trades(rows, n, fee, wallet, marks, days):
     fee, wallet : float
         Fraction of an order's value; money before the first trade.
     marks : float array of shape (n_pairs, n_candles)
+        What a unit is worth at each candle's open: `booking.last_known`.
     days : int array of shape (n_days + 1,)
-        Columns, ascending, as `days` gives them.
+        Columns, ascending, as `metrics.midnights` gives them.
 
     Returns
     -------

@@ -33,12 +33,16 @@ class _Begun:
     known: Result | None = None  # the ledger's answer
     fault: StrategyError | None = None
 
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
 
 def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
     """Results in the files' order, each as soon as it and those before it are there; where, says `arena.compute`."""
     head = strategies.head(arena.settings.root)
     begun = [_begin(file, arena) for file in files]
-    arena.trials.announce([hashlib.sha256(one.data).hexdigest() for one in begun if one.data])
+    arena.trials.announce([one.sha256 for one in begun if one.data])
     ended: dict[int, Result] = {}
     at = 0
     with contextlib.closing(_outcomes(begun, arena)) as outcomes:
@@ -62,7 +66,7 @@ def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome 
         return
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)  # one more, so that the longest does not begin last
     try:
-        futures = {pool.submit(_earn, begun[i].strategy, arena): i for i in asked}
+        futures = {pool.submit(compute.outcome, begun[i].strategy, arena): i for i in asked}
         # while the workers start; in a thread, because an import that Ctrl-C meets may swallow it
         threading.Thread(target=significance.load_libraries, daemon=True).start()
         for future in as_completed(futures):
@@ -82,7 +86,7 @@ def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
     A strategy's fault becomes a Result with `error`. Raises ArenaError alone.
     """
     begun = _begin(file, arena)
-    outcome = _earn(begun.strategy, arena) if begun.strategy is not None and begun.known is None else None
+    outcome = compute.outcome(begun.strategy, arena) if begun.strategy is not None and begun.known is None else None
     return _end(begun, outcome, arena, head)
 
 
@@ -100,20 +104,13 @@ def _begin(file: Path, arena: Arena) -> _Begun:
     return _Begun(file, data, started, strategy)
 
 
-def _earn(strategy: Strategy, arena: Arena) -> Outcome:
-    try:
-        return figures.earn(strategy, arena)
-    except StrategyError as error:
-        return error
-
-
 def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, head: str | None) -> Result:
     """The Result, recorded unless it was known."""
     commit = strategies.label(arena.settings.root, head, begun.file, begun.data)
     if begun.known is not None:
         now = figures.as_of_now(begun.known, arena)
         return replace(now, commit=commit, seconds=time.perf_counter() - begun.started, cached=True)
-    sha256 = hashlib.sha256(begun.data).hexdigest()
+    sha256 = begun.sha256
     fault = begun.fault or (outcome if isinstance(outcome, StrategyError) else None)
     if isinstance(outcome, figures.Earned):
         found = figures.judged(outcome, sha256, arena)

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import booking, causality, course, fills, gates, ladder, metrics, sandbox, scrutiny, significance, stress, trials, worlds
+from arena import booking, course, fills, gates, metrics, sandbox, scrutiny, significance, stress, trials
 from arena.causality import Case
 from arena.course import Described, Outside
 from arena.errors import SampleError, StrategyError
 from arena.opening import Arena
-from arena.records import Book, Checks, Claim, Evidence, Look, Market, Metrics, Orders, PairResult, Result, Strategy, WindowResult
+from arena.records import Book, Checks, Claim, Evidence, Look, Market, Orders, PairResult, Result, Strategy, WindowResult
 from arena.replay import Replayed
 from arena.settings import Settings
 
@@ -94,20 +94,14 @@ def judged(earned: Earned, sha256: str, arena: Arena) -> dict[str, Any]:
     evidence = against_all(arena, sha256, np.array(found["daily_returns"]))
     look = Look(why=earned.why)
     if earned.validation is not None:
-        with arena.trials.climbing:
-            look = arena.trials.look(earned.validation, arena.settings.ladder_step)
-            if evidence.dsr >= arena.settings.gates.min_dsr and not look.improved:
-                look = replace(look, positive=bool(earned.validation > 0))
-            arena.trials.looks.append(look)
-            look = replace(look, looks=ladder.count(arena.trials.looks))
+        convincing = evidence.dsr >= arena.settings.gates.min_dsr
+        look = arena.trials.look(earned.validation, arena.settings.ladder_step, convincing=convincing)
     return {**found, "evidence": evidence, "look": look, "gates": (*found["gates"], *gates.evidence(evidence, look, arena.settings.gates))}
 
 
 def case_of(strategy: Strategy, arena: Arena, claim: Claim, book: Book, described: Described | None = None) -> Case:
     """What the checks of causality ask about."""
-    settings = arena.settings
-    ticks = worlds.ticks(arena.tables, settings.search.start_ms - claim.startup * settings.step_ms)
-    return Case(strategy, settings, arena.tables, arena.beyond, arena.markets, claim, book, ticks, described)
+    return Case(strategy, arena.settings, arena.tables, arena.beyond, arena.markets, claim, book, arena.ticks(claim.startup), described)
 
 
 def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
@@ -141,9 +135,8 @@ def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     settings, market = arena.settings, arena.market
     if deciding := scrutiny.callbacks(claim):
         return Engine(claim.orders, BOOKING, f"decided on the way by {', '.join(deciding)}", "")
-    ticks = worlds.ticks(arena.tables, settings.search.start_ms - claim.startup * settings.step_ms)
     try:
-        made = course.described(strategy, settings, arena.tables, market, arena.markets, ticks, claim.decisions)
+        made = course.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
         trades = seen = course.replayed(made, settings, claim.decisions)
         if claim.stretch is not None:
             seen = course.replayed(course.part(made, market, *claim.stretch), settings, claim.decisions)

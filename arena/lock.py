@@ -10,7 +10,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -183,19 +183,10 @@ def code_hashes(settings: Settings) -> dict[str, str]:
     root = settings.root
     files = [root / name for name in CODE] + sorted((root / "arena").rglob("*.py"))
     hashes = {str(file.relative_to(root)): digest for file in files if (digest := _sha256(file)) is not None}
-    hashes["config.json"] = _config_sha256(settings)
+    with suppress(OSError, ValueError, AttributeError, TypeError):  # what cannot be parsed keeps the hash of its bytes
+        hashes["config.json"] = fingerprint(parsed((root / "config.json").read_bytes()))
+    hashes.setdefault("config.json", settings.sha256)
     return hashes
-
-
-def _config_sha256(settings: Settings) -> str:
-    """Of what config.json says now; of its bytes where they say nothing. Without the file: of what was loaded."""
-    try:
-        text = (settings.root / "config.json").read_bytes()
-        return fingerprint(parsed(text))
-    except FileNotFoundError:
-        return settings.sha256
-    except (OSError, ValueError, AttributeError, TypeError):
-        return _sha256(settings.root / "config.json") or ""
 
 
 def engine_versions() -> dict[str, str]:

@@ -87,10 +87,13 @@ def marks(equity_open: NDArray[np.float64], equity_close: NDArray[np.float64]) -
 
 def daily_equity(open_ms: NDArray[np.int64], equity_open: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n_days + 1,) equity at each UTC midnight from the first instant on; the last instant ends the last day."""
-    midnights = np.flatnonzero((open_ms - open_ms[0]) % DAY_MS == 0)
-    if midnights[-1] != len(open_ms) - 1:
-        midnights = np.append(midnights, len(open_ms) - 1)
-    return equity_open[midnights]
+    return equity_open[midnights(open_ms)]
+
+
+def midnights(open_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n_days + 1,) indices of the instants that are whole days after the first; the last instant ends the last day."""
+    found = np.flatnonzero((open_ms - open_ms[0]) % DAY_MS == 0)
+    return found if found[-1] == len(open_ms) - 1 else np.append(found, len(open_ms) - 1)
 
 
 def sharpe(returns: NDArray[np.float64]) -> float:

@@ -2,14 +2,14 @@
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from arena import baseline, grid, ladder, lock, scrutiny, seal, store
+from arena import baseline, grid, ladder, lock, scrutiny, seal, store, worlds
 from arena.grid import Tables
 from arena.ledger import LEDGER, Ledger
 from arena.lock import Lock
@@ -37,6 +37,19 @@ class Beyond:
         return self._found
 
 
+class TickSizes:
+    """Tick sizes by month as FreqTrade derives them, by `startup_candle_count`: computed once, they serve every evaluation."""
+
+    def __init__(self, settings: Settings, tables: Tables) -> None:
+        self.settings, self.tables = settings, tables
+        self._found: dict[int, worlds.Ticks] = {}
+
+    def __call__(self, startup: int) -> worlds.Ticks:
+        if startup not in self._found:
+            self._found[startup] = worlds.ticks(self.tables, self.settings.search.start_ms - startup * self.settings.step_ms)
+        return self._found[startup]
+
+
 class Trials:
     """
     Every distinct source that was evaluated under the contract: daily returns by sha256, None for one that failed.
@@ -47,7 +60,7 @@ class Trials:
     def __init__(self, ledger: Ledger | None, contract: str) -> None:
         self.returns: dict[str, NDArray[np.float64] | None] = {}
         self.looks: list[Look] = []
-        self.climbing = threading.Lock()  # one look at a time: each changes what the next one is told
+        self._climbing = threading.Lock()
         for trial in ledger.trials(contract) if ledger else []:
             self.returns[trial.sha256] = trial.returns if len(trial.returns) else None
             look = RESULT.validate_json(trial.result).look
@@ -69,9 +82,17 @@ class Trials:
     def count(self, sha256: str) -> int:
         return len(self.returns.keys() | {sha256})
 
-    def look(self, sharpe: float, step: float) -> Look:
-        """Ask the ladder. Only under `climbing`."""
-        return ladder.climb(ladder.best_of(self.looks), sharpe, step)
+    def look(self, sharpe: float, step: float, *, convincing: bool) -> Look:
+        """
+        Ask the ladder, one at a time: each look changes what the next one is told. One that is `convincing` otherwise is told the
+        sign too, where it is no new best.
+        """
+        with self._climbing:
+            look = ladder.climb(ladder.best_of(self.looks), sharpe, step)
+            if convincing and not look.improved:
+                look = replace(look, positive=bool(sharpe > 0))
+            self.looks.append(look)
+            return replace(look, looks=ladder.count(self.looks))
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,7 @@ class Arena:
     tables: Tables
     market: Market
     markets: dict[str, Any]  # frozen metadata by pair
+    ticks: TickSizes
     beyond: Beyond
     hold: Metrics
     window_hold: tuple[Metrics, ...]
@@ -107,6 +129,7 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
         tables=tables,
         market=market,
         markets=json.loads((settings.root / lock.DATA / "markets.json").read_text()),
+        ticks=TickSizes(settings, tables),
         beyond=Beyond(settings, tables),
         hold=baseline.hold(market, settings.search, settings.fee),
         window_hold=tuple(baseline.hold(market, window, settings.fee) for window in settings.windows),

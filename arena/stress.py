@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena import equity
-from arena.booking import FLAT
+from arena.booking import FLAT, last_known
 from arena.course import Described, account_of
-from arena.metrics import DAY_MS
+from arena.metrics import DAY_MS, midnights
 from arena.records import Market, Orders, Stress
 from arena.replay import Course, ReplayError, Room, replay_into
 from arena.settings import Settings
@@ -53,7 +53,7 @@ class _Replays:
 
     def __init__(self, market: Market, settings: Settings, made: Described) -> None:
         self.settings, self.made, self.step_ms = settings, made, market.step_ms
-        self.marks, self.days = equity.marks(market), equity.days(market)
+        self.marks, self.days = last_known(market.open, market.close), midnights(market.open_ms)
         self.room = Room.of(made.course)
 
     def stress(self, rng: np.random.Generator) -> Stress:
@@ -111,7 +111,7 @@ class _Orders:
 
     def __init__(self, market: Market, settings: Settings, orders: Orders) -> None:
         self.market, self.settings, self.orders = market, settings, orders
-        self.marks, self.days = equity.marks(market), equity.days(market)
+        self.marks, self.days = last_known(market.open, market.close), midnights(market.open_ms)
         self.column = np.maximum.accumulate((orders.filled_ms - market.open_ms[0]) // market.step_ms)  # as they are booked
         self.units = np.where(orders.buys, orders.amount, -orders.amount)
         self.trade = _trades(orders)

@@ -14,7 +14,7 @@ from scipy.special import log_ndtr, ndtri
 
 from arena.errors import SampleError
 from arena.metrics import DAYS_A_YEAR
-from arena.significance import MIN_DAYS, REPETITIONS, block_length, daily_sharpes, has_sharpe, probabilistic_sharpe
+from arena.significance import MIN_DAYS, REPETITIONS, block_length, has_sharpe, probabilistic_sharpe
 
 DRAWS = 2048
 """Of the multiplier bootstrap, each used with both signs: the effective number of 300 independent trials is right within 3 %."""

@@ -51,11 +51,11 @@ def evaluated(strategy: Strategy, opened: Arena) -> tuple[Case, float, float]:
     """The evaluation without its checks: its case, its seconds, and those of the backtest alone, by which a quick check goes."""
     arena, market = opened.settings, opened.market
     started = time.perf_counter()
-    claim = sandbox.backtest(strategy, arena, sandbox.Task("backtest", arena.search, opened.markets), opened.tables)
+    claim, engine = figures.claimed(strategy, opened)
     backtest = time.perf_counter() - started
-    engine = figures.engine_of(strategy, opened, claim)
     book = booking.book(market, claim.orders, wallet=arena.wallet, fee=arena.fee, slots=arena.max_open_trades)
-    booking.reconcile(book, claim)
+    if engine.described is None:
+        booking.reconcile(book, claim)
     for window in (arena.search, *arena.windows):
         metrics.measure(market, book, window, last=window in (arena.search, arena.windows[-1]))
     own = time.perf_counter() - started

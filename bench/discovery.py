@@ -38,7 +38,7 @@ from scipy.stats import binomtest, norm
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from arena import booking, course, fills, gates, grid, ladder, metrics, trials, worlds  # noqa: E402
+from arena import booking, course, fills, gates, grid, metrics, opening, trials, worlds  # noqa: E402
 from arena.candles import fill_gaps  # noqa: E402
 from arena.claims import Decisions, Signals  # noqa: E402
 from arena.records import Checks, Evidence, Look, Market, Result, Strategy, Window, WindowResult  # noqa: E402
@@ -101,9 +101,10 @@ def searched(kind: str, seed: int, n: int) -> dict[str, Any]:
     while len(tried) < n:
         if (one := evaluated(world, *drawn(rng), len(tried))) is not None:
             tried.append(one)
-    judged = verdicts(world, tried)
+    returns = [np.array(one.result.daily_returns) for one in tried]
+    evidence = trials.evidence(returns[0], returns, n)
+    judged = verdicts(world, tried, evidence)
     accepted = [one for one, verdict in zip(tried, judged, strict=True) if verdict.startswith("ACCEPTED")]
-    evidence = trials.evidence(np.array(tried[0].result.daily_returns), [np.array(t.result.daily_returns) for t in tried], n)
     best = {
         "closed": max(tried, key=lambda t: t.closed),
         "marked": max(tried, key=lambda t: t.result.own.sharpe),
@@ -264,18 +265,18 @@ def signalled(world: World, pair: str, template: str, parts: dict[str, Any]) -> 
     return Signals(int(candles["date"].iloc[0].timestamp() * 1000), enter, leave, none, none)
 
 
-def verdicts(world: World, tried: list[Tried]) -> list[str]:
-    """What the contract says of each when all are known, the validation window asked in the order in which they were tried."""
-    returns = [np.array(one.result.daily_returns) for one in tried]
-    best, found = ladder.START, []
-    for one, own in zip(tried, returns, strict=True):
-        evidence = Evidence(**trials.evidence(own, returns, len(tried))._asdict())
+def verdicts(world: World, tried: list[Tried], shared: trials.Evidence) -> list[str]:
+    """
+    What the contract says of each when all are known, the validation window asked in the order in which they were tried. All
+    of `shared` but `dsr` is the same for every one of them.
+    """
+    asked, found = opening.Trials(None, ""), []
+    for one in tried:
+        dsr = trials.deflated_sharpe(np.array(one.result.daily_returns), np.empty(0), shared.effective)
+        evidence = Evidence(**shared._replace(dsr=dsr)._asdict())
         look = Look(why="a gate says no")
         if all(gate.passed for gate in one.result.gates):
-            look = ladder.climb(best, one.validation, world.settings.ladder_step)
-            best = look.best
-            if evidence.dsr >= world.settings.gates.min_dsr and not look.improved:
-                look = replace(look, positive=bool(one.validation > 0))
+            look = asked.look(one.validation, world.settings.ladder_step, convincing=dsr >= world.settings.gates.min_dsr)
         judged = (*one.result.gates, *gates.evidence(evidence, look, world.settings.gates))
         found.append(gates.verdict(replace(one.result, evidence=evidence, look=look, gates=judged)))
     return found

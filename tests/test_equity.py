@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from builders import DAY, HOUR, market, orders
 
-from arena import equity, metrics
-from arena.booking import book
+from arena import booking, equity, metrics
 from arena.replay import REASONS, TRADE
 
 FEE, WALLET = 0.002, 1000.0
@@ -51,9 +50,9 @@ def test_both_curves_and_their_sharpe_are_the_booked_ones(seed, step_ms):
     rng = np.random.default_rng(seed)
     made = random_market(rng, step_ms=step_ms)
     trades, told = random_trades(rng, made)
-    booked = book(made, told, wallet=WALLET, fee=FEE, slots=0)
+    booked = booking.book(made, told, wallet=WALLET, fee=FEE, slots=0)
     wanted = metrics.daily_equity(made.open_ms, booked.equity_open)
-    marks, days = equity.marks(made), equity.days(made)
+    marks, days = booking.last_known(made.open, made.close), metrics.midnights(made.open_ms)
     assert equity.of_trades(trades, len(trades), FEE, WALLET, marks, days) == pytest.approx(wanted, rel=1e-12)
     column = np.maximum.accumulate((told.filled_ms - made.open_ms[0]) // step_ms)
     units = np.where(told.buys, told.amount, -told.amount)
@@ -66,7 +65,7 @@ def test_only_the_first_n_trades_count():
     rng = np.random.default_rng(1)
     made = random_market(rng)
     trades, _ = random_trades(rng, made)
-    marks, days = equity.marks(made), equity.days(made)
+    marks, days = booking.last_known(made.open, made.close), metrics.midnights(made.open_ms)
     some = equity.of_trades(trades, 3, FEE, WALLET, marks, days)
     assert (some == equity.of_trades(trades[:3], 3, FEE, WALLET, marks, days)).all()
     assert some[-1] != equity.of_trades(trades, len(trades), FEE, WALLET, marks, days)[-1]
