@@ -99,6 +99,7 @@ class _Claim(_Closed):
     last_ms: Instant
     stretch: Annotated[list[Instant], Field(min_length=2, max_length=2)] | None = None
     populate_s: Annotated[FiniteFloat, Field(ge=0)]
+    loop_s: Annotated[FiniteFloat, Field(ge=0)]
     callbacks: Annotated[list[Name], Field(max_length=100)]
     decisions: _Decisions
 

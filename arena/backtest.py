@@ -29,6 +29,7 @@ import freqtrade.optimize.backtesting as engine  # noqa: E402
 import numpy as np
 import pandas as pd
 from freqtrade.configuration import Configuration
+from freqtrade.data.converter import trim_dataframe
 from freqtrade.data.history.datahandlers.idatahandler import IDataHandler
 from freqtrade.data.metrics import calculate_sharpe
 from freqtrade.enums import RunMode
@@ -36,7 +37,7 @@ from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange import Exchange, timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
-from arena import decisions, integrity, quicken
+from arena import decisions, idle, integrity, quicken
 from arena.candles import milliseconds, tick_sizes
 from arena.claims import LEAD_MS
 from arena.errors import LoadError, StrategyError
@@ -81,8 +82,11 @@ class Run:
         IDataHandler.ohlcv_load = _from(store, job.timeframes)
         Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(list(job.markets.values()))
         engine.get_tick_size_over_time = tick_sizes if job.ticks is None else lambda frame: None
+        self.stretch: tuple[int, int] | None = None
+        engine.trim_dataframe = self._trimmed
         lean_ccxt.load(job.config["exchange"]["name"].lower())
         quicken.install()
+        idle.install()
         self.witness.install()
         self.guard = integrity.Guard()
 
@@ -135,12 +139,12 @@ class Run:
         data, timerange = self.candles()
         started = time.process_time()  # how many instants a check has may not hang on what else the machine does
         original, loop, populated = bt._get_ohlcv_as_lists, bt.backtest, []
-        stretch = None if decisions.callbacks(self.strategy) else self.job.stretch
+        self.stretch = stretch = None if decisions.callbacks(self.strategy) else self.job.stretch
 
         def as_lists(processed: dict[str, pd.DataFrame]) -> dict[str, Any]:
             made = original(processed)
             populated.append(time.process_time() - started)
-            return made if stretch is None else {pair: _between(rows, *stretch) for pair, rows in made.items()}
+            return made
 
         def part(processed: dict[str, pd.DataFrame], start_date: datetime, end_date: datetime) -> Any:
             dates = (start_date, end_date) if stretch is None else (datetime.fromtimestamp(ms / 1000, tz=start_date.tzinfo) for ms in stretch)
@@ -149,6 +153,7 @@ class Run:
         bt._get_ohlcv_as_lists, bt.backtest = as_lists, part
         self.guard.attached |= {id(as_lists), id(part)}
         first, last = bt.backtest_one_strategy(self.strategy, data, timerange)
+        looped = time.process_time() - started - populated[0]
         self.check()
         content = bt.all_bt_content[self.strategy.get_strategy_name()]
         trades = content["results"]
@@ -162,10 +167,19 @@ class Run:
             "last_ms": int(last.timestamp() * 1000),
             "stretch": stretch,
             "populate_s": populated[0],
+            "loop_s": looped,
             "callbacks": decisions.callbacks(self.strategy),
             "decisions": {**self.decided(self.job.start_ms - LEAD_MS), "events": self.witness.record.take()},
             **_diagnosis(self),
         }
+
+    def _trimmed(self, frame: pd.DataFrame, *args: Any, **kwargs: Any) -> pd.DataFrame:
+        """An analysed frame without its warm-up, or as much of it as FreqTrade's loop is to see; it drops the first row."""
+        frame = trim_dataframe(frame, *args, **kwargs)
+        if self.stretch is None or frame.empty:
+            return frame
+        times, (start, end) = milliseconds(frame["date"]), self.stretch
+        return frame.iloc[np.searchsorted(times, start) : np.searchsorted(times, end, side="right")]
 
     def candles(self) -> tuple[dict[str, pd.DataFrame], Any]:
         """FreqTrade's frames and range. Tick sizes are those that the job tells, where it tells any."""
@@ -237,11 +251,6 @@ def _series(months: list[tuple[int, float]]) -> "pd.Series[float]":
     """Tick sizes as FreqTrade keeps them. A pair without any has none: there the exchange's own precision holds."""
     index = pd.DatetimeIndex(np.array([ms for ms, _ in months], dtype="datetime64[ms]")).tz_localize("UTC")
     return pd.Series([tick for _, tick in months], index=index, dtype=float)
-
-
-def _between(rows: list[Any], start_ms: int, end_ms: int) -> list[Any]:
-    """Rows of FreqTrade's loop of the candles after the one at `start_ms`, up to the one at `end_ms`."""
-    return [row for row in rows if start_ms < row[0].timestamp() * 1000 <= end_ms]
 
 
 def _defaults() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from arena import compute, figures, gates, literals, report, sandbox, significance, strategies, walls
+from arena import compute, figures, gates, lean_arch, literals, report, sandbox, strategies, walls
 from arena.compute import Outcome
 from arena.errors import StrategyError
 from arena.ledger import Entry, returns_bytes
@@ -68,7 +68,7 @@ def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome 
     try:
         futures = {pool.submit(compute.outcome, begun[i].strategy, arena): i for i in asked}
         # while the workers start; in a thread, because an import that Ctrl-C meets may swallow it
-        threading.Thread(target=significance.load_libraries, daemon=True).start()
+        threading.Thread(target=lean_arch.bootstrap, daemon=True).start()
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BaseException:

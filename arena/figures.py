@@ -58,7 +58,6 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     settings, market = arena.settings, arena.market
     started = time.perf_counter()
     claim, engine = claimed(strategy, arena)
-    seconds = time.perf_counter() - started
     if not len(claim.orders.price):
         raise StrategyError(_no_trades(claim, settings))
     book = booking.book(market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
@@ -84,7 +83,7 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
         "stress": stress.of(market, settings, claim.orders, engine.described, np.random.default_rng(int(strategy.sha256[16:32], 16))),
         "daily_returns": tuple(map(float, returns)),
     }
-    earned = _scrutinised(case, arena, found, engine, seconds)
+    earned = _scrutinised(case, arena, found, engine)
     return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
 
 
@@ -155,7 +154,7 @@ def _interval(returns: NDArray[np.float64], strategy: Strategy) -> dict[str, flo
     return {"sharpe_low": low, "sharpe_high": high}
 
 
-def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine, seconds: float) -> Earned:
+def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine) -> Earned:
     """
     Everything that is asked beyond the account, and the gates that follow from it. Raises CausalityError or DeterminismError.
 
@@ -168,7 +167,7 @@ def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine
         if arena.causality == "full":
             scrutiny.full(case, dice[0])
         else:
-            scrutiny.quick(case, seconds, dice[0])
+            scrutiny.quick(case, dice[0])
         relabelled = renamed.result()
     checks = Checks(
         causality="full" if arena.causality == "full" else "quick",

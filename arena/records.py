@@ -95,6 +95,7 @@ class Claim:
     last_ms: int = 0  # open time of the last candle of the range
     stretch: tuple[int, int] | None = None  # milliseconds between which the loop ran, and the orders lie; None: the whole range
     populate_s: float = 0.0  # CPU seconds of the populate functions
+    loop_s: float = 0.0  # and of FreqTrade's loop after them
     callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
     decisions: Decisions = field(default_factory=Decisions)
 

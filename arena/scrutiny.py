@@ -16,11 +16,13 @@ from arena.settings import Settings
 
 TAIL = 200
 """Candles before a border that a full check compares at least; what lies further back another border has seen."""
-QUICK_SHARE = 1.6
+QUICK_SHARE = 1.45
 """Time of a quick check in that of a backtest; an evaluation is two of them, one in the market as it is and one relabelled."""
-START_S = 0.25
+START_S = 0.15
 """About what a worker takes until the strategy is loaded."""
-FULL_SECONDS = 35
+LOOK_S = 0.06
+"""About what a look takes besides the populate functions: candles, frames, signals."""
+FULL_SECONDS = 30
 """Time that a full check may take for the populate functions, on each of two cores."""
 EARLY_DAYS = 20
 """A relabelled run begins up to this many days early."""
@@ -28,31 +30,35 @@ LIMIT = 3
 """A check's worker, which populates several times, may take this many times the limit of an evaluation."""
 
 
-def quick(case: Case, seconds: float, rng: np.random.Generator) -> None:
+def quick(case: Case, rng: np.random.Generator) -> None:
     """
-    Causality as it is checked every round, at a cost of about one evaluation, which took `seconds`.
+    Causality as it is checked every round, at a cost of about one evaluation.
 
     Raises CausalityError or DeterminismError.
     """
     ways, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
-    with ThreadPoolExecutor(max_workers=1) as beside:
+    with ThreadPoolExecutor(max_workers=2) as beside:
         turns = np.random.default_rng(rng.integers(2**63))
-        turned = beside.submit(_turned, case, ways, instants.TURNED["quick"], turns)
+        others = [beside.submit(_turned, case, ways, instants.TURNED["quick"], turns)]
         limit = LIMIT * case.settings.limits.seconds
-        populate, free = max(case.claim.populate_s, 0.01), QUICK_SHARE * seconds - START_S
+        populate, loop = max(case.claim.populate_s, 0.01), case.claim.loop_s
+        free = QUICK_SHARE * (START_S + populate + loop) - START_S
         if decides_on_the_way(case):
-            free -= max(seconds - populate - START_S, 0)  # FreqTrade's loop
+            free -= loop
             n = int(np.clip(_stages(free, populate), *instants.WALKS))
             causality.walk(case, instants.quick(ways, case.book, case.claim, n, step, rng), rng, seconds=limit)
         else:
             n = int(np.clip(_stages(free, populate), *instants.LOOKS))
-            causality.looks(case, instants.quick(ways, case.book, case.claim, n, step, rng), seconds=limit)
-        turned.result()
+            borders = instants.quick(ways, case.book, case.claim, n, step, rng)
+            others.append(beside.submit(causality.looks, case, borders[::2], after=False, seconds=limit))
+            causality.looks(case, borders[1::2], seconds=limit)
+        for done in others:
+            done.result()
 
 
 def _stages(seconds: float, populate_s: float) -> float:
     """How many stages take so long: a frame that ends anywhere takes half of a whole one, and the last goes on beyond the range."""
-    return 2 * (seconds / populate_s - 1.2)
+    return (seconds - 1.2 * populate_s - LOOK_S) / (LOOK_S + 0.5 * populate_s)
 
 
 def full(case: Case, rng: np.random.Generator) -> None:
@@ -62,7 +68,7 @@ def full(case: Case, rng: np.random.Generator) -> None:
     Raises CausalityError or DeterminismError.
     """
     ways = instants.valid(case.strategy, case.settings, case.tables, case.claim)
-    mean = max(0.5 * case.claim.populate_s, 0.005)
+    mean = LOOK_S + 0.5 * case.claim.populate_s
     n = int(np.clip(2 * FULL_SECONDS / mean, *instants.FULL_LOOKS))
     borders = instants.comb(ways, min(n, len(ways.times) // instants.COMB + 1), rng)
     limit = LIMIT * case.settings.limits.seconds

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from arena import lean_arch
 from arena.errors import SampleError
 from arena.metrics import DAYS_A_YEAR, sharpe
 
@@ -25,11 +26,6 @@ class Moments(NamedTuple):
     sharpe: float  # per day, not annualised; standard deviation with ddof=1
     skew: float  # of the sample, without correction for bias
     kurtosis: float  # raw: normal is 3; of the sample, without correction for bias
-
-
-def load_libraries() -> None:
-    """Import arch now, three seconds, and not at the first bootstrap: for who has something else to wait for meanwhile."""
-    import arch.bootstrap  # noqa: F401
 
 
 def sharpe_interval(
@@ -64,10 +60,8 @@ def sharpe_interval(
     doi:10.1080/01621459.1994.10476870.
     """
     checked(returns)
-    from arch.bootstrap import StationaryBootstrap  # three seconds of libraries that nothing else here needs
-
-    bootstrap = StationaryBootstrap(block_length(returns), returns, seed=rng)
-    draws = np.array([sharpe(sample[0]) for sample, _ in bootstrap.bootstrap(REPETITIONS)])
+    resampled = lean_arch.bootstrap().StationaryBootstrap(block_length(returns), returns, seed=rng)
+    draws = np.array([sharpe(sample[0]) for sample, _ in resampled.bootstrap(REPETITIONS)])
     draws = draws[np.isfinite(draws)]  # a resample of a strategy that hardly trades may hold no trade
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -87,9 +81,8 @@ def block_length(returns: NDArray[np.float64]) -> float:
     Politis and White (2004), doi:10.1081/ETC-120028836, with the correction of Patton, Politis and White (2009),
     doi:10.1080/07474930802459016. A length below 1 or undefined counts as 1, one day at a time.
     """
-    from arch.bootstrap import optimal_block_length
-
-    return float(np.mean(np.fmax(optimal_block_length(returns)["stationary"].to_numpy(), 1.0)))
+    lengths = lean_arch.bootstrap().optimal_block_length(returns)
+    return float(np.mean(np.fmax(lengths["stationary"].to_numpy(), 1.0)))
 
 
 def probabilistic_sharpe(returns: NDArray[np.float64], benchmark: float = 0.0) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri
 
+from arena import lean_arch
 from arena.errors import SampleError
 from arena.metrics import DAYS_A_YEAR
 from arena.significance import MIN_DAYS, REPETITIONS, block_length, has_sharpe, probabilistic_sharpe
@@ -367,13 +368,11 @@ def _resampled_ratios(
     Each resample has its own deviation. arch 8.0.0 has StepM too, but its `studentize` does nothing: there the wildest trial sets
     the bar for all, with left tails 14 % of the tests without skill find some, and it fails when its last step leaves no trial.
     """
-    from arch.bootstrap import StationaryBootstrap  # three seconds of libraries that nothing else here needs
-
     n_days = rows.shape[1]
     ratios = rows.mean(axis=1) / rows.std(axis=1)
     scores = ((rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)).T
-    bootstrap = StationaryBootstrap(block_length(scores), np.arange(n_days), seed=rng)
-    drawn = np.array([np.bincount(days[0], minlength=n_days) for days, _ in bootstrap.bootstrap(repetitions)], dtype=float)
+    resampled = lean_arch.bootstrap().StationaryBootstrap(block_length(scores), np.arange(n_days), seed=rng)
+    drawn = np.array([np.bincount(days[0], minlength=n_days) for days, _ in resampled.bootstrap(repetitions)], dtype=float)
     means = drawn @ scores / n_days
     variances = drawn @ scores**2 / n_days - means**2
     poor = ratios < -np.sqrt(2 * np.log(np.log(n_days)) / n_days)  # so far behind that luck does not bring them to the front

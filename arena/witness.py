@@ -41,6 +41,7 @@ class Witness:
         self._why: dict[str, tuple[int, float | None]] = {}  # order id -> kind, stop at the candle's start
         self._exit: tuple[int, float | None] = (OTHER, None)
         self._stop: float | None = None
+        self._wrapped: dict[Any, Any] = {}
 
     def install(self) -> None:
         """Listen to what belongs to the process: callbacks, fills, locks."""
@@ -116,6 +117,16 @@ class Witness:
         """
         if getattr(f, "__qualname__", "").startswith("IStrategy."):
             return f
+        key = (f, message, default_retval, supress_error)  # the same method, asked at every candle, is wrapped once
+        try:
+            known = self._wrapped.get(key)
+        except TypeError:  # a default that cannot be hashed
+            return self._noted(f, *key[1:])
+        if known is None:
+            known = self._wrapped[key] = self._noted(f, *key[1:])
+        return known
+
+    def _noted(self, f: Any, message: str, default_retval: Any, supress_error: bool) -> Any:
         name = getattr(f, "__name__", "")
 
         @functools.wraps(f)

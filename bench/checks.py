@@ -1,7 +1,8 @@
 """
 What each strategy costs: the evaluation itself, and every check beyond it, one after the other with nothing else running.
 
-Prints JSON: by strategy the seconds of the evaluation (backtest, booking, metrics), of both depths of causality, and of relabel.
+Prints JSON: by strategy the seconds of the account (backtest, replay, booking, metrics), of stress, of relabel, and of both depths
+of causality.
 The table of bench/speed.py.
 
 Usage, in a prepared arena: PYTHONPATH=. python bench/checks.py [--repeat N]
@@ -15,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arena import booking, figures, metrics, opening, sandbox, scrutiny, settings, strategies
+from arena import booking, figures, metrics, opening, sandbox, scrutiny, settings, strategies, stress
 from arena.causality import Case
 from arena.opening import Arena
 from arena.records import Strategy
@@ -37,29 +38,30 @@ def main() -> None:
 def seconds(strategy: Strategy, opened: Arena, repeat: int) -> dict[str, float]:
     """Medians; nothing is caught, because a strategy that fails a check would be timed up to its failure only."""
     rng = np.random.default_rng()
-    own, backtest = map(statistics.median, zip(*(evaluated(strategy, opened)[1:] for _ in range(repeat)), strict=True))
-    case = evaluated(strategy, opened)[0]
+    case = evaluated(strategy, opened)
+
+    def median(of: Callable[[], object]) -> float:
+        return statistics.median(timed(of) for _ in range(repeat))
+
     return {
-        "evaluation": own,
-        "quick": statistics.median(timed(lambda: scrutiny.quick(case, backtest, rng)) for _ in range(repeat)),
-        "relabel": statistics.median(timed(lambda: scrutiny.relabel(case, rng)) for _ in range(repeat)),
+        "account": median(lambda: evaluated(strategy, opened)),
+        "stress": median(lambda: stress.of(opened.market, opened.settings, case.claim.orders, case.described, rng)),
+        "relabel": median(lambda: scrutiny.relabel(case, rng)),
+        "quick": median(lambda: scrutiny.quick(case, rng)),
         "full": timed(lambda: scrutiny.full(case, rng)),
     }
 
 
-def evaluated(strategy: Strategy, opened: Arena) -> tuple[Case, float, float]:
-    """The evaluation without its checks: its case, its seconds, and those of the backtest alone, by which a quick check goes."""
+def evaluated(strategy: Strategy, opened: Arena) -> Case:
+    """The account, and what the checks ask about."""
     arena, market = opened.settings, opened.market
-    started = time.perf_counter()
     claim, engine = figures.claimed(strategy, opened)
-    backtest = time.perf_counter() - started
     book = booking.book(market, claim.orders, wallet=arena.wallet, fee=arena.fee, slots=arena.max_open_trades)
     if engine.described is None:
         booking.reconcile(book, claim)
     for window in (arena.search, *arena.windows):
         metrics.measure(market, book, window, last=window in (arena.search, arena.windows[-1]))
-    own = time.perf_counter() - started
-    return figures.case_of(strategy, opened, claim, book, engine.described), own, backtest
+    return figures.case_of(strategy, opened, claim, book, engine.described)
 
 
 def timed(check: Callable[[], object]) -> float:

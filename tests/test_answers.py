@@ -55,6 +55,7 @@ CLAIM = {
     "last_ms": START_MS + 4 * HOUR,
     "stretch": [START_MS, START_MS + 3 * HOUR],
     "populate_s": 0.25,
+    "loop_s": 1.5,
     "callbacks": ["custom_exit", "custom_stake_amount"],
     "decisions": {
         "signals": {A: packed_signals(), B: packed_signals(3)},
@@ -153,7 +154,7 @@ def test_an_extra_key_beside_the_claim_is_refused():
 
 INTEGERS = ("trades", "rejected", "startup", "last_ms", "first_signal_ms", "orders.filled_ms.0", "orders.kind.0", "decisions.events.n",
             f"decisions.signals.{A}.n", f"decisions.signals.{A}.start_ms")  # fmt: skip
-FLOATS = ("profit", "closed_sharpe", "populate_s", "orders.price.0", "orders.amount.2", "orders.stop_before.2")
+FLOATS = ("profit", "closed_sharpe", "populate_s", "loop_s", "orders.price.0", "orders.amount.2", "orders.stop_before.2")
 TEXTS = ("warmup", "orders.pair.0", "callbacks.0", "decisions.parameters.stoploss", "decisions.events.texts.0",
          "decisions.events.columns.0", f"decisions.signals.{A}.enter")  # fmt: skip
 
@@ -200,6 +201,7 @@ def test_a_number_without_decimals_is_a_float_too():
         ("startup", -1),
         ("startup", answers.MAX_CANDLES + 1),
         ("populate_s", -0.1),
+        ("loop_s", -0.1),
         ("orders.kind.0", -1),
         ("orders.kind.0", 9),
         ("decisions.events.n", -1),

@@ -654,6 +654,6 @@ def test_a_slow_strategy_is_not_accused_because_the_checks_take_longer_than_it_d
     with pytest.raises(StrategyError, match="did not end within"):
         looks(case, [int(ms) for ms in ways(case).times[::400]], after=False)
     try:
-        scrutiny.quick(case, 2.5, rng())
+        scrutiny.quick(case, rng())
     except LimitError:  # a CausalityError would be an accusation
         pytest.skip("this machine is too busy to tell three times the limit from more")

@@ -28,7 +28,7 @@ def arena(tmp_path_factory):
 def made(arena, **parts):
     """The number of instants goes with the time of the populate functions; here it does not hang on the machine."""
     case = cased(strategy(arena.settings, "Probe", **parts), arena)
-    return dataclasses.replace(case, claim=dataclasses.replace(case.claim, populate_s=0.05))
+    return dataclasses.replace(case, claim=dataclasses.replace(case.claim, populate_s=0.05, loop_s=0.2))
 
 
 def rng(seed=1):
@@ -54,14 +54,14 @@ KEEP = 'self.__dict__.setdefault("kept", {})[metadata["pair"]] = dict(zip(datafr
 def test_an_honest_strategy_passes_both_depths(arena, callbacks):
     case = made(arena, callbacks=callbacks)
     assert scrutiny.decides_on_the_way(case) == bool(callbacks)
-    scrutiny.quick(case, 1.0, rng())
+    scrutiny.quick(case, rng())
     scrutiny.full(case, rng())
 
 
 @pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
 def test_a_quick_check_finds_what_looks_ahead_everywhere(arena, callbacks):
     with pytest.raises(CausalityError, match=r"causality: (BTC|ETH)/USDT 2021.* is [01] with the future, [01] without"):
-        scrutiny.quick(made(arena, indicators=TOMORROW, callbacks=callbacks), 1.0, rng())
+        scrutiny.quick(made(arena, indicators=TOMORROW, callbacks=callbacks), rng())
 
 
 def test_a_full_check_finds_a_single_day_that_a_quick_one_may_miss(arena):
@@ -69,7 +69,7 @@ def test_a_full_check_finds_a_single_day_that_a_quick_one_may_miss(arena):
 
     def misses(seed):
         try:
-            scrutiny.quick(case, 0.4, rng(seed))
+            scrutiny.quick(case, rng(seed))
         except CausalityError:
             return False
         return True

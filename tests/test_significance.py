@@ -46,13 +46,6 @@ def test_unusable_returns_are_refused(figure, returns, message):
         figure(returns)
 
 
-def test_the_libraries_of_the_bootstrap_load_when_they_are_asked_for():
-    says = "print('arch' in sys.modules)"
-    code = f"import sys, arena.significance as s; {says}; s.load_libraries(); {says}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["False", "True"]
-
-
 def test_the_fewest_days_are_enough():
     low, high = interval(RETURNS[:MIN_DAYS])
     assert low < high

@@ -1,0 +1,30 @@
+"""
+The bootstraps of arch without its models and their plots, which nothing here needs and which take five times as long to load
+(statsmodels, matplotlib). Their code and results are arch's own.
+"""
+
+import importlib.util
+import sys
+import threading
+from types import ModuleType
+
+_loading = threading.Lock()
+
+
+def bootstrap() -> ModuleType:
+    """
+    `arch.bootstrap`. It is imported below a package whose `__init__` did not run, which then makes room: a later `import arch` is
+    as ever. Loading takes a third of a second, and is left to who needs it.
+    """
+    with _loading:
+        if "arch.bootstrap" not in sys.modules:
+            kept = sys.modules.get("arch")
+            spec = importlib.util.find_spec("arch")
+            if kept is None and spec is not None:
+                sys.modules["arch"] = importlib.util.module_from_spec(spec)
+            try:
+                import arch.bootstrap  # noqa: F401
+            finally:
+                if kept is None:
+                    sys.modules.pop("arch", None)
+        return sys.modules["arch.bootstrap"]

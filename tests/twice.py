@@ -1,0 +1,63 @@
+"""
+One strategy through FreqTrade's loop twice in this process, once with every candle and once without the idle ones: what happens
+at each candle that counts, and what the strategy could see there. Prints JSON with both. A process of its own, because a run
+changes the process.
+
+Usage: python tests/twice.py ARENA STRATEGY
+"""
+
+import functools
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from arena import backtest, idle, opening, settings, strategies  # noqa: E402
+from arena.feed import Store  # noqa: E402
+
+from freqtrade.persistence import LocalTrade  # noqa: E402  isort: skip
+
+
+def main() -> None:
+    arena = opening.open_arena(settings.load(Path(sys.argv[1], "config.json")), record=False)
+    strategy = strategies.examine(Path(sys.argv[2]), arena.settings)
+    print(json.dumps([ran(arena, strategy, generator) for generator in (idle._every_candle, idle.time_pair_generator)]))
+
+
+def ran(arena: opening.Arena, strategy: strategies.Strategy, generator: Callable) -> dict:
+    told, seen, visits = arena.settings, [], 0
+    store = Store(told.timeframe)
+    store.add(arena.tables)
+    with tempfile.TemporaryDirectory() as scratch:
+        job = backtest.Job(
+            strategy=strategy.name, strategy_dir=str(Path(sys.argv[2]).parent), pairs=strategy.pairs, arena_pairs=told.pairs,
+            timeframes=(told.timeframe, *told.informative_timeframes), config=told.raw, markets=arena.markets, scratch=scratch,
+            timerange=f"{told.search.start:%Y%m%d}-{told.search.end:%Y%m%d}", start_ms=told.search.start_ms, task="backtest",
+        )  # fmt: skip
+        run = backtest.Run(job, store)
+        run.load()
+        bt, provider = run.backtesting, run.backtesting.dataprovider
+        bt.time_pair_generator = functools.partial(generator, bt)
+        loop = bt.backtest_loop
+
+        def noted(row: tuple, pair: str, now: object, direction: object, can_enter: bool) -> object:
+            nonlocal visits
+            visits += 1
+            if direction is not None or LocalTrade.bt_trades_open_pp[pair]:
+                shown = {p: provider._DataProvider__slice_index.get(p) for p in strategy.pairs}
+                seen.append(f"{now} {pair} {list(row)} {direction} {can_enter} {shown} {provider._DataProvider__slice_date}")
+            return loop(row, pair, now, direction, can_enter)
+
+        bt.backtest_loop = noted
+        run.guard.attached.add(id(noted))
+        claim = run.backtest()
+    del claim["populate_s"], claim["loop_s"]
+    return {"seen": seen, "claim": claim, "visits": visits, "candles": sum(len(table) for table in arena.tables.values())}
+
+
+if __name__ == "__main__":
+    main()
