@@ -22,7 +22,7 @@ KEYS = (
     *HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "stress", "timing_p", "evidence", "validation", "literals", "gates", "verdict", "warning",
     "row",
 )  # fmt: skip
-ROUND_KEYS = ("active", "stable", "demands", "journal", "ledger", "seconds")
+ROUND_KEYS = ("active", "stable", "demands", "journal", "ledger", "superior", "seconds")
 
 WIDTH = 22
 MAX_LINE = 400

@@ -3,14 +3,20 @@
 import json
 import math
 
-from arena import journal, report, strategies
-from arena.opening import Arena
+import numpy as np
+
+from arena import baseline, journal, report, strategies
+from arena.errors import SampleError
 from arena.gates import EVIDENCE
 from arena.ledger import Trial
+from arena.opening import Arena
 from arena.records import Result
+from arena.trials import stepm
 
 SHOWN = 5
 """Most lines of one kind in the `round:` block; the rest is counted."""
+FAMILYWISE = 0.05
+"""Probability, at most, that one or more of the trials that are called superior are there by luck."""
 
 
 def row(result: Result, arena: Arena) -> str:
@@ -46,6 +52,7 @@ def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float
             "demands": journal.demands(now, present, settings.max_stable_rounds) or ["nothing"],
             "journal": _first(complaints) or [f"{len(written.rows)} rows, nothing to mend"],
             "ledger": [f"{_ledger(trials, arena.ledger.n_trials(arena.lock.contract))}; head {arena.ledger.head()[:16]}" if arena.ledger else "not used"],
+            "superior": _superior(trials, arena),
             "seconds": [f"{seconds:.1f}"],
         }
     )
@@ -65,6 +72,22 @@ def _ledger(trials: list[Trial], n_trials: int) -> str:
         return f"{count}; none passed every gate"
     value, name, commit = max(passed)
     return f"{count}; best that passed every gate: {name} at {commit} with sharpe {value:.4f}"
+
+
+def _superior(tried: list[Trial], arena: Arena) -> list[str]:
+    """How many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are."""
+    returns = [trial.returns for trial in tried if len(trial.returns)]
+    if not returns:
+        return []
+    found, rng = [], np.random.default_rng(int(arena.lock.contract[:16], 16))
+    hold = baseline.hold_returns(arena.market, arena.settings.search, arena.settings.fee)
+    for name, benchmark in (("cash", 0.0), ("buy-and-hold", hold)):
+        try:
+            better, p = stepm(np.array(returns), benchmark, rng, level=FAMILYWISE)
+        except SampleError as error:
+            return [f"cannot be told: {error}"]
+        found.append(f"{np.count_nonzero(better)} of {len(returns)} beat {name} (p={p:.3f} of the best)")
+    return [f"{', '.join(found)}; StepM, familywise {100 * FAMILYWISE:.0f} %"]
 
 
 def _first(lines: list[str]) -> list[str]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from builders import DAY, market, orders, window
 
-from arena.baseline import hold, hold_pair
+from arena.baseline import hold, hold_pair, hold_returns
 from arena.booking import book
-from arena.metrics import measure
+from arena.metrics import measure, sharpe
 
 WHOLE = window(0, 3, step_ms=DAY)
 
@@ -18,6 +18,13 @@ def test_one_pair_is_held_from_open_to_open():
     assert found.max_drawdown == pytest.approx(1 - 90 / 115, rel=1e-12)  # from a close to the next
     days = np.array([1.1, 95 / 110, 121 / 95]) - 1
     assert found.sharpe == pytest.approx(days.mean() / days.std(ddof=1) * math.sqrt(365), rel=1e-12)
+
+
+def test_the_daily_returns_are_those_of_the_figures():
+    candles = market([(100, 120, 90, 115), (110, 130, 80, 90), (95, 99, 94, 95), (121, 150, 60, 70)], step_ms=DAY)
+    found = hold_returns(candles, WHOLE, 0.01)
+    assert found == pytest.approx(np.array([110 / (100 * 1.01), 95 / 110, 121 * 0.99 / 95]) - 1, rel=1e-12)
+    assert sharpe(found) == pytest.approx(hold(candles, WHOLE, 0.01).sharpe, rel=1e-12)
 
 
 def test_the_fee_is_paid_at_both_ends():

@@ -83,6 +83,8 @@ def test_blocks_come_in_order_with_a_row_each_and_a_round(first, played):
     assert not written.problems
     assert values(done.stdout, "active") == ["2 of 3: Alpha, Beta"]
     assert values(done.stdout, "ledger")[0].startswith("2 trials under this contract")
+    told = values(done.stdout, "superior")[0]
+    assert re.fullmatch(r"[0-2] of 2 beat cash \(p=0\.\d{3} of the best\), [0-2] of 2 beat buy-and-hold \(p=[01]\.\d{3} of the best\); StepM, familywise 5 %", told)
 
 
 def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(first, played):
