@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, FiniteFloat, ValidationError, model_validator
 
-from arena.claims import INSTANTS_MS, MAX_EVENTS, MAX_TEXT, MAX_TEXTS, Decisions, Events, unpack_events, unpack_signals
+from arena.claims import INSTANTS_MS, MAX_EVENTS, MAX_STAKES, MAX_TEXT, MAX_TEXTS, Decisions, Events, Stakes, unpack_events, unpack_signals
 from arena.errors import IntegrityError, LimitError, LoadError, StrategyError
 from arena.records import ORDER_KINDS, Claim, Orders
 
@@ -86,6 +86,11 @@ class _Decisions(_Closed):
     events: _Events | None = None
 
 
+class _Stakes(_Closed):
+    open_ms: Annotated[Column[Instant], Field(max_length=MAX_STAKES)]
+    scale: Annotated[Column[Annotated[FiniteFloat, Field(ge=0)] | None], Field(max_length=MAX_STAKES)]
+
+
 class _Claim(_Closed):
     orders: _Columns
     profit: FiniteFloat
@@ -102,6 +107,7 @@ class _Claim(_Closed):
     loop_s: Annotated[FiniteFloat, Field(ge=0)]
     callbacks: Annotated[list[Name], Field(max_length=100)]
     decisions: _Decisions
+    stakes: Annotated[dict[Name, _Stakes], Few] | None = None
 
 
 class _Failure(_Closed):
@@ -145,10 +151,14 @@ def claim(answer: bytes, pairs: tuple[str, ...]) -> Claim:
         kind=np.array(columns.kind, dtype=np.int8),
         stop_before=np.array([np.nan if stop is None else stop for stop in columns.stop_before], dtype=np.float64),
     )
-    plain = {name: getattr(said, name) for name in type(said).model_fields if name not in ("orders", "decisions", "callbacks", "stretch")}
-    callbacks = tuple(name for name in said.callbacks if name.isprintable())
-    stretch = (said.stretch[0], said.stretch[1]) if said.stretch else None
-    return Claim(orders=orders, decisions=_decisions(said.decisions, pairs), callbacks=callbacks, stretch=stretch, **plain)
+    made = {
+        "orders": orders,
+        "decisions": _decisions(said.decisions, pairs),
+        "callbacks": tuple(name for name in said.callbacks if name.isprintable()),
+        "stretch": (said.stretch[0], said.stretch[1]) if said.stretch else None,
+        "stakes": None if said.stakes is None else _stakes(said.stakes, pairs),
+    }
+    return Claim(**{name: getattr(said, name) for name in type(said).model_fields} | made)
 
 
 def stage(answer: bytes, pairs: tuple[str, ...]) -> Decisions | None:
@@ -189,6 +199,18 @@ def _decisions(said: _Decisions, pairs: tuple[str, ...]) -> Decisions:
         raise StrategyError(f"signals for a pair outside the arena: {min(unknown)}")
     signals = {pair: _checked(unpack_signals, **dict(packed)) for pair, packed in said.signals.items()}
     return Decisions(signals, said.parameters, None if said.events is None else _checked(_events, said.events))
+
+
+def _stakes(said: dict[str, _Stakes], pairs: tuple[str, ...]) -> dict[str, Stakes]:
+    if unknown := said.keys() - set(pairs):
+        raise StrategyError(f"stakes for a pair outside the arena: {min(unknown)}")
+    made = {}
+    for pair, told in said.items():
+        scale = np.array([np.nan if share is None else share for share in told.scale], dtype=np.float64)
+        made[pair] = Stakes(np.array(told.open_ms, dtype=np.int64), scale)
+        if len(told.open_ms) != len(scale) or (np.diff(made[pair].open_ms) <= 0).any():
+            raise StrategyError("the worker's answer is not a claim: stakes need one instant each, ascending")
+    return made
 
 
 def _events(said: _Events) -> Events:

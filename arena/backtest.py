@@ -2,7 +2,7 @@
 FreqTrade, in the worker: the only module that runs strategy code. What it returns is a claim, plain data for JSON.
 
 Preloaded by the fork server, so it imports FreqTrade and nothing that holds a candle. FreqTrade runs unchanged but for
-things that decide no trade: the replacements of `quicken`; markets come frozen instead of over the network, candles through
+things that decide no trade: the replacements of `quicken` and `idle`; markets come frozen instead of over the network, candles through
 a pipe instead of from files; tick sizes are computed by a vectorised function with the same results; progress bars and
 wallet captures are off; every fill, every answer of a callback and every exception that FreqTrade would swallow is noted.
 
@@ -37,7 +37,7 @@ from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange import Exchange, timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
-from arena import decisions, idle, integrity, quicken
+from arena import decisions, idle, integrity, quicken, stakes
 from arena.candles import milliseconds, tick_sizes
 from arena.claims import LEAD_MS
 from arena.errors import LoadError, StrategyError
@@ -138,11 +138,12 @@ class Run:
         bt = self.backtesting
         data, timerange = self.candles()
         started = time.process_time()  # how many instants a check has may not hang on what else the machine does
-        original, loop, populated = bt._get_ohlcv_as_lists, bt.backtest, []
+        original, loop, populated, rows = bt._get_ohlcv_as_lists, bt.backtest, [], {}
         self.stretch = stretch = None if decisions.callbacks(self.strategy) else self.job.stretch
 
         def as_lists(processed: dict[str, pd.DataFrame]) -> dict[str, Any]:
             made = original(processed)
+            rows.update(made)
             populated.append(time.process_time() - started)
             return made
 
@@ -156,7 +157,8 @@ class Run:
         looped = time.process_time() - started - populated[0]
         self.check()
         content = bt.all_bt_content[self.strategy.get_strategy_name()]
-        trades = content["results"]
+        trades, deciding = content["results"], decisions.callbacks(self.strategy)
+        replayable = deciding == ["custom_stake_amount"] and self.job.stretch is not None  # a stretch is given where a replay is wanted
         return {
             "orders": self.witness.fills,
             "profit": float(trades["profit_abs"].sum()),
@@ -168,9 +170,10 @@ class Run:
             "stretch": stretch,
             "populate_s": populated[0],
             "loop_s": looped,
-            "callbacks": decisions.callbacks(self.strategy),
+            "callbacks": deciding,
             "decisions": {**self.decided(self.job.start_ms - LEAD_MS), "events": self.witness.record.take()},
             **_diagnosis(self),
+            "stakes": stakes.told(bt, rows) if replayable else None,  # last: the strategy is asked again
         }
 
     def _trimmed(self, frame: pd.DataFrame, *args: Any, **kwargs: Any) -> pd.DataFrame:

@@ -31,6 +31,8 @@ LEAD_MS = 86_400_000
 MAX_EVENTS = 5_000_000
 MAX_TEXTS = 5_000
 MAX_TEXT = 100
+MAX_STAKES = 5000
+"""Candles at which custom_stake_amount is asked beside FreqTrade's loop, of all pairs together."""
 INSTANTS_MS = (-62_135_596_800_000, 253_402_300_799_999)
 """The years 1 to 9999: an instant outside them has no name that a message could show."""
 
@@ -69,6 +71,14 @@ class Events:
         if self.kind[k] == _FLOAT:
             return value
         return self.texts[int(value)] if self.kind[k] == _TEXT else f"text {value:.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """One pair's answers of custom_stake_amount over what was proposed. Arrays have shape (n_entries,)."""
+
+    open_ms: NDArray[np.int64]  # ascending: candles in which the pair may enter
+    scale: NDArray[np.float64]  # 0 or more; nan: no share of what was proposed
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 From what a worker tells to what a replay needs, and back to orders: signals, parameters and the arena's own candles. Pure.
 
 Prices, ticks, limits of orders, fee, wallet and slots are the arena's. Of the worker's claim only signals and parameters are
-used, which the checks of causality compare; none of its orders is believed.
+used, which the checks of causality compare; none of its orders is believed. Stakes are used too where it tells them: they are its
+word, and whoever uses them holds the orders that come of them against FreqTrade's over the whole range.
 """
 
 import ast
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena import replay
-from arena.claims import Decisions, Signals
+from arena.claims import Decisions, Signals, Stakes
 from arena.errors import when
 from arena.grid import Tables
 from arena.records import ORDER_KINDS, Market, Orders, Strategy
@@ -22,6 +23,7 @@ from arena.worlds import Ticks
 
 POWER = 1e-9
 """A tick is a power of ten when it is this close to one, relative."""
+NO_SHARE = "custom_stake_amount is not a share of what is proposed"
 
 
 class Outside(Exception):
@@ -29,7 +31,7 @@ class Outside(Exception):
 
 
 class Described(NamedTuple):
-    """A strategy that its signals and parameters fully describe, in one market, with one account."""
+    """A strategy that its signals and parameters fully describe, and its stakes where it has some, in one market, with one account."""
 
     course: Course
     account: Account
@@ -37,12 +39,19 @@ class Described(NamedTuple):
 
 
 def described(
-    strategy: Strategy, settings: Settings, tables: Tables, market: Market, markets: dict[str, Any], ticks: Ticks, decided: Decisions
-) -> Described:
-    """All that a replay needs. Raises Outside for what it cannot represent, exactly."""
+    strategy: Strategy, settings: Settings, tables: Tables, market: Market, markets: dict[str, Any], ticks: Ticks, decided: Decisions,
+    stakes: dict[str, Stakes] | None = None,
+) -> Described:  # fmt: skip
+    """
+    All that a replay needs; with `stakes`, where custom_stake_amount decides on the way, as one that clamps nothing itself. Raises
+    Outside for what it cannot represent, exactly.
+    """
     made = Described(
         course(strategy, settings, tables, market, markets, ticks, decided), account_of(settings), rules(settings, decided)
     )
+    if stakes is not None:
+        scale = _scale(stakes, market, made.course.flags.shape[1])
+        made = made._replace(course=made.course._replace(scale=scale), rules=made.rules._replace(sized=True))
     if why := replay.refusal(*made):
         raise Outside(why)
     return made
@@ -52,7 +61,8 @@ def part(made: Described, market: Market, start_ms: int, end_ms: int) -> Describ
     """The same from the candle after the one at `start_ms` up to the one at `end_ms`, as if the range ended there."""
     first, last = ((ms - int(market.open_ms[0])) // market.step_ms for ms in (start_ms, end_ms))
     base, n = made.course, min(last + 1, made.course.flags.shape[1])
-    arrays = {name: np.ascontiguousarray(getattr(base, name)[:, :n]) for name in ("open", "high", "low", "close", "flags")}
+    by_candle = ("open", "high", "low", "close", "flags", *(["scale"] if made.rules.sized else []))
+    arrays = {name: np.ascontiguousarray(getattr(base, name)[:, :n]) for name in by_candle}
     end = np.minimum(base.end, n)
     whole = base._replace(**arrays, month=base.month[:n], end=end, first=np.clip(base.first, first + 1, np.maximum(end, first + 1)))
     return made._replace(course=whole._replace(first=np.minimum(whole.first, whole.end)))
@@ -244,6 +254,19 @@ def _flags(signals: Signals | None, market: Market, begin: int, stop: int) -> ND
         raise Outside("a pair's signals do not reach over the range")
     enter, leave = (column[ahead : ahead + stop - begin] for column in (signals.enter, signals.exit))
     return (enter & ~leave) * np.uint8(ENTER) + (leave & ~enter) * np.uint8(EXIT) + enter * np.uint8(ENTERING)
+
+
+def _scale(stakes: dict[str, Stakes], market: Market, n: int) -> NDArray[np.float64]:
+    """(n_pairs, n) what custom_stake_amount answers over what is proposed, in the candle of the entry; nan where nobody knows."""
+    scale = np.full((len(market.pairs), n), np.nan)
+    for pair, told in stakes.items():
+        column, rest = np.divmod(told.open_ms - market.open_ms[0], market.step_ms)
+        if rest.any() or (column < 0).any() or (column >= n).any():
+            raise Outside("stakes are told of candles outside the range")
+        scale[market.pairs.index(pair), column] = told.scale
+    if np.isnan(scale).all():
+        raise Outside(NO_SHARE)
+    return scale
 
 
 def _ticks(market: Market, n: int, markets: dict[str, Any], ticks: Ticks) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

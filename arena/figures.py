@@ -2,7 +2,8 @@
 All that is found out about one strategy: account, checks, stress, evidence, validation, gates.
 
 The account comes from a replay of its signals where they fully describe it, checked against FreqTrade's loop in the
-worker; from booking the worker's orders otherwise.
+worker; from booking the worker's orders otherwise. Where stakes alone are decided on the way, as shares of what is proposed, the
+orders are booked, and a replay that makes the same ones gives the stress figures.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ from arena.replay import Replayed
 from arena.settings import Settings
 
 NO_GATE = "a gate says no"
+STAKE = "custom_stake_amount"
 REPLAY, BOOKING = "replay=freqtrade", "booking"
 STRETCH, STRETCH_DAYS = 0.1, 60
 """Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before validation."""
@@ -40,7 +42,8 @@ class Engine(NamedTuple):
     name: str  # REPLAY or BOOKING
     note: str  # why it is not a replay
     replay: str  # as in Checks
-    described: Described | None = None  # to replay again under other terms
+    described: Described | None = None  # to replay again, where signals and parameters say everything
+    sized: Described | None = None  # where custom_stake_amount's shares belong to it: under other terms, in no other market
     trades: Replayed | None = None
 
 
@@ -80,7 +83,7 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
         "rejected_entries": claim.rejected,
         "windows": windows,
         "pairs": _pairs(strategy, arena, book),
-        "stress": stress.of(market, settings, claim.orders, engine.described, np.random.default_rng(int(strategy.sha256[16:32], 16))),
+        "stress": stress.of(market, settings, claim.orders, engine.described or engine.sized, np.random.default_rng(int(strategy.sha256[16:32], 16))),
         "daily_returns": tuple(map(float, returns)),
     }
     earned = _scrutinised(case, arena, found, engine)
@@ -114,8 +117,9 @@ def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
     if engine.described is None and claim.stretch is not None:
         claim = sandbox.backtest(strategy, arena.settings, replace(task, stretch=None), arena.tables)
         engine = engine_of(strategy, arena, claim) if engine.replay != "differs" else engine._replace(orders=claim.orders)
-    if engine.trades is not None and engine.described is not None:
-        first, last = (int(arena.market.open_ms[k]) for k in course.span(engine.described.course))
+    made = engine.described or engine.sized
+    if engine.trades is not None and made is not None:
+        first, last = (int(arena.market.open_ms[k]) for k in course.span(made.course))
         closed = metrics.closed_sharpe(engine.trades.profit, arena.settings.wallet, (last - first) // metrics.DAY_MS)
         claim = replace(claim, rejected=engine.trades.rejected, closed_sharpe=closed)
     return replace(claim, orders=engine.orders), engine
@@ -132,8 +136,12 @@ def _stretch(market: Market) -> tuple[int, int]:
 def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     """The replay's orders where it represents the strategy and agrees with FreqTrade's loop, else the worker's."""
     settings, market = arena.settings, arena.market
-    if deciding := scrutiny.callbacks(claim):
-        return Engine(claim.orders, BOOKING, f"decided on the way by {', '.join(deciding)}", "")
+    deciding = scrutiny.callbacks(claim)
+    if deciding == (STAKE,) and claim.stakes is not None:
+        return _sized(strategy, arena, claim)
+    if deciding:
+        often = ", too often to ask for each stake" if deciding == (STAKE,) else ""
+        return Engine(claim.orders, BOOKING, f"decided on the way by {', '.join(deciding)}{often}", "")
     try:
         made = course.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
         trades = seen = course.replayed(made, settings, claim.decisions)
@@ -143,7 +151,32 @@ def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
         return Engine(claim.orders, BOOKING, str(reason), "")
     if unlike := course.difference(course.orders(seen, market), claim.orders, market):
         return Engine(claim.orders, BOOKING, unlike, "differs")
-    return Engine(course.orders(trades, market), REPLAY, "", "agrees", made, trades)
+    return Engine(course.orders(trades, market), REPLAY, "", "agrees", made, trades=trades)
+
+
+def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
+    """
+    As `engine_of`, where custom_stake_amount alone decides on the way: a replay with its shares of what is proposed, unclamped or
+    clamped by the strategy, where it makes FreqTrade's orders. Other stakes are as honest: there a difference is no finding.
+    """
+    settings, market, why = arena.settings, arena.market, course.NO_SHARE
+    known = not any(np.isnan(told.scale).any() for told in claim.stakes.values())
+    try:
+        made = course.described(
+            strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions, claim.stakes
+        )
+    except Outside as reason:
+        return Engine(claim.orders, BOOKING, str(reason), "")
+    for clamp in (False, True):
+        made = made._replace(rules=made.rules._replace(clamp=clamp))
+        try:
+            trades = course.replayed(made, settings, claim.decisions)
+        except Outside as reason:
+            why = str(reason) if known else course.NO_SHARE
+            continue
+        if not course.difference(orders := course.orders(trades, market), claim.orders, market):
+            return Engine(orders, REPLAY, "", "agrees", sized=made, trades=trades)
+    return Engine(claim.orders, BOOKING, why, "")
 
 
 def _interval(returns: NDArray[np.float64], strategy: Strategy) -> dict[str, float]:

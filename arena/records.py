@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.claims import Decisions
+from arena.claims import Decisions, Stakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class Claim:
     loop_s: float = 0.0  # and of FreqTrade's loop after them
     callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
     decisions: Decisions = field(default_factory=Decisions)
+    stakes: dict[str, Stakes] | None = None  # by pair, where custom_stake_amount alone decides on the way; None: not asked
 
 
 @dataclass(frozen=True, slots=True)

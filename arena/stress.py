@@ -1,11 +1,12 @@
 """
 The same strategy under harder terms, and its signals at other times: Sharpe ratios over the search range. Pure.
 
-A strategy that signals and parameters describe is replayed under each of them, with its money: a dearer fee leaves less to
-stake. For the others the booked orders are counted again, with the amounts that they had; what would need new decisions
-(other slots, another start, shifted signals) is missing, and is said to be.
+A strategy that signals and parameters describe, with its shares of the proposed stake where it has some, is replayed under each
+of them, with its money: a dearer fee leaves less to stake. For the others the booked orders are counted again, with the
+amounts that they had; what would need new decisions (other slots, another start, shifted signals) is missing, and is said to be.
 
-Not covered: signals of one pair that follow from another pair's candles stay as they are when that pair is left out.
+Not covered: signals of one pair that follow from another pair's candles stay as they are when that pair is left out. Shares are
+the worker's word in candles where FreqTrade's own run did not enter.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ from arena.booking import FLAT, last_known
 from arena.course import Described, account_of
 from arena.metrics import DAY_MS, midnights
 from arena.records import Market, Orders, Stress
-from arena.replay import Course, ReplayError, Room, replay_into
+from arena.replay import ENTER, Course, ReplayError, Room, replay_into
 from arena.settings import Settings
 
 SHIFTS = 1000
@@ -41,7 +42,7 @@ def of(market: Market, settings: Settings, orders: Orders, described: Described 
     orders : Orders
         Those that were booked.
     described : Described or None
-        What a replay needs, in this market; None where signals and parameters do not say everything.
+        What a replay needs, in this market; None where there is none.
     rng : numpy Generator
         Draws the shifts.
     """
@@ -64,7 +65,7 @@ class _Replays:
         return Stress(
             fee_x2=self.sharpe(fee=2 * account.fee),
             fee_x3=self.sharpe(fee=3 * account.fee),
-            late_1=self.sharpe(course=base._replace(flags=_later(base))),
+            late_1=self.sharpe(course=_later(base)),
             without_top5=self.sharpe(without=BEST),
             worst_pair_out=_worst([self.sharpe(course=_without(base, int(p))) for p in listed] if len(listed) > 1 else []),
             worst_start=_worst([self.sharpe(course=base._replace(first=np.clip(base.first, start, base.end)), since=int(start)) for start in starts]),
@@ -91,17 +92,22 @@ class _Replays:
         return float(equity.sharpe(curve[np.searchsorted(self.days, since) :]))
 
     def timing(self, rng: np.random.Generator) -> float:
-        """Share of runs with signals at other times, its own counted, that do as well; nan where the range is too short."""
-        flags = self.made.course.flags
-        n, least = flags.shape[1], LEAST_DAYS * DAY_MS // self.step_ms
+        """
+        Share of runs with signals at other times, each with its stake, that do as well, its own counted; nan where the range is too
+        short or a stake unknown: copies that nobody can compute are not worse.
+        """
+        whole = _signals(self.made.course)
+        n, least = whole["flags"].shape[1], LEAST_DAYS * DAY_MS // self.step_ms
         own = self.sharpe()
-        if n <= 2 * least or np.isnan(own):
+        unknown = "scale" in whole and np.isnan(whole["scale"][whole["flags"] & ENTER != 0]).any()
+        if n <= 2 * least or np.isnan(own) or unknown:
             return float("nan")
-        moved = np.empty_like(flags)
-        shifted = self.made.course._replace(flags=moved)
+        moved = {name: np.empty_like(array) for name, array in whole.items()}
+        shifted = self.made.course._replace(**moved)
         found = []
         for shift in rng.integers(least, n - least + 1, size=SHIFTS):
-            moved[:, :shift], moved[:, shift:] = flags[:, n - shift :], flags[:, : n - shift]
+            for name, array in whole.items():
+                moved[name][:, :shift], moved[name][:, shift:] = array[:, n - shift :], array[:, : n - shift]
             found.append(self.sharpe(course=shifted))
         return (1 + sum(sharpe >= own for sharpe in found)) / (1 + len(found))
 
@@ -180,12 +186,18 @@ def _trades(orders: Orders) -> NDArray[np.int64]:
     return number
 
 
-def _later(base: Course) -> NDArray[np.uint8]:
-    """Flags that act one candle later; a pair's first candle has none."""
-    flags = np.zeros_like(base.flags)
-    for p, (first, end) in enumerate(zip(base.first, base.end, strict=True)):
-        flags[p, first + 1 : end] = base.flags[p, first : end - 1] if end > first else 0
-    return flags
+def _signals(course: Course) -> dict[str, NDArray]:
+    """What moves when signals move, by field: flags, and the scale of each stake where it has any. (n_pairs, n_candles)"""
+    return {name: array for name in ("flags", "scale") if (array := getattr(course, name)).shape == course.open.shape}
+
+
+def _later(base: Course) -> Course:
+    """Signals, with their stakes, that act one candle later; a pair's first candle has none."""
+    moved = {name: np.zeros_like(array) for name, array in _signals(base).items()}
+    for name, array in moved.items():
+        for p, (first, end) in enumerate(zip(base.first, base.end, strict=True)):
+            array[p, first + 1 : end] = getattr(base, name)[p, first : end - 1] if end > first else 0
+    return base._replace(**moved)
 
 
 def _without(base: Course, pair: int) -> Course:

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena import answers
-from arena.claims import MAX_TEXTS, Recorder, Signals, pack, pack_signals
+from arena.claims import MAX_STAKES, MAX_TEXTS, Recorder, Signals, pack, pack_signals
 from arena.errors import IntegrityError, LimitError, LoadError, StrategyError, when
 from arena.records import Claim
 
@@ -62,6 +63,7 @@ CLAIM = {
         "parameters": {"stoploss": "-0.1", "buy_rsi.value": "30"},
         "events": packed_events(),
     },
+    "stakes": {A: {"open_ms": [START_MS, START_MS + HOUR], "scale": [0.5, None]}, B: {"open_ms": [], "scale": []}},
 }
 
 
@@ -105,7 +107,7 @@ def test_a_claim_arrives_field_by_field():
     assert np.isnan(orders.stop_before[:2]).all()
     types = {"pair": "int64", "filled_ms": "int64", "buys": "bool", "price": "float64", "amount": "float64", "kind": "int8"}
     assert {name: getattr(orders, name).dtype.name for name in types} == types
-    plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "decisions", "callbacks", "stretch"}
+    plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "decisions", "callbacks", "stretch", "stakes"}
     assert {name: getattr(made, name) for name in plain} == {name: CLAIM[name] for name in plain}
     assert made.callbacks == ("custom_exit", "custom_stake_amount")
     assert made.stretch == (START_MS, START_MS + 3 * HOUR)
@@ -115,6 +117,33 @@ def test_a_claim_arrives_field_by_field():
 @pytest.mark.parametrize("value", [[], [START_MS], [START_MS] * 3, 5, "all", [START_MS, 2**60]])
 def test_a_stretch_is_two_instants(value):
     assert "stretch" in refused(said({"stretch": value}))
+
+
+def test_stakes_arrive_as_arrays():
+    made = answers.claim(said(), PAIRS).stakes
+    assert made[A].open_ms.tolist() == [START_MS, START_MS + HOUR]
+    assert made[A].scale[0] == 0.5 and np.isnan(made[A].scale[1])
+    assert [len(array) for array in (made[B].open_ms, made[B].scale)] == [0, 0]
+    assert made[B].open_ms.dtype == np.int64 and made[B].scale.dtype == np.float64
+    assert answers.claim(said({"stakes": None}), PAIRS).stakes is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [], 5, {A: None}, {A: {"open_ms": [START_MS]}}, {A: {"open_ms": [START_MS], "scale": []}},
+        {A: {"open_ms": [START_MS], "scale": [0.5], "more": 1}}, {A: {"open_ms": [START_MS, START_MS], "scale": [0.5, 0.5]}},
+        {A: {"open_ms": [START_MS + HOUR, START_MS], "scale": [0.5, 0.5]}}, {A: {"open_ms": [2**60], "scale": [0.5]}},
+        {A: {"open_ms": [float(START_MS)], "scale": [0.5]}}, *({A: {"open_ms": [START_MS], "scale": [value]}} for value in (-0.1, math.inf, math.nan, "1", True)),
+        {A: {"open_ms": [START_MS + k for k in range(MAX_STAKES + 1)], "scale": [0.5] * (MAX_STAKES + 1)}},
+    ],
+)  # fmt: skip
+def test_stakes_that_are_none_are_refused(wrong):
+    assert "stakes" in refused(said({"stakes": wrong}))
+
+
+def test_stakes_of_a_pair_outside_the_arena_are_refused():
+    refused(said({"stakes": {"DOGE/USDT": {"open_ms": [], "scale": []}}}), "stakes for a pair outside the arena: DOGE/USDT")
 
 
 def test_decisions_arrive_unpacked():

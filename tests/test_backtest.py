@@ -153,6 +153,11 @@ def test_a_feature_gives_freqtrades_own_trades_and_profit(results, plain, name):
     assert result.checks.causality == "quick"
 
 
+def test_stakes_by_the_candles_are_replayed(results):
+    engines = {name: results[name].engine for name in ("CustomStake", "Averaging")}
+    assert engines == {"CustomStake": "replay=freqtrade", "Averaging": "booking"}
+
+
 def test_every_feature_changes_the_outcome(plain):
     """A feature without effect would prove nothing."""
     same = {"Plain", "MarketOrders", "Tags", "NoWarmup", "Basket"}  # these may agree with the plain strategy

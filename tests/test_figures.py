@@ -7,10 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from arenas import evaluated, prepared, strategy
+from arenas import cased, evaluated, prepared, strategy
 from builders import market as made_of
 
-from arena import booking, evaluation, figures, grid, metrics, opening, sandbox, strategies
+from arena import booking, course, evaluation, figures, grid, metrics, opening, sandbox, scrutiny, strategies
 from arena.gates import verdict
 from arena.records import Look
 
@@ -58,6 +58,124 @@ def test_signals_are_replayed_and_callbacks_are_booked(recording):
     limits = evaluated(strategy(recording, "Limits", extra="position_adjustment_enable = True"), arena)
     assert (limits.engine, limits.checks.replay) == (figures.BOOKING, "")
     assert limits.engine_note == "position_adjustment_enable is True"
+
+
+VOLATILITY = "dataframe['size'] = (0.01 / dataframe['close'].pct_change().rolling(24).std()).clip(0.1, 2)"
+
+
+def staked(answer, before="", after=""):
+    """Lines of a strategy whose stakes follow `answer`, an expression of `proposed_stake` and of `size`, a share by volatility."""
+    return {
+        "indicators": VOLATILITY,
+        "callbacks": "def custom_stake_amount(self, pair, current_time, proposed_stake, min_stake, max_stake, **kwargs):\n"
+        f"    frame = self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]\n    size = frame['size'].iloc[-1]\n{before}    return {answer}\n{after}",
+    }
+
+
+def claimed(arena, name, **parts):
+    """As `figures.claimed`. The file is removed."""
+    file = strategy(arena.settings, name, **parts)
+    told = strategies.examine(file, arena.settings, strategies.read(file))
+    file.unlink()
+    return figures.claimed(told, arena)
+
+
+CLAMPED = "max(min_stake or 0, min(max_stake, proposed_stake * size))"
+SHARES = {
+    "bare": staked("proposed_stake * size"),
+    "clamped": staked(CLAMPED),
+    "printing when it is asked again": staked("proposed_stake * size", "    if max_stake > 1e6:\n        print('x' * 100_000)\n"),
+    "an earlier pair's candles": staked(
+        "proposed_stake * (0.3 + 0.02 * other['date'].iloc[-1].hour + 0.01 * (len(longer) % 10))",
+        "    other, longer = self.dp.get_analyzed_dataframe('BTC/USDT', '1h')[0], self.dp.get_pair_dataframe(pair, '4h')\n",
+    ),
+    "a later pair's candles": staked("proposed_stake * (0.3 + 0.02 * self.dp.get_analyzed_dataframe('ETH/USDT', '1h')[0]['date'].iloc[-1].hour)")
+    | {"indicators": VOLATILITY + "\nif metadata['pair'] == 'ETH/USDT':\n    dataframe['fast'] = 0.0"},  # which never is in a trade
+    "tag, rate, side": staked(
+        "proposed_stake * (0.5 if kwargs['entry_tag'] == 'even' else 0.9) * (1 - kwargs['current_rate'] % 1 / 9) * (kwargs['side'] == 'long')",
+        after="def populate_entry_trend(self, dataframe, metadata):\n    dataframe['enter_long'] = (dataframe['fast'] > dataframe['slow']).astype(int)\n"
+        "    return dataframe.assign(enter_tag=(dataframe['date'].dt.hour % 2).map({0: 'even', 1: 'odd'}))\n",
+    ),
+    "no stake on some days": staked("proposed_stake * size * (current_time.day % 3 > 0)"),
+}
+BOOKED = "def custom_exit(self, pair, trade, **kwargs):\n    return None\n"
+"""Decides nothing, and has the orders booked all the same."""
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_stakes_that_are_a_share_of_what_is_proposed_are_replayed(recording, name):
+    arena, parts = opened(recording, "quick"), SHARES[name]
+    claim, engine = claimed(arena, "Shares", **parts)
+    assert (engine.name, engine.note, engine.replay) == (figures.REPLAY, "", "agrees")
+    assert engine.described is None and engine.sized is not None
+    told, booked = claimed(arena, "Booked", **parts | {"callbacks": parts["callbacks"] + BOOKED})
+    assert (booked.name, booked.note) == (figures.BOOKING, "decided on the way by custom_exit, custom_stake_amount")
+    assert course.difference(claim.orders, told.orders, arena.market) == ""
+    assert len(claim.orders.price) > 50
+    assert (claim.rejected, claim.profit) == (told.rejected, told.profit)
+    assert claim.closed_sharpe == pytest.approx(told.closed_sharpe, rel=1e-9)
+
+
+def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress_is_whole(recording):
+    arena, quickly, parts = opened(recording), opened(recording, "quick"), SHARES["clamped"]
+    found = evaluated(strategy(recording, "Shares", **parts), arena)
+    booked = evaluated(strategy(recording, "Booked", **parts | {"callbacks": parts["callbacks"] + BOOKED}), quickly)
+    assert (found.engine, found.checks.replay, found.checks.causality, found.look.asked) == (figures.REPLAY, "agrees", "full", True)
+    assert (booked.engine, booked.checks.replay) == (figures.BOOKING, "")
+    assert repr((found.own, found.windows, found.pairs, found.daily_returns)) == repr((booked.own, booked.windows, booked.pairs, booked.daily_returns))
+    sharpes = {field.name: getattr(found.stress, field.name) for field in dataclasses.fields(found.stress) if field.name != "missing"}
+    assert found.stress.missing == () and not [name for name, value in sharpes.items() if math.isnan(value)]
+    assert "timing_p" in booked.stress.missing
+
+
+def test_in_another_market_a_strategy_with_stakes_is_asked_itself(recording):
+    """Its answers there are not those that were replayed here."""
+    file = strategy(recording, "Shares", **SHARES["clamped"])
+    told, arena = strategies.examine(file, recording, strategies.read(file)), opened(recording)
+    case = cased(file, arena)
+    assert case.claim.stakes is None and case.described is None
+    earned = figures.earn(told, arena)
+    assert earned.figures["engine"] == figures.REPLAY
+    assert earned.figures["checks"].relabel_sharpe == scrutiny.relabel(case, np.random.default_rng(figures._seed(case)))
+    assert earned.validation == scrutiny.validation_sharpe(case)
+
+
+def test_in_a_small_wallet_it_shows_whether_a_strategy_clamps_its_stakes(tmp_path):
+    arena = opened(arena_of(tmp_path, dry_run_wallet=40, arena={"gates": EASY}))
+    for answer, clamps in ((CLAMPED.replace("size", "size / 6"), True), ("proposed_stake * size / 6", False)):
+        _, engine = claimed(arena, "Small", **staked(answer))
+        assert (engine.name, engine.sized.rules.clamp) == (figures.REPLAY, clamps)
+
+
+COUNTED = "def counted(self, n):\n    self.n = getattr(self, 'n', 0) + 1\n    return 0.3 + 0.1 * (self.n // n % 4)\n"
+OTHERS = {
+    "constant": (staked("500.0"), course.NO_SHARE),
+    "of the account": (staked("self.wallets.get_total_stake_amount() * size / 4"), course.NO_SHARE),
+    "counted at each answer": (staked("proposed_stake * self.counted(1)", after=COUNTED), course.NO_SHARE),
+    "counted by forty answers": (staked("proposed_stake * self.counted(40)", after=COUNTED), course.NO_SHARE),
+    "with the candle's own limit": (staked("min(proposed_stake * size, 4000.0)"), course.NO_SHARE),
+    "failing when it is asked again": (staked("proposed_stake * (size / (max_stake < 1e6))"), course.NO_SHARE),
+    "ending when it is asked again": (staked("proposed_stake", "    if max_stake > 1e6:\n        raise SystemExit(3)\n"), course.NO_SHARE),
+    "asked too often": (staked("proposed_stake * size") | {"indicators": VOLATILITY + "\ndataframe['fast'] = dataframe['slow'] + 1"},
+                        "decided on the way by custom_stake_amount, too often to ask for each stake"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_stakes_are_booked_which_is_no_fault(recording, name):
+    parts, why = OTHERS[name]
+    _, engine = claimed(opened(recording, "quick"), "Other", **parts)
+    assert (engine.name, engine.note, engine.replay) == (figures.BOOKING, why, "")
+    assert engine.described is None and engine.sized is None
+
+
+@pytest.mark.parametrize("name", ["of the account", "counted by forty answers"])
+def test_other_stakes_pass_integrity_and_fail_no_gate_of_a_replay(recording, name):
+    result = evaluated(strategy(recording, "Other", **OTHERS[name][0]), opened(recording, "quick"))
+    assert not result.error and not result.warnings
+    assert (result.engine, result.engine_note, result.checks.replay) == (figures.BOOKING, course.NO_SHARE, "")
+    passed = {gate.gate: gate.passed for gate in result.gates}
+    assert passed["integrity"] and passed["causality"] and passed["determinism"] and passed["replay"]
 
 
 FORGED = 'class Stop(float):\n    def __repr__(self):\n        return "-0.1"\nself.stoploss = Stop(-0.01)'

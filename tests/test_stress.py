@@ -8,8 +8,9 @@ from arenas import cased, prepared, strategy
 from builders import market as made_of
 from builders import orders as told
 
-from arena import booking, course, metrics, opening, replay, sandbox, stress
+from arena import booking, course, figures, metrics, opening, replay, sandbox, strategies, stress
 from arena.records import Stress
+from arena.replay import ENTER
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 
@@ -63,7 +64,7 @@ def test_every_figure_is_there_and_dearer_is_worse(arena, case, described):
 
 
 def test_signals_one_candle_later_are_entries_one_candle_later(arena, described):
-    later = described._replace(course=described.course._replace(flags=stress._later(described.course)))
+    later = described._replace(course=described.course._replace(flags=stress._later(described.course).flags))
     now, then = replay.replay(*described), replay.replay(*later)
     assert abs(len(now.pair) - len(then.pair)) < 0.2 * len(now.pair)
     first = {p: (now.opened[now.pair == p].min(), then.opened[then.pair == p].min()) for p in np.unique(now.pair)}
@@ -94,6 +95,77 @@ def test_timing_tells_a_strategy_that_knows_when_from_one_that_does_not(arena):
         found[name] = stress.of(arena.market, arena.settings, case.claim.orders, made, np.random.default_rng(1)).timing_p
     assert found["Ahead"] == pytest.approx(1 / (1 + stress.SHIFTS))
     assert found["Blind"] > 0.02
+
+
+SIZED = (
+    "def custom_stake_amount(self, pair, proposed_stake, **kwargs):\n"
+    "    return proposed_stake * (self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]['slow'].iloc[-1] % 0.7 + 0.1)\n"
+)
+
+
+@pytest.fixture(scope="module")
+def sized(arena):
+    """A strategy whose stakes follow its candles, with what is needed to replay it."""
+    file = strategy(arena.settings, "Sized", callbacks=SIZED)
+    told = strategies.examine(file, arena.settings, strategies.read(file))
+    _, engine = figures.claimed(told, arena)
+    file.unlink()
+    assert len(np.unique(engine.sized.course.scale)) > 1000
+    return engine.sized
+
+
+def test_stakes_are_known_wherever_a_signal_stands(sized):
+    entries = sized.course.flags & ENTER != 0
+    assert np.isfinite(sized.course.scale[entries]).all() and np.isnan(sized.course.scale[~entries]).all()
+
+
+def test_stakes_move_one_candle_with_their_signals(sized):
+    base, later = sized.course, stress._later(sized.course)
+    assert np.array_equal(later.flags[:, 2:] & ENTER, base.flags[:, 1:-1] & ENTER)
+    entries = later.flags[:, 2:] & ENTER != 0
+    assert np.array_equal(later.scale[:, 2:][entries], base.scale[:, 1:-1][entries])
+
+
+def test_stakes_are_shifted_with_their_signals(arena, sized, monkeypatch):
+    shifted = []
+
+    class Watched(stress._Replays):
+        def sharpe(self, *, course=None, **terms):
+            if course is not None:
+                shifted.append((course.flags.copy(), course.scale.copy()))
+            return super().sharpe(course=course, **terms)
+
+    monkeypatch.setattr(stress, "SHIFTS", 20)
+    p = Watched(arena.market, arena.settings, sized).timing(np.random.default_rng(3))
+    n, least = sized.course.flags.shape[1], 24 * stress.LEAST_DAYS
+    shifts = np.random.default_rng(3).integers(least, n - least + 1, size=20)
+    assert 0 < p <= 1 and len(shifted) == 20
+    for shift, (flags, scale) in zip(shifts, shifted, strict=True):
+        assert np.array_equal(flags, np.roll(sized.course.flags, shift, axis=1))
+        assert np.array_equal(scale, np.roll(sized.course.scale, shift, axis=1), equal_nan=True)
+
+
+def test_every_figure_of_sized_stakes_is_there_and_follows_from_them(arena, sized):
+    def found(made):
+        return stress.of(arena.market, arena.settings, course.orders(replay.replay(*made), arena.market), made, np.random.default_rng(1))
+
+    figures = [field.name for field in dataclasses.fields(Stress) if field.name != "missing"]
+    own, other = found(sized), found(sized._replace(course=sized.course._replace(scale=sized.course.scale / 2)))
+    assert not own.missing and not [name for name in figures if np.isnan(getattr(own, name))]
+    assert not [name for name in figures if name != "timing_p" and getattr(own, name) == getattr(other, name)]
+
+
+def test_what_would_enter_with_an_unknown_stake_is_undefined(arena, sized):
+    made = stress._Replays(arena.market, arena.settings, sized)
+    entered = {(int(p), int(k)) for p, k in zip(*(getattr(replay.replay(*sized), name) for name in ("pair", "opened")), strict=True)}
+    elsewhere = next(at for at in zip(*np.nonzero(sized.course.flags & ENTER), strict=True) if tuple(map(int, at)) not in entered)
+    scale = sized.course.scale.copy()
+    scale[elsewhere] = np.nan
+    unsure = stress._Replays(arena.market, arena.settings, sized._replace(course=sized.course._replace(scale=scale)))
+    assert unsure.sharpe() == made.sharpe()  # nobody enters there
+    assert np.isnan(unsure.timing(np.random.default_rng(1)))  # a copy may
+    unknown = sized.course._replace(scale=np.full_like(scale, np.nan))
+    assert np.isnan(made.sharpe(course=unknown))
 
 
 def test_booked_orders_are_counted_again(arena, case):

@@ -1,0 +1,100 @@
+"""
+What share of a proposed stake custom_stake_amount answers, candle by candle, in the worker: with it a replay knows the stakes of
+a strategy that decides nothing else on the way.
+
+It is asked after FreqTrade's run and its checks, of which nothing changes any more. The strategy is shown what FreqTrade shows where
+no trade is open. Proposed are powers of two: their product with a share is exact, so that the share is found to the last
+bit. The limits lie so far off that no clamp to them acts; whether the strategy clamps, and whether its shares are those of the
+run, the trusted process finds out by a replay.
+
+Not covered: stakes that follow from open trades, from the account or from what was asked before: where that shows in
+FreqTrade's run, the replay differs. A call that never returns here alone ends at the worker's limit.
+"""
+
+import contextlib
+import io
+import math
+import time
+from typing import Any
+
+from freqtrade.optimize.backtesting import DATE_IDX, ENTER_TAG_IDX, LONG_IDX, OPEN_IDX, Backtesting
+
+from arena.claims import MAX_STAKES
+
+SECONDS = 5.0
+"""CPU time that it may take; beyond it nothing is told."""
+PARTS = (2.0**-6, 1.0)
+"""What is proposed, as parts of the wallet at the start, or rather of the next power of two: a floor shows at one, a cap at the other."""
+FAR = 2.0**20
+"""By which the limits lie below the smallest of what is proposed, and above the largest."""
+SAME = 1e-9
+"""Shares that are closer than this, relative, are one."""
+
+
+class _Nowhere(io.TextIOBase):
+    """What is printed counts towards no limit."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def told(bt: Backtesting, rows: dict[str, list[Any]]) -> dict[str, dict[str, list[Any]]] | None:
+    """
+    The fields of claims.Stakes by pair; None where there are too many candles, or it takes too long.
+
+    `rows` are those of FreqTrade's loop by pair, in its order of the pairs. Its last candle is asked too, where nobody enters:
+    signals that are shifted in time may stand elsewhere.
+    """
+    entries = [
+        (row[DATE_IDX], number, pair, row)
+        for number, (pair, own) in enumerate(rows.items())
+        for row in own
+        if row[LONG_IDX] == 1 and bt.check_for_trade_entry(row) == "long"
+    ]
+    if len(entries) > MAX_STAKES:
+        return None
+    found: dict[str, dict[str, list[Any]]] = {pair: {"open_ms": [], "scale": []} for pair in rows}
+    bt.dataprovider._DataProvider__slice_index.clear()  # a pair that has not begun shows nothing
+    until, nowhere = time.process_time() + SECONDS, _Nowhere()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        for at, number, pair, row in sorted(entries, key=lambda entry: entry[:2]):
+            if time.process_time() > until:
+                return None
+            _show(bt, rows, at, number)
+            found[pair]["open_ms"].append(int(at.timestamp() * 1000))
+            found[pair]["scale"].append(_share(bt, pair, row))
+    return found
+
+
+def _show(bt: Backtesting, rows: dict[str, list[Any]], at: Any, number: int) -> None:
+    """Let the data provider show a candle as to the pair of this number: those before it are there already, those after it not yet."""
+    provider = bt.dataprovider
+    for k, (pair, own) in enumerate(rows.items()):
+        reached = (at - own[0][DATE_IDX]) // bt.timeframe_td + (k <= number) if own else 0
+        if reached > 0:
+            provider._set_dataframe_max_index(pair, bt.required_startup + min(reached, len(own)))
+    provider._set_dataframe_max_date(at.to_pydatetime())
+
+
+def _share(bt: Backtesting, pair: str, row: Any) -> float | None:
+    """What is answered over what is proposed, where that is one number for all proposals, finite and not negative; else None."""
+    wallet = 2.0 ** math.ceil(math.log2(bt.starting_balance))
+    proposed, shares = [wallet * part for part in PARTS], []
+    for stake in proposed:
+        try:
+            answer = bt.strategy.custom_stake_amount(
+                pair=pair,
+                current_time=row[DATE_IDX].to_pydatetime(),
+                current_rate=row[OPEN_IDX],
+                proposed_stake=stake,
+                min_stake=proposed[0] / FAR,
+                max_stake=proposed[-1] * FAR,
+                leverage=1.0,
+                entry_tag=row[ENTER_TAG_IDX],
+                side="long",
+            )
+            shares.append(float(answer) / stake)
+        except BaseException:  # FreqTrade's run is over and stands, whatever is raised here
+            return None
+    one = all(map(math.isfinite, shares)) and 0 <= min(shares) and max(shares) - min(shares) <= SAME * max(shares)
+    return shares[0] if one else None
