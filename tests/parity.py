@@ -429,13 +429,13 @@ def _or_nan(limit: float | None) -> float:
 
 
 def rules_of(made: Any) -> replay.Rules:
-    s = made.strategy
+    s, sized = made.strategy, getattr(made.strategy, "sized", "no")
     return replay.rules(
         s.stoploss, s.minimal_roi, made.timeframe_min,
         trailing_stop=s.trailing_stop, trailing_stop_positive=s.trailing_stop_positive,
         trailing_stop_positive_offset=s.trailing_stop_positive_offset, trailing_only_offset_is_reached=s.trailing_only_offset_is_reached,
         use_exit_signal=s.use_exit_signal, exit_profit_only=s.exit_profit_only, exit_profit_offset=s.exit_profit_offset,
-        ignore_roi_if_entry_signal=s.ignore_roi_if_entry_signal, sized=s.sized != "no", clamp=s.sized == "clamped",
+        ignore_roi_if_entry_signal=s.ignore_roi_if_entry_signal, sized=sized != "no", clamp=sized == "clamped",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"errors", "claims", "literals", "sources"},  # sources: the Protocol alone; each source is a module of its own
+    {"errors", "claims", "literals", "lean_arch", "sources"},  # sources: the Protocol alone; each source is a module of its own
     {"records"},
     {"settings", "console", "answers"},
     {"metrics", "booking", "gates", "candles"},
@@ -21,7 +21,7 @@ FLOORS = [
     {"feed", "worlds", "instants"},  # pure functions of grid's tables
     {"course"},
     {"stress"},
-    {"store", "lean_ccxt", "quicken", "notes", "decisions"},
+    {"store", "lean_ccxt", "quicken", "idle", "notes", "decisions", "stakes"},
     {"witness", "integrity"},
     {"backtest"},
     {"probe"},
@@ -33,12 +33,12 @@ FLOORS = [
     {"figures"},
     {"compute"},
     {"evaluation"},
-    {"rounds"},
+    {"rounds", "verification"},
 ]
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
-PURE = {module for floor in FLOORS[:9] for module in floor} - {"settings", "console"} | {"feed", "worlds", "instants", "course", "stress"}
+PURE = {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch"} | {"feed", "worlds", "instants", "course", "stress"}
 """They read no file, no clock and no network."""
-IN_THE_WORKER = {"backtest", "quicken", "lean_ccxt", "witness", "decisions", "integrity", "probe"}
+IN_THE_WORKER = {"backtest", "quicken", "idle", "stakes", "lean_ccxt", "witness", "decisions", "integrity", "probe"}
 """They load FreqTrade when they are imported, and nothing else does."""
 WITH_FREQTRADE = IN_THE_WORKER | {"sources.exchange"}
 MAX_LINES, MAX_FUNCTION_LINES = 400, 60

@@ -1,0 +1,153 @@
+"""
+Is what was recorded what the committed sources earn? For the person, after a run.
+
+The ledger's chain is checked, the repository is cloned at HEAD, and the clone's own run.py evaluates the strategies anew, with a
+ledger of its own and the full check of causality. What it finds is compared with the recorded figures one by one.
+
+Not compared: what depends on all trials that there were at the time (evidence, and the ladder's answer), seconds, and
+how deep causality was checked then. Not covered: strategies that were discarded, whose sources the ledger has and git may not.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from arena import journal, lock, settings
+from arena.errors import ArenaError, ConfigError
+from arena.gates import EVIDENCE
+from arena.ledger import LEDGER, Ledger, Trial
+from arena.lock import Lock
+from arena.settings import Settings
+
+NOT_COMPARED = ("seconds", "cached", "commit", "sandbox", "evidence", "look", "frames")
+SHOWN = 5
+"""Most differing figures of one strategy that are told; the rest is counted."""
+
+Say = Callable[[str], None]
+
+
+def verify(arena: Settings, say: Say) -> int:
+    """Tell what holds and what does not, a line each. Returns the number of lines that tell of a difference."""
+    locked = lock.read(arena.root)
+    if locked is None or not (arena.root / LEDGER).exists():
+        raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")
+    ledger = Ledger(arena.root / LEDGER)
+    trials = ledger.trials(locked.contract)
+    found = [f"ledger: {problem}" for problem in ledger.check()]
+    if not found:
+        say(f"ledger: every entry is as it was written; {len(trials)} evaluations under contract {locked.contract[:8]}; head {ledger.head()[:16]}")
+    found += _journal(arena, trials)
+    for line in found:
+        say(line)
+    with tempfile.TemporaryDirectory(prefix="touchstone-verify-") as folder:
+        clone = _clone(arena, Path(folder, "clone"))
+        changed = _other_code(clone, locked)
+        for line in changed:
+            say(line)
+        return len(found) + (len(changed) or _evaluated(clone, ledger, locked.contract, say))
+
+
+def _journal(arena: Settings, trials: list[Trial]) -> list[str]:
+    """Rows of results.tsv whose figures are not the ledger's."""
+    found = []
+    rows = {(t.commit, t.strategy): t for t in trials}  # the newest of each
+    for row in journal.read(arena.root / journal.FILE).rows:
+        trial = next((t for (commit, name), t in rows.items() if name == row.strategy and row.commit.startswith(commit.lower())), None)
+        if row.event == "kill" or trial is None:
+            continue
+        own = json.loads(trial.result)["own"]
+        if (wanted := journal.row(row.commit, row.event, row.strategy, own["sharpe"], own["max_drawdown"]).split("\t")[3:5]) != _figures(row):
+            found.append(f"{journal.FILE} line {row.line}: {row.strategy} at {row.commit} has {' '.join(_figures(row))}, the ledger has {' '.join(wanted)}")
+    return found
+
+
+def _figures(row: journal.Row) -> list[str]:
+    return journal.row(row.commit, row.event, row.strategy, row.sharpe, row.max_drawdown).split("\t")[3:5]
+
+
+def _clone(arena: Settings, clone: Path) -> Path:
+    """The repository as it was committed, with this arena's data and lock."""
+    git = subprocess.run(["git", "clone", "--quiet", str(arena.root), str(clone)], capture_output=True, text=True)
+    if git.returncode:
+        raise ArenaError(f"git cannot clone {arena.root}: {git.stderr.strip() or 'no reason given'}. What is not committed cannot be verified.")
+    shutil.copytree(arena.root / lock.DATA, clone / lock.DATA)
+    shutil.copy(arena.root / lock.FILE, clone / lock.FILE)
+    return clone
+
+
+def _other_code(clone: Path, locked: Lock) -> list[str]:
+    """Contract files whose committed version is not the one that the arena was locked with."""
+    try:
+        committed = lock.code_hashes(settings.load(clone / "config.json"))
+    except ConfigError as error:
+        return [f"HEAD: {error}"]
+    names = sorted(name for name in committed.keys() | locked.code.keys() if committed.get(name) != locked.code.get(name))
+    return [f"HEAD: {name} is not what the arena was locked with. Commit it, or restore it" for name in names]
+
+
+def _evaluated(clone: Path, ledger: Ledger, contract: str, say: Say) -> int:
+    """Evaluate in the clone, by its own code in processes of its own, and compare."""
+    command = [sys.executable, "run.py", "--causality", "full"]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(clone)})
+    if done.returncode not in (0, 1):
+        raise ArenaError(f"the clone of HEAD cannot be evaluated: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}")
+    different = 0
+    for trial in sorted(Ledger(clone / LEDGER).trials(contract), key=lambda trial: trial.strategy):
+        known = ledger.answer(contract, trial.sha256)
+        if known is None:
+            say(f"{trial.strategy} {trial.commit}: was never evaluated here under this contract; run.py has the figures")
+            different += 1
+            continue
+        now, before = _compared(json.loads(trial.result)), _compared(json.loads(known))
+        now["daily_returns"], before["daily_returns"] = trial.returns.tolist(), _returns(ledger, contract, trial.sha256)
+        unlike = list(_unlike(before, now))
+        if unlike:
+            different += 1
+            more = f"; and {len(unlike) - SHOWN} more figures" if len(unlike) > SHOWN else ""
+            say(f"{trial.strategy} {trial.commit}: {'; '.join(unlike[:SHOWN])}{more}")
+        else:
+            say(f"{trial.strategy} {trial.commit}: {_count(now)} figures are the ledger's")
+    return different
+
+
+def _compared(result: dict[str, Any]) -> dict[str, Any]:
+    """A Result without what may differ. Of a failure its kind alone: which instant shows foresight is drawn anew."""
+    if result["error"]:
+        return {"error_kind": result["error_kind"]}
+    kept = {name: value for name, value in result.items() if name not in NOT_COMPARED}
+    kept["checks"] = {name: value for name, value in kept["checks"].items() if name != "causality"}
+    kept["gates"] = {gate["gate"]: gate for gate in kept["gates"] if gate["gate"] not in (*EVIDENCE, "causality")}
+    return kept
+
+
+def _returns(ledger: Ledger, contract: str, sha256: str) -> list[float]:
+    known = [trial.returns for trial in ledger.trials(contract) if trial.sha256 == sha256]
+    return known[-1].tolist() if known else []
+
+
+def _unlike(before: Any, now: Any, name: str = "") -> Iterator[str]:
+    """A phrase for each figure that differs; nan equals nan."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*before, *now]):
+            yield from _unlike(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for k, (a, b) in enumerate(zip(before, now, strict=True)):
+            yield from _unlike(a, b, f"{name}[{k}]")
+    elif before != now and not (before != before and now != now):
+        yield f"{name} is {_short(before)} in the ledger, {_short(now)} now"
+
+
+def _count(value: Any) -> int:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 1 if children is None else sum(map(_count, children))
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.10g}" if isinstance(value, float) else json.dumps(value)
+    return text if len(text) <= 80 else text[:79] + "…"
