@@ -78,6 +78,8 @@ class Trial:
     strategy: str
     sha256: str
     result: str  # JSON of the Result
+    time: str  # when it was recorded, ISO 8601, UTC
+    verdict: str
     returns: NDArray[np.float64]  # (n_days,) of the search range; empty for one that failed
 
 
@@ -128,7 +130,8 @@ class Ledger:
         """Every trial under this contract, oldest first."""
         with self._connection() as db:
             rows = db.execute(
-                "SELECT commit_id, strategy, sha256, result, returns FROM entries WHERE kind = 'trial' AND contract = ? ORDER BY number", (contract,)
+                "SELECT commit_id, strategy, sha256, result, time, verdict, returns FROM entries WHERE kind = 'trial' AND contract = ? ORDER BY number",
+                (contract,),
             ).fetchall()
         return [Trial(*row, np.frombuffer(returns, dtype="<f8")) for *row, returns in rows]
 

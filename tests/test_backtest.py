@@ -96,7 +96,12 @@ FEATURES = {
     },
     "MarketOrders": {"extra": "order_types = {'entry': 'market', 'exit': 'market', 'stoploss': 'market', 'stoploss_on_exchange': False}"},
     "OneSecondBest": {"extra": "stoploss = -0.02\nminimal_roi = {'0': 0.01, '30': -1}"},
-    "Tags": {"indicators": "dataframe['enter_tag'] = 'long tag'\ndataframe['exit_tag'] = 'done'"},
+    "Tags": {
+        "callbacks": "def populate_entry_trend(self, dataframe, metadata):\n"
+        "    dataframe.loc[dataframe['fast'] > dataframe['slow'], ['enter_long', 'enter_tag']] = (1, 'long tag')\n    return dataframe\n"
+        "def populate_exit_trend(self, dataframe, metadata):\n"
+        "    dataframe.loc[dataframe['fast'] < dataframe['slow'], ['exit_long', 'exit_tag']] = (1, 'done')\n    return dataframe"
+    },
     "BotStart": {
         "callbacks": "def bot_start(self, **kwargs):\n    self.seen = 0\n"
         "def bot_loop_start(self, current_time, **kwargs):\n    self.seen += 1\n"

@@ -91,6 +91,7 @@ def test_what_is_appended_is_what_is_read(ledger):
     assert values["time"].endswith("+00:00")
     (told,) = ledger.trials("c1")
     assert (told.commit, told.strategy, told.sha256, told.result) == ("abc1234", "S1", f"{1:064d}", '{"a": 1}')
+    assert (told.time, told.verdict) == (values["time"], "no")
     assert told.returns == pytest.approx(returns, nan_ok=True)
     assert ledger.check() == []
 

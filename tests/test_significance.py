@@ -1,9 +1,6 @@
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
 
 from arena.errors import SampleError
 from arena.metrics import DAYS_A_YEAR, sharpe

@@ -1,0 +1,99 @@
+"""What happened, in order: every trial of the ledger, and whether git kept it."""
+
+import json
+import math
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from arena import lock
+from arena.errors import ArenaError
+from arena.gates import EVIDENCE
+from arena.ledger import LEDGER, Ledger
+
+PREFIX = 7
+"""Digits by which the ledger names a commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One source, as its last evaluation found it. Figures are nan where it failed or has none; ratios as in arena.records."""
+
+    number: int  # from 1, in the order of time
+    time: datetime
+    strategy: str
+    commit: str
+    sharpe: float
+    max_drawdown: float
+    passed: bool  # every gate but those of the evidence
+    verdict: str
+    kept: bool  # its commit is in the history of HEAD
+    failed: str  # kind of the error; empty where there was none
+    luck_line: float  # as it was then
+    validation: float  # the new best that the validation window told, rounded to the ladder's step; nan where it told none
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    contract: str
+    source: str  # of the candles
+    search: str  # its range
+    tried: tuple[Tried, ...]
+
+    def running_best(self) -> list[float]:
+        """By trial, the best Sharpe so far of those that were kept; nan before the first."""
+        best, found = math.nan, []
+        for one in self.tried:
+            if one.kept and not math.isnan(one.sharpe):
+                best = one.sharpe if math.isnan(best) else max(best, one.sharpe)
+            found.append(best)
+        return found
+
+
+def read(root: Path) -> Story:
+    """
+    Everything under the contract of now.
+
+    Raises
+    ------
+    ArenaError
+        Nothing is prepared, or nothing was recorded.
+    """
+    locked = lock.read(root)
+    if locked is None:
+        raise ArenaError("the arena is not prepared. Run `uv run prepare.py` first.")
+    if not (root / LEDGER).exists() or not (trials := Ledger(root / LEDGER).trials(locked.contract)):
+        raise ArenaError(f"{LEDGER} has no trial under contract {locked.contract[:8]}. Run `uv run run.py` first.")
+    kept = _history(root)
+    tried = []
+    newest = {trial.sha256: trial for trial in trials}  # a source may have been evaluated twice: it stands where it first came, as it last was
+    for number, trial in enumerate(map(newest.get, dict.fromkeys(trial.sha256 for trial in trials)), 1):
+        result = json.loads(trial.result)
+        gates = [gate["passed"] for gate in result["gates"] if gate["gate"] not in EVIDENCE]
+        tried.append(
+            Tried(
+                number=number,
+                time=datetime.fromisoformat(trial.time),
+                strategy=trial.strategy,
+                commit=trial.commit,
+                sharpe=result["own"]["sharpe"],
+                max_drawdown=result["own"]["max_drawdown"],
+                passed=bool(gates) and all(gates) and not result["error"],
+                verdict=trial.verdict,
+                kept=trial.commit in kept and not result["error"],
+                failed=result["error_kind"],
+                luck_line=result["evidence"]["luck_line"],
+                validation=result["look"]["best"] if result["look"]["improved"] else math.nan,
+            )
+        )
+    return Story(locked.contract, locked.source["label"], locked.arena["ranges"]["search"], tuple(tried))
+
+
+def _history(root: Path) -> set[str]:
+    """Names of the commits that HEAD holds; empty without git."""
+    try:
+        told = subprocess.run(["git", "rev-list", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return set()
+    return {line[:PREFIX] for line in told.split()}
