@@ -22,14 +22,11 @@ from arena.errors import LimitError, StrategyError
 
 HEADER = struct.Struct("<Q")
 """Length of what follows: JSON from the worker; from the trusted process a JSON head, then encoded candles."""
-YOUNG = 100_000
-"""New objects until Python looks for garbage in cycles; its usual 700 cost a third of a backtest, which makes millions that stay."""
 
 
 def main(pipe: Connection, job: dict, limits: dict) -> None:
     """Runs in a process that the fork server forked: FreqTrade is loaded, no candle and no strategy is."""
     gc.freeze()  # what the fork server loaded lives on, and is not looked through again and again
-    gc.set_threshold(YOUNG)
     os.setsid()  # one group to kill, whatever the strategy starts
     _close_descriptors(keep=pipe.fileno())
     walls.die_with_parent()  # the fork server, which ends with the trusted process
