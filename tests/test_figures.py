@@ -147,6 +147,18 @@ def test_in_a_small_wallet_it_shows_whether_a_strategy_clamps_its_stakes(tmp_pat
         assert (engine.name, engine.sized.rules.clamp) == (figures.REPLAY, clamps)
 
 
+def test_a_pair_that_is_listed_late_has_its_stakes_from_then_on(tmp_path):
+    pairs = {"name": "binance", "pair_whitelist": ["BTC/USDT", "AVAX/USDT", "ETH/USDT"]}
+    autumn = {"warmup_from": "20200801", "windows": {"autumn": "20200815-20201101"}, "validation": None, "holdout": None}
+    arena = opened(arena_of(tmp_path, arena=autumn, exchange=pairs))
+    late = int(arena.tables["AVAX/USDT"][0, 0])
+    assert late > arena.settings.search.start_ms + 30 * metrics.DAY_MS
+    claim, engine = claimed(arena, "Late", **SHARES["clamped"])
+    assert (engine.name, engine.replay) == (figures.REPLAY, "agrees")
+    assert claim.stakes["AVAX/USDT"].open_ms[0] > late and np.isfinite(claim.stakes["AVAX/USDT"].scale).all()
+    assert (claim.orders.pair == 1).sum() > 10
+
+
 COUNTED = "def counted(self, n):\n    self.n = getattr(self, 'n', 0) + 1\n    return 0.3 + 0.1 * (self.n // n % 4)\n"
 OTHERS = {
     "constant": (staked("500.0"), course.NO_SHARE),
