@@ -28,10 +28,10 @@ def main() -> int:
     parser.parse_args()
     arena = settings.load()
     with lock.shared(arena.root):
-        lock.verify(arena)
+        locked = lock.verify(arena)
         from arena import verification
 
-        differences = verification.verify(arena, lambda line: print(line, flush=True))
+        differences = verification.verify(arena, locked, lambda line: print(line, flush=True))
     print("verified: all is as the ledger has it" if not differences else f"not verified: {differences} of these lines say why")
     return 1 if differences else 0
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from arena import lock
+from arena import gates, lock
 from arena.errors import ArenaError
-from arena.gates import EVIDENCE
-from arena.ledger import LEDGER, Ledger
+from arena.ledger import LEDGER, Ledger, distinct
 
 PREFIX = 7
 """Digits by which the ledger names a commit."""
@@ -67,10 +66,8 @@ def read(root: Path) -> Story:
         raise ArenaError(f"{LEDGER} has no trial under contract {locked.contract[:8]}. Run `uv run run.py` first.")
     kept = _history(root)
     tried = []
-    newest = {trial.sha256: trial for trial in trials}  # a source may have been evaluated twice: it stands where it first came, as it last was
-    for number, trial in enumerate(map(newest.get, dict.fromkeys(trial.sha256 for trial in trials)), 1):
+    for number, trial in enumerate(distinct(trials).values(), 1):
         result = json.loads(trial.result)
-        gates = [gate["passed"] for gate in result["gates"] if gate["gate"] not in EVIDENCE]
         tried.append(
             Tried(
                 number=number,
@@ -79,10 +76,10 @@ def read(root: Path) -> Story:
                 commit=trial.commit,
                 sharpe=result["own"]["sharpe"],
                 max_drawdown=result["own"]["max_drawdown"],
-                passed=bool(gates) and all(gates) and not result["error"],
+                passed=gates.earned(result["gates"]),
                 verdict=trial.verdict,
                 kept=trial.commit in kept and not result["error"],
-                failed=result["error_kind"],
+                failed=trial.error_kind,
                 luck_line=result["evidence"]["luck_line"],
                 validation=result["look"]["best"] if result["look"]["improved"] else math.nan,
             )

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.metrics import between, curve_figures, daily_equity
+from arena.metrics import between, curve_figures, daily_returns
 from arena.records import Market, Metrics, Window
 
 
@@ -22,8 +22,7 @@ def hold_returns(market: Market, window: Window, fee: float) -> NDArray[np.float
     """(n_days,) daily returns of `hold`, as fractions, oldest first."""
     span = between(market, window)
     opens, closes = market.open[:, span], market.close[:, span]
-    days = daily_equity(market.open_ms[span], _held(opens, closes, opens, fee).mean(axis=0))
-    return days[1:] / days[:-1] - 1
+    return daily_returns(market.open_ms[span], _held(opens, closes, opens, fee).mean(axis=0))
 
 
 def hold_pair(market: Market, pair: int, window: Window, fee: float) -> float:

@@ -72,8 +72,7 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
         WindowResult(window.name, metrics.measure(market, book, window, last=window is settings.windows[-1]), hold)
         for window, hold in zip(settings.windows, arena.window_hold, strict=True)
     )
-    days = metrics.daily_equity(market.open_ms, book.equity_open)
-    returns = days[1:] / days[:-1] - 1
+    returns = metrics.daily_returns(market.open_ms, book.equity_open)
     found = {
         "own": own,
         "hold": arena.hold,

@@ -1,6 +1,7 @@
 """The gates: figures in, one yes or no each. Every comparison is written so that nan says no."""
 
 from dataclasses import replace
+from typing import Any
 
 from arena.errors import CausalityError, DeterminismError, IntegrityError
 from arena.records import Checks, Evidence, GateResult, Look, Metrics, Result, WindowResult
@@ -63,6 +64,12 @@ def evidence(found: Evidence, look: Look, limits: Gates) -> tuple[GateResult, ..
         _at_least("dsr", found.dsr, limits.min_dsr),
         _without_figure("validation", bool(look.asked and above)),
     )
+
+
+def earned(told: list[dict[str, Any]]) -> bool:
+    """Whether every gate but those of EVIDENCE says yes, of a Result as the ledger keeps it. A failure has none, or one that says no."""
+    passed = [gate["passed"] for gate in told if gate["gate"] not in EVIDENCE]
+    return bool(passed) and all(passed)
 
 
 def failed(error_kind: str) -> tuple[GateResult, ...]:

@@ -44,9 +44,7 @@ def time_pair_generator(
         for pair in dict.fromkeys([*trading, *pairs]):  # those with trades come first
             if not _show(provider, rows, pair, step, self.required_startup) or rows.ended(pair, step):
                 continue
-            if pair not in signalling and not opened[pair]:
-                continue
-            if pair in trading and not opened[pair]:
+            if not opened[pair] and (pair in trading or pair not in signalling):
                 continue
             row = data[pair][rows.number(pair, step)]
             provider._set_dataframe_max_date(now)

@@ -27,6 +27,8 @@ from arena.errors import LedgerError
 
 LEDGER = "user_data/ledger.db"
 GENESIS = "0" * 64
+LIMIT = "LimitError"
+"""Kind of the one failure that says as much of the machine as of the source."""
 TIMEOUT_S = 30
 COLUMNS = (
     "number", "time", "kind", "contract", "strategy", "sha256", "source", "commit_id", "error_kind", "result", "verdict", "returns", "before",
@@ -77,6 +79,7 @@ class Trial:
     commit: str
     strategy: str
     sha256: str
+    error_kind: str
     result: str  # JSON of the Result
     time: str  # when it was recorded, ISO 8601, UTC
     verdict: str
@@ -115,9 +118,9 @@ class Ledger:
         """JSON of the newest Result for this source under this contract, or None. Limits depend on the machine: asked again."""
         with self._connection() as db:
             row = db.execute(
-                "SELECT result FROM entries WHERE kind = 'trial' AND contract = ? AND sha256 = ? AND error_kind != 'LimitError' "
+                "SELECT result FROM entries WHERE kind = 'trial' AND contract = ? AND sha256 = ? AND error_kind != ? "
                 "ORDER BY number DESC LIMIT 1",
-                (contract, sha256),
+                (contract, sha256, LIMIT),
             ).fetchone()
         return row[0] if row else None
 
@@ -130,7 +133,7 @@ class Ledger:
         """Every trial under this contract, oldest first."""
         with self._connection() as db:
             rows = db.execute(
-                "SELECT commit_id, strategy, sha256, result, time, verdict, returns FROM entries WHERE kind = 'trial' AND contract = ? ORDER BY number",
+                "SELECT commit_id, strategy, sha256, error_kind, result, time, verdict, returns FROM entries WHERE kind = 'trial' AND contract = ? ORDER BY number",
                 (contract,),
             ).fetchall()
         return [Trial(*row, np.frombuffer(returns, dtype="<f8")) for *row, returns in rows]
@@ -188,6 +191,15 @@ def _use_wal(db: sqlite3.Connection) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def distinct(trials: list[Trial]) -> dict[str, Trial]:
+    """By source, in the order in which they first came: the newest evaluation, one that ended at a limit only where there is no other."""
+    found: dict[str, Trial] = {}
+    for trial in trials:
+        if trial.sha256 not in found or trial.error_kind != LIMIT:
+            found[trial.sha256] = trial
+    return found
 
 
 def returns_bytes(returns: tuple[float, ...]) -> bytes:

@@ -66,8 +66,7 @@ def curve_figures(
     equity_close : float array of shape (n - 1,)
         Money at the close of each candle but the last.
     """
-    days = daily_equity(market.open_ms[span], equity_open)
-    returns = days[1:] / days[:-1] - 1
+    returns = daily_returns(market.open_ms[span], equity_open)
     profit = float(equity_open[-1] / equity_open[0] - 1)
     drawdown = max_drawdown(marks(equity_open, equity_close))
     return {
@@ -88,6 +87,12 @@ def marks(equity_open: NDArray[np.float64], equity_close: NDArray[np.float64]) -
 def daily_equity(open_ms: NDArray[np.int64], equity_open: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n_days + 1,) equity at each UTC midnight from the first instant on; the last instant ends the last day."""
     return equity_open[midnights(open_ms)]
+
+
+def daily_returns(open_ms: NDArray[np.int64], equity_open: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_days,) returns from each UTC midnight to the next, as fractions, oldest first."""
+    days = daily_equity(open_ms, equity_open)
+    return days[1:] / days[:-1] - 1
 
 
 def midnights(open_ms: NDArray[np.int64]) -> NDArray[np.int64]:

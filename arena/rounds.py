@@ -5,10 +5,9 @@ import math
 
 import numpy as np
 
-from arena import baseline, journal, report, strategies
+from arena import baseline, gates, journal, report, strategies
 from arena.errors import SampleError
-from arena.gates import EVIDENCE
-from arena.ledger import Trial
+from arena.ledger import Trial, distinct
 from arena.opening import Arena
 from arena.records import Result
 from arena.trials import stepm
@@ -64,8 +63,7 @@ def _ledger(trials: list[Trial], n_trials: int) -> str:
     for trial in trials:
         result = json.loads(trial.result)
         value = result["own"]["sharpe"]
-        earned = [gate["passed"] for gate in result["gates"] if gate["gate"] not in EVIDENCE]
-        if earned and all(earned) and not math.isnan(value):
+        if gates.earned(result["gates"]) and not math.isnan(value):
             passed.append((value, trial.strategy, trial.commit))
     count = f"{n_trials} trials under this contract"
     if not passed:
@@ -76,7 +74,7 @@ def _ledger(trials: list[Trial], n_trials: int) -> str:
 
 def _superior(tried: list[Trial], arena: Arena) -> list[str]:
     """How many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are."""
-    returns = [trial.returns for trial in tried if len(trial.returns)]
+    returns = [trial.returns for trial in distinct(tried).values() if len(trial.returns)]
     if not returns:
         return []
     found, rng = [], np.random.default_rng(int(arena.lock.contract[:16], 16))

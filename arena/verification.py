@@ -21,7 +21,7 @@ from typing import Any
 from arena import journal, lock, settings
 from arena.errors import ArenaError, ConfigError
 from arena.gates import EVIDENCE
-from arena.ledger import LEDGER, Ledger, Trial
+from arena.ledger import LEDGER, Ledger, Trial, distinct
 from arena.lock import Lock
 from arena.settings import Settings
 
@@ -32,10 +32,9 @@ SHOWN = 5
 Say = Callable[[str], None]
 
 
-def verify(arena: Settings, say: Say) -> int:
+def verify(arena: Settings, locked: Lock, say: Say) -> int:
     """Tell what holds and what does not, a line each. Returns the number of lines that tell of a difference."""
-    locked = lock.read(arena.root)
-    if locked is None or not (arena.root / LEDGER).exists():
+    if not (arena.root / LEDGER).exists():
         raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")
     ledger = Ledger(arena.root / LEDGER)
     trials = ledger.trials(locked.contract)
@@ -50,7 +49,7 @@ def verify(arena: Settings, say: Say) -> int:
         changed = _other_code(clone, locked)
         for line in changed:
             say(line)
-        return len(found) + (len(changed) or _evaluated(clone, ledger, locked.contract, say))
+        return len(found) + (len(changed) or _evaluated(clone, trials, locked.contract, say))
 
 
 def _journal(arena: Settings, trials: list[Trial]) -> list[str]:
@@ -91,21 +90,20 @@ def _other_code(clone: Path, locked: Lock) -> list[str]:
     return [f"HEAD: {name} is not what the arena was locked with. Commit it, or restore it" for name in names]
 
 
-def _evaluated(clone: Path, ledger: Ledger, contract: str, say: Say) -> int:
+def _evaluated(clone: Path, trials: list[Trial], contract: str, say: Say) -> int:
     """Evaluate in the clone, by its own code in processes of its own, and compare."""
     command = [sys.executable, "run.py", "--causality", "full"]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(clone)})
     if done.returncode not in (0, 1):
         raise ArenaError(f"the clone of HEAD cannot be evaluated: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}")
-    different = 0
+    recorded, different = distinct(trials), 0
     for trial in sorted(Ledger(clone / LEDGER).trials(contract), key=lambda trial: trial.strategy):
-        known = ledger.answer(contract, trial.sha256)
+        known = recorded.get(trial.sha256)
         if known is None:
             say(f"{trial.strategy} {trial.commit}: was never evaluated here under this contract; run.py has the figures")
             different += 1
             continue
-        now, before = _compared(json.loads(trial.result)), _compared(json.loads(known))
-        now["daily_returns"], before["daily_returns"] = trial.returns.tolist(), _returns(ledger, contract, trial.sha256)
+        now, before = _compared(trial), _compared(known)
         unlike = list(_unlike(before, now))
         if unlike:
             different += 1
@@ -116,19 +114,15 @@ def _evaluated(clone: Path, ledger: Ledger, contract: str, say: Say) -> int:
     return different
 
 
-def _compared(result: dict[str, Any]) -> dict[str, Any]:
+def _compared(trial: Trial) -> dict[str, Any]:
     """A Result without what may differ. Of a failure its kind alone: which instant shows foresight is drawn anew."""
-    if result["error"]:
-        return {"error_kind": result["error_kind"]}
+    if trial.error_kind:
+        return {"error_kind": trial.error_kind}
+    result = json.loads(trial.result)
     kept = {name: value for name, value in result.items() if name not in NOT_COMPARED}
     kept["checks"] = {name: value for name, value in kept["checks"].items() if name != "causality"}
     kept["gates"] = {gate["gate"]: gate for gate in kept["gates"] if gate["gate"] not in (*EVIDENCE, "causality")}
-    return kept
-
-
-def _returns(ledger: Ledger, contract: str, sha256: str) -> list[float]:
-    known = [trial.returns for trial in ledger.trials(contract) if trial.sha256 == sha256]
-    return known[-1].tolist() if known else []
+    return kept | {"daily_returns": trial.returns.tolist()}
 
 
 def _unlike(before: Any, now: Any, name: str = "") -> Iterator[str]:

@@ -242,9 +242,8 @@ def evaluated(world: World, template: str, parts: dict[str, Any], exits: dict[st
         relabel_loss=0.0,  # its signals know neither dates nor price levels
         replay="agrees",
     )
-    days = metrics.daily_equity(market.open_ms, book.equity_open)
     result = Result(
-        name, name, "", "", world.kind, "", "replay", 0.0, own=own, checks=checks, windows=windows, daily_returns=tuple(days[1:] / days[:-1] - 1),
+        name, name, "", "", world.kind, "", "replay", 0.0, own=own, checks=checks, windows=windows, daily_returns=tuple(metrics.daily_returns(market.open_ms, book.equity_open)),
         gates=gates.judge(own, windows, checks, settings.gates, n_pairs=len(PAIRS)),
     )  # fmt: skip
     closed = metrics.closed_sharpe(trades.profit, settings.wallet, (market.open_ms[-1] - market.open_ms[0]) // metrics.DAY_MS)

@@ -24,6 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+import pandas as pd  # noqa: E402
 import parity  # noqa: E402
 from arena import candles, replay  # noqa: E402
 from arena.sources.sample import SampleSource  # noqa: E402
@@ -115,14 +116,10 @@ def _seconds(job: Any) -> float:
 
 def _candles(folder: Path, source: Path | None) -> None:
     """Feather files by pair and timeframe, and markets.json."""
-    sample = SampleSource("market", 0)
+    sample, span = SampleSource("market", 0), (datetime(FIRST - 1, 1, 1, tzinfo=UTC), datetime(LAST + 1, 1, 1, tzinfo=UTC))
     for pair in PAIRS:
         name = pair.replace("/", "_")
-        frame = sample.candles(pair, "1h", datetime(FIRST - 1, 1, 1, tzinfo=UTC), datetime(LAST + 1, 1, 1, tzinfo=UTC)) if source is None else None
-        if frame is None:
-            import pandas as pd
-
-            frame = pd.read_feather(source / f"{name}-1h.feather")
+        frame = pd.read_feather(source / f"{name}-1h.feather") if source else sample.candles(pair, "1h", *span)
         for timeframe in ("1h", "4h", "1d"):
             (frame if timeframe == "1h" else candles.resample(frame, timeframe)).to_feather(folder / f"{name}-{timeframe}.feather")
     (folder / "markets.json").write_text(json.dumps(sample.markets(PAIRS)))

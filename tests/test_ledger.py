@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from arena.errors import LedgerError
-from arena.ledger import COLUMNS, GENESIS, Entry, Ledger, returns_bytes
+from arena.ledger import COLUMNS, GENESIS, Entry, Ledger, distinct, returns_bytes
 
 
 def trial(number=0, contract="c1", **fields):
@@ -94,6 +94,15 @@ def test_what_is_appended_is_what_is_read(ledger):
     assert (told.time, told.verdict) == (values["time"], "no")
     assert told.returns == pytest.approx(returns, nan_ok=True)
     assert ledger.check() == []
+
+
+def test_a_source_counts_once_as_it_was_last_evaluated_and_a_limit_says_nothing_new(ledger):
+    for number, kind in ((1, ""), (2, "LimitError"), (1, "LimitError"), (2, "LoadError"), (1, "CausalityError"), (3, "LimitError")):
+        ledger.append(trial(number, error_kind=kind))
+    told = distinct(ledger.trials("c1"))
+    assert [(one.strategy, one.error_kind) for one in told.values()] == [("S1", "CausalityError"), ("S2", "LoadError"), ("S3", "LimitError")]
+    ledger.append(trial(1, error_kind="LimitError"))
+    assert distinct(ledger.trials("c1"))[f"{1:064d}"].error_kind == "CausalityError"
 
 
 @pytest.mark.parametrize("column", [column for column in COLUMNS if column != "number"])

@@ -56,7 +56,7 @@ def ran(arena: opening.Arena, strategy: strategies.Strategy, generator: Callable
         run.guard.attached.add(id(noted))
         claim = run.backtest()
     del claim["populate_s"], claim["loop_s"]
-    return {"seen": seen, "claim": claim, "visits": visits, "candles": sum(len(table) for table in arena.tables.values())}
+    return {"seen": seen, "claim": claim, "visits": visits}
 
 
 if __name__ == "__main__":
