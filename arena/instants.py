@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arena.claims import CALLBACKS, Events
 from arena.errors import StrategyError
@@ -81,7 +82,7 @@ def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.r
     secret order and in turn, unusual answers of each callback and edges of trades (from every stretch of the range one of the
     best there, an exit of each kind); the rest anywhere.
 
-    At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it.
+    At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it; both for roi.
     """
     if not len(ways.times):
         return []
@@ -121,12 +122,18 @@ def _edges(book: Book, n: int, step_ms: int, rng: np.random.Generator) -> Iterat
 def _exits(claim: Claim, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
     orders = claim.orders
     for kind in np.unique(orders.kind[~orders.buys]):
+        of_kind = orders.filled_ms[~orders.buys & (orders.kind == kind)]
         inside = ORDER_KINDS[kind] in ("stop", "trailing", "roi", "adjust", "other")
-        yield int(rng.choice(orders.filled_ms[~orders.buys & (orders.kind == kind)])) + inside * step_ms
+        yield int(rng.choice(of_kind)) + inside * step_ms
+        if ORDER_KINDS[kind] == "roi":  # custom_roi is asked with the candle's high, and must not use it
+            yield int(rng.choice(of_kind))
 
 
 def _unusual(events: Events | None, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
-    """For each callback its two rarest answers, or an extreme one where it answers with numbers: vetoes leave no trade."""
+    """
+    For each callback its two rarest answers, or an extreme one where it answers with numbers: vetoes leave no trade. Of one that
+    is asked inside a candle also an answer that is not the one before: what leans on its own candle changes there.
+    """
     answers = np.clip(np.nan_to_num(events.value, nan=-FAR), -FAR, FAR) if events is not None else np.empty(0)  # nan equals nothing
     for name in np.unique(events.name[events.name < len(CALLBACKS)]) if events is not None else ():
         of_name = np.flatnonzero(events.name == name)
@@ -137,8 +144,19 @@ def _unusual(events: Events | None, step_ms: int, rng: np.random.Generator) -> I
         if len(values) > FEW_ANSWERS:
             low, high = np.quantile(answers[mine], (0.05, 0.95))
             groups = [mine[(answers[mine] <= low) | (answers[mine] >= high)]]
+        inside = CALLBACKS[name] in ASKED_INSIDE
         for group in groups:
-            yield int(events.time_ms[rng.choice(group)]) + (CALLBACKS[name] in ASKED_INSIDE) * step_ms
+            yield int(events.time_ms[rng.choice(group)]) + inside * step_ms
+        if inside and len(changed := _changes(events, answers, of_name)):
+            yield int(events.time_ms[rng.choice(changed)])
+
+
+def _changes(events: Events, answers: NDArray[np.float64], of_name: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of one callback's events those whose answer is not the one before for the same pair."""
+    by_pair = of_name[np.argsort(events.pair[of_name], kind="stable")]
+    before, now = by_pair[:-1], by_pair[1:]
+    other = (answers[before] != answers[now]) | (events.kind[before] != events.kind[now])
+    return now[other & (events.pair[before] == events.pair[now])]
 
 
 def comb(ways: Valid, n: int, rng: np.random.Generator) -> list[int]:

@@ -124,12 +124,13 @@ def test_near_is_the_next_valid_instant_within_a_day():
 
 def drawn(ways, *trades, rows=(), events=None, n=0, stretches=1, seed=1):
     """
-    Instants in hours. Trades are (open, close, profit); rows are orders; events are None or rows of (candle, callback, answer).
+    Instants in hours. Trades are (open, close, profit); rows are orders; events are None or rows of (candle, callback, answer)
+    or (candle, callback, answer, pair).
     With n = 0 there are all that have a reason, and no others.
     """
     recorder = Recorder([A, B])
-    for k, name, answer in events or ():
-        recorder.note(START_MS + int(k) * HOUR, A, name, answer)
+    for k, name, answer, *pair in events or ():
+        recorder.note(START_MS + int(k) * HOUR, *(pair or [A]), name, answer)
     told = None if events is None else unpack_events(**recorder.take())
     made = replace(claim(orders(*rows), 0.0, 0), decisions=Decisions(events=told))
     rng = np.random.default_rng(seed)
@@ -208,11 +209,15 @@ def test_one_is_close_to_the_end():
     assert set.union(*found) == END
 
 
-@pytest.mark.parametrize(("kind", "at"), [("signal", 100), ("custom", 100), ("forced", 100), ("stop", 101), ("trailing", 101), ("roi", 101),
-                                          ("adjust", 101), ("other", 101)])  # fmt: skip
+@pytest.mark.parametrize(("kind", "at"), [("signal", 100), ("custom", 100), ("forced", 100), ("stop", 101), ("trailing", 101), ("adjust", 101), ("other", 101)])
 def test_an_exit_of_every_kind_is_there_with_the_candle_after_it_where_it_was_decided_inside(kind, at):
     rows = [(0, 50, "buy", 1, 1), (0, 100, "sell", 1, 1, kind)]
     assert all(some - END == {at} for some in by_seed(ways(), rows=rows, seeds=5))
+
+
+def test_at_an_exit_by_roi_both_its_candle_and_the_one_after_it_are_there():
+    rows = [(0, 50, "buy", 1, 1), (0, 100, "sell", 1, 1, "roi")]
+    assert all(some - END == {100, 101} for some in by_seed(ways(), rows=rows, seeds=5))
 
 
 def test_entries_are_no_exits():
@@ -268,6 +273,15 @@ def test_of_many_numbers_the_most_extreme_ones_are_unusual():
 @pytest.mark.parametrize("name", instants.ASKED_INSIDE)
 def test_what_is_asked_inside_a_candle_is_compared_after_it(name):
     assert drawn(Valid(ways(200).times), events=[(70, name, 1.0)])[0] == 71
+
+
+def test_where_an_answer_inside_a_candle_changes_the_candle_itself_is_compared():
+    events = [(k, "custom_roi", 0.1 + 0.01 * (k >= 70) + 0.01 * (k >= 140)) for k in range(200)]
+    found = by_seed(ways(), events=events)
+    assert all(some & {70, 140} for some in found)
+    assert set.union(*found) >= {70, 140}
+    elsewhere = [(k, "custom_roi", answer, pair) for k in range(200) for pair, answer in ((A, 0.1), (B, 0.2))]
+    assert all(len(some - END) <= 2 for some in by_seed(ways(), events=elsewhere))  # other pairs, other answers: no change
 
 
 def test_placed_orders_are_no_answers():
