@@ -1,0 +1,104 @@
+"""
+What stands between the loop and whoever proposes: one Protocol, and the records that cross it.
+
+An agent sees a State and answers with a Proposal. It touches neither git nor results.tsv nor the ledger: the loop does, and it
+decides what is kept by program.md's rules, the same for every agent.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from arena.records import Result
+from arena.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One strategy as a round evaluated it."""
+
+    round: int
+    event: str  # create, evolve, fork, stable or kill
+    strategy: str
+    parent: str  # of a fork; otherwise empty
+    source: str
+    result: Result | None  # None for a kill
+    kept: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that an agent may know before a round."""
+
+    settings: Settings
+    round: int  # from 1: the one that is to be proposed
+    active: dict[str, str]  # name -> source of what lies in the folder now, as the last kept commit left it
+    history: tuple[Tried, ...]  # everything that this run has tried, oldest first
+    blocks: str  # what run.py would have printed in the last round; empty before the first
+    rows: str  # results.tsv as it stands
+    demands: tuple[str, ...]  # what program.md's rules ask of this round, a line each
+    learnings: str  # learnings.md
+    nudges: tuple[str, ...]  # new lines of nudges.md, each shown until a note has taken it up
+    brief: str  # what the person wants, as text; empty for none
+    plateau: bool  # five rounds without a kept gain: another family is asked for
+    problems: tuple[str, ...] = ()  # why the last answer to this very state was refused; the agent is asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to happen to one strategy."""
+
+    event: str  # create, evolve, fork or kill; what is not named is stable
+    strategy: str  # of a fork the child
+    source: str = ""  # whole file; empty for a kill
+    parent: str = ""  # of a fork
+    note: str = ""  # hypothesis -> expected; one line
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost. Zero for agents that call no model."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float = 0.0  # nan: the price is unknown
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.requests + other.requests,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.usd + other.usd,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An agent's answer. An empty one with `end` says that it has no more."""
+
+    changes: tuple[Change, ...] = ()
+    learnings: str | None = None  # learnings.md as it shall be from now on; None: unchanged
+    usage: Usage = Usage()
+    record: dict[str, Any] = field(default_factory=dict)  # JSON: prompt, response, seed, versions: what reproduces the answer
+    end: str = ""  # why there will be no further proposal
+
+
+class Agent(Protocol):
+    """Whoever proposes."""
+
+    name: str  # as a leaderboard names it, for example "genetic" or "llm:qwen3:8b"
+
+    def propose(self, state: State) -> Proposal:
+        """The next round's changes. Raises AgentError when no usable answer can be had; the round is then skipped and told."""
+        ...
+
+    def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
+        """Called once before the first proposal, with what an earlier start of the same run has tried; empty for a new run."""
+        ...
+
+
+class AgentError(Exception):
+    """An agent gave no usable answer: its program failed, its endpoint does not answer, its text holds no strategy."""
