@@ -1,45 +1,137 @@
 """
 The person's command. READ-ONLY: part of the contract, and never the agent's.
 
-Reads   config.json, data.lock.json, user_data/, results.tsv, git
-Writes  nothing that stays: a clone of the repository in a temporary folder
-Exits   0 all is as it was recorded    1 something differs; each line says what    2 it cannot be told
+Reads   config.json, data.lock.json, user_data/, results.tsv, run.log, versions/, git
+Writes  verify: nothing that stays    open: the ledger, versions/<v>/, versions/README.md    close: the version's SHA256SUMS
+        forward: user_data/forward/, the ledger, versions/forward.tsv
+Exits   0 all is as it was recorded, or done    1 something differs; each line says what    2 it cannot be done; nothing was opened
 
 Usage:
-    uv run judge.py --verify        # evaluate the committed strategies again, from a clean clone, and compare with the ledger
+    uv run judge.py --verify             # evaluate the committed strategies again, from a clean clone, and compare with the ledger
+    uv run judge.py open 0.1.0           # open the holdout for the committed strategies, once and for good, and archive the run
+    uv run judge.py close 0.1.0          # the retrospective is written: take it into the version's SHA256SUMS
+    uv run judge.py forward [--from PATH]    # candles after the arena's end: how have the archived strategies done since?
 """
 
 import argparse
+import getpass
 import signal
 import sys
+from pathlib import Path
 
 from arena import lock, settings
 from arena.console import told
+from arena.errors import ArenaError
+from arena.lock import Lock
+from arena.settings import Settings
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        required=True,
-        help="check ledger, contract and results.tsv, evaluate the strategies of HEAD again in a clone, compare every figure with the ledger's",
-    )
-    parser.parse_args()
+    options = _options()
     arena = settings.load()
-    with lock.shared(arena.root):
-        locked = lock.verify(arena)
-        from arena import verification
+    if options.command == "close":
+        from arena import archive
 
-        differences = verification.verify(arena, locked, lambda line: print(line, flush=True))
+        archive.close(arena.root, options.version)
+        print(f"closed: the retrospective of {options.version} is in its SHA256SUMS")
+        return 0
+    with lock.shared(arena.root):
+        if options.verify:
+            return _verify(arena)
+        return _open(arena, options) if options.command == "open" else _forward(arena, options)
+
+
+def _verify(arena: Settings) -> int:
+    locked = lock.verify(arena)
+    from arena import verification
+
+    differences = verification.verify(arena, locked, _say)
     print("verified: all is as the ledger has it" if not differences else f"not verified: {differences} of these lines say why")
     return 1 if differences else 0
 
 
+def _open(settings: Settings, options: argparse.Namespace) -> int:
+    lock.verify(settings)
+    from arena import archive, hearing, holdout, opening
+
+    archive.vacant(settings.root, options.version)
+    arena, ledger = opening.open_arena(settings, record=False, causality="full"), opening.existing_ledger(settings)
+    plan = holdout.plan(arena, ledger, options.version)
+    _say(hearing.before(plan))
+    tables = ()
+    if plan.asked:
+        _confirm(options.yes, f"Open the holdout for {len(plan.asked)} strategies, once and for good?")
+        tables = opening.sealed_candles(arena, _passphrase(arena.lock))
+    judged = holdout.judge(plan, arena, ledger, tables, _say)
+    _say(hearing.after(judged))
+    folder = archive.write(arena, ledger, plan, judged, _picture(settings.root))
+    _say(f"archived: {folder.relative_to(settings.root)}; write its {archive.RETROSPECTIVE}, then `uv run judge.py close {options.version}`, then commit it")
+    return 0
+
+
+def _forward(settings: Settings, options: argparse.Namespace) -> int:
+    lock.verify(settings)
+    from arena import forward, hearing, opening
+
+    arena, ledger = opening.open_arena(settings, record=False), opening.existing_ledger(settings)
+    frozen = forward.archived(arena, _say)
+    store = forward.refresh(arena, options.path, options.markets, _say)
+    passphrase = _passphrase(arena.lock) if settings.holdout else None
+    _say(hearing.since(forward.score(arena, ledger, frozen, store, passphrase, _say)))
+    return 0
+
+
+def _picture(root: Path) -> bytes:
+    from analysis import frontier
+
+    return frontier.png(root)
+
+
+def _confirm(yes: bool, question: str) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ArenaError("nobody is there to confirm, so nothing was opened. Add --yes to open it.")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise ArenaError("nothing was opened.")
+
+
+def _passphrase(locked: Lock) -> str | None:
+    """Of the holdout; None where its key is a file."""
+    if not locked.facts.get("passphrase"):
+        return None
+    return getpass.getpass("Passphrase of the holdout: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="check ledger, contract, results.tsv and archive, evaluate the strategies of HEAD again in a clone, compare every figure with the ledger's",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    opener = commands.add_parser("open", help="open the holdout for the committed strategies, and archive the run as versions/VERSION")
+    opener.add_argument("version", metavar="VERSION", help="for example 0.1.0")
+    opener.add_argument("--yes", action="store_true", help="do not ask")
+    commands.add_parser("close", help="take the finished retrospective into SHA256SUMS").add_argument("version", metavar="VERSION")
+    forward = commands.add_parser("forward", help="score archived strategies on candles after the arena's end")
+    forward.add_argument("--from", dest="path", type=Path, metavar="PATH", help="candle files instead of the source that the arena came from")
+    forward.add_argument("--markets", type=Path, metavar="FILE", help="market metadata for --from (default: markets.json beside it)")
+    options = parser.parse_args()
+    if options.verify == (options.command is not None):
+        parser.error("one of --verify, open, close, forward")
+    return options
+
+
 def cli() -> int:
-    return told(main, "judge", "Nothing was changed.")
+    return told(main, "judge", "What was recorded before stays.")
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: the clone is removed
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: clones are removed, workers killed
     sys.exit(cli())

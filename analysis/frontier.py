@@ -6,6 +6,7 @@ Usage:
 """
 
 import argparse
+import io
 import math
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from arena.errors import ArenaError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+DPI = 130
 KEPT, DISCARDED, FAILED, LUCK, BEST = "tab:green", "0.7", "tab:red", "tab:orange", "black"
 
 
@@ -28,11 +30,18 @@ def main() -> int:
     file = parser.parse_args().file
     told_of = story.read(Path.cwd())
     try:
-        draw(told_of).savefig(file, dpi=130)
+        draw(told_of).savefig(file, dpi=DPI)
     except ValueError as error:
         raise ArenaError(f"{file}: {error}") from None
     print(f"{file}: {len(told_of.tried)} trials, {sum(one.kept for one in told_of.tried)} kept, contract {told_of.contract[:8]}")
     return 0
+
+
+def png(root: Path) -> bytes:
+    """The picture of the run in a folder."""
+    file = io.BytesIO()
+    draw(story.read(root)).savefig(file, format="png", dpi=DPI)
+    return file.getvalue()
 
 
 def draw(of: Story) -> "Figure":

@@ -2,18 +2,13 @@
 
 import json
 import math
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from arena import gates, lock
+from arena import gates, lock, strategies
 from arena.errors import ArenaError
 from arena.ledger import LEDGER, Ledger, distinct
-
-PREFIX = 7
-"""Digits by which the ledger names a commit."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tried:
@@ -64,7 +59,7 @@ def read(root: Path) -> Story:
         raise ArenaError("the arena is not prepared. Run `uv run prepare.py` first.")
     if not (root / LEDGER).exists() or not (trials := Ledger(root / LEDGER).trials(locked.contract)):
         raise ArenaError(f"{LEDGER} has no trial under contract {locked.contract[:8]}. Run `uv run run.py` first.")
-    kept = _history(root)
+    kept = strategies.history(root)
     tried = []
     for number, trial in enumerate(distinct(trials).values(), 1):
         result = json.loads(trial.result)
@@ -85,12 +80,3 @@ def read(root: Path) -> Story:
             )
         )
     return Story(locked.contract, locked.source["label"], locked.arena["ranges"]["search"], tuple(tried))
-
-
-def _history(root: Path) -> set[str]:
-    """Names of the commits that HEAD holds; empty without git."""
-    try:
-        told = subprocess.run(["git", "rev-list", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return set()
-    return {line[:PREFIX] for line in told.split()}

@@ -60,33 +60,41 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     """Account, checks and stress. Raises StrategyError."""
     settings, market = arena.settings, arena.market
     started = time.perf_counter()
+    case, engine, found = account(strategy, arena)
+    dice = np.random.default_rng(int(strategy.sha256[16:32], 16))
+    found["stress"] = stress.of(market, settings, case.claim.orders, engine.described or engine.sized, dice)
+    earned = _scrutinised(case, arena, found, engine)
+    return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
+
+
+def account(strategy: Strategy, arena: Arena) -> tuple[Case, Engine, dict[str, Any]]:
+    """What the account alone says, by field of the Result, and what the checks need to ask on. Raises StrategyError."""
+    settings, market = arena.settings, arena.market
     claim, engine = claimed(strategy, arena)
     if not len(claim.orders.price):
         raise StrategyError(_no_trades(claim, settings))
     book = booking.book(market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
     if engine.described is None:
         booking.reconcile(book, claim)
-    case = case_of(strategy, arena, claim, book, engine.described)
     own = metrics.measure(market, book, settings.search, last=True)
     windows = tuple(
         WindowResult(window.name, metrics.measure(market, book, window, last=window is settings.windows[-1]), hold)
         for window, hold in zip(settings.windows, arena.window_hold, strict=True)
     )
     returns = metrics.daily_returns(market.open_ms, book.equity_open)
-    found = {
+    low, high = interval(returns, strategy)
+    return case_of(strategy, arena, claim, book, engine.described), engine, {
         "own": own,
         "hold": arena.hold,
-        **_interval(returns, strategy),
+        "sharpe_low": low,
+        "sharpe_high": high,
         "robust_sharpe": float(np.min([w.own.sharpe for w in windows])),
         "closed_sharpe": claim.closed_sharpe,
         "rejected_entries": claim.rejected,
         "windows": windows,
         "pairs": _pairs(strategy, arena, book),
-        "stress": stress.of(market, settings, claim.orders, engine.described or engine.sized, np.random.default_rng(int(strategy.sha256[16:32], 16))),
         "daily_returns": tuple(map(float, returns)),
     }
-    earned = _scrutinised(case, arena, found, engine)
-    return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
 
 
 def judged(earned: Earned, sha256: str, arena: Arena) -> dict[str, Any]:
@@ -110,7 +118,8 @@ def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
     What a worker tells, with the orders that are booked. Where signals say everything, FreqTrade's loop runs over a stretch that
     nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over everything.
     """
-    task = sandbox.Task("backtest", arena.settings.search, arena.markets, stretch=_stretch(arena.market))
+    stretch = (int(arena.market.open_ms[0]), int(arena.market.open_ms[-1])) if arena.thorough else _stretch(arena.market)
+    task = sandbox.Task("backtest", arena.settings.search, arena.markets, stretch=stretch)
     claim = sandbox.backtest(strategy, arena.settings, task, arena.tables)
     engine = engine_of(strategy, arena, claim)
     if engine.described is None and claim.stretch is not None:
@@ -178,12 +187,12 @@ def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     return Engine(claim.orders, BOOKING, why, "")
 
 
-def _interval(returns: NDArray[np.float64], strategy: Strategy) -> dict[str, float]:
+def interval(returns: NDArray[np.float64], strategy: Strategy) -> tuple[float, float]:
+    """95 % of the annualised Sharpe, the same whenever it is asked for; nan where there are too few days to tell."""
     try:
-        low, high = significance.sharpe_interval(returns, np.random.default_rng(int(strategy.sha256[:16], 16)))
-    except SampleError:  # too few days to tell: nan
-        low = high = math.nan
-    return {"sharpe_low": low, "sharpe_high": high}
+        return significance.sharpe_interval(returns, np.random.default_rng(int(strategy.sha256[:16], 16)))
+    except SampleError:
+        return math.nan, math.nan
 
 
 def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine) -> Earned:
@@ -225,7 +234,7 @@ def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine
     if checks.causality != "full":
         scrutiny.full(case, dice[1])
         checks = replace(checks, causality="full")
-    if engine.described is not None and (unlike := _unlike(case, arena)):
+    if engine.described is not None and not arena.thorough and (unlike := _unlike(case, arena)):
         return earned(replace(checks, replay="differs"), engine._replace(note=unlike, replay="differs"), None, NO_GATE)
     if settings.validation is None:
         return earned(checks, engine, None, "there is no validation window")

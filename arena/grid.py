@@ -47,6 +47,18 @@ def frame(table: NDArray[np.float64]) -> pd.DataFrame:
     return pd.DataFrame({"date": dates, **{name: table[:, i].copy() for i, name in enumerate(CANDLE_COLUMNS) if i}})
 
 
+def joined(tables: Tables, more: Tables) -> Tables:
+    """By pair the candles of both: of `more` those alone that open after the last one before. A pair may be new."""
+    made = dict(tables)
+    for pair, table in more.items():
+        known = made.get(pair)
+        if known is None or not len(known):
+            made[pair] = table
+        else:
+            made[pair] = np.concatenate([known, table[table[:, 0] > known[-1, 0]]])
+    return made
+
+
 def market(tables: Tables, settings: Settings, window: Window) -> Market:
     """
     Candles from the window's start to its end instant, gaps filled as FreqTrade fills them.

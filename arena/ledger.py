@@ -1,10 +1,11 @@
 """
 Every trial, for good: SQLite in user_data/ledger.db, outside git, so that `git reset --hard` does not forget one.
 
-Each row carries the hash of the one before: a row that is removed, changed or moved breaks the chain. Rows are of two
-kinds: `trial`, one evaluation of one source under one contract, failed ones included; `contract`, written by prepare.py
-when data, configuration or contract code changed. An unchanged source under an unchanged contract is answered from here
-and is no new trial.
+Each row carries the hash of the one before: a row that is removed, changed or moved breaks the chain. Kinds of rows:
+`trial`, one evaluation of one source under one contract, failed ones included; `contract`, written by prepare.py
+when data, configuration or contract code changed; and what judge.py did: `opening`, before the holdout is shown to one
+source, `judgement`, what came of it, `forward`, how an archived strategy did on candles after the arena's end. An unchanged
+source under an unchanged contract is answered from here and is no new trial.
 
 Not covered: whoever may write the file can rebuild the whole chain, or cut off its newest rows. The hash that every
 `round:` block shows as `head` tells: a run.log that names a head which the ledger does not hold was followed by a change.
@@ -39,7 +40,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     number     INTEGER PRIMARY KEY,
     time       TEXT NOT NULL,
-    kind       TEXT NOT NULL CHECK (kind IN ('trial', 'contract')),
+    kind       TEXT NOT NULL CHECK (kind IN ('trial', 'contract', 'opening', 'judgement', 'forward')),
     contract   TEXT NOT NULL,
     strategy   TEXT NOT NULL,
     sha256     TEXT NOT NULL,
@@ -60,16 +61,29 @@ CREATE INDEX IF NOT EXISTS by_source ON entries (contract, sha256);
 class Entry:
     """One row of the ledger, without its place in the chain."""
 
-    kind: str  # "trial" or "contract"
+    kind: str  # as the module says
     contract: str
     strategy: str = ""
     sha256: str = ""
     source: str = ""
     commit_id: str = ""
     error_kind: str = ""
-    result: str = "{}"  # JSON of the Result, or what changed in the contract
+    result: str = "{}"  # JSON of the Result, of what changed in the contract, or of what judge.py found
     verdict: str = ""
     returns: bytes = b""  # float64, little-endian: daily returns of the search range
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An entry that is no trial, as a reader needs it."""
+
+    number: int
+    time: str  # ISO 8601, UTC
+    contract: str
+    strategy: str
+    sha256: str
+    result: str  # JSON
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,7 @@ class Trial:
     commit: str
     strategy: str
     sha256: str
+    source: str
     error_kind: str
     result: str  # JSON of the Result
     time: str  # when it was recorded, ISO 8601, UTC
@@ -133,10 +148,18 @@ class Ledger:
         """Every trial under this contract, oldest first."""
         with self._connection() as db:
             rows = db.execute(
-                "SELECT commit_id, strategy, sha256, error_kind, result, time, verdict, returns FROM entries WHERE kind = 'trial' AND contract = ? ORDER BY number",
+                "SELECT commit_id, strategy, sha256, source, error_kind, result, time, verdict, returns FROM entries WHERE kind = 'trial' AND contract = ? ORDER BY number",
                 (contract,),
             ).fetchall()
         return [Trial(*row, np.frombuffer(returns, dtype="<f8")) for *row, returns in rows]
+
+    def noted(self, kind: str) -> list[Noted]:
+        """Every entry of one kind, whatever its contract, oldest first."""
+        with self._connection() as db:
+            rows = db.execute(
+                "SELECT number, time, contract, strategy, sha256, result, verdict FROM entries WHERE kind = ? ORDER BY number", (kind,)
+            ).fetchall()
+        return [Noted(*row) for row in rows]
 
     def head(self) -> str:
         """Hash of the newest entry. Whoever noted it elsewhere can tell later whether newer or older rows are gone."""

@@ -1,8 +1,11 @@
 """The arena as evaluations share it: verified lock, candles, benchmark, the trials so far."""
 
+import functools
 import json
+import math
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from arena import baseline, grid, ladder, lock, scrutiny, seal, store, worlds
+from arena.errors import ArenaError
 from arena.grid import Tables
 from arena.ledger import LEDGER, Ledger
 from arena.lock import Lock
@@ -31,8 +35,7 @@ class Beyond:
             if self._found is None:
                 settings, sealed = self.settings, None
                 if settings.validation:
-                    frames = seal.unseal(settings.root / lock.DATA / "validation.sealed")
-                    sealed = {pair: grid.table(frame) for pair, frame in frames.items()}
+                    sealed = sealed_tables(settings.root / lock.DATA / "validation.sealed")
                 self._found = scrutiny.continuing(settings, self.tables, sealed)
         return self._found
 
@@ -112,6 +115,7 @@ class Arena:
     ledger: Ledger | None
     trials: Trials
     causality: str = "auto"  # "quick", "full", or "auto": full before the validation window is asked
+    thorough: bool = False  # beside a replay FreqTrade's loop runs over the whole range at once, and not over a stretch first
 
 
 def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> Arena:
@@ -121,20 +125,59 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
     if ledger:
         # an unusable ledger is said before an evaluation is made; an arena that was exchanged behind prepare.py's back shows
         store.note_contract(settings, locked, ["found by run.py"])
-    tables = grid.read_candles(settings.root / lock.DATA, settings)
-    market = grid.market(tables, settings, settings.search)
     return Arena(
-        settings=settings,
+        **_candles(settings, grid.read_candles(settings.root / lock.DATA, settings)),
         lock=locked,
-        tables=tables,
-        market=market,
         markets=json.loads((settings.root / lock.DATA / "markets.json").read_text()),
-        ticks=TickSizes(settings, tables),
-        beyond=Beyond(settings, tables),
-        hold=baseline.hold(market, settings.search, settings.fee),
-        window_hold=tuple(baseline.hold(market, window, settings.fee) for window in settings.windows),
-        pair_hold=tuple(baseline.hold_pair(market, p, settings.search, settings.fee) for p in range(len(settings.pairs))),
         ledger=ledger,
         trials=Trials(ledger, locked.contract),
         causality=causality,
     )
+
+
+def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...]) -> Arena:
+    """
+    The same arena over other windows, contiguous and in order, with candles that follow its own: one continuous run over all of
+    them, every check at its deepest, limits in proportion. It records nothing and knows no other trial.
+    """
+    settings = arena.settings
+    whole = Window("search", windows[0].start, windows[-1].end)
+    times = max((whole.end_ms - whole.start_ms) / (settings.search.end_ms - settings.search.start_ms), 1)
+    limits = settings.limits.model_copy(update={name: math.ceil(times * getattr(settings.limits, name)) for name in ("seconds", "output_kb")})
+    other = settings.model_copy(update={"windows": windows, "search": whole, "validation": None, "holdout": None, "limits": limits})
+    made = _candles(other, functools.reduce(grid.joined, candles, arena.tables))
+    return replace(arena, **made, ledger=None, trials=Trials(None, arena.lock.contract), causality="full", thorough=True)
+
+
+def sealed_candles(arena: Arena, passphrase: str | None = None) -> tuple[Tables, ...]:
+    """Of validation and holdout, as far as there are any, in memory alone. Raises SealError."""
+    folder = arena.settings.root / lock.DATA
+    held = [sealed_tables(folder / "holdout.sealed", passphrase)] if arena.settings.holdout else []  # first: this one may fail
+    return (*([sealed_tables(folder / "validation.sealed")] if arena.settings.validation else []), *held)
+
+
+def existing_ledger(settings: Settings) -> Ledger:
+    """The ledger of this folder. Raises ArenaError when nothing was recorded yet."""
+    if not (settings.root / LEDGER).exists():
+        raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")
+    return Ledger(settings.root / LEDGER)
+
+
+def _candles(settings: Settings, tables: Tables) -> dict[str, Any]:
+    """The fields of an Arena that follow from its candles."""
+    market = grid.market(tables, settings, settings.search)
+    return {
+        "settings": settings,
+        "tables": tables,
+        "market": market,
+        "ticks": TickSizes(settings, tables),
+        "beyond": Beyond(settings, tables),
+        "hold": baseline.hold(market, settings.search, settings.fee),
+        "window_hold": tuple(baseline.hold(market, window, settings.fee) for window in settings.windows),
+        "pair_hold": tuple(baseline.hold_pair(market, p, settings.search, settings.fee) for p in range(len(settings.pairs))),
+    }
+
+
+def sealed_tables(file: Path, passphrase: str | None = None) -> Tables:
+    """Candles of a sealed file, in memory alone. Raises SealError."""
+    return {pair: grid.table(frame) for pair, frame in seal.unseal(file, passphrase).items()}

@@ -108,7 +108,7 @@ def relabel(case: Case, rng: np.random.Generator) -> float:
 def validation_sharpe(case: Case) -> float:
     """Annualised Sharpe in the validation window: a slice of the run that goes on into it. Raises StrategyError. A secret."""
     beyond, whole = case.beyond()
-    tables = {pair: np.concatenate([table, beyond[pair]]) if pair in beyond else table for pair, table in case.tables.items()}
+    tables = grid.joined(case.tables, beyond)
     ticks = worlds.ticks(tables, whole.start_ms - case.claim.startup * case.settings.step_ms)
     assert case.settings.validation is not None
     return _sharpe(case, tables, ticks, whole, case.settings.validation)

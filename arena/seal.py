@@ -64,6 +64,11 @@ def stored_key(header: dict[str, str]) -> bytes:
     return key
 
 
+def header(file: Path) -> dict[str, str]:
+    """Which key seals a file. Raises SealError for one that is no sealed file."""
+    return _parts(file)[0]
+
+
 def forget_key(header: dict[str, str]) -> None:
     """Delete a key file; what it sealed cannot be opened any more."""
     _key_file(header).unlink(missing_ok=True)
@@ -110,6 +115,22 @@ def unseal(file: Path, passphrase: str | None = None) -> dict[str, pd.DataFrame]
     SealError
         No such file, not a sealed file, missing key, wrong passphrase, or a file that was tampered with or renamed.
     """
+    header, head, rest = _parts(file)
+    try:
+        key = _key(header, file, passphrase)
+        clear = AESGCM(key).decrypt(rest[:12], rest[12:], head)
+    except InvalidTag:
+        raise SealError(f"{file} cannot be decrypted: it was changed after it was sealed.") from None
+    except (ValueError, KeyError, TypeError):
+        raise SealError(f"{file} is damaged: its header cannot be read.") from None
+    if header["file"] != file.name:
+        raise SealError(f"{file} was sealed as {header['file']}: it stands in another file's place.")
+    table = pd.read_feather(io.BytesIO(clear))
+    return {str(pair): frame.drop(columns="pair").reset_index(drop=True) for pair, frame in table.groupby("pair", sort=False)}
+
+
+def _parts(file: Path) -> tuple[dict[str, str], bytes, bytes]:
+    """Header, its bytes, and nonce with what is sealed."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -121,16 +142,9 @@ def unseal(file: Path, passphrase: str | None = None) -> dict[str, pd.DataFrame]
         (size,) = LENGTH.unpack(data[len(MAGIC) : at])
         head, rest = data[at : at + size], data[at + size :]
         header = json.loads(head)
-        key = _key(header, file, passphrase)
-        clear = AESGCM(key).decrypt(rest[:12], rest[12:], head)
-    except InvalidTag:
-        raise SealError(f"{file} cannot be decrypted: it was changed after it was sealed.") from None
-    except (struct.error, ValueError, KeyError, TypeError):
+        return {str(name): str(value) for name, value in header.items()}, head, rest
+    except (struct.error, ValueError, AttributeError):
         raise SealError(f"{file} is damaged: its header cannot be read.") from None
-    if header["file"] != file.name:
-        raise SealError(f"{file} was sealed as {header['file']}: it stands in another file's place.")
-    table = pd.read_feather(io.BytesIO(clear))
-    return {str(pair): frame.drop(columns="pair").reset_index(drop=True) for pair, frame in table.groupby("pair", sort=False)}
 
 
 def _key(header: dict[str, str], file: Path, passphrase: str | None) -> bytes:

@@ -67,6 +67,36 @@ def sharpe_interval(
     return float(low), float(high)
 
 
+def stretches(returns: NDArray[np.float64], days: int, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """
+    Stretches of other days as these returns could have brought them, by the stationary bootstrap.
+
+    Parameters
+    ----------
+    returns : float array of shape (n_days,)
+        Daily, oldest first, without nan.
+    days : int
+        Length of a stretch; it may be longer than the returns.
+    n : int
+        Number of stretches.
+    rng : numpy Generator
+        Draws the blocks.
+
+    Returns
+    -------
+    float array of shape (n, days)
+
+    Raises, Source
+    --------------
+    As for `sharpe_interval`.
+    """
+    checked(returns)
+    parts = -(-days // len(returns))
+    resampled = lean_arch.bootstrap().StationaryBootstrap(block_length(returns), returns, seed=rng)
+    rows = np.array([sample[0] for sample, _ in resampled.bootstrap(n * parts)])
+    return rows.reshape(n, -1)[:, :days]
+
+
 def block_length(returns: NDArray[np.float64]) -> float:
     """
     Mean length in days, at least 1, of the blocks of a stationary bootstrap; of several series the mean of theirs.
@@ -174,6 +204,41 @@ def minimum_detectable_sharpe(n_days: int, *, alpha: float = 0.05, power: float 
     if errors**2 >= 2:
         raise SampleError(f"{n_days} days find no Sharpe ratio, however high, with alpha {alpha} and power {power}.")
     return float(errors / np.sqrt(1 - errors**2 / 2) * np.sqrt(DAYS_A_YEAR))
+
+
+def power(sharpe: float, n_days: int, *, alpha: float = 0.05) -> float:
+    """
+    Probability that a one-sided test over this many days finds a strategy of this true Sharpe ratio.
+
+    Parameters
+    ----------
+    sharpe : float
+        True Sharpe ratio, annualised with sqrt(365). nan gives nan.
+    n_days : int
+        Days of the test, at least MIN_DAYS.
+    alpha : float
+        Probability to find skill where there is none, in (0, 1).
+
+    Returns
+    -------
+    float
+        In (0, 1). The inverse of `minimum_detectable_sharpe`, for what that says.
+
+    Raises
+    ------
+    SampleError
+        Fewer than MIN_DAYS days. (ValueError: alpha is not in (0, 1).)
+
+    Source
+    ------
+    As for `minimum_detectable_sharpe`.
+    """
+    if not n_days >= MIN_DAYS:
+        raise SampleError(f"needs at least {MIN_DAYS} days, got {n_days}.")
+    if not 0 < alpha < 1:
+        raise ValueError(f"needs 0 < alpha < 1, got {alpha}.")
+    daily = sharpe / np.sqrt(DAYS_A_YEAR)
+    return float(ndtr(daily * np.sqrt((n_days - 1) / (1 + daily**2 / 2)) - ndtri(1 - alpha)))
 
 
 def moments(returns: NDArray[np.float64]) -> Moments:

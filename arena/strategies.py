@@ -114,6 +114,11 @@ def head(root: Path) -> str | None:
     return _git(root, "rev-parse", "--short=7", "HEAD")
 
 
+def history(root: Path) -> set[str]:
+    """Short hashes of all commits that HEAD holds, its own among them; empty outside git."""
+    return {line[:7] for line in (_git(root, "rev-list", "HEAD") or "").split()}
+
+
 def label(root: Path, head: str | None, path: Path, data: bytes) -> str:
     """`head`, with `+dirty` where `data` is not what the file holds in that commit; `unknown` without a commit."""
     if head is None:
