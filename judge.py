@@ -43,9 +43,10 @@ def main() -> int:
 
 def _verify(arena: Settings) -> int:
     locked = lock.verify(arena)
-    from arena import verification
+    from arena import reproduction, verification
 
-    differences = verification.verify(arena, locked, _say)
+    differences = reproduction.versions(arena, lambda: _passphrase(locked), _say)
+    differences += verification.verify(arena, locked, _say)
     print("verified: all is as the ledger has it" if not differences else f"not verified: {differences} of these lines say why")
     return 1 if differences else 0
 

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def describe(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgemen
     results = {sha: json.loads(trial.result) for sha, trial in told.items()}
     rows = journal.read(settings.root / journal.FILE)
     ranges = arena.lock.arena["ranges"]
-    return _plain({
+    return plain({
         "version": made.version,
         "archived": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": made.commit,
@@ -199,12 +199,14 @@ def _sums(folder: Path) -> str:
     return "".join(f"{lock.file_sha256(file)}  {file.relative_to(folder)}\n" for file in covered if not (unfinished and file.name == RETROSPECTIVE))
 
 
-def _plain(value: Any) -> Any:
-    """As YAML knows it: nan is null, tuples are lists."""
+def plain(value: Any) -> Any:
+    """As YAML knows it: nan is null, tuples are lists, records are mappings."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
     if isinstance(value, dict):
-        return {str(key): _plain(child) for key, child in value.items()}
+        return {str(key): plain(child) for key, child in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(child) for child in value]
+        return [plain(child) for child in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

@@ -14,11 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arena import journal, lock, settings
+from arena import archive, comparison, journal, lock, settings, strategies
 from arena.errors import ArenaError, ConfigError
 from arena.gates import EVIDENCE
 from arena.ledger import LEDGER, Ledger, Trial, distinct
@@ -26,15 +26,19 @@ from arena.lock import Lock
 from arena.settings import Settings
 
 NOT_COMPARED = ("seconds", "cached", "commit", "sandbox", "evidence", "look", "frames")
-SHOWN = 5
-"""Most differing figures of one strategy that are told; the rest is counted."""
 
 Say = Callable[[str], None]
 
 
 def verify(arena: Settings, locked: Lock, say: Say) -> int:
-    """Tell what holds and what does not, a line each. Returns the number of lines that tell of a difference."""
+    """
+    Ledger, results.tsv and the committed strategies: tell what holds and what does not, a line each. Returns the number of lines that
+    tell of a difference. Raises ArenaError where nothing was recorded, neither here nor in an archive.
+    """
     if not (arena.root / LEDGER).exists():
+        if archive.versions(arena.root):
+            say(f"ledger: there is none at {LEDGER}; the archive alone could be verified")
+            return 0
         raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")
     ledger = Ledger(arena.root / LEDGER)
     trials = ledger.trials(locked.contract)
@@ -92,6 +96,9 @@ def _other_code(clone: Path, locked: Lock) -> list[str]:
 
 def _evaluated(clone: Path, trials: list[Trial], contract: str, say: Say) -> int:
     """Evaluate in the clone, by its own code in processes of its own, and compare."""
+    if not any((clone / strategies.FOLDER).glob("[!_]*.py")):
+        say("HEAD: holds no strategy, so there is nothing to evaluate again")
+        return 0
     command = [sys.executable, "run.py", "--causality", "full"]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(clone)})
     if done.returncode not in (0, 1):
@@ -104,13 +111,12 @@ def _evaluated(clone: Path, trials: list[Trial], contract: str, say: Say) -> int
             different += 1
             continue
         now, before = _compared(trial), _compared(known)
-        unlike = list(_unlike(before, now))
+        unlike = list(comparison.unlike(before, now, "the ledger"))
         if unlike:
             different += 1
-            more = f"; and {len(unlike) - SHOWN} more figures" if len(unlike) > SHOWN else ""
-            say(f"{trial.strategy} {trial.commit}: {'; '.join(unlike[:SHOWN])}{more}")
+            say(f"{trial.strategy} {trial.commit}: {comparison.told(unlike)}")
         else:
-            say(f"{trial.strategy} {trial.commit}: {_count(now)} figures are the ledger's")
+            say(f"{trial.strategy} {trial.commit}: {comparison.count(now)} figures are the ledger's")
     return different
 
 
@@ -123,25 +129,3 @@ def _compared(trial: Trial) -> dict[str, Any]:
     kept["checks"] = {name: value for name, value in kept["checks"].items() if name != "causality"}
     kept["gates"] = {gate["gate"]: gate for gate in kept["gates"] if gate["gate"] not in (*EVIDENCE, "causality")}
     return kept | {"daily_returns": trial.returns.tolist()}
-
-
-def _unlike(before: Any, now: Any, name: str = "") -> Iterator[str]:
-    """A phrase for each figure that differs; nan equals nan."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*before, *now]):
-            yield from _unlike(before.get(key), now.get(key), f"{name}.{key}" if name else key)
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for k, (a, b) in enumerate(zip(before, now, strict=True)):
-            yield from _unlike(a, b, f"{name}[{k}]")
-    elif before != now and not (before != before and now != now):
-        yield f"{name} is {_short(before)} in the ledger, {_short(now)} now"
-
-
-def _count(value: Any) -> int:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return 1 if children is None else sum(map(_count, children))
-
-
-def _short(value: Any) -> str:
-    text = f"{value:.10g}" if isinstance(value, float) else json.dumps(value)
-    return text if len(text) <= 80 else text[:79] + "…"

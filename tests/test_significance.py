@@ -12,9 +12,11 @@ from arena.significance import (
     minimum_detectable_sharpe,
     minimum_track_length,
     moments,
+    power,
     probabilistic_sharpe,
     probability,
     sharpe_interval,
+    stretches,
     track_length,
 )
 
@@ -228,3 +230,37 @@ def test_a_detectable_sharpe_ratio_that_does_not_exist_is_refused():
     for alpha, power in [(0.0, 0.8), (0.8, 0.8), (0.05, 1.0), (np.nan, 0.8)]:
         with pytest.raises(ValueError, match="0 < alpha < power < 1"):
             minimum_detectable_sharpe(365, alpha=alpha, power=power)
+
+
+# power and stretches
+
+
+@pytest.mark.parametrize(("n_days", "alpha"), [(365, 0.05), (1095, 0.05), (365, 0.01)])
+def test_power_is_the_inverse_of_the_detectable_sharpe(n_days, alpha):
+    for wanted in (0.5, 0.8, 0.95):
+        sought = minimum_detectable_sharpe(n_days, alpha=alpha, power=wanted)
+        assert power(sought, n_days, alpha=alpha) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_power_refuses_few_days_and_levels_that_are_none():
+    with pytest.raises(SampleError, match="at least 30 days, got 29"):
+        power(1.0, 29)
+    with pytest.raises(ValueError, match="0 < alpha < 1, got 1"):
+        power(1.0, 365, alpha=1)
+    assert np.isnan(power(float("nan"), 365))
+
+
+@pytest.mark.parametrize("days", [30, 400, 1000])
+def test_stretches_are_made_of_the_days_that_there_were(days):
+    returns = np.random.default_rng(3).normal(0.001, 0.02, 400)
+    drawn = stretches(returns, days, 200, np.random.default_rng(4))
+    assert drawn.shape == (200, days)
+    assert np.isin(drawn, returns).all()
+    assert drawn.mean() == pytest.approx(returns.mean(), abs=4 * 0.02 / np.sqrt(200 * days) + 0.0005)
+    assert not np.array_equal(drawn, stretches(returns, days, 200, np.random.default_rng(5)))
+
+
+def test_stretches_keep_neighbours_together():
+    wave = np.sin(np.arange(400) / 20) + np.random.default_rng(1).normal(0, 0.1, 400)
+    drawn = stretches(wave, 400, 50, np.random.default_rng(2))
+    assert np.mean([np.corrcoef(row[:-1], row[1:])[0, 1] for row in drawn]) > 0.7

@@ -1,0 +1,37 @@
+"""Recorded figures against those of now, one by one: numbers, texts, and what is nested in lists and mappings. Pure."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+SHOWN = 5
+"""Most differing figures that are told; the rest is counted."""
+
+
+def unlike(before: Any, now: Any, where: str, name: str = "") -> Iterator[str]:
+    """A phrase for each figure that differs; nan equals nan."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*before, *now]):
+            yield from unlike(before.get(key), now.get(key), where, f"{name}.{key}" if name else key)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for k, (a, b) in enumerate(zip(before, now, strict=True)):
+            yield from unlike(a, b, where, f"{name}[{k}]")
+    elif before != now and not (before != before and now != now):
+        yield f"{name} is {_short(before)} in {where}, {_short(now)} now"
+
+
+def told(differing: list[str]) -> str:
+    """The first differences in one line."""
+    more = f"; and {len(differing) - SHOWN} more figures" if len(differing) > SHOWN else ""
+    return "; ".join(differing[:SHOWN]) + more
+
+
+def count(value: Any) -> int:
+    """Figures in a nested value."""
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 1 if children is None else sum(map(count, children))
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.10g}" if isinstance(value, float) else json.dumps(value)
+    return text if len(text) <= 80 else text[:79] + "…"
