@@ -95,6 +95,12 @@ def spoken(text: str) -> str:
     return "".join([*kept, text[start:]]).strip()  # never closed: what follows may hold the answer all the same
 
 
+def is_thinking(text: str) -> bool:
+    """Whether the answer ends inside of what the model thinks aloud."""
+    tags = [tag for tag in _THOUGHT.finditer(text) if not tag["code"]]
+    return bool(tags) and not tags[-1]["end"]
+
+
 def _sections(text: str) -> Iterator[_Section]:
     section = _Section(None, [])
     for block in _blocks(text.split("\n")):

@@ -82,7 +82,8 @@ class LanguageModel:
             elif not answer.spoken(text) and reply.finish not in ("", "stop"):
                 problems = (f"the answer is empty, its finish_reason is {reply.finish}.",)
             talk.record["requests"][-1]["problems"] = list(problems)
-            spoken = [{"role": "assistant", "content": answer.spoken(text) or "(nothing)"}]
+            silent = reply.finish == "length" and answer.is_thinking(text)
+            spoken = [{"role": "assistant", "content": "(nothing)" if silent else answer.spoken(text) or "(nothing)"}]
             self._last = state.round, spoken
             if not problems:
                 return Proposal(settled.changes, settled.learnings, talk.usage, talk.record)
@@ -96,7 +97,8 @@ class LanguageModel:
         while True:
             reply = self._ask(state, talk, tail)
             text = _joined(text, reply.text)
-            if reply.finish != "length" or not answer.spoken(text) or talk.continued == self._limits.continuations:
+            silent = answer.is_thinking(text) or not answer.spoken(text)
+            if reply.finish != "length" or silent or talk.continued == self._limits.continuations:
                 return text, reply
             talk.continued += 1
             tail = [{"role": "assistant", "content": answer.spoken(text)}, {"role": "user", "content": GO_ON}]

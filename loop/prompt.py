@@ -229,12 +229,13 @@ def _brief(blocks: str) -> str:
 
 
 def _sources(state: State, shape: Shape) -> Iterator[str]:
-    """The files as they are; of those that rest, where there is no room, the docstring alone."""
+    """The files as they are; where there is no room, of those that rest and that no demand names the docstring alone."""
     if not state.active:
         return
     yield "# The strategies as they are now"
     last = max((tried.round for tried in state.history), default=0)
     changed = {tried.strategy for tried in state.history if tried.round == last and tried.event != "stable"}
+    changed |= {name for name in state.active if any(line.startswith(f"{name}:") for line in state.demands)}
     for name, source in state.active.items():
         if shape.untouched or name in changed:
             yield f"{name}.py:\n{_fence(source, 'python')}"

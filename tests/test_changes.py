@@ -271,7 +271,7 @@ def test_names_that_a_disk_may_confuse_are_refused(state):
 def test_an_answer_made_to_hurt_is_refused_in_no_time(text, state):
     started = time.process_time()
     assert settled(text, state).problems
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20  # what grows with the square takes minutes
 
 
 def test_a_class_is_renamed_wherever_it_is_named_but_in_texts():
