@@ -66,8 +66,6 @@ def _first(event: str, rest: str) -> Heading | None:
         return Heading(event) if not rest or rest.startswith("(") or rest.lower() in ("update", "updated", "learned", "so far", ".md") else None
     rest = rest.strip("*: ")
     cut = _FILLER.sub("", rest).strip()
-    if event == "evolve" and re.match(r"new\b", rest, re.IGNORECASE):
-        cut = rest
     if not cut:
         return Heading(event)
     pair = _TWO.match(cut)

@@ -73,6 +73,37 @@ def test_an_answer_that_always_breaks_off_is_given_up(play, said):
     assert not caught.value.final
 
 
+def test_pauses_double_and_are_spread(monkeypatch):
+    pauses = []
+    monkeypatch.setattr("loop.stream.time.sleep", pauses.append)
+    for seed in (1, 2):
+        with Endpoint(Said(WHOLE, cut_after=1)) as endpoint:
+            line = Line(providers.client(endpoint.url, "small", {}), replace(QUICK, retries=3, pause_s=0.1), np.random.default_rng(seed))
+            with pytest.raises(AgentError):
+                line.ask(ASKED, {})
+            line.close()
+    for number, pause in enumerate(pauses[:3]):
+        assert 0.75 <= pause / (0.1 * 2**number) <= 1.25
+    assert len(pauses) == 6
+    assert len(set(pauses)) == 6
+
+
+def test_no_proxy_stands_before_what_is_on_this_machine(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with Endpoint(Said(WHOLE)) as endpoint:
+        assert ask(endpoint, replace(QUICK, retries=0)).text == WHOLE
+
+
+def test_an_account_at_one_provider_is_not_told_to_another(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-mine")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-mine")
+    with Endpoint(Said(WHOLE)) as endpoint:
+        ask(endpoint)
+    assert not [name for name, value in endpoint.headers[0].items() if "mine" in value or "sk-openai" in value]
+
+
 def test_an_answer_without_finish_reason_is_taken_in_the_end():
     """Some servers never send one."""
     with Endpoint(Said(WHOLE, finish=None)) as endpoint:
