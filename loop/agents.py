@@ -101,4 +101,13 @@ class Agent(Protocol):
 
 
 class AgentError(Exception):
-    """An agent gave no usable answer: its program failed, its endpoint does not answer, its text holds no strategy."""
+    """
+    An agent gave no usable answer: its program failed, its endpoint does not answer, its text holds no strategy.
+
+    `usage` and `record` tell what was spent on it all the same, as in a Proposal. `final`: no later round would fare better, as with
+    a key that is refused.
+    """
+
+    def __init__(self, message: str, *, usage: Usage = Usage(), record: dict[str, Any] | None = None, final: bool = False) -> None:
+        super().__init__(message)
+        self.usage, self.record, self.final = usage, record or {}, final

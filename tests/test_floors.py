@@ -108,6 +108,29 @@ def test_pictures_are_drawn_from_what_was_recorded():
         assert set(of_arena(ast.parse(file.read_text()))) <= {"console", "errors", "gates", "journal", "ledger", "lock", "records", "report", "settings", "strategies"}
 
 
+LANGUAGE = {"providers", "stream", "events", "code", "answer_json", "answer", "changes", "prompt", "llm"}
+"""Of loop/: what speaks to language models and reads what they say."""
+
+
+@pytest.mark.parametrize("name", sorted(LANGUAGE))
+def test_what_speaks_to_language_models_judges_texts_and_evaluates_nothing(name):
+    tree = ast.parse((ROOT / "loop" / f"{name}.py").read_text())
+    assert set(of_arena(tree)) <= {"errors", "journal", "report", "settings", "strategies"}
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"open", "print", "input", "exec", "eval", "compile"}
+    packages = {other.split(".")[0] for other in imports(tree)}
+    assert ({"openai", "httpx2"} <= packages) is (name == "stream")
+    assert ("genai_prices" in packages) is (name == "providers")
+
+
+@pytest.mark.parametrize("name", sorted(LANGUAGE))
+def test_what_speaks_to_language_models_stays_short(name):
+    tree = ast.parse(text := (ROOT / "loop" / f"{name}.py").read_text())
+    assert text.count("\n") <= MAX_LINES
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert max((node.end_lineno - node.lineno + 1 for node in functions), default=0) <= MAX_FUNCTION_LINES
+
+
 def test_no_module_imports_itself_in_a_circle():
     graph = {module: set(of_arena(TREES[module])) for module in MODULES}
     while leaves := {module for module, below in graph.items() if not below}:

@@ -1,0 +1,161 @@
+"""
+Endpoints that speak OpenAI's chat protocol: where they are, which key they want, how much they read, what they cost.
+
+Nothing is sent here. Prices and context windows are those that the package genai-prices carries; it asks no network for them.
+"""
+
+import ipaddress
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from genai_prices import Usage as Tokens
+from genai_prices import calc_price
+
+from arena.errors import ArenaError
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    url: str  # to which `/chat/completions` is added
+    key: str = ""  # variable of the environment that holds the key; empty: none is sent
+    prices: str = ""  # what genai-prices calls it; empty: it runs on the person's own machine and costs nothing
+    context: int = 8192  # tokens of prompt and answer together, where nothing better is known
+
+
+PROVIDERS = {
+    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY", "openai", 128_000),
+    "anthropic": Provider("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "anthropic", 200_000),
+    "deepseek": Provider("https://api.deepseek.com", "DEEPSEEK_API_KEY", "deepseek", 64_000),
+    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY", "google", 128_000),
+    "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter", 32_000),
+    "ollama": Provider("http://localhost:11434/v1"),
+    "vllm": Provider("http://localhost:8000/v1"),
+    "llamacpp": Provider("http://localhost:8080/v1"),
+}
+URL_KEY = "LLM_API_KEY"
+"""Key of an endpoint that is given by its address, if it wants one. No provider's own key is ever sent to such an address."""
+NO_KEY = "none"
+"""What is sent where no key is needed: the protocol's header must not be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One model of one provider."""
+
+    provider: str  # a name of PROVIDERS, or the address
+    model: str
+    url: str
+    key: str
+    context: int  # tokens of prompt and answer together
+    prices: str  # as in Provider
+    free: bool
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.provider}, {self.model}, {self.url})"  # never the key
+
+    @property
+    def local(self) -> bool:
+        """Whether it is on this machine, so that no proxy stands between."""
+        return _is_local(urlsplit(self.url).hostname or "")
+
+
+def client(provider: str, model: str, environ: Mapping[str, str], context: int | None = None) -> Endpoint:
+    """
+    The endpoint of `--provider` and `--model`; keys come from `environ`, `context` overrides what is known of the model.
+
+    Raises ArenaError for an unknown provider, an address that is none, a missing model or a missing key.
+    """
+    address = "://" in provider
+    known = Provider(_checked(provider), URL_KEY) if address else _named(provider)
+    if not model.strip():
+        raise ArenaError(f"which model of {provider}? Name one with --model.")
+    if context is not None and context < 1024:
+        raise ArenaError(f"a context of {context} tokens holds no prompt. Use at least 1024, as many as the model reads.")
+    url = known.url
+    if provider == "ollama" and environ.get("OLLAMA_HOST", "").strip():
+        url = _ollama(environ["OLLAMA_HOST"].strip())
+    key = _key(provider, known.key, environ, needed=not address)
+    free = not known.prices and (not address or _is_local(urlsplit(url).hostname or ""))
+    return Endpoint(provider, model.strip(), url, key, context or _context(provider, known, model.strip(), environ), known.prices, free)
+
+
+def usd(endpoint: Endpoint, inputs: int, outputs: int, cached: int = 0) -> float:
+    """
+    Price of an answer in US dollars: `inputs` tokens of which `cached` were read from the provider's cache, `outputs` tokens.
+
+    0.0 for a local provider, nan where no price is known. List prices of today; discounts and fees are not in them.
+    """
+    if endpoint.free:
+        return 0.0
+    where = {"provider_id": endpoint.prices} if endpoint.prices else {"provider_api_url": endpoint.url}
+    tokens = Tokens(input_tokens=inputs, output_tokens=outputs, cache_read_tokens=min(cached, inputs) or None)
+    try:
+        return float(calc_price(tokens, endpoint.model, **where).total_price)
+    except (LookupError, ValueError):  # no such model; counts that its price list has no unit for
+        return math.nan
+
+
+def _named(provider: str) -> Provider:
+    if provider in PROVIDERS:
+        return PROVIDERS[provider]
+    near = get_close_matches(provider.lower(), PROVIDERS, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(PROVIDERS)}, or an address such as http://localhost:8000/v1."
+    raise ArenaError(f"provider {provider!r} is unknown. {hint}")
+
+
+def _checked(url: str) -> str:
+    """An address without what the client adds itself."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ArenaError(f"provider {url!r} is no address: {error}.") from None
+    if "@" in parts.netloc:
+        raise ArenaError(f"the provider's address holds a name or a password. Put the key into {URL_KEY} instead.")
+    if parts.scheme not in ("http", "https") or not host or port == 0 or parts.query or parts.fragment:
+        raise ArenaError(f"provider {url!r} is no address of an endpoint. Expected for example http://localhost:8000/v1.")
+    return url.rstrip("/").removesuffix("/chat/completions")
+
+
+def _ollama(host: str) -> str:
+    """OLLAMA_HOST as Ollama reads it: scheme and port may be missing, 0.0.0.0 means this machine."""
+    url = host if "://" in host else f"http://{host}"
+    parts = urlsplit(_checked(url))
+    name = "localhost" if parts.hostname in ("0.0.0.0", "::") else parts.hostname
+    name = f"[{name}]" if name and ":" in name else name
+    port = parts.port or (11434 if "://" not in host else {"http": 80, "https": 443}[parts.scheme])
+    return f"{parts.scheme}://{name}:{port}/v1"
+
+
+def _key(provider: str, variable: str, environ: Mapping[str, str], *, needed: bool) -> str:
+    if not variable:
+        return NO_KEY
+    key = environ.get(variable, "").strip()
+    if not key and needed:
+        raise ArenaError(f"no key for {provider}: set {variable} in the environment. A local provider such as ollama needs none.")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ArenaError(f"{variable} holds a character that no key has. Copy the key again.")
+    return key or NO_KEY
+
+
+def _context(provider: str, known: Provider, model: str, environ: Mapping[str, str]) -> int:
+    if known.prices:
+        try:
+            told = calc_price(Tokens(input_tokens=1), model, provider_id=known.prices).model.context_window
+        except (LookupError, ValueError):
+            told = None
+        return told or known.context
+    told = environ.get("OLLAMA_CONTEXT_LENGTH", "").strip() if provider == "ollama" else ""
+    return max(int(told), 1024) if told.isdecimal() else known.context
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
