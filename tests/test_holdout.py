@@ -267,9 +267,9 @@ def test_a_version_holds_everything_but_candles(opened):
     assert (done.returncode, done.stdout) == (0, "")
     assert (version / "frontier.png").read_bytes().startswith(b"\x89PNG")
     assert str(folder) not in "".join(file.read_text() for file in version.glob("*.*") if file.suffix in (".yaml", ".md", ".log", ".tsv"))
-    trials = pd.read_parquet(version / "ledger.parquet")
-    assert list(trials["strategy"]) == ["Alpha", "Beta"] and all(len(returns) == 184 for returns in trials["daily_returns"])
-    assert "class Alpha(IStrategy)" in trials["source"][0]
+    trials = pd.read_parquet(version / "ledger.parquet").set_index("strategy")
+    assert set(trials.index) == {"Alpha", "Beta"} and all(len(returns) == 184 for returns in trials["daily_returns"])
+    assert "class Alpha(IStrategy)" in trials["source"]["Alpha"]
     assert "[0.1.0](0.1.0/retrospective.md)" in (folder / "versions" / "README.md").read_text()
 
 
@@ -283,7 +283,7 @@ def test_the_meta_data_are_the_ledgers_and_the_arenas(opened):
     results = [json.loads(one.result) for one in Ledger(folder / ledger.LEDGER).trials(meta["contract"]["hash"])]
     best = max(results, key=lambda result: result["own"]["sharpe"])
     assert meta["peak"]["sharpe_of_kept"]["value"] == best["own"]["sharpe"]
-    assert [one["search"]["sharpe"] for one in meta["strategies"]] == [result["own"]["sharpe"] for result in results]
+    assert {one["strategy"]: one["search"]["sharpe"] for one in meta["strategies"]} == {result["strategy"]: result["own"]["sharpe"] for result in results}
 
 
 def test_a_retrospective_joins_the_sums_when_it_is_written(judged_repo):

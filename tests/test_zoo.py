@@ -9,6 +9,7 @@ honest twin. A sample of each family runs always; all of them are slow.
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from arenas import ROOT, prepared
@@ -93,10 +94,17 @@ def evaluated(arena, request):
     pool.shutdown(cancel_futures=True)
 
 
+def asked_in_full(name, arena):
+    """As before the validation window: what the few instants of a quick check miss once in a while, its comb must find."""
+    return evaluation.evaluate(CHEATS[name], replace(arena, causality="full"), strategies.head(ROOT))
+
+
 @pytest.mark.parametrize("name", slow_unless_sampled([n for n, f in CHEATS.items() if not line(f, "needs")]))
-def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, name):
-    result = evaluated(name)
-    assert reasons(result) & REASONS[line(CHEATS[name], "family")], result.error or [g for g in result.gates if not g.passed]
+def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, arena, name):
+    result, family = evaluated(name), line(CHEATS[name], "family")
+    if FORESIGHT & REASONS[family] and not reasons(result) & REASONS[family]:
+        result = asked_in_full(name, arena)
+    assert reasons(result) & REASONS[family], result.error or [g for g in result.gates if not g.passed]
     if result.error_kind == "CausalityError" and "fails" not in result.error and "search range" not in result.error:
         assert re.search(r"causality: (\S+/USDT )?(parameter |20\d\d-\d\d-\d\d \d\d:\d\d ).* with(out)? the future", result.error)
 
