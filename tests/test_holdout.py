@@ -1,5 +1,6 @@
 """judge.py open: the holdout is opened once for each source, recorded before anything is known, and never on disk in the clear."""
 
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -196,17 +198,24 @@ def test_a_wrong_passphrase_opens_nothing_and_the_right_one_does(tmp_path):
 
 
 def clear(folder, prices):
-    """Files below a folder in which any of these prices stands as a binary or a decimal number."""
+    """Files below a folder in which any of these prices stands: as a binary or a decimal number, or in a compressed table."""
     needles = [struct.pack("<d", price) for price in prices] + [repr(price).encode() for price in prices]
-    files = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
-    return [file for file in files if any(needle in file.read_bytes() for needle in needles)]
+
+    def shows(data):
+        if data.startswith(b"ARROW1"):
+            return pd.read_feather(io.BytesIO(data)).isin(prices).to_numpy().any()
+        return any(needle in data for needle in needles)
+
+    return [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink() and shows(file.read_bytes())]
 
 
 def test_ctrl_c_and_a_kill_leave_no_clear_candle_and_the_next_start_judges(repo, tmp_path, monkeypatch):
     """Between opening and judgement; the second start asks for the same sources again, and they are no new openings."""
     arena = opening.open_arena(settings.load(repo / "config.json"), record=False)
-    held = opening.sealed_candles(arena)[-1]["BTC/USDT"]
-    prices = [float(price) for price in held[50:400:50, 4]]
+    held = opening.sealed_candles(arena)[-1]["BTC/USDT"][24:, 4]
+    known = np.concatenate([table[:, 1:5].ravel() for table in arena.tables.values()])
+    prices = [float(price) for price in held[~np.isin(held, known)][:20]]
+    assert len(prices) == 20
     assert not clear(repo, prices)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
