@@ -131,6 +131,27 @@ def test_what_speaks_to_language_models_stays_short(name):
     assert max((node.end_lineno - node.lineno + 1 for node in functions), default=0) <= MAX_FUNCTION_LINES
 
 
+LOOP = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "loop").rglob("*.py"))}
+OF_THE_LOOP = {"console", "errors", "evaluation", "gates", "journal", "ledger", "opening", "records", "report", "settings"}
+
+
+@pytest.mark.parametrize("name", LOOP)
+def test_the_loop_uses_what_the_arena_offers_and_stays_short(name):
+    text = LOOP[name].read_text()
+    tree = ast.parse(text)
+    assert set(of_arena(tree)) <= OF_THE_LOOP
+    assert not [other for other in imports(tree) if other.split(".")[0] in ("freqtrade", "ccxt")]
+    assert text.count("\n") <= MAX_LINES
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno + 1 <= MAX_FUNCTION_LINES, node.name
+
+
+@pytest.mark.parametrize("name", [name for name in LOOP if name.startswith("loop/genome/")])
+def test_genomes_know_of_the_arena_its_settings_alone(name):
+    assert set(of_arena(ast.parse(LOOP[name].read_text()))) <= {"settings"}
+
+
 def test_no_module_imports_itself_in_a_circle():
     graph = {module: set(of_arena(TREES[module])) for module in MODULES}
     while leaves := {module for module, below in graph.items() if not below}:
