@@ -47,6 +47,14 @@ class Engine(NamedTuple):
     trades: Replayed | None = None
 
 
+class Account(NamedTuple):
+    """A strategy's orders, booked against the arena's own candles."""
+
+    claim: Claim  # its orders are those that were booked
+    engine: Engine
+    book: Book
+
+
 @dataclass(frozen=True, slots=True)
 class Earned:
     """What one strategy has by itself, whatever else was tried. The trusted process alone may hold it."""
@@ -60,12 +68,7 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     """Account, checks and stress. Raises StrategyError."""
     settings, market = arena.settings, arena.market
     started = time.perf_counter()
-    claim, engine = claimed(strategy, arena)
-    if not len(claim.orders.price):
-        raise StrategyError(_no_trades(claim, settings))
-    book = booking.book(market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
-    if engine.described is None:
-        booking.reconcile(book, claim)
+    claim, engine, book = account(strategy, arena)
     case = case_of(strategy, arena, claim, book, engine.described)
     own = metrics.measure(market, book, settings.search, last=True)
     windows = tuple(
@@ -87,6 +90,18 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     }
     earned = _scrutinised(case, arena, found, engine)
     return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
+
+
+def account(strategy: Strategy, arena: Arena) -> Account:
+    """What the strategy bought and sold in the search range, and what came of it. Raises StrategyError."""
+    settings = arena.settings
+    claim, engine = claimed(strategy, arena)
+    if not len(claim.orders.price):
+        raise StrategyError(_no_trades(claim, settings))
+    book = booking.book(arena.market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
+    if engine.described is None:
+        booking.reconcile(book, claim)
+    return Account(claim, engine, book)
 
 
 def judged(earned: Earned, sha256: str, arena: Arena) -> dict[str, Any]:
