@@ -2,13 +2,16 @@
 Evaluate every strategy in user_data/strategies. READ-ONLY: part of the contract.
 
 Reads   config.json, data.lock.json, user_data/
-Writes  a '---' block per strategy and a `round:` block to stdout, a row per trial to user_data/ledger.db
+Writes  a '---' block per strategy and a `round:` block to stdout, a row per trial to user_data/ledger.db;
+        with --export user_data/backtest_results/
 Exits   0 every strategy was evaluated (gates may have said no)
-        1 a strategy failed    2 the arena cannot be used
+        1 a strategy failed, or is not what was recorded    2 the arena cannot be used
 
 Usage:
     uv run run.py > run.log 2>&1
-    uv run run.py --strategy MeanRevRsi     # this one only
+    uv run run.py --strategy MeanRevRsi     # this one only; a path outside the repository is evaluated and not recorded
+    uv run run.py --strategy PATH --trades  # and its trades, and why signals became none
+    uv run run.py --export                  # and a backtest result that FreqTrade's own tools read
     uv run run.py --demo                    # the strategies of examples/, recorded nowhere
 """
 
@@ -30,32 +33,39 @@ def main() -> int:
     started = time.perf_counter()
     options = _options()
     arena = settings.load()
-    folder = arena.root / (EXAMPLES if options.demo else strategies.FOLDER)
-    files = _files(folder, options, arena)
+    files = _files(arena.root / (EXAMPLES if options.demo else strategies.FOLDER), options, arena)
+    outside = not all(file.is_relative_to(arena.root) for file in files)
     if options.demo and lock.read(arena.root) is None:
         _prepare_sample(arena)
     with lock.shared(arena.root):
         lock.verify(arena)
         sandbox.warm_up()  # FreqTrade loads there, while here the libraries are imported and the candles read
-        from arena import evaluation, opening, report, rounds
+        from arena import evaluation, export, opening, report, rounds, workbench
 
-        opened = opening.open_arena(arena, record=not options.demo, causality=options.causality)
-        results, rows = [], []
+        arena = workbench.beside(arena) if outside else arena
+        depth = "quick" if options.trades or (outside and options.causality == "auto") else options.causality
+        opened = opening.open_arena(arena, record=not (options.demo or outside), causality=depth)
+        results, rows, differs = [], [], False
         for result in evaluation.evaluate_all(files, opened):
             results.append(result)
             rows.append(rounds.row(result, opened))
-            print(report.block(result, rows[-1]), flush=True)
+            print(report.block(result, None if outside else rows[-1]), flush=True)
+            if options.trades:
+                print(workbench.shown(result, files[0], opened), flush=True)
+        if options.export:
+            lines, differs = export.export(results, files, opened)
+            print(*lines, "", sep="\n", flush=True)
         if options.demo:
             print(_what_next(opened.lock.source["label"]))
         elif not options.strategy:
             print(rounds.summary(results, rows, opened, time.perf_counter() - started), flush=True)
-    return 1 if any(result.error for result in results) else 0
+    return 1 if differs or any(result.error for result in results) else 0
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--strategy", metavar="NAME", help="evaluate this one only (default: all)")
+    which.add_argument("--strategy", metavar="NAME|PATH", help="evaluate this one only (default: all)")
     which.add_argument("--demo", action="store_true", help="evaluate examples/ instead, on a sample market if nothing is prepared")
     parser.add_argument(
         "--causality",
@@ -64,10 +74,19 @@ def _options() -> argparse.Namespace:
         help="how much is checked: quick takes about as long again as the evaluation, full up to a minute; auto: full for what passes "
         "every gate but the evidence, before it asks the validation window (default: auto)",
     )
-    return parser.parse_args()
+    parser.add_argument("--trades", action="store_true", help="with --strategy, checked quickly: its trades, and why entry signals became none")
+    parser.add_argument("--export", action="store_true", help="write a backtest result for FreqTrade's own tools to user_data/backtest_results")
+    options = parser.parse_args()
+    if options.trades and not options.strategy:
+        parser.error("--trades shows one strategy: add --strategy NAME or PATH")
+    if options.causality == "full" and options.trades:
+        parser.error("--trades checks quickly and does not ask the validation window: leave --causality full out")
+    return options
 
 
 def _files(folder: Path, options: argparse.Namespace, arena: Settings) -> list[Path]:
+    if options.strategy and (file := strategies.by_path(options.strategy, folder)):
+        return [file]
     files = strategies.find(folder, None if options.demo else arena.max_strategies)
     if not options.strategy:
         return files

@@ -9,7 +9,9 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, FiniteFloat, ValidationError, model_validator
 
-from arena.claims import INSTANTS_MS, MAX_EVENTS, MAX_STAKES, MAX_TEXT, MAX_TEXTS, Decisions, Events, Stakes, unpack_events, unpack_signals
+from arena.claims import (
+    INSTANTS_MS, MAX_EVENTS, MAX_STAKES, MAX_TAG, MAX_TAGS, MAX_TEXT, MAX_TEXTS, Decisions, Events, Labels, Stakes, unpack_events, unpack_signals,
+)  # fmt: skip
 from arena.errors import IntegrityError, LimitError, LoadError, StrategyError
 from arena.records import ORDER_KINDS, Claim, Orders
 
@@ -91,8 +93,15 @@ class _Stakes(_Closed):
     scale: Annotated[Column[Annotated[FiniteFloat, Field(ge=0)] | None], Field(max_length=MAX_STAKES)]
 
 
+class _Labels(_Closed):
+    texts: Annotated[list[Annotated[str, Field(max_length=MAX_TAG)]], Field(max_length=MAX_TAGS)]
+    order: Column[Annotated[int, Field(ge=-1, lt=MAX_TAGS)]]
+    opened_ms: Column[Instant]
+
+
 class _Claim(_Closed):
     orders: _Columns
+    labels: _Labels
     profit: FiniteFloat
     trades: Int
     closed_sharpe: FiniteFloat
@@ -153,6 +162,7 @@ def claim(answer: bytes, pairs: tuple[str, ...]) -> Claim:
     )
     made = {
         "orders": orders,
+        "labels": _labels(said.labels, len(orders.price)),
         "decisions": _decisions(said.decisions, pairs),
         "callbacks": tuple(name for name in said.callbacks if name.isprintable()),
         "stretch": (said.stretch[0], said.stretch[1]) if said.stretch else None,
@@ -210,6 +220,13 @@ def _stakes(said: dict[str, _Stakes], pairs: tuple[str, ...]) -> dict[str, Stake
         made[pair] = Stakes(np.array(told.open_ms, dtype=np.int64), scale)
         if len(told.open_ms) != len(scale) or (np.diff(made[pair].open_ms) <= 0).any():
             raise StrategyError("the worker's answer is not a claim: stakes need one instant each, ascending")
+    return made
+
+
+def _labels(said: _Labels, n: int) -> Labels:
+    made = Labels(tuple(said.texts), np.array(said.order, dtype=np.int64), np.array(said.opened_ms, dtype=np.int64))
+    if not len(made.order) == len(made.opened_ms) == n or (made.order >= len(made.texts)).any():
+        raise StrategyError("the worker's answer is not a claim: labels need one text and one instant an order")
     return made
 
 

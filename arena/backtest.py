@@ -161,6 +161,7 @@ class Run:
         replayable = deciding == ["custom_stake_amount"] and self.job.stretch is not None  # a stretch is given where a replay is wanted
         return {
             "orders": self.witness.fills,
+            "labels": self.witness.labels(set().union(*(decisions.tags(f) for f in map(self.analysed, self.job.pairs) if f is not None))),
             "profit": float(trades["profit_abs"].sum()),
             "trades": len(trades),
             "closed_sharpe": float(calculate_sharpe(trades, first, last, bt.starting_balance)),

@@ -102,6 +102,7 @@ class _Ledger:
         self.flow = [0.0] * n_pairs  # money in and out of the pair since the start
         self.opened: list[tuple[int, float] | None] = [None] * n_pairs  # candle and flow at the position's start
         self.staked = [0.0] * n_pairs
+        self.numbers: list[list[int]] = [[] for _ in range(n_pairs)]  # orders of the position that is open
         self.last = 0  # candle in which the latest order is booked
         self.trades: list[Trade] = []
         self.cash_steps: list[tuple[int, float]] = []
@@ -113,6 +114,7 @@ class _Ledger:
         candle = self._candle(number, pair, filled_ms, buys, price, amount)
         self.last = max(self.last, candle)
         value = price * amount
+        self.numbers[pair].append(number)
         if buys:
             self._enter(number, pair, candle, price, amount)
             self.cash -= value * (1 + self.fee)
@@ -185,8 +187,11 @@ class _Ledger:
         start, flow = opened
         times = self.market.open_ms
         self.trades.append(
-            Trade(self.market.pairs[pair], int(times[start]), int(times[candle]), self.flow[pair] - flow, self.staked[pair])
+            Trade(
+                self.market.pairs[pair], int(times[start]), int(times[candle]), self.flow[pair] - flow, self.staked[pair], tuple(self.numbers[pair])
+            )
         )
+        self.numbers[pair] = []
         self.units[pair] = self.cost[pair] = self.largest[pair] = 0.0
         self.opened[pair] = None
 

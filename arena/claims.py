@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 CALLBACKS = (
@@ -33,6 +34,10 @@ MAX_TEXTS = 5_000
 MAX_TEXT = 100
 MAX_STAKES = 5000
 """Candles at which custom_stake_amount is asked beside FreqTrade's loop, of all pairs together."""
+MAX_TAGS = 5000
+"""Distinct tags that are told as texts."""
+MAX_TAG = 255
+"""Characters of one, as in FreqTrade's database."""
 INSTANTS_MS = (-62_135_596_800_000, 253_402_300_799_999)
 """The years 1 to 9999: an instant outside them has no name that a message could show."""
 
@@ -71,6 +76,15 @@ class Events:
         if self.kind[k] == _FLOAT:
             return value
         return self.texts[int(value)] if self.kind[k] == _TEXT else f"text {value:.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a strategy calls its signals and orders, and since when it waits for them. No figure hangs on it. Arrays: (n_orders,)."""
+
+    texts: tuple[str, ...] = ()  # tags of signals and orders, each once
+    order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # index into `texts`, -1: not told
+    opened_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # when its trade's first order was placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,12 @@ class Recorder:
         types = ("<i8", "<i2", "i1", "i1", "<f8")
         packed = [pack(np.array(column, dtype=kind)) for column, kind in zip(columns, types, strict=True)]
         return {"n": len(rows), "columns": packed, "texts": list(self.texts)}
+
+
+def tag_hash(tag: object) -> int:
+    """What stands for a tag in Signals: 1 to 65535, and 0 for an empty one."""
+    text = str(tag)
+    return 1 + int(pd.util.hash_array(np.array([text], dtype=object))[0] % 65_535) if text else 0
 
 
 def _number(answer: float) -> float:

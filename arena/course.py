@@ -91,7 +91,7 @@ def course(strategy: Strategy, settings: Settings, tables: Tables, market: Marke
     `market` begins at the start of the range; its columns are the replay's, up to the last candle of the basket. Raises Outside.
     """
     startup = rule(decided.parameters, "startup_candle_count", int)
-    rows = {p: _rows(tables[pair], market, startup) for p, pair in enumerate(market.pairs) if pair in strategy.pairs}
+    rows = {p: columns(tables[pair], market, startup) for p, pair in enumerate(market.pairs) if pair in strategy.pairs}
     n = max((end for _, end in rows.values()), default=0)
     if n == 0:
         raise Outside("no candle of its pairs lies in the range")
@@ -228,7 +228,7 @@ def _told(orders: Orders, k: int, market: Market) -> str:
     return f"{market.pairs[orders.pair[k]]} {when(int(orders.filled_ms[k]))} {verb} {orders.amount[k]:.10g} at {orders.price[k]:.10g}"
 
 
-def _rows(table: NDArray[np.float64], market: Market, startup: int) -> tuple[int, int]:
+def columns(table: NDArray[np.float64], market: Market, startup: int) -> tuple[int, int]:
     """
     First and end column of a pair in FreqTrade's loop: it loads candles from `startup` before the range on, drops as many
     from the pair's own first one, and one more, whose signals trade in the candle after it.

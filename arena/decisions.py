@@ -9,7 +9,7 @@ from freqtrade.strategy.parameters import BaseParameter
 from numpy.typing import NDArray
 
 from arena.candles import milliseconds
-from arena.claims import CALLBACKS, Signals, pack_signals
+from arena.claims import CALLBACKS, Signals, pack_signals, tag_hash
 
 SETTINGS = (
     "minimal_roi", "stoploss", "trailing_stop", "trailing_stop_positive", "trailing_stop_positive_offset",
@@ -38,6 +38,11 @@ def signals(frame: pd.DataFrame, since_ms: int | None = None) -> dict[str, Any]:
             plain=all(_is_plain(frame, column) for column in ("enter_long", "exit_long", "enter_short", "exit_short")),
         )
     )
+
+
+def tags(frame: pd.DataFrame) -> set[str]:
+    """Texts of the tags in one pair's analysed frame."""
+    return {str(tag) for column in ("enter_tag", "exit_tag") if column in frame for tag in frame[column].dropna().unique()}
 
 
 def parameters(strategy: IStrategy) -> dict[str, str]:
@@ -82,13 +87,8 @@ def _hashes(frame: pd.DataFrame, column: str) -> NDArray[np.uint16]:
     if column not in frame or frame.empty:
         return np.zeros(len(frame), dtype=np.uint16)
     codes, values = pd.factorize(frame[column])
-    hashes = [_hash(value) for value in values] + [0]  # the code of what is missing is -1
+    hashes = [tag_hash(value) for value in values] + [0]  # the code of what is missing is -1
     return np.array(hashes, dtype=np.uint16)[codes]
-
-
-def _hash(value: object) -> int:
-    text = str(value)
-    return 1 + int(pd.util.hash_array(np.array([text], dtype=object))[0] % 65_535) if text else 0
 
 
 def _text(value: object) -> str:

@@ -47,6 +47,14 @@ class Engine(NamedTuple):
     trades: Replayed | None = None
 
 
+class Account(NamedTuple):
+    """A strategy's orders, booked against the arena's own candles."""
+
+    claim: Claim  # its orders are those that were booked
+    engine: Engine
+    book: Book
+
+
 @dataclass(frozen=True, slots=True)
 class Earned:
     """What one strategy has by itself, whatever else was tried. The trusted process alone may hold it."""
@@ -60,22 +68,19 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     """Account, checks and stress. Raises StrategyError."""
     settings, market = arena.settings, arena.market
     started = time.perf_counter()
-    case, engine, found = account(strategy, arena)
-    dice = np.random.default_rng(int(strategy.sha256[16:32], 16))
-    found["stress"] = stress.of(market, settings, case.claim.orders, engine.described or engine.sized, dice)
-    earned = _scrutinised(case, arena, found, engine)
+    made = account(strategy, arena)
+    case = case_of(strategy, arena, made.claim, made.book, made.engine.described)
+    found = measured(strategy, arena, made)
+    replayable, dice = made.engine.described or made.engine.sized, np.random.default_rng(int(strategy.sha256[16:32], 16))
+    found["stress"] = stress.of(market, settings, made.claim.orders, replayable, dice)
+    earned = _scrutinised(case, arena, found, made.engine)
     return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
 
 
-def account(strategy: Strategy, arena: Arena) -> tuple[Case, Engine, dict[str, Any]]:
-    """What the account alone says, by field of the Result, and what the checks need to ask on. Raises StrategyError."""
+def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
+    """What the account alone says, by field of the Result."""
     settings, market = arena.settings, arena.market
-    claim, engine = claimed(strategy, arena)
-    if not len(claim.orders.price):
-        raise StrategyError(_no_trades(claim, settings))
-    book = booking.book(market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
-    if engine.described is None:
-        booking.reconcile(book, claim)
+    claim, _, book = made
     own = metrics.measure(market, book, settings.search, last=True)
     windows = tuple(
         WindowResult(window.name, metrics.measure(market, book, window, last=window is settings.windows[-1]), hold)
@@ -83,7 +88,7 @@ def account(strategy: Strategy, arena: Arena) -> tuple[Case, Engine, dict[str, A
     )
     returns = metrics.daily_returns(market.open_ms, book.equity_open)
     low, high = interval(returns, strategy)
-    return case_of(strategy, arena, claim, book, engine.described), engine, {
+    return {
         "own": own,
         "hold": arena.hold,
         "sharpe_low": low,
@@ -95,6 +100,18 @@ def account(strategy: Strategy, arena: Arena) -> tuple[Case, Engine, dict[str, A
         "pairs": _pairs(strategy, arena, book),
         "daily_returns": tuple(map(float, returns)),
     }
+
+
+def account(strategy: Strategy, arena: Arena) -> Account:
+    """What the strategy bought and sold in the search range, and what came of it. Raises StrategyError."""
+    settings = arena.settings
+    claim, engine = claimed(strategy, arena)
+    if not len(claim.orders.price):
+        raise StrategyError(_no_trades(claim, settings))
+    book = booking.book(arena.market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
+    if engine.described is None:
+        booking.reconcile(book, claim)
+    return Account(claim, engine, book)
 
 
 def judged(earned: Earned, sha256: str, arena: Arena) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def _scored(one: Frozen, whole: Arena, window: Window, days: int) -> Score:
     held = (whole.hold.sharpe, whole.hold.profit)
     low, high = band(one.returns, days, np.random.default_rng(int(one.strategy.sha256[:16], 16)))
     try:
-        own = figures.account(one.strategy, whole)[2]["own"]
+        own = figures.measured(one.strategy, whole, figures.account(one.strategy, whole))["own"]
     except StrategyError as error:
         return Score(*about, math.nan, math.nan, math.nan, *held, low, high, f"FAIL: {error}")
     word = "too short" if math.isnan(low) or math.isnan(own.sharpe) else "BELOW" if own.sharpe < low else "ABOVE" if own.sharpe > high else "inside"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.claims import Decisions, Stakes
+from arena.claims import Decisions, Labels, Stakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class Claim:
     loop_s: float = 0.0  # and of FreqTrade's loop after them
     callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
     decisions: Decisions = field(default_factory=Decisions)
+    labels: Labels = field(default_factory=Labels)  # of the orders that the worker told
     stakes: dict[str, Stakes] | None = None  # by pair, where custom_stake_amount alone decides on the way; None: not asked
 
 
@@ -110,6 +111,7 @@ class Trade:
     close_ms: int
     profit: float  # money, fees included
     stake: float  # money paid for all its entries, without fees
+    orders: tuple[int, ...] = field(default=(), compare=False)  # their numbers among all orders, in the order of the fills
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ Fractions become per cent here and nowhere else; drawdowns get their minus sign 
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
-from arena.gates import verdict
+from arena.gates import EVIDENCE, verdict
 from arena.records import Evidence, GateResult, Look, Metrics, Result, Stress
 
 HEAD_KEYS = ("strategy", "commit", "status", "contract", "source", "sandbox", "engine", "seconds", "cached")
@@ -24,27 +24,34 @@ KEYS = (
 )  # fmt: skip
 ROUND_KEYS = ("active", "stable", "demands", "journal", "ledger", "superior", "seconds")
 
+NOT_RECORDED = "none: not recorded, because the file lies outside the repository. No trial was counted and validation was not asked"
 WIDTH = 22
 MAX_LINE = 400
 """Longest text of a strategy's own making that a line shows; the rest is cut."""
 
 
-def block(result: Result, row: str) -> str:
-    """The strategy's block, ending in a newline. `row` is the line to copy into results.tsv."""
-    lines = ["---", *_head(result)]
+def block(result: Result, row: str | None) -> str:
+    """
+    The strategy's block, ending in a newline. `row` is the line to copy into results.tsv; None for what is not recorded: then
+    nothing is said of luck, and no verdict given.
+    """
+    lines, recorded = ["---", *_head(result)], row is not None
     if not result.error:
         lines += _figures(result)
         lines += ["windows:", *(_window(w.window, w.own, w.hold) for w in result.windows)]
         lines += ["per_pair:", *(_pair(p) for p in result.pairs)]
-        lines += [*_stress(result.stress), _line("evidence", _evidence(result.evidence)), _line("validation", _validation(result.look))]
+        lines += _stress(result.stress)
+        lines += [_line("evidence", _evidence(result.evidence)), _line("validation", _validation(result.look))] if recorded else []
         lines += [_line("literals", printable(joined(result.literals)))]
-        lines += [_gates(result), _line("verdict", printable(verdict(result)))]
+        lines += [_gates(result if recorded else replace(result, gates=tuple(g for g in result.gates if g.gate not in EVIDENCE)))]
+        lines += [_line("verdict", printable(verdict(result)))] if recorded else []
     else:
         lines += [f"  {printable(frame)}" for frame in result.frames]
         lines += [_gates(result)] if result.gates else []
-        lines += [_line("verdict", f"REJECTED: {printable(result.error, 120)}")]
+        lines += [_line("verdict", f"REJECTED: {printable(result.error, 120)}")] if recorded else []
     lines += [_line("warning", printable(text)) for text in result.warnings]
-    return "\n".join([*lines, _line("row", "\t".join(map(printable, row.split("\t")))), ""])
+    lines += [_line("row", "\t".join(map(printable, row.split("\t"))))] if recorded else [_line("verdict", NOT_RECORDED)]
+    return "\n".join([*lines, ""])
 
 
 def round_block(values: dict[str, Sequence[str]]) -> str:

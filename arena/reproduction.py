@@ -85,12 +85,12 @@ def _searched(folder: Path, strategy: Strategy, arena: Arena) -> tuple[list[str]
     rows = pd.read_parquet(folder / archive.TRIALS)
     row = rows[rows["sha256"] == strategy.sha256].iloc[-1]
     kept = {name: value for name, value in json.loads(row["result"]).items() if name in ACCOUNT} | {"daily_returns": [float(r) for r in row["daily_returns"]]}
-    now = figures.account(strategy, arena)[2]
+    now = figures.measured(strategy, arena, figures.account(strategy, arena))
     return _compared(kept, {name: now[name] for name in kept})
 
 
 def _judged(told: dict[str, Any], strategy: Strategy, whole: Arena) -> tuple[list[str], int]:
-    found = figures.account(strategy, whole)[2]
+    found = figures.measured(strategy, whole, figures.account(strategy, whole))
     low, high = figures.interval(holdout.within(found, whole, whole.settings.windows[-1]), strategy)
     parts = {name: (part := holdout.stretch(found, whole, name)) and asdict(part) for name in ("validation", "holdout")}
     return _compared({name: told[name] for name in JUDGED}, parts | {"low": low, "high": high})

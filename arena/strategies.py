@@ -43,6 +43,24 @@ def find(folder: Path, cap: int | None) -> list[Path]:
     return files
 
 
+def by_path(text: str, folder: Path) -> Path | None:
+    """
+    The file that a path names; None for a bare name and for a path into `folder`, whose files are known by name.
+
+    Raises ArenaError for what is no Python file.
+    """
+    path = Path(text).expanduser()
+    if os.sep not in text or path.parent.resolve() == folder.resolve():
+        return None
+    if path.is_dir():
+        raise ArenaError(f"{path} is a folder. Name one strategy file, for example {path / 'YourName.py'}.")
+    if not path.exists():
+        raise ArenaError(f"there is no file {path}. --strategy takes the path of a strategy file, or a name in {FOLDER}.")
+    if path.suffix != ".py":
+        raise ArenaError(f"{path} is no Python file. A strategy is one file, named like its class: YourName.py.")
+    return path.parent.resolve() / path.name
+
+
 def read(path: Path) -> bytes:
     """
     The file's bytes, all of one open file; neither a link is followed nor a pipe waited for.

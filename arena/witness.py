@@ -17,7 +17,7 @@ from freqtrade.enums import ExitType
 from freqtrade.persistence import LocalTrade, Order, PairLocks
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
-from arena.claims import CALLBACKS, Recorder
+from arena.claims import CALLBACKS, MAX_TAG, MAX_TAGS, Recorder
 from arena.notes import Notes
 from arena.records import ORDER_KINDS
 
@@ -37,6 +37,8 @@ class Witness:
         self.fills: dict[str, list[Any]] = {
             name: [] for name in ("pair", "filled_ms", "buys", "price", "amount", "kind", "stop_before")
         }
+        self.tags: list[Any] = []  # of each fill: why the trade ends, or the entry's own
+        self.opened_ms: list[int] = []  # of each fill's trade
         self.now_ms = 0  # open time of the candle that is simulated
         self._why: dict[str, tuple[int, float | None]] = {}  # order id -> kind, stop at the candle's start
         self._exit: tuple[int, float | None] = (OTHER, None)
@@ -60,6 +62,8 @@ class Witness:
             fills["amount"].append(float(order.amount))
             fills["kind"].append(kind)
             fills["stop_before"].append(stop)
+            self.tags.append(order.ft_order_tag if order.ft_order_side == trade.entry_side else trade.exit_reason)
+            self.opened_ms.append(int(trade.open_date_utc.timestamp() * 1000))
 
         def lock_pair(pair: str, until: datetime, *args: Any, **kwargs: Any) -> Any:
             record.note(self.now_ms, pair, "lock_pair", until.timestamp())
@@ -102,6 +106,14 @@ class Witness:
 
         backtesting._enter_trade, backtesting._exit_trade = enter_trade, exit_trade
         backtesting._get_exit_for_signal, backtesting._check_trade_exit = exit_for_signal, check_exit
+
+    def labels(self, others: set[str]) -> dict[str, Any]:
+        """Labels as they travel: the tags of fills, and `others`; what is no short line of visible text is not told."""
+        own = [tag if isinstance(tag, str) else None for tag in self.tags]
+        wanted = dict.fromkeys([*(tag for tag in own if tag is not None), *sorted(others)])
+        texts = [tag for tag in wanted if len(tag) <= MAX_TAG and tag.isprintable()][:MAX_TAGS]
+        number = {text: i for i, text in enumerate(texts)}
+        return {"texts": texts, "order": [number.get(tag, -1) for tag in own], "opened_ms": self.opened_ms}
 
     def _placed(self, trade: LocalTrade, order: Order, side: str, why: tuple[int, float | None]) -> None:
         if order.order_id in self._why:

@@ -29,15 +29,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("timeranges", nargs="+")
     parser.add_argument("--only", nargs="+", help="strategies (default: all)")
+    parser.add_argument("--export", metavar="FOLDER", help="where FreqTrade's own results go, a folder a strategy (default: nowhere)")
     options = parser.parse_args()
     files = [f for f in sorted(Path("user_data/strategies").glob("*.py")) if not options.only or f.stem in options.only]
     started = time.perf_counter()
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        runs = [run(file.stem, file.parent, timerange) for file in files for timerange in options.timeranges]
+        runs = [run(file.stem, file.parent, timerange, export=options.export) for file in files for timerange in options.timeranges]
     print(json.dumps({"seconds": time.perf_counter() - started, "runs": runs}))
 
 
-def run(strategy: str, folder: Path, timerange: str, pairs: list[str] | None = None) -> dict[str, Any]:
+def run(strategy: str, folder: Path, timerange: str, pairs: list[str] | None = None, export: str | None = None) -> dict[str, Any]:
     """One plain backtest in the prepared arena of the current directory."""
     markets = json.loads(Path("user_data/data/markets.json").read_text())
 
@@ -49,6 +50,8 @@ def run(strategy: str, folder: Path, timerange: str, pairs: list[str] | None = N
     raw |= {"dry_run": True, "entry_pricing": BOOK, "exit_pricing": BOOK, "pairlists": [{"method": "StaticPairList"}]}
     if pairs:
         raw["exchange"]["pair_whitelist"] = pairs
+    if export:
+        Path(export, strategy).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch, "config.json").write_text(json.dumps(raw))
         arguments = {
@@ -58,7 +61,8 @@ def run(strategy: str, folder: Path, timerange: str, pairs: list[str] | None = N
             "strategy": strategy,
             "strategy_path": str(folder),
             "timerange": timerange,
-            "export": "none",
+            "export": "trades" if export else "none",
+            "exportdirectory": Path(export, strategy) if export else None,
             "exportfilename": None,
             "cache": "none",
         }

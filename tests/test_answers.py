@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena import answers
-from arena.claims import MAX_STAKES, MAX_TEXTS, Recorder, Signals, pack, pack_signals
+from arena.claims import MAX_STAKES, MAX_TAG, MAX_TAGS, MAX_TEXTS, Recorder, Signals, pack, pack_signals
 from arena.errors import IntegrityError, LimitError, LoadError, StrategyError, when
 from arena.records import Claim
 
@@ -45,6 +45,7 @@ CLAIM = {
         "kind": [0, 0, 4],
         "stop_before": [None, None, 99.5],
     },
+    "labels": {"texts": ["up", "down"], "order": [0, -1, 1], "opened_ms": [START_MS, START_MS, START_MS]},
     "profit": 10.5,
     "trades": 1,
     "closed_sharpe": -100.0,
@@ -107,7 +108,7 @@ def test_a_claim_arrives_field_by_field():
     assert np.isnan(orders.stop_before[:2]).all()
     types = {"pair": "int64", "filled_ms": "int64", "buys": "bool", "price": "float64", "amount": "float64", "kind": "int8"}
     assert {name: getattr(orders, name).dtype.name for name in types} == types
-    plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "decisions", "callbacks", "stretch", "stakes"}
+    plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "labels", "decisions", "callbacks", "stretch", "stakes"}
     assert {name: getattr(made, name) for name in plain} == {name: CLAIM[name] for name in plain}
     assert made.callbacks == ("custom_exit", "custom_stake_amount")
     assert made.stretch == (START_MS, START_MS + 3 * HOUR)
@@ -158,8 +159,15 @@ def test_decisions_arrive_unpacked():
     assert [made.events.answer(0), made.events.answer(1)] == [100.5, "'take profit'"]
 
 
+def test_labels_are_one_text_and_one_instant_an_order():
+    made = answers.claim(said(), PAIRS).labels
+    assert (made.texts, made.order.tolist(), made.opened_ms.tolist()) == (("up", "down"), [0, -1, 1], [START_MS] * 3)
+    for change in ({"labels.order": [0, 1]}, {"labels.opened_ms": []}, {"labels.order.0": 2}, {"labels.texts": []}):
+        refused(said(change), "labels need one text and one instant an order")
+
+
 def test_a_claim_without_orders_pairs_or_events_is_one():
-    empty = {f"orders.{name}": [] for name in CLAIM["orders"]}
+    empty = {f"orders.{name}": [] for name in CLAIM["orders"]} | {"labels": {"texts": [], "order": [], "opened_ms": []}}
     decisions = {"decisions.signals": {}, "decisions.parameters": {}, "decisions.events": NOT_THERE}
     made = answers.claim(said({**empty, **decisions, "first_signal_ms": None}), PAIRS)
     assert len(made.orders.price) == 0
@@ -250,6 +258,11 @@ def test_a_number_without_decimals_is_a_float_too():
         ("decisions.events.texts", [""] * (MAX_TEXTS + 1)),
         ("decisions.events.texts.0", "x" * 101),
         ("decisions.parameters.stoploss", "x" * 1001),
+        ("labels.texts.0", "x" * (MAX_TAG + 1)),
+        ("labels.texts", [""] * (MAX_TAGS + 1)),
+        ("labels.order.0", -2),
+        ("labels.order.0", MAX_TAGS),
+        ("labels.opened_ms.0", 2**53),
     ],
 )
 def test_sizes_have_limits(path, value):

@@ -115,6 +115,15 @@ def test_candles_cannot_be_read_by_the_agents_tools():
     assert matches(PERMISSIONS["deny"], "Read", "user_data/data/BTC_USDT-1h.feather")
 
 
+@pytest.mark.parametrize(
+    "command", ["uv run run.py --strategy A --trades", "uv run run.py --export", "uv run run.py --strategy /x/A.py", "uv run run.py --strategy=../A.py"]
+)
+def test_what_is_the_persons_is_denied_to_the_agents_shell(command):
+    denied = [rule[5:-1] for rule in PERMISSIONS["deny"] if rule.startswith("Bash(")]
+    assert any(fnmatchcase(command, pattern) for pattern in denied)
+    assert not any(fnmatchcase("uv run run.py --strategy A > run.log 2>&1", pattern) for pattern in denied)
+
+
 def test_every_command_that_program_gives_is_allowed():
     allowed = [re.sub(r":\*$", "*", rule[5:-1]) for rule in PERMISSIONS["allow"] if rule.startswith("Bash(")]
     code = [re.sub(r"\s*\d?>+\s*\S+", "", line) for line in re.findall(r"`([^`\n]+)`", PROGRAM)]

@@ -20,9 +20,10 @@ FLOORS = [
     {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
     {"feed", "worlds", "instants", "retrospective"},  # pure functions of grid's tables
     {"course"},
-    {"stress"},
+    {"stress", "trades"},
+    {"refusals"},
     {"store", "lean_ccxt", "quicken", "idle", "notes", "decisions", "stakes"},
-    {"witness", "integrity"},
+    {"witness", "integrity", "exporter"},
     {"backtest"},
     {"probe"},
     {"worker"},
@@ -31,19 +32,24 @@ FLOORS = [
     {"scrutiny"},
     {"opening"},
     {"figures"},
-    {"compute"},
-    {"evaluation"},
+    {"compute", "accounts"},
+    {"evaluation", "export", "workbench"},
     {"rounds", "holdout"},
     {"archive"},
     {"forward", "reproduction"},
     {"hearing", "verification"},
 ]
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
-PURE = {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch"} | {"feed", "worlds", "instants", "retrospective", "course", "stress"}
+PURE = (
+    {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch"}
+    | {"feed", "worlds", "instants", "retrospective", "course", "stress", "trades", "refusals"}
+)  # fmt: skip
 """They read no file, no clock and no network."""
 IN_THE_WORKER = {"backtest", "quicken", "idle", "stakes", "lean_ccxt", "witness", "decisions", "integrity", "probe"}
 """They load FreqTrade when they are imported, and nothing else does."""
-WITH_FREQTRADE = IN_THE_WORKER | {"sources.exchange"}
+IN_ITS_OWN_PROCESS = {"exporter"}
+"""It loads FreqTrade too, is started as a program, and no strategy runs in there."""
+WITH_FREQTRADE = IN_THE_WORKER | IN_ITS_OWN_PROCESS | {"sources.exchange"}
 MAX_LINES, MAX_FUNCTION_LINES = 400, 60
 
 
@@ -175,9 +181,16 @@ def test_no_module_is_on_the_list_that_does_not_load_freqtrade(name):
     assert [other for other in imports_on_import(TREES[name]) if other.split(".")[0] == "freqtrade"]
 
 
-@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - IN_THE_WORKER - {"worker"}))
+@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - IN_THE_WORKER - IN_ITS_OWN_PROCESS - {"worker"}))
 def test_what_loads_freqtrade_is_imported_by_the_worker_alone(name):
     assert not IN_THE_WORKER & set(of_arena(TREES[name]))
+
+
+def test_what_writes_freqtrades_results_is_imported_by_nobody_and_runs_no_strategy():
+    assert not [name for name, tree in TREES.items() if IN_ITS_OWN_PROCESS & set(of_arena(tree))]
+    assert set(of_arena(TREES["exporter"])) & (IN_THE_WORKER | {"worker", "sandbox", "strategies"}) == {"lean_ccxt"}
+    resolvers = ("freqtrade.resolvers", "freqtrade.strategy", "freqtrade.optimize.backtesting")
+    assert not [other for other in imports(TREES["exporter"]) if other.startswith(resolvers)]
 
 
 @pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - {"worker", "probe"}))
@@ -254,11 +267,11 @@ def loaded(statement):
 
 def test_the_trusted_process_never_loads_freqtrade():
     modules = loaded(
-        "import arena.evaluation, arena.rounds, arena.store, arena.sources.files, arena.sources.sample, run, prepare"
+        "import arena.evaluation, arena.export, arena.rounds, arena.store, arena.workbench, arena.sources.files, arena.sources.sample, run, prepare"
     )
     assert {"arena.evaluation", "arena.causality", "arena.rounds", "arena.store", "arena.worker", "run", "prepare"} <= modules
     assert not {name for name in modules if name.split(".")[0] in ("freqtrade", "ccxt", "talib")}
-    assert not {f"arena.{name}" for name in IN_THE_WORKER} & modules
+    assert not {f"arena.{name}" for name in IN_THE_WORKER | IN_ITS_OWN_PROCESS} & modules
 
 
 def test_an_entry_script_does_nothing_on_import():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from arena import journal
+from arena import journal, report
 from arena.records import Checks, Evidence, GateResult, Look, Metrics, PairResult, Result, Stress, WindowResult
 from arena.report import FIGURE_KEYS, HEAD_KEYS, KEYS, MAX_LINE, ROUND_KEYS, block, joined, printable, round_block
 
@@ -130,6 +130,17 @@ def test_a_block_in_full():
         "warning:              positions never closed\n"
         "row:                  abc1234\tevolve\tTrend\t1.2346\t-18.3\n"
     )
+
+
+def test_what_is_not_recorded_has_figures_and_nothing_of_luck():
+    gates = tuple(GateResult(name, name == "trades", math.nan, math.nan, "") for name in ("trades", "dsr", "validation"))
+    found, told = (values(block(replace(OK, gates=gates), row)) for row in (None, ROW))
+    assert found["gates"] == ["trades=PASS"] and "dsr=FAIL" in told["gates"][0]
+    assert found["verdict"] == [report.NOT_RECORDED]
+    assert set(told) - set(found) == {"evidence", "validation", "row"}
+    assert all(found[key] == told[key] for key in set(found) - {"gates", "verdict"})
+    failed = values(block(replace(OK, error="crashed"), None))
+    assert failed["verdict"] == [report.NOT_RECORDED] and "row" not in failed
 
 
 def test_stress_names_what_its_engine_cannot_say():

@@ -9,7 +9,7 @@ from builders import arena
 
 from arena.errors import ArenaError, LoadError
 from arena import strategies
-from arena.strategies import commits, examine, find, label, read, touched
+from arena.strategies import by_path, commits, examine, find, label, read, touched
 
 GOOD = "from freqtrade.strategy import IStrategy\n\n\nclass Trend(IStrategy):\n    timeframe = '1h'\n"
 
@@ -31,6 +31,29 @@ def test_files_are_found_in_alphabetical_order_without_underscores_and_others(tm
     for name in ("Zeta.py", "Alpha.py", "_helper.py", "__init__.py", "_template.py.example", "notes.txt", "Old.py.bak"):
         write(tmp_path, name)
     assert [file.name for file in find(tmp_path, 2)] == ["Alpha.py", "Zeta.py"]
+
+
+def test_a_path_names_a_file_anywhere_and_a_name_or_a_path_into_the_folder_one_of_the_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "user_data" / "strategies"
+    folder.mkdir(parents=True)
+    for place in (folder, tmp_path / "drafts", tmp_path):
+        place.mkdir(exist_ok=True)
+        write(place, "A.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "drafts"))
+    for text in ("A", "A.py", "user_data/strategies/A.py", f"{folder}/A.py", "drafts/../user_data/strategies/Gone.py"):
+        assert by_path(text, folder) is None
+    for text in ("drafts/A.py", "./drafts/../drafts/A.py", str(tmp_path / "drafts" / "A.py"), "~/A.py"):
+        assert by_path(text, folder) == tmp_path / "drafts" / "A.py"
+    assert by_path("./A.py", folder) == tmp_path / "A.py"
+
+
+@pytest.mark.parametrize(("text", "words"), [("./B.py", "no file B.py"), ("../", "is a folder"), ("./a.txt", "no Python file")])
+def test_a_path_to_something_else_is_refused(tmp_path, monkeypatch, text, words):
+    write(tmp_path, "a.txt")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArenaError, match=words):
+        by_path(text, tmp_path / "strategies")
 
 
 def test_too_many_are_refused_by_name(tmp_path):
