@@ -1,7 +1,7 @@
 """Curves: what the account was worth, and how each strategy's Sharpe ratio went from round to round."""
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = {"create": "^", "evolve": "o", "fork": "D", "stable": ".", "kill": "X"}
-WIDE = 3.0
+WIDE = 5.0
 """From this ratio of the largest to the smallest value on, a logarithmic scale."""
 NAMED = 12
-"""Most strategies whose curves are named; beyond them the active ones alone."""
+"""Most strategies of which the dead ones are named too."""
 
 Points = list[tuple[int, journal.Row, bool]]
 """Of one strategy: round, row, and whether git kept its commit."""
@@ -34,9 +34,11 @@ def equity(of: Story) -> "Figure":
     figure = canvas(5.0)
     axis = figure.add_subplot()
     curves = []
-    for one in shown:
+    several = len({one.strategy for one in shown}) < len(shown)  # trials of one strategy, which need colours of their own
+    for k, one in enumerate(shown):
         curves.append(_compounded(one.returns))
-        axis.plot(_days(of, len(one.returns)), curves[-1], color=color(of.place(one.strategy)), lw=1.5, label=f"{one.strategy} at {one.commit}, sharpe {one.sharpe:.2f}")
+        tint = color(k if several else of.place(one.strategy))
+        axis.plot(_days(of, len(one.returns)), curves[-1], color=tint, lw=1.5, label=f"{one.strategy} at {one.commit}, sharpe {one.sharpe:.2f}")
     held, why = _held(of)
     if held is not None:
         curves.append(_compounded(held))
@@ -60,10 +62,10 @@ def _compounded(returns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(1.0, np.cumprod(1 + returns))
 
 
-def _days(of: Story, n: int) -> list:
-    """Instants of n + 1 values: each midnight from the start of the search, and its end."""
-    search = of.settings.search
-    return [min(search.start + timedelta(days=k), search.end) for k in range(n + 1)]
+def _days(of: Story, n: int) -> list[datetime]:
+    """Instants of n + 1 values: each midnight from the start of the search, as it was locked, and its end."""
+    start, end = (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) for day in of.search.split("-"))
+    return [min(start + timedelta(days=k), end) for k in range(n + 1)]
 
 
 def _held(of: Story) -> tuple[NDArray[np.float64] | None, str]:
@@ -112,8 +114,10 @@ def trajectories(of: Story) -> "Figure":
         alive = name in active
         tint = color(of.place(name)) if alive else FAINT
         end = _history(axis, points, tint, front=alive)
-        if end is not None and (alive or len(histories) <= NAMED):
+        if end is not None and alive:
             ends.append((name, *end, tint))
+        elif end is not None and len(histories) <= NAMED:
+            axis.annotate(name, end, xytext=(6, 4), textcoords="offset points", fontsize=8, color="0.45", zorder=5)
     edge = keep_in_sight(axis, [row.sharpe for points in histories.values() for _, row, _ in points])
     if edge is not None:
         low = [number for points in histories.values() for number, row, _ in points if row.sharpe < BOTTOM]
@@ -138,7 +142,8 @@ def _history(axis: "Axes", points: Points, tint: str, *, front: bool) -> tuple[i
     for number, row, kept in points:
         hollow = {} if kept or row.event == "stable" else {"mfc": "white"}
         height = level if row.event == "kill" else row.sharpe
-        axis.plot(number, height, MARKERS[row.event], mec=tint, ms=7, zorder=z, **({"mfc": tint} | hollow))
+        if not math.isnan(height):
+            axis.plot(number, height, MARKERS[row.event], mec=tint, ms=7, zorder=z, **({"mfc": tint} | hollow))
         if not hollow and not math.isnan(row.sharpe):
             level = row.sharpe
         line.append((number, level))
@@ -152,14 +157,14 @@ def _history(axis: "Axes", points: Points, tint: str, *, front: bool) -> tuple[i
 
 
 def _name(axis: "Axes", ends: list[tuple[str, int, float, str]]) -> None:
-    """Names at the right edge, apart from each other, each with a thin line from the end of its curve."""
+    """Names of the active ones at the right edge, apart from each other, each with a thin line from the end of its curve."""
     low, high = axis.get_ylim()
     right = axis.get_xlim()[1]
     heights = apart([min(max(end[2], low), high) for end in ends], (high - low) / 24)
     for (name, number, level, tint), height in zip(ends, heights, strict=True):
         axis.annotate(
             name, (number, max(level, low)), xytext=(right + 0.012 * (right - 0.5), height), textcoords="data", fontsize=8, va="center",
-            color="0.2" if tint != FAINT else "0.5", annotation_clip=False, arrowprops={"arrowstyle": "-", "color": tint, "lw": 0.5, "alpha": 0.6, "shrinkA": 0},
+            color="0.2", annotation_clip=False, arrowprops={"arrowstyle": "-", "color": tint, "lw": 0.5, "alpha": 0.6, "shrinkA": 0},
         )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def slots(of: Story) -> "Figure":
 
 
 def _spans(written: Journal) -> list[tuple[str, int, int]]:
-    """Name, first and last round of each stretch in which a strategy was active, in the order of the first."""
+    """Name, first and last round of each stretch in which a strategy was active, the strategies in the order of their first rows."""
     begun: dict[str, int] = {}
     found = []
     rounds = journal.rounds(written)
@@ -67,7 +67,8 @@ def _spans(written: Journal) -> list[tuple[str, int, int]]:
         for name in [name for name in begun if name not in one.stable]:
             found.append((name, begun.pop(name), one.number - 1))
     found += [(name, first, len(rounds)) for name, first in begun.items()]
-    return sorted(found, key=lambda span: span[1:])
+    order = list(dict.fromkeys(row.strategy for row in written.rows))
+    return sorted(found, key=lambda span: (order.index(span[0]), span[1]))
 
 
 def events(of: Story) -> "Figure":

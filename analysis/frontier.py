@@ -44,14 +44,15 @@ def draw(of: Story) -> "Figure":
     for kept, color, label in ((False, DISCARDED, "discarded"), (True, KEPT, "kept")):
         mine = [one for one in earned if one.kept == kept and not math.isnan(one.sharpe)]
         if mine:
-            axis.scatter([one.number for one in mine], [one.sharpe for one in mine], s=30, color=color, label=f"{label} ({len(mine)})", zorder=3)
+            inside = [one for one in mine if one.sharpe >= BOTTOM]
+            axis.scatter([one.number for one in inside], [one.sharpe for one in inside], s=30, color=color, label=f"{label} ({len(mine)})", zorder=3)
     numbers = [one.number for one in of.tried]
     best = of.running_best()
     if not all(map(math.isnan, best)):
         axis.step(numbers, best, where="post", color=BEST, lw=1.2, label="best kept so far", zorder=2)
     line = [(one.number, one.luck_line) for one in of.tried if not math.isnan(one.luck_line)]
     if line:
-        axis.step(*zip(*line, strict=True), where="post", color=LUCK, lw=1.8, ls="--", label="luck line of then", zorder=2)
+        axis.step(*zip(*line, strict=True), where="mid", color=LUCK, lw=1.8, ls="--", label="luck line of then", zorder=2)
     asked = [one for one in of.tried if not math.isnan(one.validation)]
     if asked:
         axis.scatter(
@@ -73,7 +74,7 @@ def draw(of: Story) -> "Figure":
     axis.set_ylabel("Sharpe a year, marked to market, search range")
     axis.set_title(f"{len(of.tried)} trials on {of.source}, {of.search}, contract {of.contract[:8]}", fontsize=10)
     whole(axis)
-    axis.legend(fontsize=8, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
+    axis.legend(fontsize=8, ncols=7, columnspacing=1.1, handletextpad=0.5, loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
     return figure
 
 

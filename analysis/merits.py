@@ -32,16 +32,18 @@ def drawdowns(of: Story) -> "Figure":
     for kept, tint, label in ((False, DISCARDED, "discarded"), (True, KEPT, "kept")):
         mine = [one for one in known if one.kept == kept]
         if mine:
-            at = [100 * one.max_drawdown for one in mine], [one.sharpe for one in mine]
-            axis.scatter(*at, s=38, color=tint, label=f"{label} ({len(mine)})", zorder=3)
+            inside = [one for one in mine if one.sharpe >= BOTTOM]
+            axis.scatter([100 * one.max_drawdown for one in inside], [one.sharpe for one in inside], s=38, color=tint, label=f"{label} ({len(mine)})", zorder=3)
     if passed := [one for one in known if one.passed]:
         at = [100 * one.max_drawdown for one in passed], [one.sharpe for one in passed]
         axis.scatter(*at, s=90, facecolors="none", edgecolors=BEST, linewidths=0.9, label=f"every gate before the evidence ({len(passed)})", zorder=4)
     best = front(known)
     axis.step([100 * one.max_drawdown for one in best], [one.sharpe for one in best], where="post", color=BEST, lw=1.0, label="front", zorder=2)
     for one in best[-NAMED:]:
-        name = f"{one.strategy} #{one.number}"
-        axis.annotate(name, (100 * one.max_drawdown, one.sharpe), xytext=(-7, 5), textcoords="offset points", fontsize=8, ha="right", zorder=5)
+        at = 100 * one.max_drawdown, one.sharpe
+        near = at[0] < 0.25 * max(100 * one.max_drawdown for one in known)  # there is no room between it and the axis
+        side = {"xytext": (4, 7), "ha": "left"} if near else {"xytext": (-7, 5), "ha": "right"}
+        axis.annotate(f"{one.strategy} #{one.number}", at, textcoords="offset points", fontsize=8, zorder=5, **side)
     axis.margins(x=0.06, y=0.12)
     if (edge := keep_in_sight(axis, [one.sharpe for one in known])) is not None:
         low = [one for one in known if one.sharpe < BOTTOM]

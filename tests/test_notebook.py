@@ -4,8 +4,6 @@ import json
 import math
 import re
 import shutil
-import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -13,15 +11,16 @@ from arenas import ROOT, checkout, prepared, strategy
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from test_docs import MACHINE_PATH
-from test_run import commit, git, values
+from test_run import commit, git, run, values
 
-from analysis import canvas, curves, diary, luck, merits, story
+from analysis import canvas, curves, diary, frontier, luck, merits, story
 from arena import journal, ledger, lock, settings, trials
 
 NOTEBOOK = ROOT / "analysis.ipynb"
 CELLS = nbformat.read(NOTEBOOK, as_version=4).cells
 DRAWINGS = {cell.id: cell.source for cell in CELLS if cell.cell_type == "code" and cell.id != "begin"}
 ARENA = {"windows": {"spring": "20210301-20210501", "summer": "20210501-20210701"}, "validation": "20210701-20210801", "holdout": None}
+SLOW = 'dataframe["fast"] = ta.EMA(dataframe, timeperiod=72)\ndataframe["slow"] = ta.EMA(dataframe, timeperiod=168)'
 LOOKS_AHEAD = 'dataframe["fast"] = dataframe["close"].shift(-6)'
 
 
@@ -29,8 +28,7 @@ LOOKS_AHEAD = 'dataframe["fast"] = dataframe["close"].shift(-6)'
 def clean(tmp_path_factory):
     """A prepared checkout with a commit, in which nothing was evaluated."""
     folder = checkout(tmp_path_factory.mktemp("clean") / "repo")
-    for name in ("analysis", "tests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "analysis", folder / "analysis", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("analysis.ipynb", ".gitignore"):
         shutil.copy(ROOT / name, folder)
     made = prepared(folder, arena=ARENA)
@@ -44,13 +42,13 @@ def clean(tmp_path_factory):
 def night(clean, tmp_path_factory):
     """Five rounds of real evaluations: two that were kept, one that was reset, one that looks ahead, one that kills."""
     made = copied(clean, tmp_path_factory.mktemp("night"))
-    strategy(made, "Alpha")
+    strategy(made, "Alpha", indicators=SLOW)
     strategy(made, "Beta", extra="stoploss = -0.03")
     played(made, "two averages cross -> trend is held -> kept")
-    strategy(made, "Alpha", extra="stoploss = -0.04")
+    strategy(made, "Alpha", indicators=SLOW, extra="stoploss = -0.04")
     played(made, "a tighter stop saves the trend -> fees rise -> discarded", keep=False)
-    strategy(made, "Alpha", extra="stoploss = -0.20")
-    played(made, "a wider stop holds the trend -> kept")
+    strategy(made, "Alpha", indicators=SLOW, extra="trailing_stop = True")
+    played(made, "a stop that follows keeps what the trend made -> kept")
     strategy(made, "Beta", indicators=LOOKS_AHEAD)
     played(made, "the average reached ahead", keep=False)
     (made.root / "user_data/strategies/Beta.py").unlink()
@@ -66,7 +64,7 @@ def copied(arena, folder):
 def played(arena, note, *, keep=True, killed=""):
     """Commit, evaluate, write the rows, keep or reset: a round of program.md."""
     head = commit(arena.root)
-    done = subprocess.run([sys.executable, "run.py", "--causality", "quick"], cwd=arena.root, capture_output=True, text=True)
+    done = run(arena.root, "--causality", "quick")
     assert done.returncode in (0, 1), done.stderr
     rows = [row + note if row.endswith("\t") else row for row in values(done.stdout, "row")]
     rows = [f"{row}\t{note}" if row.count("\t") == 4 and note else row for row in rows]
@@ -76,7 +74,6 @@ def played(arena, note, *, keep=True, killed=""):
     file.write_text((file.read_text() if file.exists() else journal.HEADER + "\n") + "".join(f"{row}\n" for row in rows))
     if not keep:
         git(arena.root, "reset", "-q", "--hard", "HEAD~1")
-    return done
 
 
 def executed(folder):
@@ -88,8 +85,8 @@ def executed(folder):
 
 def drawn(arena):
     """Every figure of the notebook, by its cell, without a kernel."""
-    names = {"told": story.read(arena.root, empty=True), "curves": curves, "diary": diary, "luck": luck, "merits": merits}
-    names["frontier"] = __import__("analysis.frontier", fromlist=["draw"])
+    modules = {"curves": curves, "diary": diary, "frontier": frontier, "luck": luck, "merits": merits}
+    names = modules | {"told": story.read(arena.root, empty=True)}
     return {name: eval(source, names) for name, source in DRAWINGS.items()}
 
 
@@ -151,7 +148,7 @@ def test_without_a_trial_every_picture_says_so(clean):
 def test_one_uncommitted_trial_has_its_picture_and_no_correlation(clean, tmp_path):
     made = copied(clean, tmp_path)
     strategy(made, "Alpha")
-    subprocess.run([sys.executable, "run.py", "--causality", "quick"], cwd=made.root, check=True, capture_output=True)
+    assert run(made.root, "--causality", "quick").returncode == 0
     told = {name: said(figure) for name, figure in drawn(made).items()}
     silent = {name for name in told if not told[name]}
     assert silent == {"frontier", "equity", "drawdowns", "heatmaps", "gates"}
@@ -182,6 +179,17 @@ def test_the_curves_are_those_of_the_ledger_beside_those_of_holding(night):
     assert [text.get_text() for text in axis.texts] == ["spring", "summer"]
 
 
+def test_trials_of_one_strategy_have_colours_of_their_own(night, tmp_path):
+    """An edited file is no trial any more, so the best that were kept stand for the run; both are Alpha's."""
+    made = copied(night, tmp_path)
+    with (made.root / "user_data/strategies/Alpha.py").open("a") as file:
+        file.write("# edited\n")
+    axis = curves.equity(story.read(made.root)).axes[0]
+    lines = {line.get_label().partition(",")[0]: line.get_color() for line in axis.lines if " at " in line.get_label()}
+    assert axis.get_title() == "best trials that were kept, search range"
+    assert len(lines) == 3 and len(set(lines.values())) == 3
+
+
 def test_without_the_locked_candles_the_curves_say_why_holding_is_missing(night, tmp_path):
     made = copied(night, tmp_path)
     next((made.root / lock.DATA).glob("BTC*1h.feather")).unlink()
@@ -207,7 +215,7 @@ def test_slots_and_events_are_those_of_results_tsv(night):
     told = story.read(night.root)
     above, below = diary.slots(told).axes
     assert [bar.get_height() for bar in above.patches] == [2, 2, 2, 2, 1]
-    assert [(bar.get_x(), bar.get_width()) for bar in below.patches] == [(0.5, 5), (0.5, 4)]
+    assert [(bar.get_x(), bar.get_width()) for bar in below.patches] == [(0.5, 5), (0.5, 4)]  # Alpha, Beta
     counts = {each.get_label(): [bar.get_width() for bar in each] for each in diary.events(told).axes[0].containers}
     assert counts["failed (1)"] == [0, 1, 0, 0, 0]
     assert counts["discarded (1)"] == [0, 1, 0, 0, 0]
@@ -263,7 +271,7 @@ def test_what_luck_can_do_is_what_run_py_would_say_today(night):
     assert list(today[0].get_ydata()) == [now.pbo]
 
 
-def test_a_ruinous_trial_does_not_press_the_others_together(night):
+def test_a_ruinous_trial_does_not_press_the_others_together():
     axis = canvas.canvas().add_subplot()
     assert canvas.keep_in_sight(axis, [0.5, 1.2, math.nan]) is None
     edge = canvas.keep_in_sight(axis, [0.5, 1.2, -11.0])
