@@ -112,7 +112,7 @@ def _heat(axis: "Axes", values: NDArray[np.float64], columns: list[str], digits:
         return
     for (i, k), value in np.ndenumerate(values):
         text = "–" if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"  # no minus before a zero
-        dark = abs(value) > 0.7 * reach
+        dark = abs(value) > 0.6 * reach
         axis.text(k, i, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
 
 
