@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import story
+from analysis.canvas import BEST, BOTTOM, DISCARDED, FAILED, KEPT, LUCK, VALIDATION, canvas, keep_in_sight, whole, words
 from analysis.story import Story
 from arena.console import told
 from arena.errors import ArenaError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 130
-KEPT, DISCARDED, FAILED, LUCK, BEST = "tab:green", "0.7", "tab:red", "tab:orange", "black"
 
 
 def main() -> int:
@@ -45,35 +45,46 @@ def png(root: Path) -> bytes:
 
 
 def draw(of: Story) -> "Figure":
-    """Every trial as a dot in the order of time; without a figure below the axis."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    """Every trial as a dot in the order of time; failed ones below the axis, those far below zero at its lower edge."""
+    if not of.tried:
+        return words("No trial yet: `uv run run.py` evaluates and records the strategies.")
+    figure = canvas(5.2)
     axis = figure.add_subplot()
-    earned = [one for one in of.tried if not math.isnan(one.sharpe)]
+    earned = of.earned()
     for kept, color, label in ((False, DISCARDED, "discarded"), (True, KEPT, "kept")):
-        mine = [one for one in earned if one.kept == kept]
-        axis.scatter([one.number for one in mine], [one.sharpe for one in mine], s=26, color=color, label=f"{label} ({len(mine)})", zorder=3)
+        mine = [one for one in earned if one.kept == kept and not math.isnan(one.sharpe)]
+        if mine:
+            inside = [one for one in mine if one.sharpe >= BOTTOM]
+            axis.scatter([one.number for one in inside], [one.sharpe for one in inside], s=30, color=color, label=f"{label} ({len(mine)})", zorder=3)
     numbers = [one.number for one in of.tried]
-    axis.step(numbers, of.running_best(), where="post", color=BEST, lw=1.2, label="best kept so far", zorder=2)
+    best = of.running_best()
+    if not all(map(math.isnan, best)):
+        axis.step(numbers, best, where="post", color=BEST, lw=1.2, label="best kept so far", zorder=2)
     line = [(one.number, one.luck_line) for one in of.tried if not math.isnan(one.luck_line)]
     if line:
-        axis.step(*zip(*line, strict=True), where="post", color=LUCK, lw=1.6, ls="--", label="luck line of then", zorder=2)
+        axis.step(*zip(*line, strict=True), where="mid", color=LUCK, lw=1.8, ls="--", label="luck line of then", zorder=2)
     asked = [one for one in of.tried if not math.isnan(one.validation)]
     if asked:
         axis.scatter(
-            [one.number for one in asked], [one.validation for one in asked], s=44, marker="D", facecolors="none", edgecolors="tab:blue",
-            label="new best in the validation window", zorder=4,
+            [one.number for one in asked], [one.validation for one in asked], s=60, marker="D", facecolors="none", edgecolors=VALIDATION,
+            linewidths=1.5, label="new best in the validation window", zorder=4,
         )  # fmt: skip
-    failed = [one.number for one in of.tried if math.isnan(one.sharpe)]
+    failed = [one.number for one in of.tried if one.failed]
     if failed:
-        axis.plot(failed, [0.015] * len(failed), "|", color=FAILED, ms=9, transform=axis.get_xaxis_transform(), label=f"failed ({len(failed)})", zorder=3)
+        axis.plot(
+            failed, [0.02] * len(failed), "|", color=FAILED, ms=11, mew=2, transform=axis.get_xaxis_transform(), label=f"failed ({len(failed)})"
+        )  # fmt: skip
+    if (edge := keep_in_sight(axis, [one.sharpe for one in earned])) is not None:
+        low = [one for one in earned if one.sharpe < BOTTOM]
+        colors = [KEPT if one.kept else DISCARDED for one in low]
+        axis.scatter([one.number for one in low], [edge] * len(low), s=34, marker="v", c=colors, label=f"below {BOTTOM:g} ({len(low)})", zorder=3)
     axis.axhline(0, color="black", lw=0.5)
+    axis.set_xlim(0.5, max(numbers[-1] + 0.5, 5.5))
     axis.set_xlabel("trial, in the order of time")
     axis.set_ylabel("Sharpe a year, marked to market, search range")
     axis.set_title(f"{len(of.tried)} trials on {of.source}, {of.search}, contract {of.contract[:8]}", fontsize=10)
-    axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.legend(fontsize=8, loc="best", framealpha=0.9)
+    whole(axis)
+    axis.legend(fontsize=8, ncols=7, columnspacing=1.1, handletextpad=0.5, loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
     return figure
 
 

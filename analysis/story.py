@@ -1,14 +1,28 @@
-"""What happened, in order: every trial of the ledger, and whether git kept it."""
+"""What happened, in order: every trial of the ledger, whether git kept it, and what results.tsv says of it."""
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from arena import gates, lock, strategies
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from arena import gates, journal, lock, settings, strategies, trials
 from arena.errors import ArenaError
+from arena.journal import Journal
 from arena.ledger import LEDGER, Ledger, distinct
+from arena.records import Result
+from arena.settings import Settings
+from arena.trials import Evidence
+
+SHOWN = 3
+"""Most trials that stand for a run in which no strategy is active."""
+RESULT = TypeAdapter(Result)
+
 
 @dataclass(frozen=True, slots=True)
 class Tried:
@@ -26,6 +40,9 @@ class Tried:
     failed: str  # kind of the error; empty where there was none
     luck_line: float  # as it was then
     validation: float  # the new best that the validation window told, rounded to the ladder's step; nan where it told none
+    active: bool  # its source is a file of the strategies' folder now
+    result: Result  # as it was recorded
+    returns: NDArray[np.float64]  # (n_days,) daily, of the search range; empty where it failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,9 @@ class Story:
     source: str  # of the candles
     search: str  # its range
     tried: tuple[Tried, ...]
+    settings: Settings  # config.json as it is now
+    journal: Journal  # results.tsv
+    history: set[str]  # commits that HEAD holds, as strategies.history names them
 
     def running_best(self) -> list[float]:
         """By trial, the best Sharpe so far of those that were kept; nan before the first."""
@@ -44,10 +64,53 @@ class Story:
             found.append(best)
         return found
 
+    def earned(self) -> tuple[Tried, ...]:
+        """Trials that did not fail, in the order of time."""
+        return tuple(one for one in self.tried if not one.failed)
 
-def read(root: Path) -> Story:
+    def shown(self) -> tuple[str, tuple[Tried, ...]]:
+        """The trials that stand for the run, and what they are: the active strategies, else the best that were kept, else the best."""
+        if active := [one for one in self.earned() if one.active]:
+            return "active strategies", tuple(active)
+        known = sorted((one for one in self.earned() if not math.isnan(one.sharpe)), key=lambda one: -one.sharpe)
+        kept = [one for one in known if one.kept]
+        return ("best trials that were kept", tuple(kept[:SHOWN])) if kept else ("best trials", tuple(known[:SHOWN]))
+
+    def place(self, strategy: str) -> int:
+        """Of a strategy among those that are drawn in colours, the same in every picture; -1 for all others."""
+        names = list(dict.fromkeys((*journal.active(self.journal), *(one.strategy for one in self.shown()[1]))))
+        return names.index(strategy) if strategy in names else -1
+
+    def held(self, commit: str) -> bool:
+        """Whether git kept a commit that results.tsv names."""
+        return commit[: strategies.PREFIX] in self.history
+
+    def evidence(self) -> Evidence:
+        """What all trials say of the newest one today, as run.py would; nan where they are too few."""
+        returns = [one.returns for one in self.tried if len(one.returns)]
+        if not returns:
+            return Evidence(len(self.tried), math.nan, math.nan, math.nan, math.nan)
+        return trials.evidence(returns[-1], returns, len(self.tried))
+
+
+def begin() -> Story:
     """
-    Everything under the contract of now.
+    The story of the folder in which a notebook runs, with or without trials; a line says what it is of.
+
+    Raises SystemExit with the reason where there is none: it stops a notebook without a traceback.
+    """
+    try:
+        told = read(Path.cwd(), empty=True)
+    except ArenaError as error:
+        raise SystemExit(str(error)) from None
+    kept = sum(one.kept for one in told.tried)
+    print(f"{len(told.tried)} trials, {kept} kept, contract {told.contract[:8]}, candles from {told.source}, {told.search}")
+    return told
+
+
+def read(root: Path, *, empty: bool = False) -> Story:
+    """
+    Everything under the contract of now. `empty`: an arena without a trial has a story too.
 
     Raises
     ------
@@ -57,26 +120,48 @@ def read(root: Path) -> Story:
     locked = lock.read(root)
     if locked is None:
         raise ArenaError("the arena is not prepared. Run `uv run prepare.py` first.")
-    if not (root / LEDGER).exists() or not (trials := Ledger(root / LEDGER).trials(locked.contract)):
+    recorded = Ledger(root / LEDGER).trials(locked.contract) if (root / LEDGER).exists() else []
+    if not recorded and not empty:
         raise ArenaError(f"{LEDGER} has no trial under contract {locked.contract[:8]}. Run `uv run run.py` first.")
-    kept = strategies.history(root)
+    kept, present = strategies.history(root), _present(root)
     tried = []
-    for number, trial in enumerate(distinct(trials).values(), 1):
-        result = json.loads(trial.result)
+    for number, trial in enumerate(distinct(recorded).values(), 1):
+        raw = json.loads(trial.result)
+        result = RESULT.validate_python(raw)
         tried.append(
             Tried(
                 number=number,
                 time=datetime.fromisoformat(trial.time),
                 strategy=trial.strategy,
                 commit=trial.commit,
-                sharpe=result["own"]["sharpe"],
-                max_drawdown=result["own"]["max_drawdown"],
-                passed=gates.earned(result["gates"]),
+                sharpe=result.own.sharpe,
+                max_drawdown=result.own.max_drawdown,
+                passed=gates.earned(raw["gates"]),
                 verdict=trial.verdict,
-                kept=trial.commit in kept and not result["error"],
+                kept=trial.commit in kept and not result.error,
                 failed=trial.error_kind,
-                luck_line=result["evidence"]["luck_line"],
-                validation=result["look"]["best"] if result["look"]["improved"] else math.nan,
+                luck_line=result.evidence.luck_line,
+                validation=result.look.best if result.look.improved else math.nan,
+                active=trial.sha256 in present,
+                result=result,
+                returns=trial.returns,
             )
         )
-    return Story(locked.contract, locked.source["label"], locked.arena["ranges"]["search"], tuple(tried))
+    return Story(
+        contract=locked.contract,
+        source=locked.source["label"],
+        search=locked.arena["ranges"]["search"],
+        tried=tuple(tried),
+        settings=settings.load(root / "config.json"),
+        journal=journal.read(root / journal.FILE),
+        history=kept,
+    )
+
+
+def _present(root: Path) -> set[str]:
+    """sha256 of the strategies that stand in the agent's folder."""
+    try:
+        files = strategies.find(root / strategies.FOLDER, None)
+    except ArenaError:  # none
+        return set()
+    return {hashlib.sha256(strategies.content(file)).hexdigest() for file in files}

@@ -22,6 +22,8 @@ from arena.settings import Settings
 FOLDER = Path("user_data", "strategies")
 MAX_BYTES = 1_000_000
 MAX_NAME = 60
+PREFIX = 7
+"""Digits by which a commit is named."""
 
 
 def find(folder: Path, cap: int | None) -> list[Path]:
@@ -129,12 +131,12 @@ def content(path: Path) -> bytes:
 
 def head(root: Path) -> str | None:
     """Short hash of HEAD; None outside git and before the first commit."""
-    return _git(root, "rev-parse", "--short=7", "HEAD")
+    return _git(root, "rev-parse", f"--short={PREFIX}", "HEAD")
 
 
 def history(root: Path) -> set[str]:
-    """Short hashes of all commits that HEAD holds, its own among them; empty outside git."""
-    return {line[:7] for line in (_git(root, "rev-list", "HEAD") or "").split()}
+    """All commits that HEAD holds, its own among them, by PREFIX digits; empty outside git."""
+    return {line[:PREFIX] for line in (_git(root, "rev-list", "HEAD") or "").split()}
 
 
 def label(root: Path, head: str | None, path: Path, data: bytes) -> str:

@@ -96,7 +96,7 @@ def test_the_note_that_program_praises_is_a_row():
 
 
 def test_every_contract_file_is_denied_to_the_agents_editor():
-    assert not [path for path in [*CONTRACT, "data.lock.json", "program.md"] if not matches(PERMISSIONS["deny"], "Edit", path)]
+    assert not [path for path in [*CONTRACT, "data.lock.json", "program.md", "analysis.ipynb"] if not matches(PERMISSIONS["deny"], "Edit", path)]
 
 
 def test_the_editor_may_write_the_agents_own_files_and_no_others():

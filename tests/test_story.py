@@ -4,7 +4,7 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from arenas import ROOT, prepared, strategy
@@ -59,6 +59,15 @@ def test_trials_come_in_order_with_what_git_kept(root):
     assert told.tried[0].time.tzinfo is not None
     assert told.running_best() == [0.4, 0.4, 0.9, 0.9]  # what was discarded is no best
     assert (told.contract, told.search) == (lock.read(root).contract, "20210301-20210901")
+
+
+def test_where_no_strategy_is_active_the_best_that_were_kept_stand_for_the_run(root):
+    told = story.read(root)
+    title, shown = told.shown()
+    assert (title, [one.sharpe for one in shown]) == ("best trials that were kept", [0.9, 0.4])
+    assert (told.place("Alpha"), told.place("Beta")) == (0, -1)
+    title, shown = replace(told, tried=tuple(replace(one, kept=False) for one in told.tried)).shown()
+    assert (title, [one.sharpe for one in shown]) == ("best trials", [1.6, 0.9, 0.4])
 
 
 def test_the_picture_shows_every_trial_once(root):

@@ -1,0 +1,87 @@
+"""How much of the best may be luck: how alike the trials are, how many independent ones they amount to, and the probability of overfitting."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.canvas import BEST, LUCK, PLAIN, VALIDATION, canvas, whole, words
+from analysis.story import Story, Tried
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMED = 30
+"""Most trials whose rows are named."""
+
+
+def correlations(of: Story) -> "Figure":
+    """Correlations of the trials' daily returns, families side by side, and how many independent trials there were by then."""
+    order = _families(of)
+    if len(order) < 2:
+        return words(f"Correlations need two trials with returns that vary; there {'is one' if order else 'is none'}.")
+    figure = canvas(5.0)
+    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    drawn = left.imshow(np.corrcoef([one.returns for one in order]), cmap="PuOr_r", vmin=-1, vmax=1)
+    figure.colorbar(drawn, ax=left, shrink=0.8, pad=0.02)
+    if len(order) <= NAMED:
+        left.set_yticks(range(len(order)), [f"{one.strategy} #{one.number}" for one in order], fontsize=7)
+        left.set_xticks(range(len(order)), [f"#{one.number}" for one in order], fontsize=7, rotation=90)
+    else:
+        left.set_xticks([])
+        left.set_yticks([])
+    left.set_title("correlation of daily returns", fontsize=10)
+    now = of.evidence()
+    _effective(right, of, now.effective)
+    return figure
+
+
+def _families(of: Story) -> list[Tried]:
+    """Trials whose returns can be correlated: those of one strategy side by side, in the order of their first ones."""
+    known = [one for one in of.earned() if not math.isnan(one.sharpe) and len(one.returns)]
+    if not known:
+        return []
+    days = len(known[-1].returns)
+    first = {name: k for k, name in reversed(list(enumerate(one.strategy for one in known)))}
+    return sorted((one for one in known if len(one.returns) == days), key=lambda one: (first[one.strategy], one.number))
+
+
+def _effective(axis: "Axes", of: Story, now: float) -> None:
+    """How many independent trials were recorded at each, and how many there are today."""
+    told = [(one.result.evidence.trials, one.result.evidence.effective) for one in of.tried if not math.isnan(one.result.evidence.effective)]
+    n = len(of.tried)
+    axis.plot([1, n], [1, n], color=BEST, lw=0.8, ls=":", label="if all were independent")
+    if told:
+        axis.plot(*zip(*sorted(told), strict=True), "o-", color=PLAIN, ms=4, lw=1.4, label="as recorded")
+    if not math.isnan(now):
+        axis.plot(n, now, "D", color=VALIDATION, ms=7, label="all trials, today")
+    axis.set_xlabel("trials so far, failed ones included")
+    axis.set_ylabel("independent trials")
+    axis.set_title(f"{n} trials amount to {now:.1f} independent ones", fontsize=10)
+    axis.set_ylim(bottom=0)
+    whole(axis)
+    axis.legend(fontsize=8, loc="upper left")
+
+
+def overfitting(of: Story) -> "Figure":
+    """The probability of backtest overfitting as it was recorded from trial to trial, and today's."""
+    now = of.evidence().pbo
+    told = [(one.number, one.result.evidence.pbo) for one in of.tried if not math.isnan(one.result.evidence.pbo)]
+    if math.isnan(now) and not told:
+        return words("PBO needs two different trials with returns of enough days; there are fewer.")
+    figure = canvas(3.6)
+    axis = figure.add_subplot()
+    if told:
+        axis.plot(*zip(*told, strict=True), "o-", color=PLAIN, ms=4, lw=1.4, label="as recorded with each trial")
+    if not math.isnan(now):
+        axis.plot(len(of.tried), now, "D", color=VALIDATION, ms=7, label="all trials, today")
+    axis.axhline(0.5, color=LUCK, lw=1.8, ls="--", label="the choice is luck")
+    axis.set_ylim(-0.03, 1.03)
+    axis.set_xlim(0.5, max(len(of.tried), 5) + 0.5)
+    axis.set_xlabel("trial, in the order of time")
+    axis.set_ylabel("probability")
+    axis.set_title(f"probability that the best in one half of the days is below the median in the other: {now:.2f}", fontsize=10)
+    whole(axis)
+    axis.legend(fontsize=8, loc="upper right")
+    return figure
