@@ -101,4 +101,12 @@ class Agent(Protocol):
 
 
 class AgentError(Exception):
-    """An agent gave no usable answer: its program failed, its endpoint does not answer, its text holds no strategy."""
+    """
+    An agent gave no usable answer: its program failed, its endpoint does not answer, its text holds no strategy.
+
+    `usage` is what the attempt cost all the same, `record` what a Proposal's record would have held.
+    """
+
+    def __init__(self, message: str, usage: Usage | None = None, record: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.usage, self.record = usage or Usage(), record or {}
