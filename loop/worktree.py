@@ -41,6 +41,7 @@ class Worktree:
         self.root, self.tag, self.branch = root, tag, PREFIX + tag
         self.common = git.repository(root)
         self.folder = root / WORKTREES / tag
+        self._identity = git.identity(root)
 
     @property
     def ref(self) -> str:
@@ -71,27 +72,20 @@ class Worktree:
         self._git("symbolic-ref", "HEAD", self.ref)
         self._git("reset", "--quiet", "--hard", head)
         self._git("clean", "-ffdq")
-        (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
         self._git("clean", "-ffdqx", "--", FOLDER.as_posix())
+        (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
         self._share()
 
     def commit(self, files: Mapping[str, str | None], message: str, parent: str) -> str:
-        """
-        Write the strategies `files` (None removes one) and commit them on top of `parent`. Returns the commit.
-
-        When the branch holds that very commit already, an earlier start had come so far.
-        """
-        if (made := self._made(parent, message)) is None:
-            self.settle(parent)
-            for name, source in files.items():
-                file = self.folder / FOLDER / f"{name}.py"
-                if source is None:
-                    file.unlink(missing_ok=True)
-                else:
-                    lock.write_whole(file, source.encode())
-            return self._commit([f"{FOLDER.as_posix()}/{name}.py" for name in files], message)
-        self.settle(made)
-        return made
+        """Write the strategies `files` (None removes one) and commit them on top of `parent`. Returns the commit."""
+        self.settle(parent)
+        for name, source in files.items():
+            file = self.folder / FOLDER / f"{name}.py"
+            if source is None:
+                file.unlink(missing_ok=True)
+            else:
+                lock.write_whole(file, source.encode())
+        return self._commit([f"{FOLDER.as_posix()}/{name}.py" for name in files], message)
 
     def take_over(self) -> str:
         """Commit contract files of the checkout that its HEAD has otherwise, such as an edited config.json. Returns the head."""
@@ -107,10 +101,11 @@ class Worktree:
         return self._commit(other, f"The arena as it is prepared: {', '.join(other)}") if other else self.head()
 
     def discard(self, commit: str, parent: str) -> None:
-        """Take back the commit on top; nothing when that was done before."""
+        """Take back the commit on top of `parent`; nothing when that was done before."""
         if self.head() == commit:
             self._git("reset", "--quiet", "--hard", "HEAD~1")
-        self.settle(parent)
+        if self.head() != parent:
+            self.settle(parent)
 
     def changed(self, head: str) -> list[str]:
         """Paths that differ from `head` outside the strategies, whatever index and branch say; what git ignores is left out."""
@@ -127,7 +122,7 @@ class Worktree:
 
     def _git(self, *arguments: str, **variables: str) -> str:
         where = {"GIT_DIR": str(self._entry()), "GIT_WORK_TREE": str(self.folder)}
-        options = (*git.identity(self.root), f"core.excludesFile={self._ignored()}")
+        options = (*self._identity, f"core.excludesFile={self._ignored()}")
         return git.told(self.folder, *arguments, options=options, **where, **variables)
 
     def _ignored(self) -> Path:
@@ -205,12 +200,6 @@ class Worktree:
     def _is_shared(self, name: str) -> bool:
         link = self.folder / name
         return link.is_symlink() and os.readlink(link) == self._target(name)
-
-    def _made(self, parent: str, message: str) -> str | None:
-        if self._find_entry() is None or (head := self.branch_head()) in (None, parent):
-            return None
-        told = git.told(self.root, "log", "-1", "--format=%P%n%B", head)
-        return head if told.rstrip("\n") == f"{parent}\n{message}".rstrip("\n") else None
 
     def _commit(self, names: list[str], message: str) -> str:
         there = [name for name in names if (self.folder / name).exists()]
