@@ -68,6 +68,7 @@ def _options() -> argparse.Namespace:
     who.add_argument("--brief", default="", help="what you want, in words, for agents that read")
     who.add_argument("--provider", default="ollama", help="of llm: a name, or the address of an endpoint (default: ollama)")
     who.add_argument("--model", help="of llm")
+    who.add_argument("--context", type=_count, metavar="N", help="of llm: tokens that the model reads (default: what is known of it)")
     who.add_argument("--command", metavar="LINE", help="of command: a program and its arguments; {prompt} in it is replaced, else it is standard input")
     who.add_argument("--answer-minutes", type=_positive, default=20.0, metavar="N", help="of command: time for one answer (default: 20)")
     who.add_argument("--transcript", metavar="FOLDER", help="of replay: the rounds of an earlier run")

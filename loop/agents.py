@@ -96,7 +96,10 @@ class Agent(Protocol):
         ...
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
-        """Called once before the first proposal, with what an earlier start of the same run has tried; empty for a new run."""
+        """
+        Called once a start, before the first proposal, with what earlier starts of the same run have tried; empty for a new run. `rng` is
+        the same at every start of a run: an agent whose dice follow from it, the history and the round proposes the same after a crash.
+        """
         ...
 
 
@@ -104,9 +107,10 @@ class AgentError(Exception):
     """
     An agent gave no usable answer: its program failed, its endpoint does not answer, its text holds no strategy.
 
-    `usage` is what the attempt cost all the same, `record` what a Proposal's record would have held.
+    `usage` and `record` tell what was spent on it all the same, as in a Proposal. `final`: no later round would fare better, as with
+    a key that is refused.
     """
 
-    def __init__(self, message: str, usage: Usage | None = None, record: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: str, *, usage: Usage = Usage(), record: dict[str, Any] | None = None, final: bool = False) -> None:
         super().__init__(message)
-        self.usage, self.record = usage or Usage(), record or {}
+        self.usage, self.record, self.final = usage, record or {}, final

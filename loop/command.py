@@ -91,7 +91,7 @@ class Command:
         usage = usage_of(printed)
         if not changes:
             why = f"did not end within {self.seconds:g} s" if late else f"ended with exit code {code} and changed no strategy"
-            raise AgentError(f"{self.words[0]} {why}: {' '.join(printed.split())[-200:] or 'it printed nothing'}", usage, record)
+            raise AgentError(f"{self.words[0]} {why}: {' '.join(printed.split())[-200:] or 'it printed nothing'}", usage=usage, record=record)
         return Proposal(changes, learnings if learnings != state.learnings else None, usage, record)
 
     def _lay_out(self, state: State) -> None:

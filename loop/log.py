@@ -64,6 +64,7 @@ class Round:
     kept: bool = False
     gain: bool = False
     why: str = ""  # of the decision, or why it was skipped
+    final: bool = False  # skipped, and no later round would fare better
     restore: dict[str, str | None] = field(default_factory=dict)  # what the next round puts back: strategy -> source; None: no file
     learnings: str | None = None  # learnings.md after the round
     luck_line: float = float("nan")  # annualised Sharpe

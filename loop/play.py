@@ -75,7 +75,7 @@ def play(run: Run, agent: Agent, limits: Budget, brief: str, *, reads: bool) -> 
             run.say(f"round {one.number} was interrupted when it was {one.step}: going on with it")
             run.say(line(run, rounds.finish(run, one), limits, None))
         first, began = len(run.rounds), time.monotonic()
-        agent.resume(rounds.history(run.rounds), np.random.default_rng([run.facts.seed, first]))
+        agent.resume(rounds.history(run.rounds), np.random.default_rng(run.facts.seed))
         while not (why := budget.reason(limits, spent := _spent(run, first, began))):
             if interruption.asked:
                 return INTERRUPTED
@@ -90,6 +90,8 @@ def play(run: Run, agent: Agent, limits: Budget, brief: str, *, reads: bool) -> 
             one = rounds.finish(run, one)
             spent = _spent(run, first, began)
             run.say(line(run, one, limits, spent))
+            if one.final:
+                raise ArenaError(f"the agent cannot go on: {one.why}")
     return why
 
 

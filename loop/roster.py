@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +21,14 @@ class Entry:
     reads: bool  # whether it can take up a nudge or a brief
 
 
+def _endpoint(options: argparse.Namespace) -> Any:
+    return importlib.import_module("loop.providers").client(options.provider, options.model, os.environ, options.context)
+
+
 AGENTS = {
     "genetic": Entry("loop.genetic", lambda module, options, worktree: module.Genetic(), reads=False),
     "random": Entry("loop.genetic", lambda module, options, worktree: module.Random(), reads=False),
-    "llm": Entry("loop.llm", lambda module, options, worktree: module.LanguageModel(options.provider, options.model), reads=True),
+    "llm": Entry("loop.llm", lambda module, options, worktree: module.LanguageModel(_endpoint(options), seed=options.seed), reads=True),
     "command": Entry("loop.command", lambda module, options, worktree: module.Command(options.command, worktree, 60 * options.answer_minutes), reads=True),
     "replay": Entry("loop.playback", lambda module, options, worktree: module.Replay(Path(options.transcript)), reads=False),
 }

@@ -59,9 +59,8 @@ def ask(run: Run, agent: Agent, brief: str, reads: bool) -> Round | str:
             raise AgentError(f"{ASKS} answers were refused, the last one: {refused[-1][0]}")
     except AgentError as error:
         spent, told = usage + error.usage, replace(proposal, record=error.record or proposal.record)
-        return run.keep(
-            replace(base, step="skipped", proposal=told, usage=spent, refused=tuple(refused), why=str(error), seconds=time.perf_counter() - begun)
-        )
+        why = {"why": str(error), "final": error.final, "refused": tuple(refused)}
+        return run.keep(replace(base, step="skipped", proposal=told, usage=spent, **why, seconds=time.perf_counter() - begun))
     proposal = _acknowledging(proposal, first.nudges) if reads else proposal
     made = {"proposal": proposal, "usage": usage, "refused": tuple(refused), "files": files, "message": plan.message(base.number, proposal)}
     return run.keep(replace(base, **made, seconds=time.perf_counter() - begun))

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from builders import arena
 from conftest import ROOT
-from driven import check, drive, git, played, repository, rows, source, untouched, worktree
+from driven import check, drive, git, played, rows, source, untouched, worktree
 
 from arena import settings
 from arena.errors import ArenaError
@@ -201,8 +201,7 @@ def test_a_command_line_that_cannot_run_is_said_at_once(place, words):
         command.Command(words, place, 60)
 
 
-def test_a_run_of_a_program_keeps_takes_back_and_tells_what_was_undone(tmp_path):
-    repo = repository(tmp_path / "repo")
+def test_a_run_of_a_program_keeps_takes_back_and_tells_what_was_undone(repo, tmp_path):
     (repo / "nudges.md").write_text("longer averages on quiet days please\n")
     text = f"""
 prompt = sys.stdin.read()

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from arenas import command, configured, strategy
-from driven import change, check, drive, git, played, repository, rows, source, start, transcript, untouched, worktree
+from driven import change, check, drive, git, played, rows, source, start, transcript, untouched, worktree
 from test_run import small_disk
 
 import drive as commands
@@ -42,21 +42,10 @@ ROUNDS = [
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    return repository(tmp_path_factory.mktemp("template") / "repo")
-
-
-@pytest.fixture
-def repo(template, tmp_path):
-    shutil.copytree(template, tmp_path / "repo", symlinks=True)
-    return tmp_path / "repo"
-
-
-@pytest.fixture(scope="module")
-def through(template, tmp_path_factory):
+def through(prepared_repository, tmp_path_factory):
     """All of ROUNDS without an interruption: the repository, and what the command said."""
     folder = tmp_path_factory.mktemp("through").resolve()
-    shutil.copytree(template, folder / "repo", symlinks=True)
+    shutil.copytree(prepared_repository, folder / "repo", symlinks=True)
     (folder / "repo" / "nudges.md").write_text("# ideas\n\n- try longer averages on quiet days\n")
     before = untouched(folder / "repo")
     done = drive(folder / "repo", "--transcript", transcript(folder / "rounds", *ROUNDS), "--rounds", 20)
@@ -241,24 +230,14 @@ def test_two_starts_of_one_run_do_not_meet(repo, tmp_path):
 
 
 @pytest.fixture
-def one(through, tmp_path):
+def one(through, prepared_repository, tmp_path):
     """A run of one round: the first of ROUNDS. Its trials are known to the ledger."""
     repo = tmp_path / "one"
-    shutil.copytree(template_of(through), repo, symlinks=True)
+    shutil.copytree(prepared_repository, repo, symlinks=True)
     shutil.copy(through[0] / LEDGER, repo / LEDGER)
     rounds = transcript(tmp_path / "rounds", *ROUNDS[:2])
     assert drive(repo, "--transcript", rounds, "--rounds", 1).returncode == 0
     return repo, rounds
-
-
-def template_of(through):
-    """The repository before its run."""
-    folder = through[0].parent / "before"
-    if not folder.exists():
-        shutil.copytree(through[0], folder, symlinks=True, ignore=shutil.ignore_patterns("worktrees", "runs", "nudges.md"))
-        git(folder, "worktree", "prune")
-        git(folder, "branch", "-D", "autoresearch/t")
-    return folder
 
 
 def soil(repo):
@@ -410,10 +389,10 @@ def test_a_tag_that_could_leave_its_folder_is_refused(repo, tmp_path, tag):
     assert (done.returncode, "names a branch and a folder" in done.stderr) == (2, True)
 
 
-def test_a_full_disk_stops_the_run_and_with_room_again_it_goes_on(through, tmp_path):
+def test_a_full_disk_stops_the_run_and_with_room_again_it_goes_on(prepared_repository, tmp_path):
     with small_disk(tmp_path / "disk", 16) as disk:
         repo = disk / "repo"
-        shutil.copytree(template_of(through), repo, symlinks=True)
+        shutil.copytree(prepared_repository, repo, symlinks=True)
         rounds = transcript(tmp_path / "rounds", *ROUNDS[:3])
         assert drive(repo, "--transcript", rounds, "--rounds", 1).returncode == 0
         (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free))
@@ -435,8 +414,7 @@ def test_a_proposal_that_breaks_the_rules_is_skipped_and_told(one, tmp_path):
     assert [one.step for one in check(repo)] == ["settled", "skipped", "settled"]
 
 
-def test_without_data_a_sample_market_is_prepared(tmp_path):
-    repo = repository(tmp_path / "repo")
+def test_without_data_a_sample_market_is_prepared(repo, tmp_path):
     shutil.rmtree(repo / "user_data/data")
     (repo / lock.FILE).unlink()
     configured(repo, arena={"windows": {"spring": "20210301-20210415"}, "validation": None, "holdout": None})
