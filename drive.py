@@ -42,7 +42,8 @@ def main() -> int:
         _prepare_sample(arena)
     with lock.shared(arena.root), run.alone(worktree):
         lock.verify(arena)
-        sandbox.warm_up()  # FreqTrade loads there, while git and the log are looked at here
+        with play.deaf():
+            sandbox.warm_up()  # FreqTrade loads there, while git and the log are looked at here
         opened = run.open_run(worktree, options.agent, options.seed, _say)
         _say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
         why = play.play(opened, agent, _budget(options), options.brief, reads=roster.AGENTS[options.agent].reads)

@@ -4,13 +4,15 @@ import math
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from arena import gates
+from arena import gates, journal
 from arena.errors import ArenaError
 from loop import budget, memory, rounds
 from loop.agents import Agent, Tried, Usage
@@ -45,6 +47,16 @@ class Interruption:
         os.write(2, b"\ndrive: ends after this step. Ctrl-C again: at once, and the next start mends it.\n")
 
 
+@contextmanager
+def deaf() -> Iterator[None]:
+    """What is started in here never hears Ctrl-C, of which a terminal tells every process: whether to end is the loop's to decide."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @dataclass(frozen=True, slots=True)
 class Best:
     """The best that was kept so far, by its Sharpe ratio over the search range."""
@@ -74,13 +86,18 @@ def play(run: Run, agent: Agent, limits: Budget, brief: str, *, reads: bool) -> 
             one = run.rounds[-1]
             run.say(f"round {one.number} was interrupted when it was {one.step}: going on with it")
             run.say(line(run, rounds.finish(run, one), limits, None))
-        first, began = len(run.rounds), time.monotonic()
+        first, began, told = len(run.rounds), time.monotonic(), set()
         agent.resume(rounds.history(run.rounds), np.random.default_rng(run.facts.seed))
         while not (why := budget.reason(limits, spent := _spent(run, first, began))):
             if interruption.asked:
                 return INTERRUPTED
             if len(run.rounds) - first >= GIVEN_UP and all(one.step == "skipped" for one in run.rounds[-GIVEN_UP:]):
                 raise ArenaError(f"the agent gave no usable answer {GIVEN_UP} times in a row, the last time: {run.rounds[-1].why}")
+            for complaint in [text for text in complaints(run) if text not in told]:
+                told.add(complaint)
+                run.say(complaint)
+            if reads:  # what reads thinks, and that takes its time
+                run.say(f"round {len(run.rounds) + 1}: asking {agent.name}")
             one = rounds.ask(run, agent, brief, reads)
             if isinstance(one, str):
                 return f"the agent has no more: {one}"
@@ -93,6 +110,12 @@ def play(run: Run, agent: Agent, limits: Budget, brief: str, *, reads: bool) -> 
             if one.final:
                 raise ArenaError(f"the agent cannot go on: {one.why}")
     return why
+
+
+def complaints(run: Run) -> list[str]:
+    """What results.tsv has that cannot be read, or breaks a rule: the loop writes no such row, so a hand did. It is left as it is."""
+    written = run.journal
+    return [*written.problems, *journal.violations(written, run.settings.max_stable_rounds, run.settings.max_strategies)]
 
 
 def _spent(run: Run, first: int, began: float) -> Spent:

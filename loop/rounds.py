@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from arena import evaluation, journal, report, strategies
 from arena import rounds as blocks
 from arena.errors import ArenaError
 from arena.lock import write_whole
+from arena.opening import Arena
 from arena.records import Result
 from loop import decide, memory, plan
 from loop.agents import Agent, AgentError, Proposal, State, Tried, Usage
@@ -84,10 +86,7 @@ def _evaluate(run: Run, one: Round) -> Round:
     started = time.perf_counter()
     arena = run.opened()
     files = strategies.find(run.root / strategies.FOLDER, run.settings.max_strategies)
-    results = list(evaluation.evaluate_all(files, arena))
-    for result in results:
-        if not one.commit.startswith(result.commit):
-            raise ArenaError(f"{result.strategy} was evaluated as {result.commit}, not as commit {one.commit[:7]} of round {one.number}. Start again.")
+    results = _results(run, one, files, arena)
     sources = {file.stem: strategies.content(file).decode(errors="replace") for file in files}
     asked = {change.strategy for change in one.proposal.changes}
     decisions = {result.strategy: _decision(run, one, result, sources[result.strategy]) for result in results if result.strategy in asked}
@@ -103,6 +102,20 @@ def _evaluate(run: Run, one: Round) -> Round:
         restore={name: before.get(name) for name in verdict.restore} if verdict.keep else one.restore,
         luck_line=next((r.evidence.luck_line for r in results if not r.error), math.nan), trials=len(arena.trials.returns),
     )  # fmt: skip
+
+
+def _results(run: Run, one: Round, files: list[Path], arena: Arena) -> list[Result]:
+    """
+    Of the files as they were committed. Git's answer to which commit that is can be lost to a Ctrl-C that all of the terminal hears:
+    then it is asked again, and the ledger answers for the figures.
+    """
+    for _ in range(2):
+        results = list(evaluation.evaluate_all(files, arena))
+        other = [result for result in results if not one.commit.startswith(result.commit)]
+        if not other:
+            return results
+        run.worktree.settle(one.commit)
+    raise ArenaError(f"{other[0].strategy} was evaluated as {other[0].commit}, not as commit {one.commit[:7]} of round {one.number}. Start again.")
 
 
 def _write(run: Run, one: Round) -> Round:

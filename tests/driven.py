@@ -52,12 +52,13 @@ def transcript(folder, *rounds, learnings=None, usage=None):
     return folder
 
 
-def start(repo, *words, agent="replay", code=""):
+def start(repo, *arguments, agent="replay", code=""):
     """drive.py as a process of its own, as a user starts it; not waited for. `code` runs in it first."""
     script = f"import runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}\nrunpy.run_path({str(ROOT / 'drive.py')!r}, run_name='__main__')"
-    command = [sys.executable, "-c", script, "--agent", agent, "--tag", "t", *map(str, words)]
-    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}  # a test run in the background inherits deafness
-    return subprocess.Popen(command, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **heard)
+    words = [sys.executable, "-P", "-c", script, "--agent", agent, "--tag", "t", *map(str, arguments)]
+    # a group of its own, as a terminal's foreground; a test run in the background inherits deafness
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler), "process_group": 0}
+    return subprocess.Popen(words, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **heard)
 
 
 def drive(repo, *words, agent="replay"):

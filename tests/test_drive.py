@@ -1,6 +1,7 @@
 """drive.py as a user starts it: rounds by program.md's rules, resumed, interrupted, killed at every step, on full disks, in strange repositories."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -14,10 +15,10 @@ from driven import change, check, drive, git, played, rows, source, start, trans
 from test_run import small_disk
 
 import drive as commands
-from arena import lock, settings
+from arena import journal, lock, settings
 from arena.ledger import LEDGER, Ledger
 from loop.log import STEPS
-from loop.run import default_tag
+from loop.run import default_tag, write_rows
 
 BROKEN = source("{name}").replace("ta.EMA", "ta.NOPE")
 
@@ -187,11 +188,25 @@ def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path):
     assert Ledger(repo / LEDGER).n_trials(contract) == Ledger(through[0] / LEDGER).n_trials(contract)
 
 
+def test_a_driver_killed_before_its_run_is_noted_begins_it_again(repo, tmp_path):
+    rounds = transcript(tmp_path / "rounds", ROUNDS[0])
+    code = "import os, signal, loop.log\nloop.log.Log.begin = lambda self, facts: os.kill(os.getpid(), signal.SIGKILL)"
+    process = start(repo, "--transcript", rounds, code=code)
+    process.communicate(timeout=300)
+    assert process.returncode == -signal.SIGKILL and git(repo, "rev-parse", "autoresearch/t") == git(repo, "rev-parse", "HEAD")
+    (repo / "more.txt").write_text("the user goes on meanwhile")
+    git(repo, "add", "more.txt")
+    git(repo, "commit", "-qm", "more")
+    assert drive(repo, "--transcript", rounds).returncode == 0
+    assert git(repo, "merge-base", "autoresearch/t", "HEAD") == git(repo, "rev-parse", "HEAD")
+    check(repo)
+
+
 def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(repo, tmp_path):
     rounds = transcript(tmp_path / "rounds", *ROUNDS[:3])
     process = start(repo, "--transcript", rounds)
     until(lambda: (repo / "user_data/runs/t/0001.json").exists() and played(repo)[0].step == "committed")
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err.count("Traceback")) == (130, 0), err
     assert "ended: interrupted" in out and "ends after this step" in err
@@ -204,9 +219,9 @@ def test_two_ctrl_c_end_at_once_and_the_next_start_mends_it(repo, tmp_path):
     rounds = transcript(tmp_path / "rounds", *ROUNDS[:2])
     process = start(repo, "--transcript", rounds)
     until(lambda: (repo / "user_data/runs/t/0001.json").exists() and played(repo)[0].step == "committed")
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 130 and "Traceback" not in err, err
     assert drive(repo, "--transcript", rounds).returncode == 0
@@ -257,11 +272,6 @@ def lock_index(repo):
     (repo / ".git/refs/heads/autoresearch/t.lock").write_text("")
 
 
-def half_a_row(repo):
-    with (worktree(repo) / "results.tsv").open("a") as file:
-        file.write("abc12")
-
-
 def foreign_commit(repo):
     (worktree(repo) / "more.txt").write_text("x")
     git(worktree(repo), "add", "more.txt")
@@ -305,6 +315,31 @@ def test_rows_that_were_edited_by_hand_are_kept_and_unreadable_ones_told(one):
     assert lines[3:5] == ["what is this", "abc12"]
     assert [line.split("\t")[1:3] for line in lines[5:]] == [["evolve", "Alpha"], ["stable", "Beta"]]
     assert "results.tsv line 4: has 1 columns" in done.stdout and "results.tsv line 5" in done.stdout
+
+
+ROWS = tuple(journal.row("abc1234", "create", name, 0.5, 0.1, "a note") for name in ("Alpha", "Beta"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, [journal.HEADER, *ROWS]),
+        (f"{journal.HEADER}\n", [journal.HEADER, *ROWS]),
+        (f"{journal.HEADER}\n{ROWS[0]}\n{ROWS[1][:20]}", [journal.HEADER, *ROWS]),  # half a line of ours
+        (f"{journal.HEADER}\n{ROWS[0]}", [journal.HEADER, *ROWS]),
+        (f"{journal.HEADER}\nby hand\n{ROWS[1]}\n", [journal.HEADER, "by hand", ROWS[1], ROWS[0]]),
+        (f"{journal.HEADER}\nby hand", [journal.HEADER, "by hand", *ROWS]),
+        (f"{journal.HEADER}\n{ROWS[0]} of mine\n", [journal.HEADER, f"{ROWS[0]} of mine", ROWS[1]]),  # a note that was edited stays
+    ],
+)
+def test_rows_are_appended_once_whatever_an_interruption_or_a_hand_left(tmp_path, before, after):
+    file = tmp_path / "results.tsv"
+    if before is not None:
+        file.write_text(before)
+    for _ in range(2):
+        write_rows(file, ROWS)
+        assert file.read_text().splitlines() == after
+    assert file.read_text().endswith("\n")
 
 
 def test_the_users_own_work_is_neither_used_nor_touched(one):

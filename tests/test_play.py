@@ -3,17 +3,19 @@
 import math
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from arenas import command
-from driven import check, rows, source, untouched, worktree
+from driven import change, check, rows, source, transcript, untouched, worktree
 
 import drive as commands
 from arena.errors import ArenaError
 from loop import play, run
 from loop.agents import AgentError, Change, Proposal, Usage
 from loop.budget import Budget
+from loop.playback import Replay
 from loop.worktree import Worktree
 
 
@@ -160,6 +162,23 @@ def test_an_answer_that_came_after_ctrl_c_is_kept_for_the_next_start(start):
     (one,) = check(start.repo)
     assert one.kept and one.usage == Usage(1, 10, 10, 0.5)
     assert agent.states[0].round == 2
+
+
+def test_a_transcript_is_played_back_as_it_was_and_a_broken_one_is_told(tmp_path):
+    folder = transcript(tmp_path / "rounds", [change("create", "Alpha", "x", note="idea")], [], learnings="known", usage={"requests": 3, "usd": 0.5})
+    agent = Replay(folder)
+    at = SimpleNamespace(round=1, problems=())
+    played = agent.propose(at)
+    assert (played.changes, played.learnings) == ((Change("create", "Alpha", "x", note="idea"),), "known")
+    assert played.usage == Usage() and played.record["recorded"] == {"response": "round 1"}  # paid once is paid
+    with pytest.raises(AgentError, match="0002.json of the transcript holds a round that was skipped"):
+        agent.propose(SimpleNamespace(round=2, problems=()))
+    (folder / "0002.json").write_text("{")
+    with pytest.raises(AgentError, match="0002.json of the transcript cannot be read"):
+        agent.propose(SimpleNamespace(round=2, problems=()))
+    assert agent.propose(SimpleNamespace(round=3, problems=())).end
+    with pytest.raises(ArenaError, match="is no transcript of a run"):
+        Replay(tmp_path)
 
 
 def test_an_agent_that_this_version_lacks_or_an_option_that_is_missing_is_said(repo):
