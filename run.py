@@ -100,9 +100,7 @@ def _prepare_sample(arena: Settings) -> None:
     from arena import store
 
     print("Nothing is prepared here: making a sample market.")
-    source = store.source_from({"kind": "sample", "market": "market", "seed": 0, "demo": True}, arena)
-    with lock.exclusive(arena.root):
-        store.prepare(arena, source, None, print)
+    store.prepare_sample(arena, print)
     print()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 
 import numpy as np
 
@@ -30,14 +31,18 @@ def row(result: Result, arena: Arena) -> str:
     return journal.row(result.commit, event, result.strategy, result.own.sharpe, result.own.max_drawdown, note)
 
 
-def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float) -> str:
-    """The `round:` block. `rows` are the results' rows."""
+def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float, of: Collection[str] | None = None) -> str:
+    """
+    The `round:` block. `rows` are the results' rows; `of` the commits that this results.tsv has to name, where several share
+    the ledger: all trials' by default.
+    """
     settings, written = arena.settings, journal.read(arena.settings.root / journal.FILE)
     present = [result.strategy for result in results]
     now = journal.after(written, rows)
     trials = arena.ledger.trials(arena.lock.contract) if arena.ledger else []
     current = {(result.commit, result.strategy) for result in results}
-    missing = journal.missing(written, dict.fromkeys((t.commit, t.strategy) for t in trials if (t.commit, t.strategy) not in current))
+    mine = [t for t in trials if of is None or any(commit.startswith(t.commit) for commit in of)]
+    missing = journal.missing(written, dict.fromkeys((t.commit, t.strategy) for t in mine if (t.commit, t.strategy) not in current))
     broken = journal.violations(written, settings.max_stable_rounds, settings.max_strategies)
     complaints = [
         *written.problems,

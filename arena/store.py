@@ -41,6 +41,12 @@ def prepare(settings: Settings, source: Source, passphrase: str | None, say: Say
     return made
 
 
+def prepare_sample(settings: Settings, say: Say) -> None:
+    """The market for who has not prepared one yet; prepare.py replaces it without being asked."""
+    with lock.exclusive(settings.root):
+        prepare(settings, source_from({"kind": "sample", "market": "market", "seed": 0, "demo": True}, settings), None, say)
+
+
 def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
     """The same data under the contract of now; the ledger keeps what changed."""
     renewed = lock.renew(locked, settings)

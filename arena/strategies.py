@@ -100,7 +100,7 @@ def examine(path: Path, settings: Settings, data: bytes | None = None) -> Strate
         is nothing beside the file.
     """
     name = path.stem
-    _check_name(path)
+    check_name(path)
     data = read(path) if data is None else data
     try:
         source = data.decode("utf-8-sig")
@@ -176,7 +176,8 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _check_name(path: Path) -> None:
+def check_name(path: Path) -> None:
+    """Raises LoadError where the file's name is no class name."""
     name = path.stem
     if not name.isidentifier() or not name.isascii():
         raise LoadError(f"file name {ascii(path.name)} is no class name. Use letters, digits and underscores")

@@ -96,7 +96,10 @@ class Agent(Protocol):
         ...
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
-        """Called once before the first proposal, with what an earlier start of the same run has tried; empty for a new run."""
+        """
+        Called once a start, before the first proposal, with what earlier starts of the same run have tried; empty for a new run. `rng` is
+        the same at every start of a run: an agent whose dice follow from it, the history and the round proposes the same after a crash.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """What several test files need."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def own_keys(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keys of test arenas never reach the user's configuration directory."""
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture(scope="session")
+def prepared_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared repository for drive.py, to be copied by those who change it."""
+    from driven import repository
+
+    return repository(tmp_path_factory.mktemp("prepared") / "repo")
+
+
+@pytest.fixture
+def repo(prepared_repository: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(prepared_repository, tmp_path / "repo", symlinks=True)
+    return tmp_path / "repo"

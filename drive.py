@@ -1,0 +1,129 @@
+"""
+Let the loop run by itself: an agent proposes, each proposal is committed, evaluated, written down, and kept or taken back.
+
+Reads   config.json, data.lock.json, user_data/, nudges.md
+Writes  the branch autoresearch/<tag> in its own worktree user_data/worktrees/<tag>, there results.tsv, learnings.md and
+        frontier.png; user_data/runs/<tag>/; a row per trial to user_data/ledger.db; a sample market if nothing is prepared.
+        Never the checkout's files, branch or index
+Exits   0 ended by its budget or its agent    2 the arena or the agent cannot be used    130 interrupted; go on with the same tag
+
+Usage:
+    uv run drive.py                                          # a genetic search, eight rounds, no key and no network
+    uv run drive.py --rounds 100 --minutes 480 --patience 30
+    uv run drive.py --agent llm --provider ollama --model qwen3:8b
+    uv run drive.py --agent command --command 'claude -p --permission-mode acceptEdits'      # the prompt on standard input
+    uv run drive.py --agent command --command 'codex exec {prompt}'
+    uv run drive.py --agent replay --transcript user_data/runs/RUN --tag again
+    uv run drive.py show RUN [ROUND]                         # the log of a run; drive.py diff RUN A B: two rounds side by side
+"""
+
+import argparse
+import signal
+import sys
+from datetime import date
+
+from arena import lock, settings
+from arena.console import told
+from arena.settings import Settings
+
+
+def main() -> int:
+    options = _options()
+    arena = settings.load()
+    if options.command_name:
+        return _show(arena, options)
+    from arena import sandbox
+    from loop import play, roster, run
+    from loop.worktree import Worktree
+
+    worktree = Worktree(arena.root, options.tag or run.default_tag(arena.root, f"{date.today():%Y-%m-%d}"))
+    agent = roster.agent(options.agent, options, worktree)
+    if lock.read(arena.root) is None:
+        _prepare_sample(arena)
+    with lock.shared(arena.root), run.alone(worktree):
+        lock.verify(arena)
+        with play.deaf():
+            sandbox.warm_up()  # FreqTrade loads there, while git and the log are looked at here
+        opened = run.open_run(worktree, options.agent, options.seed, _say)
+        _say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
+        why = play.play(opened, agent, _budget(options), options.brief, reads=roster.AGENTS[options.agent].reads)
+        _say(play.summary(opened, why))
+    return 130 if why == play.INTERRUPTED else 0
+
+
+def _options() -> argparse.Namespace:
+    from loop import budget, roster
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    reading = parser.add_subparsers(dest="command_name", metavar="{show,diff}")
+    show = reading.add_parser("show", help="a run's rounds, or one of them in full")
+    show.add_argument("run")
+    show.add_argument("round", nargs="?", type=int)
+    diff = reading.add_parser("diff", help="two rounds of a run side by side")
+    diff.add_argument("run")
+    diff.add_argument("first", type=int)
+    diff.add_argument("second", type=int)
+    who = parser.add_argument_group("who proposes")
+    who.add_argument("--agent", choices=roster.AGENTS, default="genetic", help="(default: genetic)")
+    who.add_argument("--seed", type=_count, default=0, help="of the agent's dice (default: 0)")
+    who.add_argument("--brief", default="", help="what you want, in words, for agents that read")
+    who.add_argument("--provider", default="ollama", help="of llm: a name, or the address of an endpoint (default: ollama)")
+    who.add_argument("--model", help="of llm")
+    who.add_argument("--context", type=_count, metavar="N", help="of llm: tokens that the model reads (default: what is known of it)")
+    who.add_argument("--command", metavar="LINE", help="of command: a program and its arguments; {prompt} in it is replaced, else it is standard input")
+    who.add_argument("--answer-minutes", type=_positive, default=20.0, metavar="N", help="of command: time for one answer (default: 20)")
+    who.add_argument("--transcript", metavar="FOLDER", help="of replay: the rounds of an earlier run")
+    limits = parser.add_argument_group("how long; what is not given is no limit")
+    limits.add_argument("--tag", help="names run, branch and folder; the same tag goes on (default: today's date)")
+    limits.add_argument("--rounds", type=_count, default=8, help="of this start (default: 8)")
+    limits.add_argument("--minutes", type=_positive, help="of this start; a round that has begun is finished")
+    limits.add_argument("--patience", type=_count, metavar="N", help="rounds without a new best")
+    limits.add_argument("--max-usd", type=_positive, metavar="USD", help="of the whole run; ends when the price is unknown")
+    limits.add_argument("--max-tokens", type=_count, metavar="N", help="of the whole run, input and output")
+    limits.add_argument("--stop-at", choices=budget.STOPS, help="a strategy that passes every gate")
+    return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below zero")
+    return number
+
+
+def _positive(text: str) -> float:
+    if not 0 < (number := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return number
+
+
+def _budget(options: argparse.Namespace):
+    from loop.budget import Budget
+
+    return Budget(options.rounds, options.minutes, options.patience, options.max_usd, options.max_tokens, options.stop_at)
+
+
+def _prepare_sample(arena: Settings) -> None:
+    from arena import store
+
+    _say("Nothing is prepared here: making a sample market.")
+    store.prepare_sample(arena, _say)
+
+
+def _show(arena: Settings, options: argparse.Namespace) -> int:
+    from loop import show
+
+    print(show.show(arena.root, options.run, options.round) if options.command_name == "show" else show.diff(arena.root, options.run, options.first, options.second))
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def cli() -> int:
+    return told(main, "drive", "What was played is kept; the same command goes on.")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like a second Ctrl-C
+    sys.exit(cli())

@@ -1,0 +1,206 @@
+"""The loop: rounds until the budget, the agent or a person ends it, a line of progress each, and what to look at in the end."""
+
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from arena import gates, journal
+from arena.errors import ArenaError
+from loop import budget, memory, rounds
+from loop.agents import Agent, Tried, Usage
+from loop.budget import Budget, Spent
+from loop.log import ENDS, Round
+from loop.run import Run
+from loop.worktree import LEARNINGS, RESULTS
+
+GIVEN_UP = 3
+"""Rounds in a row without a usable answer after which the agent is not asked again."""
+INTERRUPTED = "interrupted"
+
+
+class Interruption:
+    """The first Ctrl-C is noted, and the loop ends when the step in hand is done; the second one ends it at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> "Interruption":
+        self._before = signal.signal(signal.SIGINT, self._heard)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        os.write(2, b"\ndrive: ends after this step. Ctrl-C again: at once, and the next start mends it.\n")
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """What is started in here never hears Ctrl-C, of which a terminal tells every process: whether to end is the loop's to decide."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best that was kept so far, by its Sharpe ratio over the search range."""
+
+    tried: Tried | None = None
+    round: int = 0
+
+    @property
+    def sharpe(self) -> float:
+        return self.tried.result.own.sharpe if self.tried and self.tried.result else math.nan
+
+
+def best(played: list[Round]) -> Best:
+    found, at = None, 0
+    for one in played:
+        for tried in one.tried:
+            value = tried.result.own.sharpe if tried.kept and tried.result and not tried.result.error else math.nan
+            if value > (found.result.own.sharpe if found else -math.inf):
+                found, at = tried, one.number
+    return Best(found, at)
+
+
+def play(run: Run, agent: Agent, limits: Budget, brief: str, *, reads: bool) -> str:
+    """Play rounds until something ends them, and return what did. What an earlier start left unfinished is finished first."""
+    with Interruption() as interruption:
+        if run.rounds and run.rounds[-1].step not in ENDS:
+            one = run.rounds[-1]
+            run.say(f"round {one.number} was interrupted when it was {one.step}: going on with it")
+            run.say(line(run, rounds.finish(run, one), limits, None))
+        first, began, told = len(run.rounds), time.monotonic(), set()
+        agent.resume(rounds.history(run.rounds), np.random.default_rng(run.facts.seed))
+        while not (why := budget.reason(limits, spent := _spent(run, first, began))):
+            if interruption.asked:
+                return INTERRUPTED
+            if len(run.rounds) - first >= GIVEN_UP and all(one.step == "skipped" for one in run.rounds[-GIVEN_UP:]):
+                raise ArenaError(f"the agent gave no usable answer {GIVEN_UP} times in a row, the last time: {run.rounds[-1].why}")
+            for complaint in [text for text in complaints(run) if text not in told]:
+                told.add(complaint)
+                run.say(complaint)
+            if reads:  # what reads thinks, and that takes its time
+                run.say(f"round {len(run.rounds) + 1}: asking {agent.name}")
+            one = rounds.ask(run, agent, brief, reads)
+            if isinstance(one, str):
+                return f"the agent has no more: {one}"
+            if interruption.asked and one.step not in ENDS:
+                run.say(f"round {one.number}: the answer is kept, and the next start goes on with it")
+                return INTERRUPTED
+            one = rounds.finish(run, one)
+            spent = _spent(run, first, began)
+            run.say(line(run, one, limits, spent))
+            if one.final:
+                raise ArenaError(f"the agent cannot go on: {one.why}")
+    return why
+
+
+def complaints(run: Run) -> list[str]:
+    """What results.tsv has that cannot be read, or breaks a rule: the loop writes no such row, so a hand did. It is left as it is."""
+    written = run.journal
+    return [*written.problems, *journal.violations(written, run.settings.max_stable_rounds, run.settings.max_strategies)]
+
+
+def _spent(run: Run, first: int, began: float) -> Spent:
+    last = run.rounds[-1] if run.rounds else None
+    accepted = [tried.strategy for tried in last.tried if tried.kept and tried.result and _accepted(tried)] if last else []
+    usage = sum((one.usage for one in run.rounds), Usage())
+    since = len(run.rounds) - max(first, best(run.rounds).round)
+    return Spent(len(run.rounds) - first, (time.monotonic() - began) / 60, since, usage, accepted[0] if accepted else "")
+
+
+def _accepted(tried: Tried) -> bool:
+    return not tried.result.error and gates.verdict(tried.result).startswith("ACCEPTED")
+
+
+def line(run: Run, one: Round, limits: Budget, spent: Spent | None) -> str:
+    """One round in one line."""
+    of = f"/{len(run.rounds) - spent.rounds + limits.rounds}" if spent and limits.rounds is not None else ""
+    if one.step == "skipped":
+        return f"round {one.number}{of} skipped: {one.why}"
+    asked = {change.strategy for change in one.proposal.changes}
+    told = ", ".join(_figures(tried) for tried in one.tried if tried.strategy in asked)
+    top, slots = best(run.rounds), sum(tried.result is not None for tried in one.tried)
+    known = [
+        f"{slots}/{run.settings.max_strategies} slots" if one.kept else f"{len(one.state['active'])}/{run.settings.max_strategies} slots",
+        f"best {top.tried.strategy} {top.sharpe:.2f}" if top.tried else "nothing kept yet",
+        f"luck line {one.luck_line:.2f}",
+        f"{one.trials} trials",
+        *([_cost(spent.usage)] if spent and spent.usage.requests else []),
+        f"{one.seconds:.0f} s",
+        *([words] if spent and (words := budget.left(limits, spent)) else []),
+    ]
+    return f"round {one.number}{of} {'kept' if one.kept else 'discarded'}: {told} | {', '.join(known)}"
+
+
+def _figures(tried: Tried) -> str:
+    if tried.result is None:
+        return f"{tried.event} {tried.strategy}"
+    if tried.result.error:
+        return f"{tried.event} {tried.strategy} FAIL"
+    return f"{tried.event} {tried.strategy} sharpe {tried.result.own.sharpe:.2f} robust {tried.result.robust_sharpe:.2f}"
+
+
+def _cost(usage: Usage) -> str:
+    price = "price unknown" if math.isnan(usage.usd) else f"{usage.usd:.3f} USD"
+    return f"{usage.input_tokens + usage.output_tokens} tokens, {price}"
+
+
+def summary(run: Run, why: str) -> str:
+    """What came out of the run, all its starts, and where it lies."""
+    played = [one for one in run.rounds if one.step == "settled"]
+    top = best(run.rounds)
+    usage = sum((one.usage for one in run.rounds), Usage())
+    last = played[-1] if played else None
+    where = run.root.relative_to(run.worktree.root)
+    lines = [
+        f"ended: {why}",
+        f"run {run.facts.run}: {len(played)} rounds played, {sum(one.kept for one in played)} kept, {len(run.rounds) - len(played)} skipped",
+    ]
+    if top.tried and last:
+        lines.append(f"best kept: {top.tried.strategy} of round {top.round}, sharpe {top.sharpe:.2f}; luck line {last.luck_line:.2f} at {last.trials} trials")
+        lines += [f"  {tried.strategy}: {gates.verdict(tried.result)}" for tried in last.tried if tried.result and tried.kept and not tried.result.error]
+    if memory.plateau(run.rounds):
+        lines.append(f"plateau: {memory.PLATEAU} rounds or more without a kept gain")
+    if usage.requests:
+        lines.append(f"paid: {usage.requests} requests, {_cost(usage)}")
+    picture = [f"  {where}/frontier.png             every trial, the best kept, the luck line"] if _picture(run) else []
+    places = {
+        f"{where}/{RESULTS}": "what was tried, and why it was kept or not",
+        **({f"{where}/frontier.png": "every trial, the best kept, the luck line"} if _picture(run) else {}),
+        f"{where}/{LEARNINGS}": "what was learned",
+        f"git log -p {run.worktree.branch}": "what was kept",
+        f"uv run drive.py show {run.facts.run} [ROUND]": "the log of it",
+        f"uv run drive.py --tag {run.facts.run}": "goes on",
+    }
+    width = max(map(len, places))
+    lines += ["look at:", *(f"  {place:<{width}}  {what}" for place, what in places.items())]
+    return "\n".join(lines)
+
+
+def _picture(run: Run) -> bool:
+    """Draw frontier.png beside results.tsv; False without a trial."""
+    from analysis import frontier, story  # a second of libraries that no round needs
+
+    try:
+        frontier.draw(story.read(run.root)).savefig(run.root / "frontier.png", dpi=130)
+    except ArenaError:
+        return False
+    return True

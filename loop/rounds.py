@@ -1,0 +1,261 @@
+"""
+One round as steps, each durable before the next begins and each harmless to repeat: ask, commit, evaluate, write the rows, keep or
+take back. An interrupted round goes on where it was, so that no answer, no trial and no row is lost.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from arena import evaluation, journal, report, strategies
+from arena import rounds as blocks
+from arena.errors import ArenaError
+from arena.lock import write_whole
+from arena.opening import Arena
+from arena.records import Result
+from loop import decide, memory, plan
+from loop.agents import Agent, AgentError, Proposal, State, Tried, Usage
+from loop.decide import Decision
+from loop.log import Round
+from loop.run import Run, write_rows
+from loop.worktree import LEARNINGS, NUDGES, RESULTS
+
+ASKS = 3
+"""Answers that an agent may give to one state before the round is skipped."""
+
+
+def ask(run: Run, agent: Agent, brief: str, reads: bool) -> Round | str:
+    """
+    The next round with its plan, durable; or a skipped one, where no usable answer was had; or why the agent has no further one.
+
+    `reads` says whether the agent can take up a nudge: only then the round's note acknowledges what was shown.
+    """
+    begun, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+    folder = _sources(run)
+    first = state = _state(run, folder, brief)
+    refused: list[tuple[str, ...]] = []
+    usage, proposal = Usage(), Proposal()
+    base = Round(
+        run.facts.run, len(run.rounds) + 1, "planned", agent.name, run.facts.seed, started, run.head, run.facts.contract, run.facts.versions,
+        _short(first), proposal, restore=run.restore,
+    )  # fmt: skip
+    try:
+        for _ in range(ASKS):
+            proposal = agent.propose(state)
+            usage += proposal.usage
+            if proposal.end and not proposal.changes:
+                return proposal.end
+            found = plan.problems(proposal, state, run.journal)
+            files = plan.files(proposal, folder, run.restore) if not found else {}
+            if not found and not files:
+                found = ["after it every file would be as the last round left it. Change something else."]
+            if not found:
+                break
+            refused.append(tuple(found))
+            state = replace(state, problems=tuple(found))
+        else:
+            raise AgentError(f"{ASKS} answers were refused, the last one: {refused[-1][0]}")
+    except AgentError as error:
+        spent, told = usage + error.usage, replace(proposal, record=error.record or proposal.record)
+        why = {"why": str(error), "final": error.final, "refused": tuple(refused)}
+        return run.keep(replace(base, step="skipped", proposal=told, usage=spent, **why, seconds=time.perf_counter() - begun))
+    proposal = _acknowledging(proposal, first.nudges) if reads else proposal
+    made = {"proposal": proposal, "usage": usage, "refused": tuple(refused), "files": files, "message": plan.message(base.number, proposal)}
+    return run.keep(replace(base, **made, seconds=time.perf_counter() - begun))
+
+
+def finish(run: Run, one: Round) -> Round:
+    """Every step that the round still lacks."""
+    while one.step in _STEPS:
+        started = time.perf_counter()
+        done = _STEPS[one.step](run, one)
+        one = run.keep(replace(done, seconds=done.seconds + time.perf_counter() - started))
+    return one
+
+
+def _commit(run: Run, one: Round) -> Round:
+    return replace(one, step="committed", commit=run.worktree.commit(one.files, one.message, one.head))
+
+
+def _evaluate(run: Run, one: Round) -> Round:
+    """Judge what was committed, and decide. Trials that an interrupted evaluation has recorded are answered from the ledger."""
+    started = time.perf_counter()
+    arena = run.opened()
+    files = strategies.find(run.root / strategies.FOLDER, run.settings.max_strategies)
+    results = _results(run, one, files, arena)
+    sources = {file.stem: strategies.content(file).decode(errors="replace") for file in files}
+    asked = {change.strategy for change in one.proposal.changes}
+    decisions = {result.strategy: _decision(run, one, result, sources[result.strategy]) for result in results if result.strategy in asked}
+    verdict = decide.verdict(decisions, killed=any(change.event == "kill" for change in one.proposal.changes))
+    tried = (*_judged(run, one, results, sources, decisions, verdict.keep), *_gone(run, one, sources, verdict.keep))
+    rows = tuple(_row(each, results[0].commit) for each in tried)
+    text = "".join(report.block(result, row) for result, row in zip(results, rows, strict=False))
+    commits = [each.commit for each in run.rounds]
+    text += blocks.summary(results, list(rows), arena, time.perf_counter() - started, of=commits)
+    before = one.state["active"]
+    return replace(
+        one, step="evaluated", tried=tried, rows=rows, blocks=text, kept=verdict.keep, gain=verdict.keep and verdict.gain, why=verdict.why,
+        restore={name: before.get(name) for name in verdict.restore} if verdict.keep else one.restore,
+        luck_line=next((r.evidence.luck_line for r in results if not r.error), math.nan), trials=len(arena.trials.returns),
+    )  # fmt: skip
+
+
+def _results(run: Run, one: Round, files: list[Path], arena: Arena) -> list[Result]:
+    """
+    Of the files as they were committed. Git's answer to which commit that is can be lost to a Ctrl-C that all of the terminal hears:
+    then it is asked again, and the ledger answers for the figures.
+    """
+    for _ in range(2):
+        results = list(evaluation.evaluate_all(files, arena))
+        other = [result for result in results if not one.commit.startswith(result.commit)]
+        if not other:
+            return results
+        run.worktree.settle(one.commit)
+    raise ArenaError(f"{other[0].strategy} was evaluated as {other[0].commit}, not as commit {one.commit[:7]} of round {one.number}. Start again.")
+
+
+def _write(run: Run, one: Round) -> Round:
+    write_rows(run.root / RESULTS, one.rows)
+    run.log.save(run.root / RESULTS)
+    return replace(one, step="written", learnings=_learnings(run, one))
+
+
+def _settle(run: Run, one: Round) -> Round:
+    """Keep the commit or take it back; learnings.md outlives that."""
+    if one.kept:
+        run.worktree.settle(one.commit)
+    else:
+        run.worktree.discard(one.commit, one.head)
+    write_whole(run.root / LEARNINGS, (one.learnings or "").encode())
+    run.log.save(run.root / LEARNINGS)
+    return replace(one, step="settled")
+
+
+_STEPS: dict[str, Callable[[Run, Round], Round]] = {"planned": _commit, "committed": _evaluate, "evaluated": _write, "written": _settle}
+
+
+def history(rounds: list[Round]) -> tuple[Tried, ...]:
+    """Everything that was tried, oldest first."""
+    return tuple(tried for one in rounds for tried in one.tried)
+
+
+def _sources(run: Run) -> dict[str, str]:
+    folder = run.root / strategies.FOLDER
+    return {file.stem: strategies.content(file).decode(errors="replace") for file in sorted(folder.glob("[!_]*.py"))}
+
+
+def _restored(folder: dict[str, str], restore: dict[str, str | None]) -> dict[str, str]:
+    """The folder as the next round finds it: with what is put back."""
+    return {name: source for name, source in sorted({**folder, **restore}.items()) if source is not None}
+
+
+def _state(run: Run, folder: dict[str, str], brief: str) -> State:
+    written = run.journal
+    active = _restored(folder, run.restore)
+    asked = journal.demands(written, active, run.settings.max_stable_rounds)
+    last = run.rounds[-1] if run.rounds else None
+    undone = last.proposal.record.get("undone", ()) if last else ()
+    return State(
+        settings=run.settings,
+        round=len(run.rounds) + 1,
+        active=active,
+        history=history(run.rounds),
+        blocks=next((one.blocks for one in reversed(run.rounds) if one.blocks), ""),
+        rows=run.text(RESULTS),
+        demands=tuple(line for line in asked if "append" not in line),  # rows are the loop's to append
+        learnings=run.text(LEARNINGS),
+        nudges=memory.nudges(run.text(NUDGES), written),
+        brief=brief,
+        plateau=memory.plateau(run.rounds),
+        problems=tuple(f"undone: {path} is not yours to change" for path in undone),
+    )
+
+
+def _short(state: State) -> dict[str, object]:
+    digest = hashlib.sha256(state.learnings.encode()).hexdigest()
+    names = ("active", "demands", "nudges", "brief", "plateau", "problems")
+    return {name: getattr(state, name) for name in names} | {"rows": state.rows.count("\n"), "learnings_sha256": digest}
+
+
+def _acknowledging(proposal: Proposal, nudges: tuple[str, ...]) -> Proposal:
+    """The proposal whose notes take up every nudge that was shown: each is shown to one round."""
+    said = " ".join(change.note for change in proposal.changes).lower()
+    missing = [text for line in nudges if (text := memory.taken_up(line)).lower() not in said]
+    if not missing:
+        return proposal
+    first, *others = proposal.changes
+    room = plan.NOTE - len("; ".join(missing)) - 2
+    words = "; ".join(part for part in (first.note[: max(room, 0)].strip(), *missing) if part)
+    return replace(proposal, changes=(replace(first, note=words), *others))
+
+
+def _judged(
+    run: Run, one: Round, results: list[Result], sources: dict[str, str], decisions: Mapping[str, Decision], keep: bool
+) -> Iterator[Tried]:
+    """Every strategy of the round with its event, whether its version stays, and its note."""
+    changes = {change.strategy: change for change in one.proposal.changes}
+    written = run.journal
+    known = {row.strategy for row in written.rows}
+    for result in results:
+        name, change, decision = result.strategy, changes.get(result.strategy), decisions.get(result.strategy)
+        touched = strategies.touched(run.root, run.root / strategies.FOLDER / f"{name}.py")
+        event, parent = journal.suggest_event(written, name, touched), ""
+        if change and change.event == "fork" and event == "create" and change.parent in known:
+            event, parent = "fork", change.parent
+        stays = keep and (decision is None or decision.keep)
+        if change and decision:
+            words = plan.note(change.note, _before(run, one, name), result, stays, decision.why)
+        else:
+            words = _unasked(one, name, event, result, keep)
+        yield Tried(one.number, event, name, parent, sources[name], replace(result, daily_returns=()), stays, words)
+
+
+def _gone(run: Run, one: Round, sources: dict[str, str], keep: bool) -> Iterator[Tried]:
+    """Strategies that results.tsv knows as active and that have no file any more."""
+    changes = {change.strategy: change for change in one.proposal.changes}
+    for name in journal.active(run.journal):
+        if name not in sources:
+            change = changes.get(name)
+            words = plan.note(change.note, None, None, keep) if change else "its create was discarded and left no file"
+            yield Tried(one.number, "kill", name, "", "", None, keep if change else True, words)
+
+
+def _unasked(one: Round, name: str, event: str, result: Result, keep: bool) -> str:
+    """The note on a strategy that the agent did not name in this round."""
+    if result.error:
+        return plan.note("", None, result, keep)
+    if name in one.files:
+        return "put back: its last change was worse, in a commit that was kept for another one"
+    return {"create": "it was here before, or its kill was discarded", "evolve": "its file was changed outside the loop"}.get(event, "")
+
+
+def _decision(run: Run, one: Round, result: Result, source: str) -> Decision:
+    before = _before(run, one, result.strategy)
+    return decide.created(result) if before is None else decide.evolved(before, result, one.state["active"][result.strategy], source)
+
+
+def _before(run: Run, one: Round, name: str) -> Result | None:
+    """The newest evaluation of what the strategy was before the round; None for a new one."""
+    source = one.state["active"].get(name)
+    if source is None:
+        return None
+    earlier = history([each for each in run.rounds if each.number < one.number])
+    return next((each.result for each in reversed(earlier) if each.strategy == name and each.source == source and each.result), None)
+
+
+def _row(tried: Tried, commit: str) -> str:
+    own = tried.result.own if tried.result else None
+    name = f"{tried.parent}→{tried.strategy}" if tried.event == "fork" else tried.strategy
+    return journal.row(commit, tried.event, name, own.sharpe if own else 0.0, own.max_drawdown if own else 0.0, tried.note)
+
+
+def _learnings(run: Run, one: Round) -> str:
+    text = one.proposal.learnings
+    if text is None:
+        return memory.learned(run.text(LEARNINGS), one)
+    return text
+

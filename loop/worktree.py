@@ -1,0 +1,238 @@
+"""
+The git worktree in which a run plays, below user_data/worktrees: a branch and an index of its own, the arena's data and ledger shared.
+
+Every call names the worktree's own git folder: if its `.git` were gone, git would else find the user's checkout above it. Whatever
+state an interruption, a program or a hand left it in, `settle` brings it to one commit, with its branch.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from arena import lock
+from arena.errors import ArenaError
+from arena.ledger import LEDGER
+from arena.strategies import FOLDER
+from loop import git
+
+WORKTREES = Path("user_data", "worktrees")
+PREFIX = "autoresearch/"
+NUDGES, LEARNINGS, RESULTS = "nudges.md", "learnings.md", "results.tsv"
+SHARED = (lock.FILE, lock.DATA, LEDGER, "user_data/.lock", NUDGES)
+"""What the worktree has in common with the checkout: links lead there. One ledger counts the trials of all."""
+OWN = (RESULTS, LEARNINGS)
+"""What a run writes beside its commits; it outlives every reset."""
+IGNORED = (*SHARED, *OWN, f"{LEDGER}-wal", f"{LEDGER}-shm", "run.log", "frontier.png", "uv.lock", ".venv", "__pycache__")
+LOCKED_S = 3.0
+"""How long a git call that outlived its caller may still hold a lock file; git calls here take fractions of a second."""
+_TAG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*")
+
+
+class Worktree:
+    """The worktree of the run `tag` of the checkout `root`. Nothing is made before `settle`."""
+
+    def __init__(self, root: Path, tag: str) -> None:
+        if not _TAG.fullmatch(tag) or tag.endswith((".", ".lock")):
+            raise ArenaError(f"the tag {tag!r} names a branch and a folder. Use letters, digits, '-', '_' and single dots.")
+        self.root, self.tag, self.branch = root, tag, PREFIX + tag
+        self.common = git.repository(root)
+        self.folder = root / WORKTREES / tag
+        self._identity = git.identity(root)
+
+    @property
+    def ref(self) -> str:
+        return f"refs/heads/{self.branch}"
+
+    def branch_head(self) -> str | None:
+        """The commit of the run's branch; None when there is no such branch."""
+        return git.call(self.root, "rev-parse", "--verify", "--quiet", self.ref).stdout.strip() or None
+
+    def head(self) -> str:
+        """The commit that is checked out, 40 digits."""
+        return self._git("rev-parse", "HEAD")
+
+    def settle(self, head: str) -> None:
+        """
+        Make the worktree what `head` holds, on the run's branch, and nothing else; results.tsv and learnings.md stay.
+
+        Raises ArenaError when the branch is checked out elsewhere.
+        """
+        self._refuse_elsewhere()
+        self._register(head)
+        self._unlock()
+        entry = self._entry()
+        (entry / "index").unlink(missing_ok=True)  # rebuilt: marks in it can hide a file from a reset
+        for name in ("rebase-merge", "rebase-apply", "sequencer"):
+            shutil.rmtree(entry / name, ignore_errors=True)
+        self._git("update-ref", self.ref, head)
+        self._git("symbolic-ref", "HEAD", self.ref)
+        self._git("reset", "--quiet", "--hard", head)
+        self._git("clean", "-ffdq")
+        self._git("clean", "-ffdqx", "--", FOLDER.as_posix())
+        (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        self._share()
+
+    def commit(self, files: Mapping[str, str | None], message: str, parent: str) -> str:
+        """Write the strategies `files` (None removes one) and commit them on top of `parent`. Returns the commit."""
+        self.settle(parent)
+        for name, source in files.items():
+            file = self.folder / FOLDER / f"{name}.py"
+            if source is None:
+                file.unlink(missing_ok=True)
+            else:
+                lock.write_whole(file, source.encode())
+        return self._commit([f"{FOLDER.as_posix()}/{name}.py" for name in files], message)
+
+    def take_over(self) -> str:
+        """Commit contract files of the checkout that its HEAD has otherwise, such as an edited config.json. Returns the head."""
+        code = {str(file.relative_to(place)) for place in (self.root, self.folder) for file in (place / "arena").rglob("*.py")}
+        other = [name for name in (*lock.CODE, *sorted(code)) if _bytes(self.root / name) != _bytes(self.folder / name)]
+        for name in other:
+            data, file = _bytes(self.root / name), self.folder / name
+            if data is None:
+                file.unlink(missing_ok=True)
+            else:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                lock.write_whole(file, data)
+        return self._commit(other, f"The arena as it is prepared: {', '.join(other)}") if other else self.head()
+
+    def discard(self, commit: str, parent: str) -> None:
+        """Take back the commit on top of `parent`; nothing when that was done before."""
+        if self.head() == commit:
+            self._git("reset", "--quiet", "--hard", "HEAD~1")
+        if self.head() != parent:
+            self.settle(parent)
+
+    def changed(self, head: str) -> list[str]:
+        """Paths that differ from `head` outside the strategies, whatever index and branch say; what git ignores is left out."""
+        index = {"GIT_INDEX_FILE": str(self._entry() / "index.compared")}
+        try:
+            self._git("read-tree", head, **index)
+            differ = self._git("diff", "--name-only", "--no-renames", "-z", **index)
+            new = self._git("ls-files", "-z", "--others", "--exclude-standard", **index)
+        finally:
+            Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
+        links = [name for name in SHARED if not self._is_shared(name)]
+        found = sorted({*differ.split("\0"), *new.split("\0"), *links} - {""})
+        return [name for name in found if not _is_strategy(name)]
+
+    def _git(self, *arguments: str, **variables: str) -> str:
+        where = {"GIT_DIR": str(self._entry()), "GIT_WORK_TREE": str(self.folder)}
+        options = (*self._identity, f"core.excludesFile={self._ignored()}")
+        return git.told(self.folder, *arguments, options=options, **where, **variables)
+
+    def _ignored(self) -> Path:
+        """What is ours in the worktree, for repositories whose .gitignore does not know it."""
+        file = self._entry() / "ignored"
+        if not file.exists():
+            lock.write_whole(file, "".join(f"{'' if '__' in name else '/'}{name}\n" for name in IGNORED).encode())
+        return file
+
+    def _entry(self) -> Path:
+        """Where git keeps this worktree's head and index. Raises ArenaError when it is not registered."""
+        if (entry := self._find_entry()) is None:
+            raise ArenaError(f"{self.folder} is no worktree of {self.root} any more. Start again: it is made anew.")
+        return entry
+
+    def _find_entry(self) -> Path | None:
+        for entry in (self.common / "worktrees").glob("*"):
+            with contextlib.suppress(OSError):
+                if Path((entry / "gitdir").read_text().strip()).parent.resolve() == self.folder.resolve():
+                    return entry
+        return None
+
+    def _register(self, head: str) -> None:
+        """Git's entry, the branch and the folder, made where they are missing."""
+        entry, pointer = self._find_entry(), self.folder / ".git"
+        if entry and self.folder.is_dir() and all((entry / name).exists() for name in ("HEAD", "commondir")):
+            if _bytes(pointer) != (words := f"gitdir: {entry}\n".encode()):
+                _remove(pointer)
+                lock.write_whole(pointer, words)
+            if (_bytes(entry / "locked") or b"").startswith(b"initializing"):
+                (entry / "locked").unlink()
+            return
+        aside = self.folder.with_name(f".{self.tag}.aside")
+        if self.folder.exists():
+            _remove(aside)
+            self.folder.rename(aside)
+        if entry:
+            shutil.rmtree(entry)
+        if self.branch_head() is None:
+            git.told(self.root, "branch", "--no-track", self.branch, head)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        git.told(self.root, "worktree", "add", "--quiet", "--force", "--force", str(self.folder), self.branch)
+        for name in OWN:
+            if (aside / name).is_file():
+                shutil.copy(aside / name, self.folder / name)
+        _remove(aside)
+
+    def _refuse_elsewhere(self) -> None:
+        for part in git.told(self.root, "worktree", "list", "--porcelain").split("\n\n"):
+            lines = dict(line.partition(" ")[::2] for line in part.splitlines())
+            if lines.get("branch") == self.ref and Path(lines["worktree"]).resolve() != self.folder.resolve():
+                raise ArenaError(f"the branch {self.branch} is checked out in {lines['worktree']}. Check out another one there, or choose another --tag.")
+
+    def _unlock(self) -> None:
+        """Lock files of git calls that were killed. One of a call that is still under way goes by itself."""
+        entry = self._entry()
+        files = [entry / "index.lock", entry / "HEAD.lock", self.common / f"{self.ref}.lock"]
+        deadline = time.monotonic() + LOCKED_S
+        while any(file.exists() for file in files) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    def _share(self) -> None:
+        for name in SHARED:
+            if not self._is_shared(name):
+                link = self.folder / name
+                _remove(link)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(self._target(name))
+
+    def _target(self, name: str) -> str:
+        return os.path.relpath(self.root / name, (self.folder / name).parent)
+
+    def _is_shared(self, name: str) -> bool:
+        link = self.folder / name
+        return link.is_symlink() and os.readlink(link) == self._target(name)
+
+    def _commit(self, names: list[str], message: str) -> str:
+        there = [name for name in names if (self.folder / name).exists()]
+        gone = [name for name in names if name not in there]
+        if there:
+            self._git("add", "--force", "--", *there)
+        if gone:
+            self._git("rm", "--quiet", "--cached", "--ignore-unmatch", "--", *gone)
+        self._git("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "-m", message)
+        return self.head()
+
+
+def tags(root: Path) -> list[str]:
+    """Tags whose branch exists."""
+    listed = git.told(root, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{PREFIX}")
+    return [name.removeprefix(PREFIX) for name in listed.splitlines()]
+
+
+def _is_strategy(name: str) -> bool:
+    path = Path(name)
+    return path.parent == FOLDER and path.suffix == ".py" and not path.name.startswith("_")
+
+
+def _bytes(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
+
+
+def _remove(path: Path) -> None:
+    """A file, a link or a folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
