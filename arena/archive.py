@@ -50,7 +50,7 @@ def write(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement],
         new = Path(name, made.version)
         (new / "strategies").mkdir(parents=True)
         for one in made.candidates:
-            (new / "strategies" / one.strategy.path.name).write_text(one.strategy.source, encoding="utf-8")
+            (new / "strategies" / one.strategy.path.name).write_bytes(one.data)
         (new / META).write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
         table(trials).to_parquet(new / TRIALS, index=False)
         (new / journal.FILE).write_bytes(_bytes(root / journal.FILE) or f"{journal.HEADER}\n".encode())
@@ -120,7 +120,7 @@ def describe(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgemen
         "counts": {
             "trials": len(told), "evaluations": len(trials), "failed": sum(bool(t.error_kind) for t in told.values()),
             "rounds": len(journal.rounds(rows)), "events": dict(Counter(row.event for row in rows.rows)),
-            "validation_looks": max((r["look"]["looks"] for r in results.values()), default=0), "holdout_openings": made.before + len(made.asked),
+            "validation_looks": max((r["look"]["looks"] for r in results.values()), default=0), "holdout_openings": made.prospect.openings,
         },
         "peak": _peak(told, results, strategies.history(settings.root)),
         "strategies": [{**asdict(one), "commit": c.trial.commit, "search_verdict": c.trial.verdict} for one, c in zip(judged, made.candidates, strict=True)],

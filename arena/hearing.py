@@ -24,7 +24,7 @@ def _before(made: Plan) -> Iterator[str]:
         yield "holdout:    there is none in config.json; the run is archived, and nothing can be confirmed"
         return
     holdout, seen = made.later[-1], made.prospect
-    yield f"holdout:    {holdout.start:%Y-%m-%d} to {holdout.end:%Y-%m-%d}, {seen.days} days; opened for {made.before} sources so far, {len(made.asked)} more now"
+    yield f"holdout:    {holdout.start:%Y-%m-%d} to {holdout.end:%Y-%m-%d}, {seen.days} days; opened for {made.before} sources so far, {seen.openings - made.before} more now"
     yield (
         f"power:      {seen.days} days are too short to confirm anything"
         if math.isnan(seen.detectable)

@@ -43,6 +43,7 @@ class Candidate:
     """A committed strategy, as it was evaluated."""
 
     strategy: Strategy
+    data: bytes  # of its file
     trial: Trial
     known: Judgement | None  # from an earlier opening
 
@@ -60,7 +61,7 @@ class Plan:
     commit: str
     later: tuple[Window, ...]  # validation and holdout, as far as there are any; empty without a holdout
     candidates: tuple[Candidate, ...]
-    before: int  # sources that this holdout was opened for so far
+    before: int  # sources that this holdout was opened for so far, those among them whose judgement was interrupted
     prospect: Prospect
 
     @property
@@ -83,7 +84,7 @@ def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
     settings = arena.settings
     spent = opened(ledger, arena)
     candidates = tuple(_candidates(arena, ledger, settings.max_strategies))
-    new = {one.strategy.sha256 for one in candidates if one.known is None and not one.trial.error_kind}
+    new = {one.strategy.sha256 for one in candidates if settings.holdout and one.known is None and not one.trial.error_kind}
     days = (settings.holdout.end - settings.holdout.start).days if settings.holdout else 0
     return Plan(
         version=version,
@@ -128,7 +129,7 @@ def _candidates(arena: Arena, ledger: Ledger, cap: int) -> Iterator[Candidate]:
             raise ArenaError(f"{file.name}: {error}. Remove it, or mend it.") from None
         if strategy.sha256 not in tried:
             raise ArenaError(f"{file.name} was never evaluated under contract {arena.lock.contract[:8]}. Run `uv run run.py` first.")
-        yield Candidate(strategy, tried[strategy.sha256], known.get(strategy.sha256))
+        yield Candidate(strategy, data, tried[strategy.sha256], known.get(strategy.sha256))
 
 
 def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], say: Say) -> list[Judgement]:
@@ -183,7 +184,7 @@ def _judgement(made: Plan, one: Candidate, outcome: Earned | StrategyError, whol
     seen, search = made.prospect, _searched(one)
     terms = {
         "strategy": one.strategy.name, "sha256": one.strategy.sha256, "version": made.version, "search": search, "needed": 1 - seen.level,
-        "power": judgement.power(search.sharpe, seen), "openings": round(judgement.ALPHA / seen.level),
+        "power": judgement.power(search.sharpe, seen), "openings": seen.openings,
     }  # fmt: skip
     if isinstance(outcome, StrategyError):
         told = report.printable(str(outcome))

@@ -61,6 +61,7 @@ class Prospect:
     """What a holdout of so many days can tell."""
 
     days: int
+    openings: int  # sources that it is or was opened for
     level: float  # of each test
     detectable: float  # annualised Sharpe that is found in POWER of all cases; nan where there is none
 
@@ -69,9 +70,9 @@ def prospect(days: int, openings: int) -> Prospect:
     """Before it is opened, for `openings` sources in all."""
     level = ALPHA / max(openings, 1)
     try:
-        return Prospect(days, level, significance.minimum_detectable_sharpe(days, alpha=level, power=POWER))
+        return Prospect(days, openings, level, significance.minimum_detectable_sharpe(days, alpha=level, power=POWER))
     except SampleError:
-        return Prospect(days, level, math.nan)
+        return Prospect(days, openings, level, math.nan)
 
 
 def power(sharpe_a_year: float, seen: Prospect) -> float:

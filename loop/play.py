@@ -181,7 +181,6 @@ def summary(run: Run, why: str) -> str:
         lines.append(f"plateau: {memory.PLATEAU} rounds or more without a kept gain")
     if usage.requests:
         lines.append(f"paid: {usage.requests} requests, {_cost(usage)}")
-    picture = [f"  {where}/frontier.png             every trial, the best kept, the luck line"] if _picture(run) else []
     places = {
         f"{where}/{RESULTS}": "what was tried, and why it was kept or not",
         **({f"{where}/frontier.png": "every trial, the best kept, the luck line"} if _picture(run) else {}),
@@ -200,7 +199,7 @@ def _picture(run: Run) -> bool:
     from analysis import frontier, story  # a second of libraries that no round needs
 
     try:
-        frontier.draw(story.read(run.root)).savefig(run.root / "frontier.png", dpi=130)
+        (run.root / "frontier.png").write_bytes(frontier.png(run.root))
     except ArenaError:
         return False
     return True

@@ -253,6 +253,7 @@ def test_without_a_holdout_the_run_is_archived_and_nothing_is_confirmed(tmp_path
     assert "there is none in config.json" in done.stdout
     assert done.stdout.count("verdict:    not enough evidence: there is no holdout") == 2
     assert not noted(folder, "opening")
+    assert yaml.safe_load((folder / "versions/0.1.0/meta.yaml").read_text())["counts"]["holdout_openings"] == 0
 
 
 def test_openings_of_other_candles_are_not_counted(judged_repo):
