@@ -1,8 +1,9 @@
 """
 Keep or discard, by section 5 of program.md. Pure: results in, decisions with their reasons out.
 
-Two things that the program leaves to judgement are fixed here. A new strategy, created or forked, is kept when it was evaluated
-and its Sharpe ratio is defined. Simpler means fewer nodes in the syntax tree, docstrings and comments apart.
+Three things that the program leaves to judgement are fixed here. A new strategy, created or forked, is kept when it was evaluated
+and its Sharpe ratio is defined. One that takes the place of a strategy killed in the same commit is judged as a change of that one,
+unless a plateau asks for another family. Simpler means fewer nodes in the syntax tree, docstrings and comments apart.
 """
 
 import ast
@@ -61,6 +62,25 @@ def created(after: Result) -> Decision:
     if math.isnan(after.own.sharpe):
         return Decision(False, "its Sharpe ratio is undefined")
     return Decision(True, "new", gain=True)
+
+
+def replaced(killed: Result, after: Result) -> Decision:
+    """A new strategy against the killed one whose place it takes."""
+    first = created(after)
+    if not first.keep:
+        return first
+    against = evolved(killed, after, "", "")
+    return Decision(against.keep, f"in the place of {killed.strategy}: {against.why}", against.gain)
+
+
+def places(new: Mapping[str, Result], killed: Mapping[str, Result]) -> dict[str, str]:
+    """Which new strategy takes whose place: the best that of the best, by their Sharpe ratio."""
+    return dict(zip(*(sorted(some, key=lambda name: (-best(some[name]), name)) for some in (new, killed)), strict=False))
+
+
+def best(result: Result | None) -> float:
+    """What results are ranked by: the Sharpe ratio; -inf for what failed or has none."""
+    return -math.inf if result is None or result.error or math.isnan(result.own.sharpe) else result.own.sharpe
 
 
 def verdict(changed: Mapping[str, Decision], *, killed: bool) -> Verdict:

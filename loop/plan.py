@@ -4,7 +4,6 @@ From a proposal to what is written: checked against program.md's rules before an
 What only running can show (a syntax error, lookahead, a crash) is no matter of this: it becomes a failed round.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -127,8 +126,3 @@ def _moved(before: Result | None, after: Result) -> str:
         ("trades", before and before.own.trades, after.own.trades, "d"),
     ]
     return ", ".join(f"{name} {f'{old:{form}}->' if old is not None else ''}{new:{form}}" for name, old, new, form in rows)
-
-
-def best(result: Result | None) -> float:
-    """What a run's best is told by: the Sharpe ratio; -inf for what failed or has none."""
-    return -math.inf if result is None or result.error or math.isnan(result.own.sharpe) else result.own.sharpe

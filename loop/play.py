@@ -14,7 +14,7 @@ import numpy as np
 
 from arena import gates, journal
 from arena.errors import ArenaError
-from loop import budget, memory, rounds
+from loop import budget, decide, memory, rounds
 from loop.agents import Agent, Tried, Usage
 from loop.budget import Budget, Spent
 from loop.log import ENDS, Round
@@ -73,8 +73,7 @@ def best(played: list[Round]) -> Best:
     found, at = None, 0
     for one in played:
         for tried in one.tried:
-            value = tried.result.own.sharpe if tried.kept and tried.result and not tried.result.error else math.nan
-            if value > (found.result.own.sharpe if found else -math.inf):
+            if tried.kept and decide.best(tried.result) > decide.best(found and found.result):
                 found, at = tried, one.number
     return Best(found, at)
 

@@ -88,10 +88,11 @@ def _evaluate(run: Run, one: Round) -> Round:
     files = strategies.find(run.root / strategies.FOLDER, run.settings.max_strategies)
     results = _results(run, one, files, arena)
     sources = {file.stem: strategies.content(file).decode(errors="replace") for file in files}
-    asked = {change.strategy for change in one.proposal.changes}
-    decisions = {result.strategy: _decision(run, one, result, sources[result.strategy]) for result in results if result.strategy in asked}
+    places = _places(run, one, results)
+    decisions = _decisions(run, one, results, sources, places)
     verdict = decide.verdict(decisions, killed=any(change.event == "kill" for change in one.proposal.changes))
-    tried = (*_judged(run, one, results, sources, decisions, verdict.keep), *_gone(run, one, sources, verdict.keep))
+    back = [places[name] for name in verdict.restore if name in places]
+    tried = (*_judged(run, one, results, sources, decisions, verdict.keep), *_gone(run, one, sources, back, verdict.keep))
     rows = tuple(_row(each, results[0].commit) for each in tried)
     text = "".join(report.block(result, row) for result, row in zip(results, rows, strict=False))
     commits = [each.commit for each in run.rounds]
@@ -99,7 +100,7 @@ def _evaluate(run: Run, one: Round) -> Round:
     before = one.state["active"]
     return replace(
         one, step="evaluated", tried=tried, rows=rows, blocks=text, kept=verdict.keep, gain=verdict.keep and verdict.gain, why=verdict.why,
-        restore={name: before.get(name) for name in verdict.restore} if verdict.keep else one.restore,
+        restore={name: before.get(name) for name in (*verdict.restore, *back)} if verdict.keep else one.restore,
         luck_line=next((r.evidence.luck_line for r in results if not r.error), math.nan), trials=len(arena.trials.returns),
     )  # fmt: skip
 
@@ -214,14 +215,15 @@ def _judged(
         yield Tried(one.number, event, name, parent, sources[name], replace(result, daily_returns=()), stays, words)
 
 
-def _gone(run: Run, one: Round, sources: dict[str, str], keep: bool) -> Iterator[Tried]:
-    """Strategies that results.tsv knows as active and that have no file any more."""
+def _gone(run: Run, one: Round, sources: dict[str, str], back: list[str], keep: bool) -> Iterator[Tried]:
+    """Strategies that results.tsv knows as active and that have no file any more; `back` names those that are put back."""
     changes = {change.strategy: change for change in one.proposal.changes}
     for name in journal.active(run.journal):
         if name not in sources:
             change = changes.get(name)
-            words = plan.note(change.note, None, None, keep) if change else "its create was discarded and left no file"
-            yield Tried(one.number, "kill", name, "", "", None, keep if change else True, words)
+            stays = keep and name not in back
+            words = plan.note(change.note, None, None, stays) if change else "its create was discarded and left no file"
+            yield Tried(one.number, "kill", name, "", "", None, stays if change else True, words)
 
 
 def _unasked(one: Round, name: str, event: str, result: Result, keep: bool) -> str:
@@ -233,9 +235,30 @@ def _unasked(one: Round, name: str, event: str, result: Result, keep: bool) -> s
     return {"create": "it was here before, or its kill was discarded", "evolve": "its file was changed outside the loop"}.get(event, "")
 
 
-def _decision(run: Run, one: Round, result: Result, source: str) -> Decision:
-    before = _before(run, one, result.strategy)
-    return decide.created(result) if before is None else decide.evolved(before, result, one.state["active"][result.strategy], source)
+def _places(run: Run, one: Round, results: list[Result]) -> dict[str, str]:
+    """Which new strategy takes which killed one's place; in a plateau none does, as another family is wanted there."""
+    if one.state["plateau"]:
+        return {}
+    changes = {change.strategy: change.event for change in one.proposal.changes}
+    new = {result.strategy: result for result in results if changes.get(result.strategy) in ("create", "fork")}
+    killed = {name: before for name, event in changes.items() if event == "kill" and (before := _before(run, one, name))}
+    return decide.places(new, killed)
+
+
+def _decisions(run: Run, one: Round, results: list[Result], sources: dict[str, str], places: dict[str, str]) -> dict[str, Decision]:
+    """On each strategy that the agent changed and that is still there."""
+    made, asked = {}, {change.strategy for change in one.proposal.changes}
+    for result in results:
+        name = result.strategy
+        if name not in asked:
+            continue
+        if (before := _before(run, one, name)) is not None:
+            made[name] = decide.evolved(before, result, one.state["active"][name], sources[name])
+        elif name in places:
+            made[name] = decide.replaced(_before(run, one, places[name]), result)
+        else:
+            made[name] = decide.created(result)
+    return made
 
 
 def _before(run: Run, one: Round, name: str) -> Result | None:

@@ -86,6 +86,21 @@ def test_a_new_strategy_stays_when_its_sharpe_is_defined():
     assert not decide.created(result(math.nan, math.nan)).keep
 
 
+def test_what_takes_a_killed_ones_place_has_to_be_better():
+    assert decide.replaced(result(0.5, 0.2), result(0.6, 0.2)).gain
+    worse = decide.replaced(result(0.5, 0.2), result(0.3, 0.5))
+    assert (worse.keep, worse.why) == (False, "in the place of A: sharpe fell by more than 0.05 or cannot be told")
+    assert not decide.replaced(result(0.5, 0.2), result(0.5, 0.2)).keep
+    assert not decide.replaced(result(math.nan, math.nan, error="broken"), result(error="too")).keep
+
+
+def test_the_best_new_one_takes_the_place_of_the_best_that_was_killed():
+    new = {"C": result(0.1), "D": result(0.9), "E": result(math.nan)}
+    assert decide.places(new, {"A": result(-0.5), "B": result(0.5)}) == {"D": "B", "C": "A"}
+    assert decide.places({"C": result(0.1)}, {"A": result(error="x"), "B": result(-0.5)}) == {"C": "B"}
+    assert decide.places(new, {}) == decide.places({}, {"A": result()}) == {}
+
+
 KEPT, GAIN, WORSE = Decision(True, "simpler"), Decision(True, "rose", gain=True), Decision(False, "fell")
 
 

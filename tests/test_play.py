@@ -150,6 +150,27 @@ def test_a_strategy_that_must_be_touched_is_demanded(start):
     assert [one.step for one in check(start.repo)] == ["settled"] * 4 + ["skipped"]
 
 
+def test_a_worse_newcomer_does_not_take_a_better_ones_place(start):
+    """Alone it is discarded; beside a gain the commit is kept, and the next round puts back whom it had replaced."""
+    good, worse = ("Alpha", 20, 100), source("Omega", 8, 24)
+    swap = (Change("kill", "Alpha", note="try another"), Change("create", "Omega", worse))
+    gain = Change("create", "Beta", source("Beta", 5, 50))
+    agent = Scripted(create(*good), Proposal(swap), Proposal((*swap, gain)), evolve("Omega", 9, 26))
+    start(agent, Budget(rounds=4))
+    log = check(start.repo)
+    assert [one.kept for one in log[:3]] == [True, False, True]
+    assert "in the place of Alpha: " in log[1].why
+    assert log[2].restore == {"Beta": None, "Alpha": source(*good)}  # the better newcomer is the one that is asked
+    assert list(agent.states[3].active) == ["Alpha", "Omega"]
+    events = [(row.event, row.strategy) for row in rows(start.repo)]
+    assert events == [
+        ("create", "Alpha"),
+        ("create", "Omega"), ("kill", "Alpha"),
+        ("create", "Beta"), ("evolve", "Omega"),
+        ("create", "Alpha"), ("evolve", "Omega"), ("kill", "Beta"),
+    ]  # fmt: skip
+
+
 def test_an_answer_that_came_after_ctrl_c_is_kept_for_the_next_start(start):
     def interrupted(state):
         os.kill(os.getpid(), signal.SIGINT)
