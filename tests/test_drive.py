@@ -173,11 +173,11 @@ loop.log.Log.keep = killed
 """
 
 
-def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path):
-    """Each of ten rounds is killed at another step: when the step is noted, and when it is done and not noted yet."""
+@pytest.mark.parametrize("before", [pytest.param(True, marks=pytest.mark.slow), False], ids=["done and not noted", "noted"])
+def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path, before):
+    """Each round is killed at another step, and the next start goes on."""
     rounds = transcript(tmp_path / "rounds", *ROUNDS)
-    points = [(step, before) for step in STEPS for before in (True, False)]
-    for number, (step, before) in enumerate(points, 1):
+    for number, step in enumerate(STEPS, 1):
         process = start(repo, "--transcript", rounds, "--rounds", 20, code=KILLED.format(number=number, step=step, before=before))
         _, complaint = process.communicate(timeout=300)
         assert process.returncode == -signal.SIGKILL, complaint
