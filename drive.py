@@ -112,7 +112,10 @@ def _prepare_sample(arena: Settings) -> None:
 def _show(arena: Settings, options: argparse.Namespace) -> int:
     from loop import show
 
-    print(show.show(arena.root, options.run, options.round) if options.command_name == "show" else show.diff(arena.root, options.run, options.first, options.second))
+    if options.command_name == "show":
+        print(show.show(arena.root, options.run, options.round))
+    else:
+        print(show.diff(arena.root, options.run, options.first, options.second))
     return 0
 
 

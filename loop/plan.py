@@ -40,7 +40,8 @@ def problems(proposal: Proposal, state: State, written: Journal) -> list[str]:
     if found:
         return found
     touched = {name for change in proposal.changes for name in (change.strategy, change.parent)}
-    found += [f"{name} was stable for {state.settings.max_stable_rounds} rounds in a row: evolve, fork or kill it now." for name in stale(written, state) if name not in touched]
+    asked = [name for name in stale(written, state) if name not in touched]
+    found += [f"{name} was stable for {state.settings.max_stable_rounds} rounds in a row: evolve, fork or kill it now." for name in asked]
     left = state.active.keys() - {change.strategy for change in proposal.changes if change.event == "kill"}
     left |= {change.strategy for change in proposal.changes if change.event in ("create", "fork")}
     if not left:
@@ -64,7 +65,8 @@ def _of_change(change: Change, state: State, written: Journal) -> Iterator[str]:
     there = change.strategy in state.active
     if change.event in ("evolve", "kill") and not there:
         near = get_close_matches(change.strategy, state.active, n=1)
-        yield f"{change.event} of {name}, which is not active. " + (f"Did you mean {near[0]}?" if near else f"Active: {', '.join(state.active) or 'none'}.")
+        instead = f"Did you mean {near[0]}?" if near else f"Active: {', '.join(state.active) or 'none'}."
+        yield f"{change.event} of {name}, which is not active. {instead}"
     if change.event in ("create", "fork") and there:
         yield f"{change.event} of {name}, which is already active. Use evolve, or another name."
     known = state.active.keys() | {row.strategy for row in written.rows}

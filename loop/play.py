@@ -174,8 +174,10 @@ def summary(run: Run, why: str) -> str:
         f"run {run.facts.run}: {len(played)} rounds played, {sum(one.kept for one in played)} kept, {len(run.rounds) - len(played)} skipped",
     ]
     if top.tried and last:
-        lines.append(f"best kept: {top.tried.strategy} of round {top.round}, sharpe {top.sharpe:.2f}; luck line {last.luck_line:.2f} at {last.trials} trials")
-        lines += [f"  {tried.strategy}: {gates.verdict(tried.result)}" for tried in last.tried if tried.result and tried.kept and not tried.result.error]
+        line_of_luck = f"luck line {last.luck_line:.2f} at {last.trials} trials"
+        lines.append(f"best kept: {top.tried.strategy} of round {top.round}, sharpe {top.sharpe:.2f}; {line_of_luck}")
+        standing = [tried for tried in last.tried if tried.result and tried.kept and not tried.result.error]
+        lines += [f"  {tried.strategy}: {gates.verdict(tried.result)}" for tried in standing]
     if memory.plateau(run.rounds):
         lines.append(f"plateau: {memory.PLATEAU} rounds or more without a kept gain")
     if usage.requests:

@@ -17,8 +17,9 @@ from test_run import small_disk
 import drive as commands
 from arena import journal, lock, settings
 from arena.ledger import LEDGER, Ledger
-from loop.log import STEPS
-from loop.run import default_tag, write_rows
+from loop.log import STEPS, Log
+from loop.run import alone, default_tag, write_rows
+from loop.worktree import Worktree
 
 BROKEN = source("{name}").replace("ta.EMA", "ta.NOPE")
 
@@ -172,11 +173,11 @@ loop.log.Log.keep = killed
 """
 
 
-def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path):
-    """Each of ten rounds is killed at another step: when the step is noted, and when it is done and not noted yet."""
+@pytest.mark.parametrize("before", [pytest.param(True, marks=pytest.mark.slow), False], ids=["done and not noted", "noted"])
+def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path, before):
+    """Each round is killed at another step, and the next start goes on."""
     rounds = transcript(tmp_path / "rounds", *ROUNDS)
-    points = [(step, before) for step in STEPS for before in (True, False)]
-    for number, (step, before) in enumerate(points, 1):
+    for number, step in enumerate(STEPS, 1):
         process = start(repo, "--transcript", rounds, "--rounds", 20, code=KILLED.format(number=number, step=step, before=before))
         _, complaint = process.communicate(timeout=300)
         assert process.returncode == -signal.SIGKILL, complaint
@@ -188,12 +189,13 @@ def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path):
     assert Ledger(repo / LEDGER).n_trials(contract) == Ledger(through[0] / LEDGER).n_trials(contract)
 
 
-def test_a_driver_killed_before_its_run_is_noted_begins_it_again(repo, tmp_path):
+def test_a_driver_that_ends_before_its_run_is_noted_begins_it_again(repo, tmp_path, monkeypatch):
     rounds = transcript(tmp_path / "rounds", ROUNDS[0])
-    code = "import os, signal, loop.log\nloop.log.Log.begin = lambda self, facts: os.kill(os.getpid(), signal.SIGKILL)"
-    process = start(repo, "--transcript", rounds, code=code)
-    process.communicate(timeout=300)
-    assert process.returncode == -signal.SIGKILL and git(repo, "rev-parse", "autoresearch/t") == git(repo, "rev-parse", "HEAD")
+    begin = Log.begin
+    with monkeypatch.context() as patch:
+        patch.setattr(Log, "begin", lambda self, facts: signal.raise_signal(signal.SIGINT))
+        assert drive(repo, "--transcript", rounds).returncode == 130
+    assert Log.begin is begin and git(repo, "rev-parse", "autoresearch/t") == git(repo, "rev-parse", "HEAD")
     (repo / "more.txt").write_text("the user goes on meanwhile")
     git(repo, "add", "more.txt")
     git(repo, "commit", "-qm", "more")
@@ -237,11 +239,10 @@ def until(condition):
 
 def test_two_starts_of_one_run_do_not_meet(repo, tmp_path):
     rounds = transcript(tmp_path / "rounds", ROUNDS[0])
-    process = start(repo, "--transcript", rounds)
-    until((repo / "user_data/runs/t/run.json").exists)
-    done = drive(repo, "--transcript", rounds)
+    with alone(Worktree(repo.resolve(), "t")):
+        done = drive(repo, "--transcript", rounds)
     assert (done.returncode, "under way in another process" in done.stderr) == (2, True)
-    assert process.wait(300) == 0
+    assert not (repo / "user_data/worktrees").exists()
 
 
 @pytest.fixture
