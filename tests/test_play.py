@@ -14,6 +14,7 @@ import drive as commands
 from arena.errors import ArenaError
 from loop import play, run
 from loop.agents import AgentError, Change, Proposal, Usage
+from loop.brief import Brief
 from loop.budget import Budget
 from loop.playback import Replay
 from loop.worktree import Worktree
@@ -52,11 +53,11 @@ def start(repo, monkeypatch):
     monkeypatch.chdir(repo)
     lines = []
 
-    def started(agent, limits=Budget(), *, reads=True, brief=""):
+    def started(agent, limits=Budget(), *, reads=True, brief=Brief(), population=0):
         place = Worktree(repo.resolve(), "t")
         with run.alone(place):
             opened = run.open_run(place, agent.name, 7, lines.append)
-            return play.play(opened, agent, limits, brief, reads=reads)
+            return play.play(opened, agent, limits, brief, reads=reads, population=population)
 
     started.lines, started.repo = lines, repo
     return started
@@ -66,7 +67,7 @@ def test_an_agent_is_shown_what_was_tried_with_its_figures(start):
     agent = Scripted(create("Alpha"), evolve("Alpha", 9, 26, learnings="# what I know\n"))
     (start.repo / "nudges.md").write_text("quiet days, long averages, small stakes\n")
     (start.repo / "learnings.md").write_text("from an earlier run\n")
-    assert start(agent, brief="few trades") == "the agent has no more: no more"
+    assert start(agent, brief=Brief(text="few trades")) == "the agent has no more: no more"
     first, second, third = agent.states
     assert (first.round, first.active, first.history, first.blocks, first.plateau, first.problems) == (1, {}, (), "", False, ())
     assert (first.learnings, first.brief) == ("from an earlier run\n", "few trades")
