@@ -115,10 +115,10 @@ def _brief(arena: Settings, options: argparse.Namespace):
     made = dialogue.hold(arena, input, _say) if options.brief is None else brief.load(options.brief, arena)
     agent = roster.AGENTS[options.agent]
     options.bounds, unmet = honour.bounds(made, arena) if agent.breeds else (None, ())
-    if made != brief.Brief() and not agent.reads and not agent.breeds:
-        unmet = (f"nothing of it: {options.agent} proposes what it proposes. What departs from it is told",)
     for words in unmet:
         _say(f"brief: the agent {options.agent} cannot honour {words}")
+    if made != brief.Brief() and not agent.reads and not agent.breeds:
+        _say(f"brief: the agent {options.agent} honours nothing of it; what departs from it is told")
     return made
 
 
