@@ -257,7 +257,8 @@ def _span(bounds: tuple[float, float]) -> str:
 
 def _explained(error: ValidationError, text: str, name: str) -> str:
     """The first complaint as a sentence: file, line, key, value, what was expected."""
-    first = error.errors()[0]
+    found = error.errors()
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # a key that is misspelt is missing too
     where = [part for part in first["loc"] if not (isinstance(part, str) and (part.startswith("function-") or part in ("float", "str", "int")))]
     line = _line(text, where)
     place = f"{name}, line {line}: " if line else f"{name}: "

@@ -64,7 +64,8 @@ def test_there_is_an_example_of_each_kind():
     ("text", "words"),
     [
         ('title = "a"\npear = "x"', "brief.toml, line 2: unknown key pear. Did you mean 'pairs'?"),
-        ('[[entry]]\nindicator = "RSI"\n[[entry]]\nindicatr = "RSI"', "line 3: entry.2.indicator is missing."),
+        ('[[entry]]\nindicator = "RSI"\n[[entry]]\nperiod = 3', "line 3: entry.2.indicator is missing."),
+        ('[[entry]]\nindicator = "RSI"\n[[entry]]\nindicatr = "RSI"', "line 4: unknown key entry.2.indicatr. Did you mean 'indicator'?"),
         ('[[entry]]\nindicator = "RSI"\n\n[[entry]]\nindicator = "RSI"\nperiods = 3', "line 6: unknown key entry.2.periods. Did you mean 'period'?"),
         ("[risk]\nstopp = 0.1", "line 2: unknown key risk.stopp. Did you mean 'stop'?"),
         ('pairs = ["BTC/USDT", "ETC/USDT"]', "line 1: pairs.2: 'ETC/USDT' is no pair of this arena. Did you mean"),
@@ -127,6 +128,7 @@ def test_a_file_is_read_and_what_is_no_file_is_words(tmp_path, monkeypatch):
     assert brief.load("mine.toml", SHIPPED).text == "from a file"
     assert brief.load("few trades, please", SHIPPED) == Brief(text="few trades, please")
     assert brief.load("words " * 2000, SHIPPED).text.startswith("words words")
+    assert brief.load("word " * 100, SHIPPED).text.endswith("word word")
     assert brief.load("", SHIPPED) == Brief()
     assert brief.in_words(Brief(text="as it was\nwritten"), SHIPPED) == "as it was\nwritten"
     with pytest.raises(ArenaError, match=r"there is no brief mein\.toml\. Did you mean mine\.toml\?"):
