@@ -192,7 +192,7 @@ def load(word: str, settings: Settings) -> Brief:
         raise ArenaError(f"the brief {path} is not UTF-8 text.") from None
     except OSError as error:
         if not re.fullmatch(r"\S+", word):
-            return Brief(text=word)
+            return Brief(text=word.strip())
         raise ArenaError(f"the brief {path} cannot be read: {error.strerror}.") from None
     if re.fullmatch(r"\S+\.toml", word):
         near = get_close_matches(Path(word).name, [file.name for file in Path(word).expanduser().parent.glob("*.toml")], n=1)
