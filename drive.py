@@ -1,10 +1,10 @@
 """
 Let the loop run by itself: an agent proposes, each proposal is committed, evaluated, written down, and kept or taken back.
 
-Reads   config.json, data.lock.json, user_data/, nudges.md
+Reads   config.json, data.lock.json, user_data/, nudges.md, a brief
 Writes  the branch autoresearch/<tag> in its own worktree user_data/worktrees/<tag>, there results.tsv, learnings.md and
-        frontier.png; user_data/runs/<tag>/; a row per trial to user_data/ledger.db; a sample market if nothing is prepared.
-        Never the checkout's files, branch or index
+        frontier.png; user_data/runs/<tag>/; a row per trial to user_data/ledger.db; a sample market if nothing is prepared;
+        brief.toml, if questions were asked for it. Never the checkout's other files, its branch or index
 Exits   0 ended by its budget or its agent    2 the arena or the agent cannot be used    130 interrupted; go on with the same tag
 
 Usage:
@@ -13,6 +13,7 @@ Usage:
     uv run drive.py --agent llm --provider ollama --model qwen3:8b
     uv run drive.py --agent command --command 'claude -p --permission-mode acceptEdits'      # the prompt on standard input
     uv run drive.py --agent command --command 'codex exec {prompt}'
+    uv run drive.py --brief examples/briefs/trend_with_stop.toml            # what you want; --brief without a value asks
     uv run drive.py --agent replay --transcript user_data/runs/RUN --tag again
     uv run drive.py show RUN [ROUND]                         # the log of a run; drive.py diff RUN A B: two rounds side by side
 """
@@ -24,6 +25,7 @@ from datetime import date
 
 from arena import lock, settings
 from arena.console import told
+from arena.errors import ArenaError
 from arena.settings import Settings
 
 
@@ -36,6 +38,7 @@ def main() -> int:
     from loop import play, roster, run
     from loop.worktree import Worktree
 
+    brief = _brief(arena, options)
     worktree = Worktree(arena.root, options.tag or run.default_tag(arena.root, f"{date.today():%Y-%m-%d}"))
     agent = roster.agent(options.agent, options, worktree)
     if lock.read(arena.root) is None:
@@ -46,8 +49,8 @@ def main() -> int:
             sandbox.warm_up()  # FreqTrade loads there, while git and the log are looked at here
         opened = run.open_run(worktree, options.agent, options.seed, _say)
         _say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
-        why = play.play(opened, agent, _budget(options), options.brief, reads=roster.AGENTS[options.agent].reads)
-        _say(play.summary(opened, why))
+        why = play.play(opened, agent, _budget(options), brief, reads=roster.AGENTS[options.agent].reads, population=options.population)
+        _say(play.summary(opened, why, brief))
     return 130 if why == play.INTERRUPTED else 0
 
 
@@ -66,7 +69,8 @@ def _options() -> argparse.Namespace:
     who = parser.add_argument_group("who proposes")
     who.add_argument("--agent", choices=roster.AGENTS, default="genetic", help="(default: genetic)")
     who.add_argument("--seed", type=_count, default=0, help="of the agent's dice (default: 0)")
-    who.add_argument("--brief", default="", help="what you want, in words, for agents that read")
+    who.add_argument("--brief", nargs="?", default="", help="what you want: a file such as brief.toml, or words; without a value it is asked")
+    who.add_argument("--population", type=_count, default=3, metavar="N", help="of the best so far, how many are shown to agents that read (default: 3)")
     who.add_argument("--provider", default="ollama", help="of llm: a name, or the address of an endpoint (default: ollama)")
     who.add_argument("--model", help="of llm")
     who.add_argument("--context", type=_count, metavar="N", help="of llm: tokens that the model reads (default: what is known of it)")
@@ -100,6 +104,22 @@ def _budget(options: argparse.Namespace):
     from loop.budget import Budget
 
     return Budget(options.rounds, options.minutes, options.patience, options.max_usd, options.max_tokens, options.stop_at)
+
+
+def _brief(arena: Settings, options: argparse.Namespace):
+    """What the person wants. What of it the agent cannot honour is told; `options.bounds` is what it leaves of a grammar."""
+    from loop import brief, dialogue, honour, roster
+
+    if options.brief is None and not sys.stdin.isatty():
+        raise ArenaError("--brief without a value asks questions on a terminal, and standard input is none. Name a file or say it in words: --brief brief.toml")
+    made = dialogue.hold(arena, input, _say) if options.brief is None else brief.load(options.brief, arena)
+    agent = roster.AGENTS[options.agent]
+    options.bounds, unmet = honour.bounds(made, arena) if agent.breeds else (None, ())
+    for words in unmet:
+        _say(f"brief: the agent {options.agent} cannot honour {words}")
+    if made != brief.Brief() and not agent.reads and not agent.breeds:
+        _say(f"brief: the agent {options.agent} honours nothing of it; what departs from it is told")
+    return made
 
 
 def _prepare_sample(arena: Settings) -> None:

@@ -44,6 +44,7 @@ class State:
     brief: str  # what the person wants, as text; empty for none
     plateau: bool  # five rounds without a kept gain: another family is asked for
     problems: tuple[str, ...] = ()  # why the last answer to this very state was refused; the agent is asked again
+    population: tuple[Tried, ...] = ()  # the best so far by evidence, best first, active or not
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ import numpy as np
 from arena import strategies
 from arena.errors import ArenaError, LoadError
 from arena.lock import write_whole
-from loop import tether
+from loop import memory, tether
 from loop.agents import AgentError, Change, Proposal, State, Tried, Usage
+from loop.population import told
 from loop.worktree import LEARNINGS, RESULTS, WORKTREES, Worktree
 
 PLACE = "{prompt}"
@@ -50,7 +51,7 @@ learnings.md:
 
 The last round's blocks:
 {blocks}
-"""
+{best}"""
 
 
 class Command:
@@ -134,12 +135,15 @@ class Command:
 
 def prompt_of(state: State) -> str:
     extra = [f"Take up this idea of the person's: {line}" for line in state.nudges]
-    extra += [f"What the person wants: {state.brief}"] if state.brief else []
+    extra += [f"What the person wants:\n{state.brief}"] if state.brief else []
     extra += ["Plateau: five rounds without a kept gain. Kill one strategy and create one of another paradigm."] if state.plateau else []
     extra += [f"Your last answer: {line}" for line in state.problems]
+    if over := memory.oversize(state.learnings):
+        extra.append(f"learnings.md is too long ({over}): rewrite it shorter in this round. Merge, correct, delete; keep what holds.")
+    best = f"\nThe best so far, by evidence, active or not:\n\n{told(state.population, state.active)}\n" if state.population else ""
     return PROMPT.format(
         most=state.settings.max_strategies, round=state.round, active=", ".join(state.active) or "none", demands="; ".join(state.demands),
-        extra="\n".join(extra), rows="\n".join(state.rows.splitlines()[-30:]), learnings=state.learnings, blocks=state.blocks[-SHOWN:],
+        extra="\n".join(extra), rows="\n".join(state.rows.splitlines()[-30:]), learnings=state.learnings, blocks=state.blocks[-SHOWN:], best=best,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from arena.gates import EVIDENCE
 from arena.records import GateResult, Result
 from arena.settings import Settings
 from loop.agents import Change, Proposal, State, Tried
-from loop.genome.grammar import Genome, GenomeError, Grammar, one_of
+from loop.genome.grammar import Bounds, Genome, GenomeError, Grammar, one_of
 from loop.genome.variation import cross, difference, mutate, simpler
 from loop.genome.writing import genome_of, in_words, source
 
@@ -40,7 +40,7 @@ CROSSED, SIMPLIFIED = 0.2, 0.1
 """Probability that a child has two parents, and that it is its parent with a part less; else it is a mutation."""
 NEWCOMERS = 0.05
 """Probability that a place that could be bred for goes to chance."""
-STRANGER = "it is no genome, so it cannot be changed here; room for one that can"
+STRANGER = "it is no genome of this grammar, so it cannot be changed here; room for one that can"
 PLATEAU, REST = "plateau: ", 5
 """How the note of a strategy begins that a plateau asked for, and the rounds until it may ask for the next."""
 ATTEMPTS = 50
@@ -64,12 +64,12 @@ class Member:
 
 
 class _Breeder:
-    """What both agents are: a seed, and genomes that were read before."""
+    """What both agents are: a seed, bounds of the grammar, and genomes that were read before."""
 
     name = ""
 
-    def __init__(self) -> None:
-        self._seed = 0
+    def __init__(self, bounds: Bounds = Bounds()) -> None:
+        self._seed, self._bounds = 0, bounds
         self._reader: _Reader | None = None
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
@@ -79,7 +79,7 @@ class _Breeder:
     def _round(self, state: State) -> "_Round":
         """The dice are the same for the same round, and others when an answer to it was refused."""
         if self._reader is None or self._reader.settings is not state.settings:
-            self._reader = _Reader(state.settings)
+            self._reader = _Reader(state.settings, self._bounds)
         again = zlib.crc32("\n".join(state.problems).encode())
         return _Round(state, self._reader, np.random.default_rng([self._seed, state.round, again]))
 
@@ -118,8 +118,8 @@ class Random(_Breeder):
 class _Reader:
     """Genomes of sources, by an arena's grammar. A history is read again in every round, so what was read is kept."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.grammar = settings, Grammar(settings)
+    def __init__(self, settings: Settings, bounds: Bounds) -> None:
+        self.settings, self.grammar = settings, Grammar(settings, bounds)
         self._known: dict[str, Genome | None] = {"": None}  # a kill has no source
 
     def __call__(self, text: str) -> Genome | None:
@@ -165,7 +165,8 @@ class _Round:
 
     def __init__(self, state: State, read: _Reader, rng: np.random.Generator) -> None:
         self.state, self.rng = state, rng
-        self.grammar, self.cap = read.grammar, state.settings.max_strategies
+        self.grammar = read.grammar
+        self.cap = self.grammar.bounds.max_strategies or state.settings.max_strategies
         trials = [(one, genome) for one in state.history if (genome := read(one.source))]
         self.population = population(trials)
         self.places = {member.genome: place for place, member in enumerate(self.population)}
@@ -210,7 +211,7 @@ class _Round:
         self.seen.add(genome)
         self.families[genome.family] += 1
         note = note or f"drawn by chance: {in_words(genome.entry[0])}"
-        return Change(event, name, source(genome, name, self.state.settings), parent, note)
+        return Change(event, name, source(genome, name, self.state.settings, self.grammar.bounds.pairs), parent, note)
 
     def unseen(self, family: str = "") -> Genome:
         """A strategy by chance that was not tried."""
@@ -277,7 +278,7 @@ class _Round:
                 child, how = cross(parent, mate.genome, self.rng), f", as {self._rank(mate.genome)} has it"
             else:
                 child = mutate(parent, self.grammar, self.rng)
-            if child not in self.seen:
+            if child not in self.seen and self.grammar.has(child):
                 return child, difference(parent, child) + how
         return self.unseen(parent.family), "all near it were tried: drawn again"
 

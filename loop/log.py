@@ -55,6 +55,8 @@ class Round:
     proposal: Proposal
     usage: Usage = Usage()  # of all answers, refused ones included
     refused: tuple[tuple[str, ...], ...] = ()  # problems of each answer that was refused
+    departures: tuple[str, ...] = ()  # what of the brief the proposal that is played does not keep, when it was asked again in vain
+    reads: bool = False  # whether the agent can rewrite learnings.md
     files: dict[str, str | None] = field(default_factory=dict)  # strategy -> source to be written; None: its file goes
     message: str = ""
     commit: str = ""

@@ -14,6 +14,10 @@ FIRST_WORDS = 4
 """Words of a nudge by which a note takes it up."""
 MAX_LINES = 200
 """Of learnings.md, by program.md."""
+MAX_CHARS = 40_000
+"""Of learnings.md: 200 lines of 200 characters."""
+SPARE = 20
+"""Lines over MAX_LINES that an agent that reads is given, to rewrite learnings.md itself; then the rule is used for it too."""
 FOLDED = "older rounds, discarded:"
 _ROUND = re.compile(r"- round (\d+), (kept|discarded): (.*)")
 _FOLD = re.compile(rf"- {FOLDED} (\d+)(?: \((.*)\))?")
@@ -41,13 +45,35 @@ def plateau(rounds: Sequence[Round]) -> bool:
     return len(played) == PLATEAU and not any(one.kept and one.gain for one in played)
 
 
-def learned(text: str, one: Round) -> str:
-    """learnings.md after a round whose agent wrote none: a line of what happened, and by rule no more than MAX_LINES."""
+def oversize(text: str) -> str:
+    """How learnings.md exceeds its size, in words; empty when it does not."""
+    lines = len(text.splitlines())
+    over = [f"{lines} lines, at most {MAX_LINES}"] if lines > MAX_LINES else []
+    over += [f"{len(text)} characters, at most {MAX_CHARS}"] if len(text) > MAX_CHARS else []
+    return "; ".join(over)
+
+
+def learned(text: str, one: Round, spare: int = 0) -> str:
+    """
+    learnings.md after a round whose agent wrote none: a line of what happened, and by rule no more than MAX_LINES and MAX_CHARS. With
+    `spare` lines the rule waits for an agent that was asked to rewrite it, and that is as long for the characters.
+    """
     told = "; ".join(f"{tried.event} {tried.strategy}: {tried.note}" for tried in one.tried if tried.event != "stable")
     line = f"- round {one.number}, {'kept' if one.kept else 'discarded'}: {printable(told, 600)}"
     if any(known == line for known in text.splitlines()):
         return text
-    return compacted("\n".join([*text.rstrip().splitlines(), line]) + "\n")
+    longer = "\n".join([*text.rstrip().splitlines(), line]) + "\n"
+    if len(longer.splitlines()) <= MAX_LINES + spare and len(longer) <= MAX_CHARS * (MAX_LINES + spare) // MAX_LINES:
+        return longer
+    return shortened(longer)
+
+
+def shortened(text: str, chars: int = MAX_CHARS) -> str:
+    """`compacted`, and then to three quarters of its lines again and again, until it has no more than `chars` or only lines of others."""
+    text = compacted(text)
+    while len(text) > chars and (less := compacted(text, 3 * len(text.splitlines()) // 4)) != text:
+        text = less
+    return text
 
 
 def compacted(text: str, most: int = MAX_LINES) -> str:

@@ -14,8 +14,9 @@ import numpy as np
 
 from arena import gates, journal
 from arena.errors import ArenaError
-from loop import budget, decide, memory, rounds
+from loop import budget, conformity, decide, memory, rounds
 from loop.agents import Agent, Tried, Usage
+from loop.brief import Brief
 from loop.budget import Budget, Spent
 from loop.log import ENDS, Round
 from loop.run import Run
@@ -78,13 +79,17 @@ def best(played: list[Round]) -> Best:
     return Best(found, at)
 
 
-def play(run: Run, agent: Agent, limits: Budget, brief: str, *, reads: bool) -> str:
-    """Play rounds until something ends them, and return what did. What an earlier start left unfinished is finished first."""
+def play(run: Run, agent: Agent, limits: Budget, brief: Brief, *, reads: bool, population: int = 0) -> str:
+    """
+    Play rounds until something ends them, and return what did. What an earlier start left unfinished is finished first.
+
+    An agent that reads is shown the best `population` trials so far.
+    """
     with Interruption() as interruption:
         if run.rounds and run.rounds[-1].step not in ENDS:
             one = run.rounds[-1]
             run.say(f"round {one.number} was interrupted when it was {one.step}: going on with it")
-            run.say(line(run, rounds.finish(run, one), limits, None))
+            run.say(line(run, rounds.finish(run, one), limits, None, brief))
         first, began, told = len(run.rounds), time.monotonic(), set()
         agent.resume(rounds.history(run.rounds), np.random.default_rng(run.facts.seed))
         while not (why := budget.reason(limits, spent := _spent(run, first, began))):
@@ -97,7 +102,7 @@ def play(run: Run, agent: Agent, limits: Budget, brief: str, *, reads: bool) -> 
                 run.say(complaint)
             if reads:  # what reads thinks, and that takes its time
                 run.say(f"round {len(run.rounds) + 1}: asking {agent.name}")
-            one = rounds.ask(run, agent, brief, reads)
+            one = rounds.ask(run, agent, brief, reads=reads, population=population if reads else 0)
             if isinstance(one, str):
                 return f"the agent has no more: {one}"
             if interruption.asked and one.step not in ENDS:
@@ -105,7 +110,7 @@ def play(run: Run, agent: Agent, limits: Budget, brief: str, *, reads: bool) -> 
                 return INTERRUPTED
             one = rounds.finish(run, one)
             spent = _spent(run, first, began)
-            run.say(line(run, one, limits, spent))
+            run.say(line(run, one, limits, spent, brief))
             if one.final:
                 raise ArenaError(f"the agent cannot go on: {one.why}")
     return why
@@ -129,8 +134,8 @@ def _accepted(tried: Tried) -> bool:
     return not tried.result.error and gates.verdict(tried.result).startswith("ACCEPTED")
 
 
-def line(run: Run, one: Round, limits: Budget, spent: Spent | None) -> str:
-    """One round in one line."""
+def line(run: Run, one: Round, limits: Budget, spent: Spent | None, brief: Brief = Brief()) -> str:
+    """One round in one line; in a second one what of the brief it does not keep."""
     of = f"/{len(run.rounds) - spent.rounds + limits.rounds}" if spent and limits.rounds is not None else ""
     if one.step == "skipped":
         return f"round {one.number}{of} skipped: {one.why}"
@@ -146,7 +151,11 @@ def line(run: Run, one: Round, limits: Budget, spent: Spent | None) -> str:
         f"{one.seconds:.0f} s",
         *([words] if spent and (words := budget.left(limits, spent)) else []),
     ]
-    return f"round {one.number}{of} {'kept' if one.kept else 'discarded'}: {told} | {', '.join(known)}"
+    if one.refused:
+        known.insert(0, f"asked again {min(len(one.refused), rounds.ASKS - 1)} times")
+    departs = [*one.departures, *(f"{tried.strategy}: {text}" for tried in one.tried if tried.strategy in asked for text in conformity.earned(brief, tried))]
+    against = f"\nround {one.number} is not by the brief: {'; '.join(departs)}" if departs else ""
+    return f"round {one.number}{of} {'kept' if one.kept else 'discarded'}: {told} | {', '.join(known)}{against}"
 
 
 def _figures(tried: Tried) -> str:
@@ -162,7 +171,23 @@ def _cost(usage: Usage) -> str:
     return f"{usage.input_tokens + usage.output_tokens} tokens, {price}"
 
 
-def summary(run: Run, why: str) -> str:
+def standing(played: list[Round]) -> list[Tried]:
+    """The strategies that are active after the last kept round, each as it was evaluated last; one that is to be put back, as it was before."""
+    last = next((one for one in reversed(played) if one.kept), None)
+    if last is None:
+        return []
+    sources = {tried.strategy: tried.source for tried in last.tried if tried.result} | last.restore
+    newest = {(tried.strategy, tried.source): tried for tried in rounds.history(played) if tried.result}
+    return [newest[name, source] for name, source in sorted(sources.items()) if source and (name, source) in newest]
+
+
+def against(run: Run, brief: Brief) -> list[str]:
+    """What of the brief the strategies that were kept do not keep."""
+    kept = [(tried.strategy, text) for tried in standing(run.rounds) for text in (*conformity.departures(brief, tried.source, run.settings), *conformity.earned(brief, tried))]
+    return [f"not by the brief: {name}: {text}" for name, text in kept]
+
+
+def summary(run: Run, why: str, brief: Brief = Brief()) -> str:
     """What came out of the run, all its starts, and where it lies."""
     played = [one for one in run.rounds if one.step == "settled"]
     top = best(run.rounds)
@@ -178,6 +203,7 @@ def summary(run: Run, why: str) -> str:
         lines.append(f"best kept: {top.tried.strategy} of round {top.round}, sharpe {top.sharpe:.2f}; {line_of_luck}")
         standing = [tried for tried in last.tried if tried.result and tried.kept and not tried.result.error]
         lines += [f"  {tried.strategy}: {gates.verdict(tried.result)}" for tried in standing]
+    lines += against(run, brief)
     if memory.plateau(run.rounds):
         lines.append(f"plateau: {memory.PLATEAU} rounds or more without a kept gain")
     if usage.requests:

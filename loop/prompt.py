@@ -2,8 +2,8 @@
 What a model is told before a round, cut to what it can read.
 
 The rules are the sections of program.md that concern who writes strategies; git, commands and files are the loop's own business here.
-Where the prompt is too long, what is worth least goes first: older blocks, rows but for a summary, old learnings, explanations of
-the block, and last the sources of strategies that did not change in the last round.
+Where the prompt is too long, what is worth least goes first: the best so far, older blocks, rows but for a summary, old learnings,
+explanations of the block, and last the sources of strategies that did not change in the last round.
 """
 
 import re
@@ -14,7 +14,9 @@ from pathlib import Path
 
 from arena import journal, report
 from arena.settings import Settings
+from loop import memory
 from loop.agents import State, Tried
+from loop.population import told
 from loop.stream import BYTES_PER_TOKEN, Message, tokens
 
 SECTIONS = (3, 5, 6, 7, 8, 9)
@@ -81,9 +83,11 @@ class Shape:
     sections: tuple[int, ...] = SECTIONS
     template: bool = True
     untouched: bool = True  # sources of strategies that did not change in the last round
+    population: bool = False  # the best so far, with their sources
 
 
 SHAPES = (
+    Shape(population=True),
     Shape(),
     Shape(older=2),
     Shape(older=1),
@@ -142,12 +146,14 @@ def _situation(state: State, shape: Shape) -> Iterator[str]:
         yield f"What the person wants:\n{state.brief.strip()}"
     yield _learnings(state.learnings, shape.learnings)
     yield _rows(state.rows, shape.rows)
+    if shape.population and state.population:
+        yield f"# The best so far\n\nBy evidence, whether they are active or not. Learn from them; fork one, or create it again.\n\n{told(state.population, state.active)}"
     yield from _older(state, shape.older)
     if state.blocks.strip():
         blocks = _brief(state.blocks) if shape.brief else state.blocks.strip()
         yield f"# The last round's blocks\n\n{_fence(blocks)}"
     yield from _sources(state, shape)
-    yield _asked(state)
+    yield _asked(state, shape)
 
 
 def _arena(settings: Settings) -> str:
@@ -170,9 +176,14 @@ def _learnings(text: str, most: int | None) -> str:
     if not text.strip() or most == 0:
         return ""
     lines = text.strip().split("\n")
-    if most is not None and len(lines) > most:
+    if _is_cut(text, most):
         lines = [*lines[:most], f"({len(lines) - most} more lines are left out)"]
     return "# learnings.md\n\n" + _fence("\n".join(lines), "markdown")
+
+
+def _is_cut(text: str, most: int | None) -> bool:
+    """Whether a prompt leaves lines of learnings.md out: who does not see all of it cannot rewrite it."""
+    return most is not None and len(text.strip().split("\n")) > most
 
 
 def _rows(text: str, most: int) -> str:
@@ -244,7 +255,7 @@ def _sources(state: State, shape: Shape) -> Iterator[str]:
             yield f"{name}.py, {len(source.splitlines())} lines, left out for want of room; do not evolve it now. Its docstring:\n{_fence(docs[:600])}"
 
 
-def _asked(state: State) -> str:
+def _asked(state: State, shape: Shape) -> str:
     """What this round has to do; it stands last, where small models still remember it."""
     free = state.settings.max_strategies - len(state.active)
     lines = ["# This round", ""]
@@ -253,6 +264,8 @@ def _asked(state: State) -> str:
     lines += [f"idea from the person, take it up soon and begin the note with `nudge:`: {line}" for line in state.nudges]
     if state.plateau:
         lines.append("plateau: five rounds without a kept gain. Kill the strategy with the least left to learn, and create one of another paradigm.")
+    if (over := memory.oversize(state.learnings)) and not _is_cut(state.learnings, shape.learnings):
+        lines.append(f"learnings.md is too long ({over}): rewrite it shorter in this answer, under `### learnings`. Merge, correct, delete; keep what holds.")
     if state.problems:
         lines += ["your last answer was refused:", *(f"- {problem}" for problem in state.problems)]
     lines += ["", "Form one hypothesis, change one thing, and answer in the format above: headings, notes, whole files."]

@@ -11,6 +11,7 @@ from typing import Any
 
 from arena.errors import ArenaError
 from loop.agents import Agent
+from loop.genome.grammar import Bounds
 from loop.worktree import Worktree
 
 
@@ -19,15 +20,20 @@ class Entry:
     module: str
     make: Callable[[Any, argparse.Namespace, Worktree], Agent]  # from the module, the options and the run's worktree
     reads: bool  # whether it can take up a nudge or a brief
+    breeds: bool = False  # whether it draws from a grammar, which a brief bounds: `options.bounds`
 
 
 def _endpoint(options: argparse.Namespace) -> Any:
     return importlib.import_module("loop.providers").client(options.provider, options.model, os.environ, options.context)
 
 
+def _bounds(options: argparse.Namespace) -> Bounds:
+    return getattr(options, "bounds", None) or Bounds()
+
+
 AGENTS = {
-    "genetic": Entry("loop.genetic", lambda module, options, worktree: module.Genetic(), reads=False),
-    "random": Entry("loop.genetic", lambda module, options, worktree: module.Random(), reads=False),
+    "genetic": Entry("loop.genetic", lambda module, options, worktree: module.Genetic(_bounds(options)), reads=False, breeds=True),
+    "random": Entry("loop.genetic", lambda module, options, worktree: module.Random(_bounds(options)), reads=False, breeds=True),
     "llm": Entry("loop.llm", lambda module, options, worktree: module.LanguageModel(_endpoint(options), seed=options.seed), reads=True),
     "command": Entry("loop.command", lambda module, options, worktree: module.Command(options.command, worktree, 60 * options.answer_minutes), reads=True),
     "replay": Entry("loop.playback", lambda module, options, worktree: module.Replay(Path(options.transcript)), reads=False),

@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from arena.errors import ArenaError
 from arena.lock import write_whole
 from arena.opening import Arena
 from arena.records import Result
-from loop import decide, memory, plan
+from loop import brief as briefs
+from loop import conformity, decide, memory, plan
+from loop import population as populations
 from loop.agents import Agent, AgentError, Proposal, State, Tried, Usage
+from loop.brief import Brief
 from loop.decide import Decision
 from loop.log import Round
 from loop.run import Run, write_rows
@@ -28,44 +31,69 @@ ASKS = 3
 """Answers that an agent may give to one state before the round is skipped."""
 
 
-def ask(run: Run, agent: Agent, brief: str, reads: bool) -> Round | str:
+@dataclass(slots=True)
+class _Heard:
+    """What was answered to one state so far."""
+
+    usage: Usage = Usage()
+    refused: list[tuple[str, ...]] = field(default_factory=list)
+    last: Proposal = Proposal()
+    playable: tuple[Proposal, dict[str, str | None], list[str]] | None = None  # by the rules: the answer, its files, how it departs from the brief
+
+
+def ask(run: Run, agent: Agent, brief: Brief, *, reads: bool, population: int = 0) -> Round | str:
     """
     The next round with its plan, durable; or a skipped one, where no usable answer was had; or why the agent has no further one.
 
-    `reads` says whether the agent can take up a nudge: only then the round's note acknowledges what was shown.
+    `reads` says whether the agent can take up a nudge: only then the round's note acknowledges what was shown. `population` is how many
+    of the best so far it is shown. An answer that departs from the brief is asked again like one that breaks a rule; where that is in
+    vain, the one that departs least is played, and it is told.
     """
     begun, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     folder = _sources(run)
-    first = state = _state(run, folder, brief)
-    refused: list[tuple[str, ...]] = []
-    usage, proposal = Usage(), Proposal()
+    state = _state(run, folder, brief, population)
     base = Round(
         run.facts.run, len(run.rounds) + 1, "planned", agent.name, run.facts.seed, started, run.head, run.facts.contract, run.facts.versions,
-        _short(first), proposal, restore=run.restore,
+        _short(state), Proposal(), restore=run.restore, reads=reads,
     )  # fmt: skip
+    heard, gone = _Heard(), None
     try:
-        for _ in range(ASKS):
-            proposal = agent.propose(state)
-            usage += proposal.usage
-            if proposal.end and not proposal.changes:
-                return proposal.end
-            found = plan.problems(proposal, state, run.journal)
-            files = plan.files(proposal, folder, run.restore) if not found else {}
-            if not found and not files:
-                found = ["after it every file would be as the last round left it. Change something else."]
-            if not found:
-                break
-            refused.append(tuple(found))
-            state = replace(state, problems=tuple(found))
-        else:
-            raise AgentError(f"{ASKS} answers were refused, the last one: {refused[-1][0]}")
+        if end := _hear(run, agent, brief, state, folder, heard):
+            return end
     except AgentError as error:
-        spent, told = usage + error.usage, replace(proposal, record=error.record or proposal.record)
-        why = {"why": str(error), "final": error.final, "refused": tuple(refused)}
-        return run.keep(replace(base, step="skipped", proposal=told, usage=spent, **why, seconds=time.perf_counter() - begun))
-    proposal = _acknowledging(proposal, first.nudges) if reads else proposal
-    made = {"proposal": proposal, "usage": usage, "refused": tuple(refused), "files": files, "message": plan.message(base.number, proposal)}
+        gone = error
+        heard.usage += error.usage
+    made = {"usage": heard.usage, "refused": tuple(heard.refused)}
+    if heard.playable is None:
+        error = gone or AgentError(f"{ASKS} answers were refused, the last one: {heard.refused[-1][0]}")
+        told = replace(heard.last, record=error.record or heard.last.record)
+        seconds = time.perf_counter() - begun
+        return run.keep(replace(base, step="skipped", proposal=told, why=str(error), final=error.final, **made, seconds=seconds))
+    proposal, files, departs = heard.playable
+    proposal = _acknowledging(proposal, state.nudges) if reads else proposal
+    made |= {"proposal": proposal, "files": files, "message": plan.message(base.number, proposal), "departures": tuple(departs)}
     return run.keep(replace(base, **made, seconds=time.perf_counter() - begun))
+
+
+def _hear(run: Run, agent: Agent, brief: Brief, state: State, folder: dict[str, str], heard: _Heard) -> str:
+    """Ask until an answer keeps rules and brief, ASKS times at most. Returns why the agent has no more; empty when it has."""
+    for _ in range(ASKS):
+        heard.last = proposal = agent.propose(state)
+        heard.usage += proposal.usage
+        if proposal.end and not proposal.changes:
+            return "" if heard.playable else proposal.end
+        found = plan.problems(proposal, state, run.journal)
+        files = plan.files(proposal, folder, run.restore) if not found else {}
+        if not found and not files:
+            found = ["after it every file would be as the last round left it. Change something else."]
+        departs = conformity.problems(brief, proposal, state)
+        if not found and (heard.playable is None or len(departs) <= len(heard.playable[2])):
+            heard.playable = proposal, files, departs
+        if not found and not departs:
+            break
+        heard.refused.append((*found, *departs))
+        state = replace(state, problems=(*found, *departs))
+    return ""
 
 
 def finish(run: Run, one: Round) -> Round:
@@ -154,7 +182,7 @@ def _restored(folder: dict[str, str], restore: dict[str, str | None]) -> dict[st
     return {name: source for name, source in sorted({**folder, **restore}.items()) if source is not None}
 
 
-def _state(run: Run, folder: dict[str, str], brief: str) -> State:
+def _state(run: Run, folder: dict[str, str], brief: Brief, population: int) -> State:
     written = run.journal
     active = _restored(folder, run.restore)
     asked = journal.demands(written, active, run.settings.max_stable_rounds)
@@ -170,16 +198,18 @@ def _state(run: Run, folder: dict[str, str], brief: str) -> State:
         demands=tuple(line for line in asked if "append" not in line),  # rows are the loop's to append
         learnings=run.text(LEARNINGS),
         nudges=memory.nudges(run.text(NUDGES), written),
-        brief=brief,
+        brief=briefs.in_words(brief, run.settings),
         plateau=memory.plateau(run.rounds),
         problems=tuple(f"undone: {path} is not yours to change" for path in undone),
+        population=populations.best(history(run.rounds), population),
     )
 
 
 def _short(state: State) -> dict[str, object]:
     digest = hashlib.sha256(state.learnings.encode()).hexdigest()
     names = ("active", "demands", "nudges", "brief", "plateau", "problems")
-    return {name: getattr(state, name) for name in names} | {"rows": state.rows.count("\n"), "learnings_sha256": digest}
+    shown = [populations.name(tried) for tried in state.population]
+    return {name: getattr(state, name) for name in names} | {"rows": state.rows.count("\n"), "learnings_sha256": digest, "population": shown}
 
 
 def _acknowledging(proposal: Proposal, nudges: tuple[str, ...]) -> Proposal:
@@ -279,6 +309,6 @@ def _row(tried: Tried, commit: str) -> str:
 def _learnings(run: Run, one: Round) -> str:
     text = one.proposal.learnings
     if text is None:
-        return memory.learned(run.text(LEARNINGS), one)
+        return memory.learned(run.text(LEARNINGS), one, spare=memory.SPARE if one.reads else 0)
     return text
 

@@ -61,6 +61,7 @@ def _full(one: Round) -> str:
         f"outcome: {_outcome(one)}",
     ]
     lines += [f"refused: {'; '.join(found)}" for found in one.refused]
+    lines += [f"not by the brief: {text}" for text in one.departures]
     lines += [f"undone: {path}" for path in record.get("undone", ())]
     for key, value in one.state.items():
         if key != "active" and value:

@@ -83,7 +83,24 @@ def test_the_docs_give_the_numbers_of_the_checks():
     assert not [text for text in numbers if text not in " ".join(CHECKS.split())]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/checks.md"])
+def test_the_docs_explain_every_key_of_a_brief_and_no_other():
+    briefs = pytest.importorskip("loop.brief")
+    table = re.search(r"^## Keys$(.*?)^## ", (ROOT / "docs/briefs.md").read_text(), re.M | re.S)[1]
+    told = [key for line in re.findall(r"^\| (`.*?) \|", table, re.M) for key in re.findall(r"`([\w.]+)`", line)]
+    tables = {"sizing": briefs.Sizing, "risk": briefs.Risk}
+    keys = [*(key for key in briefs.Brief.model_fields if key not in tables), *briefs.Row.model_fields]
+    keys += [f"{table}.{key}" for table, model in tables.items() for key in model.model_fields]
+    assert sorted(told) == sorted(keys)
+
+
+def test_the_brief_of_the_docs_is_valid_in_the_shipped_arena():
+    briefs = pytest.importorskip("loop.brief")
+    example = re.search(r"^```toml\n(.*?)^```$", (ROOT / "docs/briefs.md").read_text(), re.M | re.S)[1]
+    made = briefs.parse(example, settings.load(ROOT / "config.json"))
+    assert (len(made.entry), len(made.exit), made.risk.stop) == (1, 1, (0.03, 0.1))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/checks.md", "docs/briefs.md"])
 def test_links_lead_to_files(name):
     page = ROOT / name
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())

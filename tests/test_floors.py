@@ -139,6 +139,19 @@ def test_what_speaks_to_language_models_judges_texts_and_evaluates_nothing(name)
     assert ("genai_prices" in packages) is (name == "providers")
 
 
+WISHES = {"conformity", "honour", "indicators", "population"}
+"""Of loop/: what measures texts and figures by a person's wishes."""
+
+
+@pytest.mark.parametrize("name", sorted(WISHES))
+def test_what_measures_by_a_brief_reads_no_file_and_asks_nobody(name):
+    tree = ast.parse((ROOT / "loop" / f"{name}.py").read_text())
+    assert set(of_arena(tree)) <= {"gates", "report", "settings"}
+    assert not {"os", "io", "sys", "time", "pathlib", "subprocess", "socket", "random"} & {other.split(".")[0] for other in imports(tree)}
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"open", "print", "input", "exec", "eval", "compile"}
+
+
 LOOP = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted((ROOT / "loop").rglob("*.py"))}
 USED_BY_THE_LOOP = {
     "console", "errors", "evaluation", "gates", "journal", "ledger", "lock", "opening", "records", "report", "rounds", "settings", "store", "strategies"

@@ -73,3 +73,24 @@ def test_kept_rounds_go_last(most):
 
 def test_a_round_may_have_no_figures():
     assert math.isnan(replace(played(1)).luck_line)
+
+
+def test_an_agent_that_reads_has_a_few_rounds_to_rewrite_what_is_too_long():
+    text, spared = "", ""
+    for number in range(1, memory.MAX_LINES + 10):
+        text, spared = memory.learned(text, played(number)), memory.learned(spared, played(number), spare=memory.SPARE)
+    assert not memory.oversize(text)
+    assert memory.oversize(spared) == f"{memory.MAX_LINES + 9} lines, at most {memory.MAX_LINES}"
+    for number in range(memory.MAX_LINES + 10, memory.MAX_LINES + memory.SPARE + 2):
+        spared = memory.learned(spared, played(number), spare=memory.SPARE)
+    assert not memory.oversize(spared) and memory.FOLDED in spared
+
+
+def test_few_but_long_lines_are_shortened_by_rule_too():
+    text = "what a person wrote\n"
+    for number in range(1, 150):
+        text = memory.learned(text, played(number, note="x" * 590, kept=number % 3 == 0))
+        assert len(text) <= memory.MAX_CHARS
+    assert text.startswith("what a person wrote\n") and "- round 149, " in text and memory.FOLDED in text
+    assert memory.oversize("y" * 50_000 + "\n") == "50001 characters, at most 40000"
+    assert memory.shortened("y" * 50_000 + "\n") == "y" * 50_000 + "\n"  # of somebody else

@@ -14,6 +14,7 @@ import drive as commands
 from arena.errors import ArenaError
 from loop import play, run
 from loop.agents import AgentError, Change, Proposal, Usage
+from loop.brief import Brief, Risk
 from loop.budget import Budget
 from loop.playback import Replay
 from loop.worktree import Worktree
@@ -52,11 +53,11 @@ def start(repo, monkeypatch):
     monkeypatch.chdir(repo)
     lines = []
 
-    def started(agent, limits=Budget(), *, reads=True, brief=""):
+    def started(agent, limits=Budget(), *, reads=True, brief=Brief(), population=0):
         place = Worktree(repo.resolve(), "t")
         with run.alone(place):
             opened = run.open_run(place, agent.name, 7, lines.append)
-            return play.play(opened, agent, limits, brief, reads=reads)
+            return play.play(opened, agent, limits, brief, reads=reads, population=population)
 
     started.lines, started.repo = lines, repo
     return started
@@ -66,7 +67,7 @@ def test_an_agent_is_shown_what_was_tried_with_its_figures(start):
     agent = Scripted(create("Alpha"), evolve("Alpha", 9, 26, learnings="# what I know\n"))
     (start.repo / "nudges.md").write_text("quiet days, long averages, small stakes\n")
     (start.repo / "learnings.md").write_text("from an earlier run\n")
-    assert start(agent, brief="few trades") == "the agent has no more: no more"
+    assert start(agent, brief=Brief(text="few trades")) == "the agent has no more: no more"
     first, second, third = agent.states
     assert (first.round, first.active, first.history, first.blocks, first.plateau, first.problems) == (1, {}, (), "", False, ())
     assert (first.learnings, first.brief) == ("from an earlier run\n", "few trades")
@@ -207,3 +208,25 @@ def test_an_agent_that_this_version_lacks_or_an_option_that_is_missing_is_said(r
         done = command(commands.cli, repo, "drive.py", *words)
         assert (done.returncode, told in done.stderr) == (2, True)
     assert not (repo / "user_data/runs").exists()
+
+
+def test_an_agent_that_reads_is_shown_the_best_so_far_though_it_is_gone(start):
+    kill = Proposal((Change("kill", "Alpha"), *create("Beta", 5, 50).changes))
+    agent = Scripted(create("Alpha", 20, 100), kill, evolve("Beta", 6, 60))
+    start(agent, Budget(rounds=3), population=2)
+    first, second, third = agent.states
+    assert (first.population, [tried.strategy for tried in second.population]) == ((), ["Alpha"])
+    assert {tried.strategy for tried in third.population} == {"Alpha", "Beta"} and third.active.keys() == {"Beta"}
+    assert check(start.repo)[1].state["population"] == ["Alpha of round 1"]
+    blind = Scripted(evolve("Beta", 7, 70))
+    start(blind, Budget(rounds=1), reads=False, population=2)
+    assert blind.states[0].population == ()
+
+
+def test_an_agent_that_fails_when_it_is_asked_again_for_the_briefs_sake_is_played_as_it_was(start):
+    agent = Scripted(create("Alpha", usage=Usage(1, 10, 10, 0.5)), AgentError("deaf", usage=Usage(1, 5, 0, 0.1)))
+    start(agent, Budget(rounds=1), brief=Brief(risk=Risk(trailing=True)))
+    (one,) = check(start.repo)
+    assert one.kept and one.usage == Usage(2, 15, 10, 0.6)
+    assert one.departures == ("Alpha: it has no stop that follows the price: trailing_stop or custom_stoploss",)
+    assert agent.states[1].problems == one.departures

@@ -148,3 +148,21 @@ def test_a_message_that_is_too_long_loses_its_middle():
     assert short["content"].endswith("x end")
     assert tokens(short["content"]) < 120
     assert clipped(message, 2000) is message
+
+
+def test_the_best_so_far_is_told_with_its_source_and_goes_first(state):
+    best = Tried(2, "create", "Gone", "", code("Gone", 77), result("Gone", 1.5, 2), False, "an old idea")
+    told = text(replace(state, population=(best,)))
+    assert "# The best so far" in told and "Gone of round 2, discarded, not active any more" in told and "class Gone(IStrategy)" in told
+    full = sum(tokens(message["content"]) for message in prompt._messages(replace(state, population=(best,)), GUIDE, SHAPES[0]))
+    shorter = text(replace(state, population=(best,)), full - 1)
+    assert "class Gone" not in shorter and shorter == text(state)
+    assert "# The best so far" not in text(state)
+
+
+def test_learnings_that_are_too_long_are_to_be_rewritten_where_all_of_them_is_shown(state):
+    longer = replace(state, learnings="".join(f"finding {number}\n" for number in range(230)))
+    assert "learnings.md is too long (230 lines, at most 200): rewrite it shorter in this answer, under `### learnings`." in text(longer)
+    cut = next(shape for shape in SHAPES if shape.learnings == 100)
+    assert "too long" not in "\n".join(message["content"] for message in prompt._messages(longer, GUIDE, cut))
+    assert "too long" not in text(state)

@@ -38,6 +38,27 @@ HOLD_WITHOUT_EXIT = 48
 """Candles after which a position ends that nothing else but its stop would end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A condition that has to be there: of one of these rules, on one of these timeframes (empty: on any)."""
+
+    rules: tuple[str, ...]
+    timeframes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a person leaves of an arena's grammar. Empty: all of it."""
+
+    families: tuple[str, ...] = ()
+    timeframes: tuple[str, ...] | None = None  # besides the arena's own; None: all of them
+    entry: tuple[Need, ...] = ()  # at most MAX_CONDITIONS; all of them hold
+    exit: Need | None = None  # of the condition that ends a position
+    scalars: tuple[tuple[str, tuple[Gene, ...]], ...] = ()  # gene and the values that are left of SCALARS
+    pairs: tuple[str, ...] = ()  # that are traded; empty: all
+    max_strategies: int | None = None
+
+
 class GenomeError(ValueError):
     """A text that is no genome, or a genome that the arena cannot trade."""
 
@@ -133,16 +154,20 @@ def normal(genome: Genome) -> Genome:
 
 
 class Grammar:
-    """What genomes an arena has."""
+    """What genomes an arena has, within bounds."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, bounds: Bounds = Bounds()) -> None:
+        """The bounds must leave something: a family, and of each gene a value."""
+        self.bounds = bounds
         self.timeframe = settings.timeframe
         self.minutes = TIMEFRAME_MINUTES[settings.timeframe]
-        self.timeframes = (settings.timeframe, *settings.informative_timeframes)
+        allowed = settings.informative_timeframes if bounds.timeframes is None else bounds.timeframes
+        self.timeframes = (settings.timeframe, *(frame for frame in settings.informative_timeframes if frame in allowed))
         self.pairs = settings.pairs
+        self.scalars = {**SCALARS, **dict(bounds.scalars)}
         self._genes = {rule.name: self._of_arena(rule) for rule in RULES.values()}
         self.rules = tuple(name for name, genes in self._genes.items() if all(genes.values()))
-        self.families = tuple(family for family in FAMILIES if self.of_family(family))
+        self.families = tuple(family for family in FAMILIES if self.of_family(family) and family in (bounds.families or FAMILIES))
 
     def of_family(self, family: str) -> tuple[str, ...]:
         """Names of a family's rules."""
@@ -156,18 +181,35 @@ class Grammar:
         """Timeframes that a rule may look at."""
         return self.timeframes[:1] if RULES[rule].base_only else self.timeframes
 
-    def condition(self, rng: np.random.Generator, rules: Iterable[str] = ()) -> Condition:
-        """A condition by chance, of one of the rules named, or of any."""
+    def condition(self, rng: np.random.Generator, rules: Iterable[str] = (), timeframes: Iterable[str] = ()) -> Condition:
+        """A condition by chance, of one of the rules named and on one of the timeframes named, or of any."""
         name = one_of(rng, tuple(rules) or self.rules)
-        return Condition(name, one_of(rng, self.frames(name)), tuple((gene, one_of(rng, values)) for gene, values in self.genes(name).items()))
+        frames = tuple(frame for frame in self.frames(name) if frame in timeframes) or self.frames(name)
+        return Condition(name, one_of(rng, frames), tuple((gene, one_of(rng, values)) for gene, values in self.genes(name).items()))
 
     def random(self, rng: np.random.Generator, family: str = "") -> Genome:
         """A genome by chance, of this family or of any: each family as often, whatever it has of rules."""
-        first = self.condition(rng, self.of_family(family or one_of(rng, self.families)))
+        entry = self._entry(rng, self.of_family(family or one_of(rng, self.families)))
+        drawn = {name: one_of(rng, values) for name, values in self.scalars.items()}
+        drawn |= {name: SCALARS[name][0] for name in OPTIONAL if rng.random() < 0.5 and SCALARS[name][0] in self.scalars[name]}
+        left = self.bounds.exit
+        return normal(Genome(entry=entry, exit_condition=self.condition(rng, left.rules, left.timeframes) if left else self.condition(rng), **drawn))
+
+    def _entry(self, rng: np.random.Generator, rules: tuple[str, ...]) -> tuple[Condition, ...]:
+        """Conditions of which the first is of these rules: what is needed, then others by chance."""
+        needs = [(tuple(rule for rule in rules if rule in need.rules), need) for need in self.bounds.entry]
+        first = next((self.condition(rng, both, need.timeframes) for both, need in needs if both), None) or self.condition(rng, rules)
+        needed = [self.condition(rng, need.rules, need.timeframes) for _, need in needs if not _meets(first, need)]
         others = [self.condition(rng) for _ in range(one_of(rng, range(MAX_CONDITIONS)))]
-        drawn = {name: one_of(rng, values) for name, values in SCALARS.items()}
-        drawn |= {name: SCALARS[name][0] for name in OPTIONAL if rng.random() < 0.5}
-        return normal(Genome(entry=(first, *others), exit_condition=self.condition(rng), **drawn))
+        return (first, *needed, *others)[:MAX_CONDITIONS]
+
+    def has(self, genome: Genome) -> bool:
+        """Whether `check` has nothing to say."""
+        try:
+            self.check(genome)
+        except GenomeError:
+            return False
+        return True
 
     def check(self, genome: Genome) -> None:
         """Raises GenomeError that names the first gene that this arena has not, its value and what it may be."""
@@ -187,6 +229,19 @@ class Grammar:
                 _among(f"{condition.rule}.{name}", value, genes[name])
         if normal(genome) != genome:
             raise GenomeError("the genome is not in its normal form: a gene without effect is set, or nothing ends a position but its stop")
+        self._check_bounds(genome)
+
+    def _check_bounds(self, genome: Genome) -> None:
+        """Raises GenomeError for what the bounds do not leave."""
+        _among("family", genome.family, self.families)
+        for name, values in self.bounds.scalars:
+            if name != "share" or genome.sizing == "share":  # elsewhere it has no effect
+                _among(name, getattr(genome, name), values)
+        for need in self.bounds.entry:
+            if not any(_meets(condition, need) for condition in genome.entry):
+                raise GenomeError(f"no condition of entry is one of {', '.join(need.rules)}")
+        if self.bounds.exit and not (genome.exit_condition and _meets(genome.exit_condition, self.bounds.exit)):
+            raise GenomeError(f"the condition of exit is none of {', '.join(self.bounds.exit.rules)}")
 
     def _of_arena(self, rule: Rule) -> dict[str, tuple[Gene, ...]]:
         """The catalogue's values, less what this arena's candles cannot tell; a rule with a gene without values does not exist here."""
@@ -197,6 +252,10 @@ class Grammar:
             genes["start"] = tuple(start for start in genes["start"] if 60 * start % self.minutes == 0) if self.minutes < 1440 else ()
             genes["length"] = tuple(length for length in genes["length"] if 60 * length >= self.minutes)
         return genes
+
+
+def _meets(condition: Condition, need: Need) -> bool:
+    return condition.rule in need.rules and (not need.timeframes or condition.timeframe in need.timeframes)
 
 
 def one_of(rng: np.random.Generator, values: Any) -> Any:

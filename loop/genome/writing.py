@@ -6,6 +6,7 @@ candle has closed; nothing else knows another candle than the closed one.
 """
 
 import ast
+import json
 import re
 import textwrap
 from collections import defaultdict
@@ -50,9 +51,9 @@ class _Frames:
         return name if timeframe == self.base else f"{name}_{timeframe}"
 
 
-def source(genome: Genome, name: str, settings: Settings) -> str:
+def source(genome: Genome, name: str, settings: Settings, pairs: tuple[str, ...] = ()) -> str:
     """
-    The file `name`.py. The same genome and name give the same text.
+    The file `name`.py, which trades `pairs`, or all. The same genome, name and pairs give the same text.
 
     Raises GenomeError for a genome that this arena has not.
     """
@@ -65,7 +66,7 @@ def source(genome: Genome, name: str, settings: Settings) -> str:
         frames.look_back = max(frames.look_back, USUAL + ATR_PERIOD)
     parts = [
         _doc(genome, settings),
-        _settings(genome, settings, frames.look_back),
+        _settings(genome, settings, frames.look_back, pairs),
         *(_informative(where, columns) for where, columns in sorted(frames.columns.items()) if where != (settings.timeframe, "")),
         _method("populate_indicators", _assigned(frames.columns.get((settings.timeframe, ""), {}))),
         _method("populate_entry_trend", _entry(genome, frames)),
@@ -148,7 +149,7 @@ def _offset(genome: Genome) -> float:
     return round(genome.trailing * genome.reach, 4)
 
 
-def _settings(genome: Genome, settings: Settings, look_back: int) -> str:
+def _settings(genome: Genome, settings: Settings, look_back: int, pairs: tuple[str, ...]) -> str:
     """Class attributes. The longest time in a position is an entry of minimal_roi: from then on any result will do."""
     minutes = TIMEFRAME_MINUTES[settings.timeframe]
     roi = {0: genome.profit or 10.0}
@@ -157,6 +158,7 @@ def _settings(genome: Genome, settings: Settings, look_back: int) -> str:
         roi = {after: profit for after, profit in roi.items() if after < genome.hold * minutes} | {genome.hold * minutes: -1}
     lines = [
         f'timeframe = "{settings.timeframe}"',
+        *([f"pair_basket = {json.dumps(pairs)}"] if pairs else []),
         f"startup_candle_count = {look_back}  # the longest look-back",
         "# minutes in the position: profit that is taken from then on" + ("; -1 takes any result" if genome.hold else ""),
         "minimal_roi = {" + ", ".join(f'"{after}": {profit}' for after, profit in roi.items()) + "}",
