@@ -25,10 +25,14 @@ def _endpoint(options: argparse.Namespace) -> Any:
     return importlib.import_module("loop.providers").client(options.provider, options.model, os.environ, options.context)
 
 
+def _language_model(module: Any, options: argparse.Namespace) -> Agent:
+    return module.LanguageModel(_endpoint(options), temperature=options.temperature, seed=options.seed)
+
+
 AGENTS = {
-    "genetic": Entry("loop.genetic", lambda module, options, worktree: module.Genetic(), reads=False),
-    "random": Entry("loop.genetic", lambda module, options, worktree: module.Random(), reads=False),
-    "llm": Entry("loop.llm", lambda module, options, worktree: module.LanguageModel(_endpoint(options), seed=options.seed), reads=True),
+    "genetic": Entry("loop.genetic", lambda module, options, worktree: module.Genetic(options.first), reads=False),
+    "random": Entry("loop.genetic", lambda module, options, worktree: module.Random(options.first), reads=False),
+    "llm": Entry("loop.llm", lambda module, options, worktree: _language_model(module, options), reads=True),
     "command": Entry("loop.command", lambda module, options, worktree: module.Command(options.command, worktree, 60 * options.answer_minutes), reads=True),
     "replay": Entry("loop.playback", lambda module, options, worktree: module.Replay(Path(options.transcript)), reads=False),
 }
