@@ -63,7 +63,7 @@ def draw(racers: Sequence[Racer], luck_line: float, trials: int) -> "Figure":
     if not math.isnan(luck_line):
         axis.axhline(luck_line, color=LUCK, lw=1.8, ls="--", zorder=1, label=f"luck line of all {trials} trials")
     axis.axhline(0, color="black", lw=0.5)
-    keep_in_sight(axis, [value for one in racers for value in one.best[:n]])
+    keep_in_sight(axis, [luck_line, *(value for one in racers for value in one.best[:n])])
     axis.set_xlim(0.5, n + max(0.13 * n, 1.0))
     _label(axis, ends, n)
     most = max(len(one.best) for one in racers)
@@ -81,8 +81,8 @@ def _label(axis: "Axes", ends: list[tuple[float, str, str]], n: int) -> None:
     known = [end for end in ends if not math.isnan(end[0])]
     low, high = axis.get_ylim()
     heights = apart([end[0] for end in known], 0.045 * (high - low))
-    for height, (_, text, tint) in zip(heights, known, strict=True):
+    for height, (end, text, tint) in zip(heights, known, strict=True):
         axis.annotate(text, (n, height), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8, color="0.15", zorder=4)
-        axis.plot([n], [height], marker="s", ms=4, color=tint, clip_on=False, zorder=4)
+        axis.plot([n], [end], marker="s", ms=4, color=tint, clip_on=False, zorder=4)
     if len(known) < len(ends):
         axis.annotate("a median without a figure: half of the runs kept nothing", (0.99, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color=FAINT)

@@ -35,7 +35,7 @@ class Standing:
 
     run: str
     agent: str
-    model: str  # empty for agents without one
+    model: str  # or the program, or the transcript; empty for agents without one
     seed: int
     contract: str
     rounds: int  # played; skipped ones are counted apart
