@@ -83,7 +83,7 @@ def test_the_docs_give_the_numbers_of_the_checks():
     assert not [text for text in numbers if text not in " ".join(CHECKS.split())]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/checks.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/checks.md", "docs/compute.md", "docs/sweeps.md"])
 def test_links_lead_to_files(name):
     page = ROOT / name
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
