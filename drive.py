@@ -15,13 +15,16 @@ Usage:
     uv run drive.py --agent command --command 'codex exec {prompt}'
     uv run drive.py --brief examples/briefs/trend_with_stop.toml            # what you want; --brief without a value asks
     uv run drive.py --agent replay --transcript user_data/runs/RUN --tag again
+    uv run drive.py --seeds 1..8 --jitter                    # eight runs side by side, as many at a time as there are cores
     uv run drive.py show RUN [ROUND]                         # the log of a run; drive.py diff RUN A B: two rounds side by side
+    uv run drive.py leaderboard --picture race.png           # runs side by side, and their race at equal numbers of trials
 """
 
 import argparse
 import signal
 import sys
 from datetime import date
+from pathlib import Path
 
 from arena import lock, settings
 from arena.console import told
@@ -34,15 +37,18 @@ def main() -> int:
     arena = settings.load()
     if options.command_name:
         return _show(arena, options)
+    if options.seeds:
+        return _sweep(arena, options)
     from arena import sandbox
     from loop import play, roster, run
     from loop.worktree import Worktree
 
     brief = _brief(arena, options)
+    if options.tether:
+        play.tether()
     worktree = Worktree(arena.root, options.tag or run.default_tag(arena.root, f"{date.today():%Y-%m-%d}"))
     agent = roster.agent(options.agent, options, worktree)
-    if lock.read(arena.root) is None:
-        _prepare_sample(arena)
+    _prepare(arena)
     with lock.shared(arena.root), run.alone(worktree):
         lock.verify(arena)
         with play.deaf():
@@ -51,6 +57,9 @@ def main() -> int:
         _say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
         why = play.play(opened, agent, _budget(options), brief, reads=roster.AGENTS[options.agent].reads, population=options.population)
         _say(play.summary(opened, why, brief))
+        places = play.places(opened)
+        if not options.tether:
+            _say(places)
     return 130 if why == play.INTERRUPTED else 0
 
 
@@ -58,7 +67,39 @@ def _options() -> argparse.Namespace:
     from loop import budget, roster
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    reading = parser.add_subparsers(dest="command_name", metavar="{show,diff}")
+    _add_readers(parser)
+    who = parser.add_argument_group("who proposes")
+    who.add_argument("--agent", choices=roster.AGENTS, default="genetic", help="(default: genetic)")
+    who.add_argument("--seed", type=_count, default=0, help="of the agent's dice (default: 0)")
+    who.add_argument("--brief", nargs="?", default="", help="what you want: a file such as brief.toml, or words; without a value it is asked")
+    who.add_argument("--population", type=_count, default=3, metavar="N", help="of the best so far, how many are shown to agents that read (default: 3)")
+    who.add_argument("--first", default="", metavar="FAMILY", help="of genetic and random: what they begin with (default: drawn)")
+    who.add_argument("--provider", default="ollama", help="of llm: a name, or the address of an endpoint (default: ollama)")
+    who.add_argument("--model", help="of llm")
+    who.add_argument("--temperature", type=_degree, default=0.8, help="of llm (default: 0.8)")
+    who.add_argument("--context", type=_count, metavar="N", help="of llm: tokens that the model reads (default: what is known of it)")
+    who.add_argument("--command", metavar="LINE", help="of command: a program and its arguments; {prompt} in it is replaced, else it is standard input")
+    who.add_argument("--answer-minutes", type=_positive, default=20.0, metavar="N", help="of command: time for one answer (default: 20)")
+    who.add_argument("--transcript", metavar="FOLDER", help="of replay: the rounds of an earlier run")
+    limits = parser.add_argument_group("how long; what is not given is no limit")
+    limits.add_argument("--tag", help="names run, branch and folder; the same tag goes on (default: today's date)")
+    limits.add_argument("--rounds", type=_count, default=8, help="of this start; with --seeds of each run in all (default: 8)")
+    limits.add_argument("--minutes", type=_positive, help="of this start; a round that has begun is finished")
+    limits.add_argument("--patience", type=_count, metavar="N", help="rounds without a new best")
+    limits.add_argument("--max-usd", type=_positive, metavar="USD", help="of the whole run; ends when the price is unknown")
+    limits.add_argument("--max-tokens", type=_count, metavar="N", help="of the whole run, input and output")
+    limits.add_argument("--stop-at", choices=budget.STOPS, help="a strategy that passes every gate")
+    limits.add_argument("--tether", action="store_true", help="end as after Ctrl-C when standard input ends: for programs that start this one")
+    many = parser.add_argument_group("several runs side by side")
+    many.add_argument("--seeds", type=_seeds, metavar="A..B", help="a run for each seed, tagged TAG-sSEED; default TAG: date and agent")
+    many.add_argument("--jobs", type=_count, metavar="N", help="runs at a time (default: cores)")
+    many.add_argument("--jitter", action="store_true", help="each seed begins otherwise too: first family, temperature, order of the brief's lines")
+    return parser.parse_args()
+
+
+def _add_readers(parser: argparse.ArgumentParser) -> None:
+    """Commands that look at runs."""
+    reading = parser.add_subparsers(dest="command_name", metavar="{show,diff,leaderboard}")
     show = reading.add_parser("show", help="a run's rounds, or one of them in full")
     show.add_argument("run")
     show.add_argument("round", nargs="?", type=int)
@@ -66,26 +107,24 @@ def _options() -> argparse.Namespace:
     diff.add_argument("run")
     diff.add_argument("first", type=int)
     diff.add_argument("second", type=int)
-    who = parser.add_argument_group("who proposes")
-    who.add_argument("--agent", choices=roster.AGENTS, default="genetic", help="(default: genetic)")
-    who.add_argument("--seed", type=_count, default=0, help="of the agent's dice (default: 0)")
-    who.add_argument("--brief", nargs="?", default="", help="what you want: a file such as brief.toml, or words; without a value it is asked")
-    who.add_argument("--population", type=_count, default=3, metavar="N", help="of the best so far, how many are shown to agents that read (default: 3)")
-    who.add_argument("--provider", default="ollama", help="of llm: a name, or the address of an endpoint (default: ollama)")
-    who.add_argument("--model", help="of llm")
-    who.add_argument("--context", type=_count, metavar="N", help="of llm: tokens that the model reads (default: what is known of it)")
-    who.add_argument("--command", metavar="LINE", help="of command: a program and its arguments; {prompt} in it is replaced, else it is standard input")
-    who.add_argument("--answer-minutes", type=_positive, default=20.0, metavar="N", help="of command: time for one answer (default: 20)")
-    who.add_argument("--transcript", metavar="FOLDER", help="of replay: the rounds of an earlier run")
-    limits = parser.add_argument_group("how long; what is not given is no limit")
-    limits.add_argument("--tag", help="names run, branch and folder; the same tag goes on (default: today's date)")
-    limits.add_argument("--rounds", type=_count, default=8, help="of this start (default: 8)")
-    limits.add_argument("--minutes", type=_positive, help="of this start; a round that has begun is finished")
-    limits.add_argument("--patience", type=_count, metavar="N", help="rounds without a new best")
-    limits.add_argument("--max-usd", type=_positive, metavar="USD", help="of the whole run; ends when the price is unknown")
-    limits.add_argument("--max-tokens", type=_count, metavar="N", help="of the whole run, input and output")
-    limits.add_argument("--stop-at", choices=budget.STOPS, help="a strategy that passes every gate")
-    return parser.parse_args()
+    board = reading.add_parser("leaderboard", help="runs side by side")
+    board.add_argument("runs", nargs="*", metavar="RUN", help="(default: all under the contract of now)")
+    board.add_argument("--json", action="store_true", help="as JSON; what is undefined is null")
+    board.add_argument("--picture", type=Path, metavar="FILE", help="png, svg or pdf: the race at equal numbers of trials")
+
+
+def _seeds(text: str) -> range:
+    first, dots, last = text.partition("..")
+    seeds = range(_count(first), _count(last if dots else first) + 1)
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"{text} holds no seed: the first one is above the last one")
+    return seeds
+
+
+def _degree(text: str) -> float:
+    if not 0 <= (number := float(text)) <= 2:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 2")
+    return number
 
 
 def _count(text: str) -> int:
@@ -119,23 +158,45 @@ def _brief(arena: Settings, options: argparse.Namespace):
         _say(f"brief: the agent {options.agent} cannot honour {words}")
     if made != brief.Brief() and not agent.reads and not agent.breeds:
         _say(f"brief: the agent {options.agent} honours nothing of it; what departs from it is told")
+    options.brief = brief.FILE if options.brief is None else options.brief
     return made
 
 
-def _prepare_sample(arena: Settings) -> None:
-    from arena import store
+def _prepare(arena: Settings) -> None:
+    """A sample market, where nothing is prepared."""
+    if lock.read(arena.root) is None:
+        from arena import store
 
-    _say("Nothing is prepared here: making a sample market.")
-    store.prepare_sample(arena, _say)
+        _say("Nothing is prepared here: making a sample market.")
+        store.prepare_sample(arena, _say)
+
+
+def _sweep(arena: Settings, options: argparse.Namespace) -> int:
+    from loop import leaderboard, sweep
+
+    options.tag = options.tag or f"{date.today():%Y-%m-%d}-{options.agent}"
+    _brief(arena, options)
+    runs = sweep.planned(arena, options)
+    _prepare(arena)
+    with lock.shared(arena.root):
+        lock.verify(arena)
+        interrupted, failed = sweep.play(arena, runs, options, _say)
+    _say(leaderboard.table(leaderboard.read(arena.root, [run.tag for run in runs if run.begun])))
+    if failed:
+        print(f"drive: {', '.join(failed)} did not end well. The same command goes on with what is left.", file=sys.stderr)
+    return 130 if interrupted else 2 if failed else 0
 
 
 def _show(arena: Settings, options: argparse.Namespace) -> int:
-    from loop import show
+    from loop import leaderboard, show
 
-    if options.command_name == "show":
-        print(show.show(arena.root, options.run, options.round))
-    else:
-        print(show.diff(arena.root, options.run, options.first, options.second))
+    if options.command_name == "leaderboard":
+        boards = leaderboard.read(arena.root, options.runs)
+        print(leaderboard.as_json(boards) if options.json else leaderboard.table(boards))
+        if options.picture:
+            print(leaderboard.draw(boards[0], options.picture), file=sys.stderr if options.json else sys.stdout)
+        return 0
+    print(show.show(arena.root, options.run, options.round) if options.command_name == "show" else show.diff(arena.root, options.run, options.first, options.second))
     return 0
 
 

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -47,7 +48,8 @@ def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, O
     """
     compute = arena.settings.compute
     task = joblib.delayed(_earn)
-    asked = {i: task(str(arena.settings.path), arena.lock.contract, arena.causality, i, one) for i, one in enumerate(strategies)}
+    config = _config(arena.settings.root)
+    asked = {i: task(config, arena.lock.contract, arena.causality, i, one) for i, one in enumerate(strategies)}
     for last in reversed(range(TRIES)):
         try:
             for i, found in _parallel(list(asked.values()), compute):
@@ -58,6 +60,14 @@ def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, O
                 raise ArenaError(f"worker processes ended {TRIES} times in a row, perhaps for want of memory. Set arena.compute.jobs lower.") from None
         if not asked:
             return
+
+
+def _config(root: Path) -> str:
+    """
+    config.json of the checkout to which this folder belongs: a worktree, which no other machine has, shares the checkout's lock by a
+    link. The contract says that the two are the same arena.
+    """
+    return str((root / lock.FILE).resolve().parent / "config.json")
 
 
 def _parallel(tasks: list, compute: Compute) -> Iterator:

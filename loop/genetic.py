@@ -25,7 +25,7 @@ from deap.tools import emo
 from arena.gates import EVIDENCE
 from arena.records import GateResult, Result
 from arena.settings import Settings
-from loop.agents import Change, Proposal, State, Tried
+from loop.agents import AgentError, Change, Proposal, State, Tried
 from loop.genome.grammar import Bounds, Genome, GenomeError, Grammar, one_of
 from loop.genome.variation import cross, difference, mutate, simpler
 from loop.genome.writing import genome_of, in_words, source
@@ -64,12 +64,13 @@ class Member:
 
 
 class _Breeder:
-    """What both agents are: a seed, bounds of the grammar, and genomes that were read before."""
+    """What both agents are: a seed, bounds of the grammar, the family that they begin with where one is asked for, genomes that were read before."""
 
     name = ""
 
-    def __init__(self, bounds: Bounds = Bounds()) -> None:
-        self._seed, self._bounds = 0, bounds
+    def __init__(self, bounds: Bounds = Bounds(), first: str = "") -> None:
+        """`first`: family of the run's first strategy; empty: drawn as well."""
+        self._seed, self._bounds, self._first = 0, bounds, first
         self._reader: _Reader | None = None
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
@@ -80,11 +81,13 @@ class _Breeder:
         """The dice are the same for the same round, and others when an answer to it was refused."""
         if self._reader is None or self._reader.settings is not state.settings:
             self._reader = _Reader(state.settings, self._bounds)
+            if self._first and self._first not in (known := self._reader.grammar.families):
+                raise AgentError(f"there is no family {self._first!r} to begin with. There are: {', '.join(known)}.", final=True)
         again = zlib.crc32("\n".join(state.problems).encode())
-        return _Round(state, self._reader, np.random.default_rng([self._seed, state.round, again]))
+        return _Round(state, self._reader, np.random.default_rng([self._seed, state.round, again]), self._first)
 
     def _proposal(self, state: State, one: "_Round", changes: list[Change]) -> Proposal:
-        record = {"agent": self.name, "seed": self._seed, "round": state.round, "population": len(one.population)}
+        record = {"agent": self.name, "seed": self._seed, "first": self._first, "round": state.round, "population": len(one.population)}
         return Proposal(tuple(changes), record=record)
 
 
@@ -111,7 +114,7 @@ class Random(_Breeder):
         changes = [Change("kill", name, note=STRANGER) for name in strangers]
         changes += [one.change("evolve", name, one.unseen()) for name in one.lines]
         free = one.cap - len(state.active) + len(strangers)
-        changes += [one.change("create", one.named("Random"), one.unseen()) for _ in range(free)]
+        changes += [one.change("create", one.named("Random"), one.unseen(one.begins_with())) for _ in range(free)]
         return self._proposal(state, one, changes)
 
 
@@ -163,8 +166,8 @@ def _shortfall(gate: GateResult) -> float:
 class _Round:
     """One round's population, and what is drawn from it."""
 
-    def __init__(self, state: State, read: _Reader, rng: np.random.Generator) -> None:
-        self.state, self.rng = state, rng
+    def __init__(self, state: State, read: _Reader, rng: np.random.Generator, first: str) -> None:
+        self.state, self.rng, self._first = state, rng, first
         self.grammar = read.grammar
         self.cap = self.grammar.bounds.max_strategies or state.settings.max_strategies
         trials = [(one, genome) for one in state.history if (genome := read(one.source))]
@@ -219,6 +222,10 @@ class _Round:
             pass
         return genome
 
+    def begins_with(self) -> str:
+        """The family that was asked for, as long as nothing was tried; empty for any."""
+        return "" if self.families else self._first
+
     def named(self, prefix: str) -> str:
         """The prefix with the first number that no strategy of the run has had."""
         numbers = [int(number) for number in re.findall(rf"\b{prefix}(\d+)\b", self._names)]
@@ -239,7 +246,7 @@ class _Round:
     def _newcomer(self, made: list[Change], why: str = "") -> list[Change]:
         """A strategy by chance, of a family that was tried least."""
         fewest = min(self.families[family] for family in self.grammar.families)
-        family = one_of(self.rng, [family for family in self.grammar.families if self.families[family] == fewest])
+        family = self.begins_with() or one_of(self.rng, [family for family in self.grammar.families if self.families[family] == fewest])
         genome, name = self.unseen(family), self.named(_camel(family))
         note = f"{why}{family}, tried {fewest} times so far: {in_words(genome.entry[0])}"
         return [*self._room(made, name), self.change("create", name, genome, note)]

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from loop.worktree import LEARNINGS, RESULTS
 GIVEN_UP = 3
 """Rounds in a row without a usable answer after which the agent is not asked again."""
 INTERRUPTED = "interrupted"
+_released = threading.Event()
 
 
 class Interruption:
@@ -36,6 +38,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         self._before = signal.signal(signal.SIGINT, self._heard)
+        self.asked = _released.is_set()  # before anybody listened
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -46,6 +49,27 @@ class Interruption:
             raise KeyboardInterrupt
         self.asked = True
         os.write(2, b"\ndrive: ends after this step. Ctrl-C again: at once, and the next start mends it.\n")
+
+
+def tether() -> None:
+    """
+    From now on the end of standard input is the first Ctrl-C: whoever started this process and holds the other end wants it to end, or
+    has ended. In the latter case nobody reads what it says any more, and that shall not stop it in the middle of a step.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is deaf to it
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        _released.set()
+        if os.getppid() != parent:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -188,12 +212,11 @@ def against(run: Run, brief: Brief) -> list[str]:
 
 
 def summary(run: Run, why: str, brief: Brief = Brief()) -> str:
-    """What came out of the run, all its starts, and where it lies."""
+    """What came out of the run, all its starts."""
     played = [one for one in run.rounds if one.step == "settled"]
     top = best(run.rounds)
     usage = sum((one.usage for one in run.rounds), Usage())
     last = played[-1] if played else None
-    where = run.root.relative_to(run.worktree.root)
     lines = [
         f"ended: {why}",
         f"run {run.facts.run}: {len(played)} rounds played, {sum(one.kept for one in played)} kept, {len(run.rounds) - len(played)} skipped",
@@ -201,14 +224,19 @@ def summary(run: Run, why: str, brief: Brief = Brief()) -> str:
     if top.tried and last:
         line_of_luck = f"luck line {last.luck_line:.2f} at {last.trials} trials"
         lines.append(f"best kept: {top.tried.strategy} of round {top.round}, sharpe {top.sharpe:.2f}; {line_of_luck}")
-        standing = [tried for tried in last.tried if tried.result and tried.kept and not tried.result.error]
-        lines += [f"  {tried.strategy}: {gates.verdict(tried.result)}" for tried in standing]
+        lines += [f"  {tried.strategy}: {gates.verdict(tried.result)}" for tried in standing(run.rounds) if not tried.result.error]
     lines += against(run, brief)
     if memory.plateau(run.rounds):
         lines.append(f"plateau: {memory.PLATEAU} rounds or more without a kept gain")
     if usage.requests:
         lines.append(f"paid: {usage.requests} requests, {_cost(usage)}")
-    places = {
+    return "\n".join(lines)
+
+
+def places(run: Run) -> str:
+    """Where it lies. Draws frontier.png."""
+    where = run.root.relative_to(run.worktree.root)
+    known = {
         f"{where}/{RESULTS}": "what was tried, and why it was kept or not",
         **({f"{where}/frontier.png": "every trial, the best kept, the luck line"} if _picture(run) else {}),
         f"{where}/{LEARNINGS}": "what was learned",
@@ -216,9 +244,8 @@ def summary(run: Run, why: str, brief: Brief = Brief()) -> str:
         f"uv run drive.py show {run.facts.run} [ROUND]": "the log of it",
         f"uv run drive.py --tag {run.facts.run}": "goes on",
     }
-    width = max(map(len, places))
-    lines += ["look at:", *(f"  {place:<{width}}  {what}" for place, what in places.items())]
-    return "\n".join(lines)
+    width = max(map(len, known))
+    return "\n".join(["look at:", *(f"  {place:<{width}}  {what}" for place, what in known.items())])
 
 
 def _picture(run: Run) -> bool:

@@ -27,14 +27,19 @@ def _endpoint(options: argparse.Namespace) -> Any:
     return importlib.import_module("loop.providers").client(options.provider, options.model, os.environ, options.context)
 
 
-def _bounds(options: argparse.Namespace) -> Bounds:
+def bounds(options: argparse.Namespace) -> Bounds:
+    """What a brief leaves of the grammar, where one was read."""
     return getattr(options, "bounds", None) or Bounds()
 
 
+def _language_model(module: Any, options: argparse.Namespace) -> Agent:
+    return module.LanguageModel(_endpoint(options), temperature=options.temperature, seed=options.seed)
+
+
 AGENTS = {
-    "genetic": Entry("loop.genetic", lambda module, options, worktree: module.Genetic(_bounds(options)), reads=False, breeds=True),
-    "random": Entry("loop.genetic", lambda module, options, worktree: module.Random(_bounds(options)), reads=False, breeds=True),
-    "llm": Entry("loop.llm", lambda module, options, worktree: module.LanguageModel(_endpoint(options), seed=options.seed), reads=True),
+    "genetic": Entry("loop.genetic", lambda module, options, worktree: module.Genetic(bounds(options), options.first), reads=False, breeds=True),
+    "random": Entry("loop.genetic", lambda module, options, worktree: module.Random(bounds(options), options.first), reads=False, breeds=True),
+    "llm": Entry("loop.llm", lambda module, options, worktree: _language_model(module, options), reads=True),
     "command": Entry("loop.command", lambda module, options, worktree: module.Command(options.command, worktree, 60 * options.answer_minutes), reads=True),
     "replay": Entry("loop.playback", lambda module, options, worktree: module.Replay(Path(options.transcript)), reads=False),
 }

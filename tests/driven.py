@@ -66,24 +66,24 @@ def drive(repo, *words, agent="replay"):
     return command(drive_command.cli, repo, "drive.py", "--agent", agent, "--tag", "t", *map(str, words))
 
 
-def worktree(repo):
-    return repo / "user_data" / "worktrees" / "t"
+def worktree(repo, run="t"):
+    return repo / "user_data" / "worktrees" / run
 
 
-def rows(repo):
-    return journal.read(worktree(repo) / RESULTS).rows
+def rows(repo, run="t"):
+    return journal.read(worktree(repo, run) / RESULTS).rows
 
 
 def played(repo, run="t"):
     return Log(repo.resolve(), run).rounds()
 
 
-def check(repo):
+def check(repo, run="t"):
     """
     What holds after every run and every repair: results.tsv breaks no rule and names every round once, git stands where the log
     says, every row has its trial, and every strategy that was kept is there.
     """
-    place, log = worktree(repo), played(repo)
+    place, log = worktree(repo, run), played(repo, run)
     written = journal.read(place / RESULTS)
     assert written.problems == ()
     assert journal.violations(written, 3, 3) == ()
@@ -94,7 +94,7 @@ def check(repo):
     assert sum(map(len, by_commit)) == len(written.rows)
     kept = [one.commit for one in done if one.kept]
     assert git(place, "log", "--format=%H", f"--max-count={len(kept)}").split() == kept[::-1]
-    assert git(place, "symbolic-ref", "HEAD") == "refs/heads/autoresearch/t"
+    assert git(place, "symbolic-ref", "HEAD") == f"refs/heads/autoresearch/{run}"
     assert git(place, "status", "--porcelain") == ""
     assert not list((repo / ".git").rglob("*.lock"))
     ledger = Ledger(repo / LEDGER)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import psutil
 import pytest
 from arenas import prepared, strategy
 
-from arena import compute, evaluation, opening, sandbox, strategies
+from arena import compute, evaluation, lock, opening, sandbox, settings, strategies
 from arena.errors import ArenaError
 from arena.settings import Compute
 
@@ -131,6 +132,25 @@ def test_a_process_of_joblib_that_is_killed_loses_nothing(arena, expected, monke
     assert evaluated(arena, files(arena) * 2, backend="loky", jobs=2) == expected * 2
     killer.join()
     assert killed
+
+
+def test_a_worktree_is_evaluated_by_machines_that_have_the_checkout_alone(arena, expected, tmp_path, monkeypatch):
+    """A worktree shares the checkout's lock, candles and ledger by links; other machines do not have it."""
+    monkeypatch.setattr(evaluation, "MANY", 2)
+    place = tmp_path / "worktree"
+    (place / "user_data").mkdir(parents=True)
+    for name in ("arena", "prepare.py", "run.py", "config.json", "user_data/strategies"):
+        if (arena.root / name).exists():
+            (shutil.copytree if (arena.root / name).is_dir() else shutil.copy)(arena.root / name, place / name)
+    for name in (lock.FILE, lock.DATA):
+        (place / name).symlink_to(arena.root / name)
+    there = settings.load(place / "config.json")
+    asked = files(there)[:2]
+    opened = opening.open_arena(there.model_copy(update={"compute": Compute(backend="loky", jobs=2)}), record=False, causality="quick")
+    shutil.move(place / "config.json", tmp_path / "gone.json")
+    results = list(evaluation.evaluate_all(asked, opened))
+    assert [result.error for result in results] == [json.loads(text)["error"] for text in expected[:2]]
+    assert [result.own.sharpe for result in results if not result.error] == [json.loads(text)["own"]["sharpe"] for text in expected[:2] if not json.loads(text)["error"]]
 
 
 def test_without_a_scheduler_it_says_so(arena, monkeypatch):

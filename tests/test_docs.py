@@ -100,7 +100,7 @@ def test_the_brief_of_the_docs_is_valid_in_the_shipped_arena():
     assert (len(made.entry), len(made.exit), made.risk.stop) == (1, 1, (0.03, 0.1))
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/checks.md", "docs/briefs.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/checks.md", "docs/compute.md", "docs/briefs.md", "docs/sweeps.md"])
 def test_links_lead_to_files(name):
     page = ROOT / name
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())

@@ -118,7 +118,7 @@ def test_pictures_are_drawn_from_what_was_recorded():
 
 
 def test_a_picture_draws_on_the_story_and_on_no_other_picture():
-    below = {"analysis/canvas.py": set(), "analysis/story.py": set()}
+    below = {"analysis/canvas.py": set(), "analysis/story.py": set(), "analysis/race.py": {"analysis.canvas"}}
     for name, tree in PICTURES.items():
         used = {".".join(other.split(".")[:2]) for other in imports(tree) if other.split(".")[0] == "analysis"}
         assert used <= below.get(name, {"analysis.canvas", "analysis.story"}), name
@@ -154,9 +154,9 @@ def test_what_measures_by_a_brief_reads_no_file_and_asks_nobody(name):
 
 LOOP = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted((ROOT / "loop").rglob("*.py"))}
 USED_BY_THE_LOOP = {
-    "console", "errors", "evaluation", "gates", "journal", "ledger", "lock", "opening", "records", "report", "rounds", "settings", "store", "strategies"
+    "console", "errors", "evaluation", "gates", "journal", "ledger", "lock", "opening", "records", "report", "rounds", "settings", "store", "strategies", "trials"
 }  # fmt: skip
-"""The loop evaluates as run.py does, and reads what run.py wrote."""
+"""The loop evaluates as run.py does, and reads what run.py wrote; runs are compared by the statistics of trials."""
 
 
 @pytest.mark.parametrize("name", LOOP)
@@ -288,7 +288,7 @@ def loaded(statement):
 def test_the_trusted_process_never_loads_freqtrade():
     modules = loaded(
         "import arena.evaluation, arena.export, arena.rounds, arena.store, arena.workbench, arena.forward, arena.sources.files, "
-        "arena.sources.sample, run, prepare, judge, drive, loop.play, loop.command"
+        "arena.sources.sample, run, prepare, judge, drive, loop.play, loop.command, loop.sweep, loop.leaderboard, analysis.race"
     )
     assert {"arena.evaluation", "arena.causality", "arena.rounds", "arena.store", "arena.worker", "run", "prepare"} <= modules
     assert not {name for name in modules if name.split(".")[0] in ("freqtrade", "ccxt", "talib")}

@@ -1,0 +1,208 @@
+"""
+Runs side by side: what each tried, kept and paid, and what its best is worth against all that was tried in the same arena.
+
+Luck line, dsr and `accepted` are as of today: all runs of an arena share one ledger, so a run that ended early is measured by the trials of
+those that came after it too. The numbers come from the logs and the ledger; nothing is evaluated.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena import lock, trials
+from arena.errors import ArenaError, SampleError
+from arena.gates import EVIDENCE
+from arena.ledger import LEDGER, Ledger, distinct
+from arena.records import Result
+from loop.agents import Usage
+from loop.log import Facts, Log, Round, runs
+from loop.play import best
+from loop.rounds import history
+
+SHOWN = 2
+"""Most failing gates that a row names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One run. Sharpe ratios are annualised, over the search range; what is undefined is nan."""
+
+    run: str
+    agent: str
+    model: str  # or the program, or the transcript; empty for agents without one
+    seed: int
+    contract: str
+    rounds: int  # played; skipped ones are counted apart
+    skipped: int
+    trials: int  # distinct sources of its own
+    kept: int  # rounds
+    accepted: int  # distinct sources that it kept and that pass every gate today
+    strategy: str  # the best that was kept; empty for none
+    fails: tuple[str, ...]  # gates that say no to it, those of luck apart
+    sharpe: float
+    low: float  # 95 % interval of this one strategy: it knows nothing of the trials
+    high: float
+    luck_line: float  # of all trials under the contract
+    dsr: float  # against all of them
+    tokens: int
+    usd: float  # nan: the price is unknown
+    seconds: float  # in rounds, of all starts
+    race: tuple[float, ...]  # by own trial, the best that was kept so far
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All runs under one contract, the best first."""
+
+    contract: str
+    trials: int  # distinct sources under the contract, whoever tried them
+    luck_line: float
+    standings: tuple[Standing, ...]
+
+
+def read(root: Path, names: list[str]) -> list[Board]:
+    """
+    Boards of the runs that are named, or of all under the contract of now; one a contract, because their figures do not compare.
+
+    Raises ArenaError where there is no such run.
+    """
+    known = runs(root)
+    if unknown := [name for name in names if name not in known]:
+        raise ArenaError(f"there is no run {unknown[0]!r}. There are: {', '.join(known) or 'none'}.")
+    facts = [Log(root, name).facts() for name in names or known]
+    if not names:
+        now = lock.read(root)
+        facts = [one for one in facts if now and one.contract == now.contract]
+    if not facts:
+        raise ArenaError("no run was played under the contract of now. Name runs of earlier ones: " + (", ".join(known) or "there are none") + ".")
+    return [_board(root, contract, [one for one in facts if one.contract == contract]) for contract in dict.fromkeys(one.contract for one in facts)]
+
+
+def _board(root: Path, contract: str, facts: list[Facts]) -> Board:
+    recorded = distinct(Ledger(root / LEDGER).trials(contract))
+    returns = {sha: trial.returns for sha, trial in recorded.items() if len(trial.returns)}
+    found = trials.evidence(next(iter(returns.values()), np.empty(0)), list(returns.values()), len(recorded))
+
+    def dsr(sha256: str) -> float:
+        return _deflated(returns.get(sha256), found.effective)
+
+    standings = [replace(_standing(one, Log(root, one.run).rounds(), dsr), luck_line=found.luck_line) for one in facts]
+    standings.sort(key=lambda one: (-one.sharpe if not math.isnan(one.sharpe) else math.inf, one.run))
+    return Board(contract, len(recorded), found.luck_line, tuple(standings))
+
+
+def _deflated(returns: NDArray[np.float64] | None, effective: float) -> float:
+    try:
+        return math.nan if returns is None else trials.deflated_sharpe(returns, np.empty(0), effective)
+    except SampleError:
+        return math.nan
+
+
+def _standing(facts: Facts, rounds: list[Round], dsr: Callable[[str], float]) -> Standing:
+    agent, _, model = (rounds[-1].agent if rounds else facts.agent).partition(":")
+    played = [one for one in rounds if one.step == "settled"]
+    top = best(played).tried
+    result = top.result if top else None
+    usage = sum((one.usage for one in rounds), Usage())
+    kept = {tried.result.sha256: tried.result for tried in history(played) if tried.kept and tried.result}
+    race = tuple(course(played))
+    return Standing(
+        facts.run, agent, model, facts.seed, facts.contract, len(played), sum(one.step == "skipped" for one in rounds), len(race),
+        sum(one.kept for one in played), sum(passes(one, dsr(sha)) for sha, one in kept.items()), top.strategy if top else "",
+        failing(result) if result else (),
+        result.own.sharpe if result else math.nan, result.sharpe_low if result else math.nan, result.sharpe_high if result else math.nan,
+        math.nan, dsr(result.sha256) if result else math.nan, usage.input_tokens + usage.output_tokens, usage.usd,
+        sum(one.seconds for one in rounds), race,
+    )  # fmt: skip
+
+
+def passes(result: Result, dsr: float) -> bool:
+    """Whether it would be ACCEPTED with this deflated Sharpe ratio: all other gates as they were judged."""
+    return bool(result.gates) and not result.error and all(dsr >= gate.limit if gate.gate == "dsr" else gate.passed for gate in result.gates)
+
+
+def failing(result: Result) -> tuple[str, ...]:
+    """Gates that say no, those apart that say whether it is luck: a Sharpe ratio of two lucky trades is high too."""
+    return tuple(gate.gate for gate in result.gates if gate.applies and not gate.passed and gate.gate not in EVIDENCE)
+
+
+def course(played: Iterable[Round]) -> Iterator[float]:
+    """
+    By trial of the run's own, oldest first, the best Sharpe ratio that was kept so far; nan before the first.
+
+    A trial is a distinct source, failed and discarded ones included.
+    """
+    seen, top = set(), math.nan
+    for tried in history(list(played)):
+        if tried.result is None or tried.result.sha256 in seen:
+            continue
+        seen.add(tried.result.sha256)
+        if tried.kept and not tried.result.error and not tried.result.own.sharpe <= top:
+            top = tried.result.own.sharpe if not math.isnan(tried.result.own.sharpe) else top
+        yield top
+
+
+def table(boards: list[Board]) -> str:
+    """For a terminal: right-aligned figures, columns that are empty for all left out."""
+    return "\n\n".join(_table(board) for board in boards)
+
+
+def _table(board: Board) -> str:
+    heads = ("run", "agent", "model", "seed", "rounds", "trials", "kept", "accepted", "best kept", "sharpe", "95 % interval", "dsr", "fails", "tokens", "USD", "time")
+    rows = [_row(one) for one in board.standings]
+    shown = [k for k, head in enumerate(heads) if head not in ("model", "fails", "tokens", "USD") or any(row[k] not in ("", "0", "0.00") for row in rows)]
+    cells = [[line[k] for k in shown] for line in (heads, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    left = {"run", "agent", "model", "best kept", "fails"}
+    lines = [
+        "  ".join(cell.ljust(width) if heads[k] in left else cell.rjust(width) for k, cell, width in zip(shown, line, widths, strict=True)).rstrip() for line in cells
+    ]
+    counts = [one.trials for one in board.standings]
+    lines.append(f"contract {board.contract[:8]}: {board.trials} trials of all runs, luck line {board.luck_line:.2f}; dsr and accepted as of today")
+    if min(counts) != max(counts):
+        lines.append(f"who tries more often finds more: {min(counts)} to {max(counts)} trials a run. --picture FILE compares at equal numbers")
+    return "\n".join(lines)
+
+
+def _row(one: Standing) -> tuple[str, ...]:
+    minutes, seconds = divmod(round(one.seconds), 60)
+    return (
+        one.run, one.agent, one.model, str(one.seed), str(one.rounds), str(one.trials), str(one.kept), str(one.accepted), one.strategy or "-",
+        f"{one.sharpe:.2f}", f"{one.low:.2f} {one.high:.2f}", f"{one.dsr:.3f}", _some(one.fails), str(one.tokens), "unknown" if math.isnan(one.usd) else f"{one.usd:.2f}",
+        f"{minutes // 60}:{minutes % 60:02}:{seconds:02}",
+    )  # fmt: skip
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def as_json(boards: list[Board]) -> str:
+    """Every field of every standing, in one list; what is undefined is null."""
+    return json.dumps([_defined(asdict(one)) for board in boards for one in board.standings], indent=1)
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _defined(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def draw(board: Board, file: Path) -> str:
+    """Draw the race of the runs of one contract into a file; returns what was drawn. Raises ArenaError for a file that cannot be one."""
+    from analysis import race  # a second of libraries that a table does not need
+
+    racers = [race.Racer(f"{one.agent} {one.model}".rstrip(), one.run, one.race) for one in board.standings if one.race]
+    try:
+        race.draw(racers, board.luck_line, board.trials).savefig(file, dpi=race.DPI)
+    except ValueError as error:
+        raise ArenaError(f"{file}: {error}") from None
+    return f"{file}: {len(racers)} runs at {race.length(racers)} trials each"

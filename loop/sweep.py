@@ -1,0 +1,252 @@
+"""
+One search several times, side by side: each run a drive.py process of its own, with its own seed, tag, branch and journal.
+
+All runs share this machine and the arena: one ledger counts the trials of all. Where `arena.compute` names dask, their evaluations go
+there; the runs themselves stay here, because their git branches and the ledger are files that no network file system may hold.
+
+A run hears no Ctrl-C of the terminal. Its standard input is a pipe of this process, and it ends after its step when that closes: when
+it is asked to, and also when this process is killed.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arena.errors import ArenaError
+from arena.settings import Settings
+from loop import roster
+from loop.log import ENDS, Log
+from loop.play import Interruption
+from loop.worktree import Worktree
+
+DRIVE = Path(__file__).resolve().parent.parent / "drive.py"
+OWN = {"command_name", "bounds", "seeds", "jobs", "jitter", "tag", "seed", "rounds", "tether"}
+"""Options that a run does not get as the sweep got them."""
+TEMPERATURES = (0.4, 1.2)
+GOLDEN = 0.618033988749895
+"""Multiples of it, modulo 1, are spread evenly, however many there are."""
+FREE_S = 180
+"""How long an earlier start of the same run may need to end its step."""
+AT_ONCE_S = 10
+"""How long a run may need to end at once."""
+
+Say = Callable[[str], None]
+_saying = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One run of the sweep."""
+
+    seed: int
+    tag: str
+    log: Log
+    begins: dict[str, Any]  # option to value: what is other than in the sweep's own options
+
+    @property
+    def begun(self) -> bool:
+        return self.log.facts() is not None
+
+    def left(self, rounds: int) -> int | None:
+        """Rounds that are to be begun, of so many in all; None where there is nothing left to do."""
+        played = self.log.rounds()
+        unfinished = bool(played) and played[-1].step not in ENDS
+        missing = max(rounds - len(played), 0)
+        return missing if missing or unfinished else None
+
+    def free(self) -> bool:
+        """Whether no other start of it is under way."""
+        try:
+            with self.log.alone():
+                return True
+        except ArenaError:
+            return False
+
+
+class Running:
+    """The process of a run, its words told line by line with the seed before them."""
+
+    def __init__(self, run: Planned, words: list[str], root: Path, say: Say) -> None:
+        self.run = run
+        self._process = subprocess.Popen(
+            words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+        )
+        self._reader = threading.Thread(target=self._tell, args=(say,), daemon=True)
+        self._reader.start()
+
+    def _tell(self, say: Say) -> None:
+        for line in self._process.stdout:
+            if line.strip():
+                say(line.rstrip())
+
+    def release(self) -> None:
+        """Let it end after its step."""
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def terminate(self) -> None:
+        """Let it end at once, as after a second Ctrl-C."""
+        self._process.terminate()
+
+    def wait(self) -> None:
+        """Until it has; what does not is killed with all that it started."""
+        try:
+            self._process.wait(AT_ONCE_S)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def outcome(self) -> int | None:
+        """Its exit code when it has ended and all its words are told, negative for a signal; None before."""
+        if self._process.poll() is None:
+            return None
+        self._reader.join(AT_ONCE_S)
+        self.release()
+        return self._process.returncode
+
+
+def planned(arena: Settings, options: argparse.Namespace) -> list[Planned]:
+    """
+    A run for each seed of `options.seeds`.
+
+    Raises ArenaError before anything is made: for a wrong tag, an agent that cannot be, or a tag under which another agent or seed played.
+    """
+    families = _families(arena, options) if options.jitter else ()
+    runs = []
+    for seed in options.seeds:
+        worktree = Worktree(arena.root, f"{options.tag}-s{seed}")
+        begins = jitter(options, seed, families) if options.jitter else {}
+        run = Planned(seed, worktree.tag, Log(arena.root, worktree.tag), begins)
+        roster.agent(options.agent, argparse.Namespace(**(vars(options) | {"seed": seed} | begins)), worktree)
+        facts = run.log.facts()
+        if facts and (facts.agent, facts.seed) != (options.agent, seed):
+            raise ArenaError(f"the run {run.tag} is of the agent {facts.agent} with seed {facts.seed}, not of {options.agent} with {seed}. Choose another --tag.")
+        runs.append(run)
+    return runs
+
+
+def jitter(options: argparse.Namespace, seed: int, families: tuple[str, ...]) -> dict[str, Any]:
+    """
+    How the run of a seed begins otherwise than the next one's, beside its dice; the same at every start.
+
+    Seeds in a row begin with one family after the other; their temperatures lie as far apart as so many can. A brief in words of several
+    lines is told in another order.
+    """
+    found: dict[str, Any] = {}
+    if options.agent in ("genetic", "random"):
+        found["first"] = families[(seed - 1) % len(families)]
+    if options.agent == "llm":
+        low, high = TEMPERATURES
+        found["temperature"] = round(low + (high - low) * (seed * GOLDEN % 1), 2)
+    words = "" if os.path.isfile(options.brief) else options.brief
+    parts = [part.strip() for part in re.split(r"\n|;\s", words) if part.strip()]
+    if roster.AGENTS[options.agent].reads and len(parts) > 1:
+        found["brief"] = "\n".join(parts[k] for k in np.random.default_rng(seed).permutation(len(parts)))
+    return found
+
+
+def play(arena: Settings, runs: list[Planned], options: argparse.Namespace, say: Say) -> tuple[bool, list[str]]:
+    """
+    Play every run until it has `options.rounds` rounds, or ends otherwise. One that fails stops no other.
+
+    Returns whether a person interrupted it, and the tags of runs that failed. A second Ctrl-C ends all at once and raises
+    KeyboardInterrupt.
+    """
+    jobs = max(options.jobs or os.cpu_count() or 1, 1)
+    wide = max(len(str(run.seed)) for run in runs) + 1
+    told = {run.tag: _prefixed(say, f"s{run.seed}".rjust(wide)) for run in runs}
+    say(f"{len(runs)} runs of {options.agent}, {min(jobs, len(runs))} at a time, {options.rounds} rounds each{_beside(arena, options, len(runs))}")
+    waiting, running, failed = deque(_unfinished(runs, options, told)), [], []
+    with Interruption() as interruption:
+        try:
+            began = time.monotonic()
+            while waiting or running:
+                if interruption.asked:
+                    waiting.clear()
+                    for one in running:
+                        one.release()
+                while len(running) < jobs and (run := _next(waiting, time.monotonic() - began)):
+                    running.append(Running(run, _words(run, options), arena.root, told[run.tag]))
+                for one in [one for one in running if one.outcome() is not None]:
+                    running.remove(one)
+                    failed += _ended(one.run, one.outcome(), interruption.asked, told[one.run.tag])
+                time.sleep(0.05)
+        except BaseException:
+            for one in running:
+                one.terminate()
+            for one in running:
+                one.wait()
+            raise
+    return interruption.asked, failed
+
+
+def _unfinished(runs: list[Planned], options: argparse.Namespace, told: dict[str, Say]) -> Iterator[Planned]:
+    for run in runs:
+        if run.left(options.rounds) is None:
+            told[run.tag](f"has its {options.rounds} rounds")
+        else:
+            yield run
+
+
+def _next(waiting: deque[Planned], waited: float) -> Planned | None:
+    """The first run that no other process plays. One that stays under way elsewhere is begun all the same, and says so itself."""
+    for run in waiting:
+        if waited > FREE_S or run.free():
+            waiting.remove(run)
+            return run
+    return None
+
+
+def _words(run: Planned, options: argparse.Namespace) -> list[str]:
+    """The command line of a run: what the sweep was given, and its own."""
+    given = {name: value for name, value in vars(options).items() if name not in OWN and value not in (None, "", False)} | run.begins
+    own = {"tag": run.tag, "seed": run.seed, "rounds": run.left(options.rounds)}
+    words = [f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in (given | own).items()]
+    return [sys.executable, str(DRIVE), "--tether", *words]
+
+
+def _ended(run: Planned, code: int, asked: bool, say: Say) -> list[str]:
+    """The run's tag if it failed. One that is interrupted and was not asked to was so by a signal of its own."""
+    if code == 0 or (code == 130 and asked):
+        return []
+    say(f"killed by {signal.Signals(-code).name}" if code < 0 else "interrupted" if code == 130 else f"failed, exit code {code}")
+    return [run.tag]
+
+
+def _beside(arena: Settings, options: argparse.Namespace, n: int) -> str:
+    """What one should know before so many begin."""
+    told = []
+    if options.max_usd is not None:
+        told.append(f"up to {n} × {options.max_usd:.2f} USD")
+    if options.max_tokens is not None:
+        told.append(f"up to {n} × {options.max_tokens} tokens")
+    if arena.compute.backend == "dask":
+        told.append(f"evaluations on dask's workers at {arena.compute.address}, runs and ledger here")
+    return "".join(f"; {text}" for text in told)
+
+
+def _prefixed(say: Say, prefix: str) -> Say:
+    def told(line: str) -> None:
+        with _saying:
+            say(f"{prefix}  {line}")
+
+    return told
+
+
+def _families(arena: Settings, options: argparse.Namespace) -> tuple[str, ...]:
+    from loop.genome.grammar import Grammar
+
+    return Grammar(arena, roster.bounds(options)).families
