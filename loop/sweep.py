@@ -213,7 +213,7 @@ def _next(waiting: deque[Planned], waited: float) -> Planned | None:
 def _words(run: Planned, options: argparse.Namespace) -> list[str]:
     """The command line of a run: what the sweep was given, and its own."""
     given = {name: value for name, value in vars(options).items() if name not in OWN and value not in (None, "", False)} | run.begins
-    own = {"tag": run.tag, "seed": run.seed, "rounds": run.left(options.rounds)}
+    own = {"tag": run.tag, "seed": run.seed, "rounds": run.left(options.rounds) or 0}
     words = [f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in (given | own).items()]
     return [sys.executable, str(DRIVE), "--tether", *words]
 
