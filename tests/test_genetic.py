@@ -214,11 +214,11 @@ def test_the_first_round_fills_the_folder_with_different_families(arena):
 def test_a_run_begins_with_the_family_that_was_asked_for_and_only_begins_with_it(arena, agent):
     families = Grammar(arena).families
     for first in families:
-        made = agent(first)
+        made = agent(first=first)
         made.resume((), np.random.default_rng(0))
         one, *others = [genome_of(change.source).family for change in made.propose(state(arena)).changes]
         assert one == first and (agent is Random or first not in others)
-    history, _ = run(agent("calendar"), arena, Landscape(Grammar(arena), 4), 4, rounds=12)
+    history, _ = run(agent(first="calendar"), arena, Landscape(Grammar(arena), 4), 4, rounds=12)
     assert set(families) == {genome_of(one.source).family for one in history if one.source}
 
 
