@@ -81,7 +81,9 @@ def arena(root: Path, seed: int) -> Path:
 def raced(root: Path, seed: int, agent: str, rounds: int) -> Racer:
     """One run, and how its best went up."""
     called([sys.executable, str(ROOT / "drive.py"), "--agent", agent, "--seed", str(seed), "--rounds", str(rounds), "--tag", agent, "--tether"], root)
-    return Racer(agent, f"{agent}-{seed}", tuple(course(one for one in Log(root, agent).rounds() if one.step == "settled")))
+    best = tuple(course(one for one in Log(root, agent).rounds() if one.step == "settled"))
+    print(f"market {seed}, {agent}: {len(best)} trials", file=sys.stderr, flush=True)
+    return Racer(agent, f"{agent}-{seed}", best)
 
 
 def called(words: list[str], root: Path) -> None:
