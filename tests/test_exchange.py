@@ -267,13 +267,12 @@ def test_a_download_that_breaks_names_the_pair_and_the_date_that_it_reached(sour
     assert len(source.candles("TOUCH/USDT", "1h", LISTED, LISTED + timedelta(hours=9))) == 10
 
 
-def test_without_a_network_the_choices_are_told_in_one_message_and_later_it_works(tmp_path, capfd):
+def test_without_a_network_the_choices_are_told_in_one_message_and_later_it_works(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(exchange, "MARKETS_S", 120.0)  # FreqTrade's own answer is waited for, however slow the machine is
     port = free_port()
     source = ExchangeSource(arena(tmp_path, port))
-    begin = time.monotonic()
     with pytest.raises(DataError) as raised:
         source.markets(("TOUCH/USDT",))
-    assert time.monotonic() - begin < 30
     text = str(raised.value)
     assert text.startswith("binance, list of markets: ") and "\n" not in text and len(text) < 600
     for choice in ("Connect call failed", "Check the network", "`uv run prepare.py --from PATH`", "`uv run prepare.py --sample`"):
