@@ -53,7 +53,7 @@ def _verify(arena: Settings) -> int:
 
 def _open(settings: Settings, options: argparse.Namespace) -> int:
     lock.verify(settings)
-    from arena import archive, hearing, holdout, opening
+    from arena import archive, archived, hearing, holdout, opening
 
     archive.vacant(settings.root, options.version)
     arena, ledger = opening.open_arena(settings, record=False, causality="full"), opening.existing_ledger(settings)
@@ -66,7 +66,7 @@ def _open(settings: Settings, options: argparse.Namespace) -> int:
     judged = holdout.judge(plan, arena, ledger, tables, _say)
     _say(hearing.after(judged))
     folder = archive.write(arena, ledger, plan, judged, _picture(settings.root))
-    _say(f"archived: {folder.relative_to(settings.root)}; write its {archive.RETROSPECTIVE}, then `uv run judge.py close {options.version}`, then commit it")
+    _say(f"archived: {folder.relative_to(settings.root)}; write its {archived.RETROSPECTIVE}, then `uv run judge.py close {options.version}`, then commit it")
     return 0
 
 
@@ -75,7 +75,7 @@ def _forward(settings: Settings, options: argparse.Namespace) -> int:
     from arena import forward, hearing, opening
 
     arena, ledger = opening.open_arena(settings, record=False), opening.existing_ledger(settings)
-    frozen = forward.archived(arena, _say)
+    frozen = forward.frozen(arena, _say)
     store = forward.refresh(arena, options.path, options.markets, _say)
     passphrase = _passphrase(arena.lock) if settings.holdout else None
     _say(hearing.since(forward.score(arena, ledger, frozen, store, passphrase, _say)))

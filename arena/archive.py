@@ -19,16 +19,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from arena import gates, journal, lock, retrospective, strategies
+from arena import gates, holdout, journal, lock, retrospective, strategies
+from arena.archived import ERRATA, FOLDER, META, RETROSPECTIVE, SUMS, TRIALS, UNCOVERED, broken, read, versions
 from arena.errors import ArenaError
 from arena.holdout import Plan
 from arena.judgement import Judgement
 from arena.ledger import LEDGER, Ledger, Trial, distinct
 from arena.opening import Arena
-
-FOLDER = "versions"
-SUMS, META, RETROSPECTIVE, ERRATA, TRIALS = "SHA256SUMS", "meta.yaml", "retrospective.md", "errata.md", "ledger.parquet"
-UNCOVERED = (SUMS, ERRATA)
 
 
 def vacant(root: Path, version: str) -> Path:
@@ -76,25 +73,6 @@ def close(root: Path, version: str) -> None:
     lock.write_whole(folder / SUMS, _sums(folder).encode())
 
 
-def versions(root: Path) -> list[str]:
-    """Archived versions, oldest number first."""
-    found = [file.parent.name for file in (root / FOLDER).glob(f"*/{SUMS}") if not file.parent.name.startswith(".")]
-    return sorted(found, key=lambda name: [int(part) if part.isdigit() else -1 for part in name.replace("-", ".").split(".")])
-
-
-def broken(folder: Path) -> list[str]:
-    """One sentence for each file of a version that is not as it was archived."""
-    wanted = {}
-    for line in (folder / SUMS).read_text().splitlines():
-        digest, _, name = line.partition("  ")
-        wanted[name] = digest
-    there = {str(file.relative_to(folder)): file for file in folder.rglob("*") if file.is_file()}
-    found = [f"{name} is missing" for name in wanted if name not in there]
-    found += [f"{name} has changed since it was archived" for name, digest in wanted.items() if name in there and lock.file_sha256(there[name]) != digest]
-    free = {*UNCOVERED, *([RETROSPECTIVE] if RETROSPECTIVE not in wanted else [])}
-    return found + [f"{name} was added after it was archived" for name in sorted(there.keys() - wanted.keys() - free)]
-
-
 def describe(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement], trials: list[Trial]) -> dict[str, Any]:
     """What meta.yaml says. Ratios are fractions, Sharpe ratios annualised; what is undefined is null."""
     settings, told = arena.settings, distinct(trials)
@@ -116,7 +94,10 @@ def describe(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgemen
             "warmup_from": f"{settings.warmup_from:%Y%m%d}",
             "first_trial": trials[0].time if trials else None, "last_trial": trials[-1].time if trials else None,
         },
-        "contract": {"hash": arena.lock.contract, "arena": arena.lock.arena, "engines": arena.lock.engines, "ledger_head": ledger.head()},
+        "contract": {
+            "hash": arena.lock.contract, "conditions": lock.conditions(arena.lock), "holdout": holdout.candles_id(arena), "arena": arena.lock.arena,
+            "engines": arena.lock.engines, "ledger_head": ledger.head(),
+        },
         "counts": {
             "trials": len(told), "evaluations": len(trials), "failed": sum(bool(t.error_kind) for t in told.values()),
             "rounds": len(journal.rounds(rows)), "events": dict(Counter(row.event for row in rows.rows)),
@@ -182,7 +163,7 @@ def index(root: Path) -> None:
         "| version | archived | arena | trials | best kept Sharpe | luck line | strategies, and what the holdout said |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for version in versions(root):
-        meta = yaml.safe_load((root / FOLDER / version / META).read_text(encoding="utf-8"))
+        meta = read(root, version)
         arena, best, luck = meta["arena"], meta["peak"]["sharpe_of_kept"], meta["peak"]["luck_line"]
         said = "; ".join(f"{one['strategy']}: {one['verdict']}" for one in meta["strategies"])
         cells = (

@@ -1,6 +1,7 @@
 """Recorded figures against those of now, one by one: numbers, texts, and what is nested in lists and mappings. Pure."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,15 +9,15 @@ SHOWN = 5
 """Most differing figures that are told; the rest is counted."""
 
 
-def unlike(before: Any, now: Any, where: str, name: str = "") -> Iterator[str]:
-    """A phrase for each figure that differs; nan equals nan."""
+def unlike(before: Any, now: Any, where: str, name: str = "", *, apart: float = 0.0) -> Iterator[str]:
+    """A phrase for each figure that differs; nan equals nan. Numbers may lie `apart`, relative to the larger one."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*before, *now]):
-            yield from unlike(before.get(key), now.get(key), where, f"{name}.{key}" if name else key)
+            yield from unlike(before.get(key), now.get(key), where, f"{name}.{key}" if name else key, apart=apart)
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for k, (a, b) in enumerate(zip(before, now, strict=True)):
-            yield from unlike(a, b, where, f"{name}[{k}]")
-    elif before != now and not (before != before and now != now):
+            yield from unlike(a, b, where, f"{name}[{k}]", apart=apart)
+    elif before != now and not (before != before and now != now) and not _near(before, now, apart):
         yield f"{name} is {_short(before)} in {where}, {_short(now)} now"
 
 
@@ -30,6 +31,11 @@ def count(value: Any) -> int:
     """Figures in a nested value."""
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     return 1 if children is None else sum(map(count, children))
+
+
+def _near(before: Any, now: Any, apart: float) -> bool:
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (before, now))
+    return numbers and math.isclose(before, now, rel_tol=apart)
 
 
 def _short(value: Any) -> str:

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 
-from arena import archive, candles, figures, lock, metrics, opening, seal, significance, store, strategies
+from arena import archived, candles, figures, lock, metrics, opening, seal, significance, store, strategies
 from arena.errors import ArenaError, DataError, SampleError, StrategyError
 from arena.grid import Tables, table
 from arena.ledger import Entry, Ledger
@@ -29,7 +28,7 @@ from arena.opening import Arena
 from arena.records import Strategy, Window
 
 FOLDER, FILE = "user_data/forward", "candles.sealed"
-RECORD = f"{archive.FOLDER}/forward.tsv"
+RECORD = f"{archived.FOLDER}/forward.tsv"
 LEVEL = 0.95
 """Coverage of the band."""
 DRAWS = 1000
@@ -66,18 +65,18 @@ class Score:
     word: str  # inside, BELOW or ABOVE the band; "too short"; or FAIL and why
 
 
-def archived(arena: Arena, say: Say) -> list[Frozen]:
+def frozen(arena: Arena, say: Say) -> list[Frozen]:
     """Strategies of all versions of this very arena. Raises ArenaError when there is none, or a version is not as it was archived."""
     found, root = [], arena.settings.root
-    for version in archive.versions(root):
-        folder = root / archive.FOLDER / version
-        if problems := archive.broken(folder):
-            raise ArenaError(f"{archive.FOLDER}/{version}: {problems[0]}. Restore it from git.")
-        meta = yaml.safe_load((folder / archive.META).read_text(encoding="utf-8"))
+    for version in archived.versions(root):
+        folder = root / archived.FOLDER / version
+        if problems := archived.broken(folder):
+            raise ArenaError(f"{archived.FOLDER}/{version}: {problems[0]}. Restore it from git.")
+        meta = archived.read(root, version)
         if meta["contract"]["arena"] != arena.lock.arena:
             say(f"{version}: of another arena, not scored")
             continue
-        returns = pd.read_parquet(folder / archive.TRIALS, columns=["sha256", "daily_returns"]).set_index("sha256")["daily_returns"]
+        returns = pd.read_parquet(folder / archived.TRIALS, columns=["sha256", "daily_returns"]).set_index("sha256")["daily_returns"]
         for one in meta["strategies"]:
             file = folder / "strategies" / f"{one['strategy']}.py"
             if one["error"]:
@@ -86,7 +85,7 @@ def archived(arena: Arena, say: Say) -> list[Frozen]:
             rows = returns.loc[[one["sha256"]]]
             found.append(Frozen(version, strategies.examine(file, arena.settings), np.array(rows.iloc[-1], dtype=np.float64)))
     if not found:
-        raise ArenaError(f"there is no archived strategy of this arena in {archive.FOLDER}/. `uv run judge.py open VERSION` archives a run.")
+        raise ArenaError(f"there is no archived strategy of this arena in {archived.FOLDER}/. `uv run judge.py open VERSION` archives a run.")
     return found
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from arena import compute, figures, judgement, lock, metrics, opening, report, sandbox, strategies
+from arena import archived, compute, figures, judgement, lock, metrics, opening, report, sandbox, strategies
 from arena.errors import ArenaError, StrategyError
 from arena.figures import Earned
 from arena.grid import Tables
@@ -97,8 +97,12 @@ def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
 
 
 def opened(ledger: Ledger, arena: Arena) -> set[str]:
-    """sha256 of every source that these very candles were opened for, under whichever contract."""
-    return {one.sha256 for one in ledger.noted("opening") if json.loads(one.result)["holdout"] == _candles_id(arena)}
+    """sha256 of every source that these very candles were opened for, under whichever contract: here, or for a version that is archived."""
+    return _noted(ledger, arena) | archived.opened(arena.settings.root, candles_id(arena))
+
+
+def _noted(ledger: Ledger, arena: Arena) -> set[str]:
+    return {one.sha256 for one in ledger.noted("opening") if json.loads(one.result)["holdout"] == candles_id(arena)}
 
 
 def judged(ledger: Ledger, arena: Arena) -> dict[str, Judgement]:
@@ -106,12 +110,13 @@ def judged(ledger: Ledger, arena: Arena) -> dict[str, Judgement]:
     found = {}
     for one in ledger.noted("judgement"):
         told = json.loads(one.result)
-        if told.pop("holdout_id") == _candles_id(arena):
+        if told.pop("holdout_id") == candles_id(arena):
             found[one.sha256] = JUDGEMENT.validate_python(told)
     return found
 
 
-def _candles_id(arena: Arena) -> str:
+def candles_id(arena: Arena) -> str:
+    """The same for the same candles; empty without a holdout."""
     return arena.lock.content.get(f"{lock.DATA}/holdout.sealed", "")
 
 
@@ -138,10 +143,10 @@ def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], 
 
     Candles go no further than into the workers. An interruption leaves openings without a judgement; they are judged later.
     """
-    spent = opened(ledger, arena)
+    noted = _noted(ledger, arena)
     for one in made.asked:
-        if one.strategy.sha256 not in spent:
-            about = {"holdout": _candles_id(arena), "version": made.version, "days": made.prospect.days}
+        if one.strategy.sha256 not in noted:
+            about = {"holdout": candles_id(arena), "version": made.version, "days": made.prospect.days}
             ledger.append(_entry("opening", one, arena, json.dumps(about), ""))
     found = {one.strategy.sha256: one.known or _unopened(made, one) for one in made.candidates}
     if made.asked:
@@ -151,7 +156,7 @@ def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], 
             outcomes = pool.map(lambda one: compute.outcome(one.strategy, whole), made.asked)
             for one, outcome in zip(made.asked, outcomes, strict=True):
                 told = found[one.strategy.sha256] = _judgement(made, one, outcome, whole, say)
-                ledger.append(_entry("judgement", one, arena, json.dumps(asdict(told) | {"holdout_id": _candles_id(arena)}), told.verdict))
+                ledger.append(_entry("judgement", one, arena, json.dumps(asdict(told) | {"holdout_id": candles_id(arena)}), told.verdict))
                 say(f"{one.strategy.name}: judged")
         except BaseException:
             sandbox.stop()

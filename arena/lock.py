@@ -124,6 +124,11 @@ def renew(lock: Lock, settings: Settings) -> Lock:
     return replace(lock, contract=contract_of(parts), code=parts["code"], engines=parts["engines"])
 
 
+def conditions(lock: Lock) -> str:
+    """sha256 over what figures follow from beside the code that computes them: candles, config.json, ranges."""
+    return contract_of({"data": lock.data, "content": lock.content, "config.json": lock.code["config.json"], "arena": lock.arena})
+
+
 def contract_of(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

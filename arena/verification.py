@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arena import archive, comparison, journal, lock, settings, strategies
+from arena import archived, comparison, journal, lock, settings, strategies
 from arena.errors import ArenaError, ConfigError
 from arena.gates import EVIDENCE
 from arena.ledger import LEDGER, Ledger, Trial, distinct
@@ -36,7 +36,7 @@ def verify(arena: Settings, locked: Lock, say: Say) -> int:
     tell of a difference. Raises ArenaError where nothing was recorded, neither here nor in an archive.
     """
     if not (arena.root / LEDGER).exists():
-        if archive.versions(arena.root):
+        if archived.versions(arena.root):
             say(f"ledger: there is none at {LEDGER}; the archive alone could be verified")
             return 0
         raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")

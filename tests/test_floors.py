@@ -21,7 +21,7 @@ FLOORS = [
     {"feed", "worlds", "instants", "retrospective"},  # pure functions of grid's tables
     {"course"},
     {"stress", "trades"},
-    {"refusals"},
+    {"refusals", "archived"},
     {"store", "lean_ccxt", "quicken", "idle", "notes", "decisions", "stakes"},
     {"witness", "integrity", "exporter"},
     {"backtest"},

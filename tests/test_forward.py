@@ -13,6 +13,7 @@ from test_holdout import clear
 from test_run import commit
 
 from arena import archive, forward, seal, settings
+from arena.archived import SUMS
 from arena.sources.sample import SampleSource
 
 END = datetime(2021, 11, 1, tzinfo=UTC)
@@ -103,7 +104,7 @@ def test_it_is_the_frozen_source_that_is_scored(repo, tmp_path):
 def test_a_run_whose_arena_was_another_one_is_left_out(repo, tmp_path):
     file = repo / "versions" / "0.1.0" / "meta.yaml"
     file.write_text(file.read_text().replace("warmup_from: '20210101'", "warmup_from: '20200101'"))
-    (file.parent / archive.SUMS).write_text(archive._sums(file.parent))
+    (file.parent / SUMS).write_text(archive._sums(file.parent))
     done = judge(repo, "forward", "--from", str(files(tmp_path / "some", END, END + timedelta(days=3))))
     assert "0.1.0: of another arena, not scored" in done.stdout
     assert done.returncode == 2 and "no archived strategy of this arena" in done.stderr

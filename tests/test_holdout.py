@@ -20,7 +20,7 @@ from arenas import ROOT, checkout, prepared, strategy
 from runs import evaluate, judge, made, noted
 from test_run import commit, git
 
-from arena import archive, holdout, ledger, lock, opening, retrospective, settings, store
+from arena import archive, archived, holdout, ledger, lock, opening, retrospective, settings, store
 from arena.errors import ArenaError
 from arena.ledger import Entry, Ledger
 
@@ -298,27 +298,27 @@ def test_the_meta_data_are_the_ledgers_and_the_arenas(opened):
 
 def test_a_retrospective_joins_the_sums_when_it_is_written(judged_repo):
     version = judged_repo / "versions" / "0.1.0"
-    assert archive.RETROSPECTIVE not in (version / archive.SUMS).read_text()
+    assert archived.RETROSPECTIVE not in (version / archived.SUMS).read_text()
     done = judge(judged_repo, "close", "0.1.0")
     assert done.returncode == 2 and f"places marked {retrospective.MARK}" in done.stderr
-    file = version / archive.RETROSPECTIVE
+    file = version / archived.RETROSPECTIVE
     file.write_text(file.read_text().replace(retrospective.MARK, "It is written."))
-    assert archive.broken(version) == []
+    assert archived.broken(version) == []
     assert judge(judged_repo, "close", "0.1.0").returncode == 0
-    assert archive.RETROSPECTIVE in (version / archive.SUMS).read_text()
+    assert archived.RETROSPECTIVE in (version / archived.SUMS).read_text()
     file.write_text(file.read_text() + "One more thing.\n")
-    assert archive.broken(version) == ["retrospective.md has changed since it was archived"]
+    assert archived.broken(version) == ["retrospective.md has changed since it was archived"]
     assert "errata.md" in judge(judged_repo, "close", "0.1.0").stderr
 
 
 def test_a_version_that_was_changed_afterwards_is_named_and_errata_are_free(judged_repo):
     version = judged_repo / "versions" / "0.1.0"
-    (version / archive.ERRATA).write_text("The third sentence is wrong.\n")
-    assert archive.broken(version) == []
+    (version / archived.ERRATA).write_text("The third sentence is wrong.\n")
+    assert archived.broken(version) == []
     (version / "strategies" / "Alpha.py").write_text("better")
     (version / "results.tsv").unlink()
     (version / "more.txt").write_text("more")
-    assert archive.broken(version) == [
+    assert archived.broken(version) == [
         "results.tsv is missing", "strategies/Alpha.py has changed since it was archived", "more.txt was added after it was archived",
     ]  # fmt: skip
     with pytest.raises(ArenaError, match="there is no archived version at versions/9.9.9. There are: 0.1.0"):
@@ -328,8 +328,8 @@ def test_a_version_that_was_changed_afterwards_is_named_and_errata_are_free(judg
 def test_versions_are_sorted_by_number(tmp_path):
     for version in ("0.10.0", "0.9.1", "0.9"):
         (tmp_path / "versions" / version).mkdir(parents=True)
-        (tmp_path / "versions" / version / archive.SUMS).touch()
-    assert archive.versions(tmp_path) == ["0.9", "0.9.1", "0.10.0"]
+        (tmp_path / "versions" / version / archived.SUMS).touch()
+    assert archived.versions(tmp_path) == ["0.9", "0.9.1", "0.10.0"]
 
 
 # verification
@@ -345,12 +345,61 @@ def test_an_archived_version_is_reproduced_from_its_frozen_sources(judged_repo):
     assert all(int(line.split()[2]) > 250 and line.endswith("figures are the archive's") for line in told)
 
 
-def test_a_figure_of_the_archive_that_is_not_earned_is_named(judged_repo):
-    version = judged_repo / "versions" / "0.1.0"
-    meta = yaml.safe_load((version / archive.META).read_text())
+def forged(version):
+    meta = yaml.safe_load((version / archived.META).read_text())
     meta["strategies"][0]["holdout"]["sharpe"] = 3.0
-    (version / archive.META).write_text(yaml.safe_dump(meta, sort_keys=False))
-    (version / archive.SUMS).write_text(archive._sums(version))  # as a forger would
+    (version / archived.META).write_text(yaml.safe_dump(meta, sort_keys=False))
+    (version / archived.SUMS).write_text(archive._sums(version))  # as a forger would
+
+
+def relocked(folder):
+    """A clone in which the candles were prepared anew under other code, and nothing was ever evaluated."""
+    (folder / ledger.LEDGER).unlink()
+    with (folder / "run.py").open("a") as file:
+        file.write("# other code\n")
+    lock.write(folder, lock.renew(lock.read(folder), settings.load(folder / "config.json")))
+
+
+def test_a_version_is_evaluated_by_the_code_of_now_where_candles_and_config_are_the_same(judged_repo):
+    relocked(judged_repo)
+    done = judge(judged_repo, "--verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "versions/0.1.0: of contract " in done.stdout and "the archive alone could be verified" in done.stdout
+    told = [line for line in done.stdout.splitlines() if line.startswith("versions/0.1.0 ")]
+    assert len(told) == 2 and all(int(line.split()[2]) > 250 and line.endswith("figures are the archive's") for line in told)
+
+
+def test_what_other_code_computes_otherwise_is_a_difference_until_the_errata_speak_of_it(judged_repo):
+    relocked(judged_repo)
+    forged(judged_repo / "versions/0.1.0")
+    assert judge(judged_repo, "--verify").returncode == 1
+    (judged_repo / "versions/0.1.0" / archived.ERRATA).write_text("Fees were booked twice.\n")
+    done = judge(judged_repo, "--verify")
+    assert done.returncode == 0
+    assert "versions/0.1.0 Alpha: holdout.sharpe is 3 in the archive, " in done.stdout
+    assert "versions/0.1.0: what differs is the code's doing; errata.md is there to say why" in done.stdout
+
+
+def test_errata_excuse_nothing_under_the_same_code(judged_repo):
+    forged(judged_repo / "versions/0.1.0")
+    (judged_repo / "versions/0.1.0" / archived.ERRATA).write_text("I like 3 better.\n")
+    assert judge(judged_repo, "--verify").returncode == 1
+
+
+def test_what_an_archived_version_tells_of_a_holdout_counts_as_its_openings(judged_repo):
+    relocked(judged_repo)
+    strategy(settings.load(judged_repo / "config.json"), "Gamma", extra="pair_basket = ['BTC/USDT']")
+    commit(judged_repo)
+    evaluate(judged_repo)
+    done = judge(judged_repo, "open", "0.2.0", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    meta = yaml.safe_load((judged_repo / "versions/0.2.0" / archived.META).read_text())
+    assert meta["counts"]["holdout_openings"] == 3
+    assert len(noted(judged_repo, "opening")) == 3  # the ledger of this folder knows all that was opened in it
+
+
+def test_a_figure_of_the_archive_that_is_not_earned_is_named(judged_repo):
+    forged(judged_repo / "versions" / "0.1.0")
     done = judge(judged_repo, "--verify")
     assert done.returncode == 1
     assert "versions/0.1.0 Alpha: holdout.sharpe is 3 in the archive, " in done.stdout
@@ -358,4 +407,4 @@ def test_a_figure_of_the_archive_that_is_not_earned_is_named(judged_repo):
 
 @pytest.mark.parametrize("version", [folder.parent for folder in Path(ROOT, "versions").glob("*/SHA256SUMS")], ids=lambda folder: folder.name)
 def test_no_file_of_an_archived_version_of_this_repository_has_changed(version):
-    assert archive.broken(version) == []
+    assert archived.broken(version) == []
