@@ -7,7 +7,6 @@ Corrections of an archived version go to its errata.md, which no sum covers. No 
 
 import json
 import math
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from arena.archived import ERRATA, FOLDER, META, RETROSPECTIVE, SUMS, TRIALS, UN
 from arena.errors import ArenaError
 from arena.holdout import Plan
 from arena.judgement import Judgement
-from arena.ledger import LEDGER, Ledger, Trial, distinct
+from arena.ledger import Ledger, Trial, distinct
 from arena.opening import Arena
 
 
