@@ -53,7 +53,7 @@ def main() -> int:
         lock.verify(arena)
         with play.deaf():
             sandbox.warm_up()  # FreqTrade loads there, while git and the log are looked at here
-        opened = run.open_run(worktree, options.agent, options.seed, _say)
+        opened = run.open_run(worktree, options.agent, options.seed, _say, options.start)
         _say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
         why = play.play(opened, agent, _budget(options), brief, reads=roster.AGENTS[options.agent].reads, population=options.population)
         _say(play.summary(opened, why, brief))
@@ -83,6 +83,7 @@ def _options() -> argparse.Namespace:
     who.add_argument("--transcript", metavar="FOLDER", help="of replay: the rounds of an earlier run")
     limits = parser.add_argument_group("how long; what is not given is no limit")
     limits.add_argument("--tag", help="names run, branch and folder; the same tag goes on (default: today's date)")
+    limits.add_argument("--start", default="HEAD", metavar="COMMIT", help="a new run's branch begins there, with the strategies that stand there (default: HEAD)")
     limits.add_argument("--rounds", type=_count, default=8, help="of this start; with --seeds of each run in all (default: 8)")
     limits.add_argument("--minutes", type=_positive, help="of this start; a round that has begun is finished")
     limits.add_argument("--patience", type=_count, metavar="N", help="rounds without a new best")

@@ -98,18 +98,18 @@ def alone(worktree: Worktree) -> AbstractContextManager[None]:
     return Log(worktree.root, worktree.tag).alone()
 
 
-def open_run(worktree: Worktree, agent: str, seed: int, say: Say) -> Run:
+def open_run(worktree: Worktree, agent: str, seed: int, say: Say, start: str = "HEAD") -> Run:
     """
-    The run of the worktree: begun, or gone on with, everything settled to where its log says it stands.
+    The run of the worktree: begun at a commit of the checkout, or gone on with, everything settled to where its log says it stands.
 
-    Raises ArenaError when the branch is somebody else's, or the arena is not the one that the run began with.
+    Raises ArenaError when there is no such commit, the branch is somebody else's, or the arena is not the one that the run began with.
     """
     root, log = worktree.root, Log(worktree.root, worktree.tag)
     os.environ["GIT_CEILING_DIRECTORIES"] = str(root / WORKTREES)  # a worktree without its .git never leads to the checkout
     locked = lock.verify(settings.load(root / "config.json"))
     facts = log.facts()
     if facts is None:
-        facts = _begin(worktree, log, agent, seed, locked.contract, say)
+        facts = _begin(worktree, log, agent, seed, locked.contract, start, say)
     elif facts.contract != locked.contract:
         raise ArenaError(_other_contract(facts, locked.contract))
     rounds = log.rounds()
@@ -140,13 +140,13 @@ def _standing(run: Run, unfinished: bool) -> str:
     return last.commit or last.head  # a commit that was made and not yet noted has no trial: it is made again
 
 
-def _begin(worktree: Worktree, log: Log, agent: str, seed: int, contract: str, say: Say) -> Facts:
-    """A new run, its branch at the checkout's commit; contract files that are not committed there are committed here."""
+def _begin(worktree: Worktree, log: Log, agent: str, seed: int, contract: str, start: str, say: Say) -> Facts:
+    """A new run, its branch at the commit `start`; contract files that are not committed there are committed here."""
     if worktree.branch_head() is not None and not (log.folder / BEGUN).exists():
         raise ArenaError(
             f"the branch {worktree.branch} exists, and is no run of drive.py's. Choose another --tag, or delete it: git branch -D {worktree.branch}"
         )
-    start = git.told(worktree.root, "rev-parse", "HEAD")
+    start = _commit(worktree.root, start)
     write_whole(log.folder / BEGUN, start.encode())  # from here on the branch is ours
     worktree.settle(start)
     taken = worktree.take_over()
@@ -156,6 +156,13 @@ def _begin(worktree: Worktree, log: Log, agent: str, seed: int, contract: str, s
     facts = Facts(worktree.tag, agent, seed, contract, taken, versions)
     log.begin(facts)
     return facts
+
+
+def _commit(root: Path, name: str) -> str:
+    found = git.call(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if found.returncode:
+        raise ArenaError(f"--start {name}: this repository has no such commit or branch. For example: --start main")
+    return found.stdout.strip()
 
 
 def _begin_texts(run: Run) -> None:

@@ -364,6 +364,22 @@ def test_a_branch_of_that_name_that_is_no_runs_is_refused_and_left_alone(repo, t
     assert git(repo, "rev-parse", "autoresearch/t") == git(repo, "rev-parse", "HEAD")
 
 
+def test_a_run_begins_at_the_commit_that_is_named_and_at_none_that_is_not_there(repo, tmp_path):
+    begin = git(repo, "rev-parse", "HEAD")
+    (repo / "user_data/strategies/Own.py").write_text(source("Own"))
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "own")
+    rounds = transcript(tmp_path / "rounds", ROUNDS[0])
+    done = drive(repo, "--transcript", rounds, "--start", "nowhere")
+    assert done.returncode == 2 and "--start nowhere: this repository has no such commit or branch" in done.stderr
+    assert not git(repo, "branch", "--list", "autoresearch/*")
+    done = drive(repo, "--transcript", rounds, "--start", begin[:9])
+    assert done.returncode == 0, done.stderr
+    assert git(repo, "rev-parse", "autoresearch/t~1") == begin
+    assert not (worktree(repo) / "user_data/strategies/Own.py").exists()
+    check(repo)
+
+
 def test_a_config_that_was_prepared_but_not_committed_begins_the_branch(repo, tmp_path):
     config = json.loads((repo / "config.json").read_text())
     config["fee"] = 0.002
