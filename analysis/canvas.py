@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito (2008), Color Universal Design
 KEPT, DISCARDED, FAILED, LUCK, BEST, VALIDATION = "#009E73", "0.72", "#D55E00", "#E69F00", "black", "#0072B2"
+FATES = {"of other searches": "#DCCFE6", "discarded": DISCARDED, "kept": KEPT}
+"""What became of a trial, in the order in which it is drawn."""
 LINES = ("#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#009E73", "#D55E00")
 """Of strategies; from the seventh on they begin again. The first ones are not those of kept and failed."""
 FAINT, PLAIN = "0.6", "#56B4E9"

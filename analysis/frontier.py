@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import story
-from analysis.canvas import BEST, BOTTOM, DISCARDED, FAILED, KEPT, LUCK, VALIDATION, canvas, keep_in_sight, whole, words
+from analysis.canvas import BEST, BOTTOM, FAILED, FATES, LUCK, VALIDATION, canvas, keep_in_sight, whole, words
 from analysis.story import Story
 from arena.console import told
 from arena.errors import ArenaError
@@ -51,8 +51,8 @@ def draw(of: Story) -> "Figure":
     figure = canvas(5.2)
     axis = figure.add_subplot()
     earned = of.earned()
-    for kept, color, label in ((False, DISCARDED, "discarded"), (True, KEPT, "kept")):
-        mine = [one for one in earned if one.kept == kept and not math.isnan(one.sharpe)]
+    for label, color in FATES.items():
+        mine = [one for one in earned if one.fate == label and not math.isnan(one.sharpe)]
         if mine:
             inside = [one for one in mine if one.sharpe >= BOTTOM]
             axis.scatter([one.number for one in inside], [one.sharpe for one in inside], s=30, color=color, label=f"{label} ({len(mine)})", zorder=3)
@@ -76,7 +76,7 @@ def draw(of: Story) -> "Figure":
         )  # fmt: skip
     if (edge := keep_in_sight(axis, [one.sharpe for one in earned])) is not None:
         low = [one for one in earned if one.sharpe < BOTTOM]
-        colors = [KEPT if one.kept else DISCARDED for one in low]
+        colors = [FATES[one.fate] for one in low]
         axis.scatter([one.number for one in low], [edge] * len(low), s=34, marker="v", c=colors, label=f"below {BOTTOM:g} ({len(low)})", zorder=3)
     axis.axhline(0, color="black", lw=0.5)
     axis.set_xlim(0.5, max(numbers[-1] + 0.5, 5.5))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.canvas import BEST, BOTTOM, DISCARDED, FAILED, KEPT, LUCK, PLAIN, bars, canvas, keep_in_sight, words
+from analysis.canvas import BEST, BOTTOM, FAILED, FATES, LUCK, PLAIN, bars, canvas, keep_in_sight, words
 from analysis.story import Story, Tried
 from arena import gates
 
@@ -29,8 +29,8 @@ def drawdowns(of: Story) -> "Figure":
         return words("No trial has a Sharpe ratio and a drawdown yet.")
     figure = canvas(4.8)
     axis = figure.add_subplot()
-    for kept, tint, label in ((False, DISCARDED, "discarded"), (True, KEPT, "kept")):
-        mine = [one for one in known if one.kept == kept]
+    for label, tint in FATES.items():
+        mine = [one for one in known if one.fate == label]
         if mine:
             inside = [one for one in mine if one.sharpe >= BOTTOM]
             axis.scatter([100 * one.max_drawdown for one in inside], [one.sharpe for one in inside], s=38, color=tint, label=f"{label} ({len(mine)})", zorder=3)
@@ -47,7 +47,7 @@ def drawdowns(of: Story) -> "Figure":
     axis.margins(x=0.06, y=0.12)
     if (edge := keep_in_sight(axis, [one.sharpe for one in known])) is not None:
         low = [one for one in known if one.sharpe < BOTTOM]
-        colors = [KEPT if one.kept else DISCARDED for one in low]
+        colors = [FATES[one.fate] for one in low]
         axis.scatter([100 * one.max_drawdown for one in low], [edge] * len(low), s=38, marker="v", c=colors, label=f"below {BOTTOM:g} ({len(low)})")
     axis.axvline(100 * of.settings.gates.max_drawdown, color=LUCK, lw=1.8, ls="--", label="gate: max_drawdown")
     axis.axhline(0, color="black", lw=0.5)

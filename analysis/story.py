@@ -37,12 +37,18 @@ class Tried:
     passed: bool  # every gate but those of the evidence
     verdict: str
     kept: bool  # its commit is in the history of HEAD
+    elsewhere: bool  # of another search in this arena: git did not keep it here, and results.tsv has rows, but none of its commit
     failed: str  # kind of the error; empty where there was none
     luck_line: float  # as it was then
     validation: float  # the new best that the validation window told, rounded to the ladder's step; nan where it told none
     active: bool  # its source is a file of the strategies' folder now
     result: Result  # as it was recorded
     returns: NDArray[np.float64]  # (n_days,) daily, of the search range; empty where it failed
+
+    @property
+    def fate(self) -> str:
+        """What became of it, by a name of canvas.FATES."""
+        return "kept" if self.kept else "of other searches" if self.elsewhere else "discarded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,8 @@ def read(root: Path, *, empty: bool = False) -> Story:
     recorded = Ledger(root / LEDGER).trials(locked.contract) if (root / LEDGER).exists() else []
     if not recorded and not empty:
         raise ArenaError(f"{LEDGER} has no trial under contract {locked.contract[:8]}. Run `uv run run.py` first.")
-    kept, present = strategies.history(root), _present(root)
+    kept, present, written = strategies.history(root), _present(root), journal.read(root / journal.FILE)
+    named = {row.commit[: strategies.PREFIX] for row in written.rows}
     tried = []
     for number, trial in enumerate(distinct(recorded).values(), 1):
         raw = json.loads(trial.result)
@@ -139,6 +146,7 @@ def read(root: Path, *, empty: bool = False) -> Story:
                 passed=gates.earned(raw["gates"]),
                 verdict=trial.verdict,
                 kept=trial.commit in kept and not result.error,
+                elsewhere=bool(named) and _plain(trial.commit) not in kept | named,
                 failed=trial.error_kind,
                 luck_line=result.evidence.luck_line,
                 validation=result.look.best if result.look.improved else math.nan,
@@ -153,9 +161,14 @@ def read(root: Path, *, empty: bool = False) -> Story:
         search=locked.arena["ranges"]["search"],
         tried=tuple(tried),
         settings=settings.load(root / "config.json"),
-        journal=journal.read(root / journal.FILE),
+        journal=written,
         history=kept,
     )
+
+
+def _plain(commit: str) -> str:
+    """Without the mark of a file that was not committed: that trial belongs to the search whose head it was."""
+    return commit.partition("+")[0]
 
 
 def _present(root: Path) -> set[str]:

@@ -11,7 +11,7 @@ from arenas import ROOT, prepared, strategy
 from test_run import commit, git
 
 from analysis import frontier, story
-from arena import lock
+from arena import journal, lock
 from arena.errors import ArenaError
 from arena.ledger import LEDGER, Entry, Ledger
 from arena.records import Evidence, GateResult, Look, Metrics, Result
@@ -80,6 +80,20 @@ def test_the_picture_shows_every_trial_once(root):
     assert list(lines["best kept so far"]) == [0.4, 0.4, 0.9, 0.9]
     assert list(lines["luck line of then"]) == [0.5, 0.8, 0.5]
     assert len(lines["failed (1)"]) == 1
+
+
+def test_trials_of_other_searches_in_the_arena_are_told_from_what_was_discarded_here(root):
+    told = story.read(root)
+    assert not any(one.elsewhere for one in told.tried)  # without a row nobody knows
+    file = root / journal.FILE
+    file.write_text(f"{journal.HEADER}\n{told.tried[0].commit}\tcreate\tAlpha\t0.4000\t-20.0\tnote\n")
+    try:
+        told = story.read(root)
+    finally:
+        file.unlink()
+    assert [one.fate for one in told.tried] == ["kept", "of other searches", "kept", "discarded"]  # the last one is dirty, and its head is ours
+    axis = frontier.draw(told).axes[0]
+    assert [each.get_offsets().tolist() for each in axis.collections if each.get_label() == "of other searches (1)"] == [[[2, 1.6]]]
 
 
 @pytest.mark.parametrize(("name", "code", "words"), [("a.png", 0, "a.png: 4 trials, 2 kept"), ("a.xyz", 2, "a.xyz: Format 'xyz' is not supported")])
