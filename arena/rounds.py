@@ -33,15 +33,16 @@ def row(result: Result, arena: Arena) -> str:
 
 def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float, of: Collection[str] | None = None) -> str:
     """
-    The `round:` block. `rows` are the results' rows; `of` the commits that this results.tsv has to name, where several share
-    the ledger: all trials' by default.
+    The `round:` block. `rows` are the results' rows; `of` the commits that this results.tsv has to name, because searches in other
+    worktrees share the ledger: by default those at which this one's HEAD ever stood.
     """
     settings, written = arena.settings, journal.read(arena.settings.root / journal.FILE)
     present = [result.strategy for result in results]
     now = journal.after(written, rows)
     trials = arena.ledger.trials(arena.lock.contract) if arena.ledger else []
     current = {(result.commit, result.strategy) for result in results}
-    mine = [t for t in trials if of is None or any(commit.startswith(t.commit) for commit in of)]
+    own = strategies.stood(settings.root) if of is None else {commit[: strategies.PREFIX] for commit in of}
+    mine = [t for t in trials if t.commit[: strategies.PREFIX] in own]
     missing = journal.missing(written, dict.fromkeys((t.commit, t.strategy) for t in mine if (t.commit, t.strategy) not in current))
     broken = journal.violations(written, settings.max_stable_rounds, settings.max_strategies)
     complaints = [

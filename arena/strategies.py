@@ -139,6 +139,15 @@ def history(root: Path) -> set[str]:
     return {line[:PREFIX] for line in (_git(root, "rev-list", "HEAD") or "").split()}
 
 
+def stood(root: Path) -> set[str]:
+    """
+    Commits at which HEAD ever stood in this worktree, and those that it holds, by PREFIX digits.
+
+    What was discarded is in no branch any more, but in the worktree's reflog; what another worktree tried is in neither.
+    """
+    return history(root) | {line[:PREFIX] for line in (_git(root, "rev-list", "--walk-reflogs", "HEAD") or "").split()}
+
+
 def label(root: Path, head: str | None, path: Path, data: bytes) -> str:
     """`head`, with `+dirty` where `data` is not what the file holds in that commit; `unknown` without a commit."""
     if head is None:

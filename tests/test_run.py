@@ -114,6 +114,25 @@ def test_the_row_tells_evolve_from_stable(first, played):
     assert values(second.stdout, "stable") == ["Alpha 1/3, Beta 0/3"]
 
 
+def test_a_row_is_missed_for_what_was_discarded_here_and_not_for_what_another_worktree_tried(first, played, tmp_path):
+    (played.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(first[2].stdout, "row")) + "\n")
+    strategy(played, "Beta", extra="stoploss = -0.05")
+    discarded = commit(played.root)
+    run(played.root)
+    git(played.root, "reset", "-q", "--hard", "HEAD~1")
+    git(played.root, "worktree", "add", "-q", "-b", "other", str(tmp_path / "other"))
+    beta = tmp_path / "other" / "user_data" / "strategies" / "Beta.py"
+    beta.write_text(beta.read_text() + "# theirs\n")
+    theirs = commit(tmp_path / "other")
+    book = ledger.Ledger(played.root / ledger.LEDGER)
+    known = book.trials(lock.read(played.root).contract)[-1]
+    fields = {name: getattr(known, name) for name in ("strategy", "source", "error_kind", "result", "verdict")}
+    book.append(ledger.Entry("trial", lock.read(played.root).contract, sha256="f" * 64, commit_id=theirs, **fields))
+    complaints = run(played.root).stdout.split("\njournal:")[1].split("\nledger:")[0]
+    assert f"results.tsv has no row for Beta at {discarded}. Append it." in complaints
+    assert theirs not in complaints
+
+
 def test_what_was_not_committed_is_marked_dirty(played):
     strategy(played, "Beta", extra="stoploss = -0.06")
     alpha, beta = values(run(played.root).stdout, "commit")
