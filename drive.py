@@ -109,7 +109,7 @@ def _add_readers(parser: argparse.ArgumentParser) -> None:
     diff.add_argument("first", type=int)
     diff.add_argument("second", type=int)
     board = reading.add_parser("leaderboard", help="runs side by side")
-    board.add_argument("runs", nargs="*", metavar="RUN", help="(default: all under the contract of now)")
+    board.add_argument("runs", nargs="*", metavar="RUN", help="(default: all under the contract of now, also what was played by program.md here)")
     board.add_argument("--json", action="store_true", help="as JSON; what is undefined is null")
     board.add_argument("--picture", type=Path, metavar="FILE", help="png, svg or pdf: the race at equal numbers of trials")
 

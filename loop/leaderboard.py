@@ -1,6 +1,7 @@
 """
 Runs side by side: what each tried, kept and paid, and what its best is worth against all that was tried in the same arena.
 
+What was played by program.md in the checkout itself, without drive.py, is a run too: results.tsv and git say what is its own.
 Luck line, dsr and `accepted` are as of today: all runs of an arena share one ledger, so a run that ended early is measured by the trials of
 those that came after it too. The numbers come from the logs and the ledger; nothing is evaluated.
 """
@@ -15,16 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import lock, trials
+from arena import journal, lock, trials
 from arena.errors import ArenaError, SampleError
 from arena.gates import EVIDENCE
 from arena.ledger import LEDGER, Ledger, distinct
 from arena.records import Result
+from loop import git
 from loop.agents import Usage
 from loop.log import Facts, Log, Round, runs
 from loop.play import best
 from loop.rounds import history
 
+BY_HAND = "program.md"
+"""Stands for the agent where a coding agent or a person followed it."""
 SHOWN = 2
 """Most failing gates that a row names."""
 
@@ -33,10 +37,10 @@ SHOWN = 2
 class Standing:
     """One run. Sharpe ratios are annualised, over the search range; what is undefined is nan."""
 
-    run: str
-    agent: str
+    run: str  # by hand: the branch
+    agent: str  # by hand: BY_HAND
     model: str  # or the program, or the transcript; empty for agents without one
-    seed: int
+    seed: int | None  # None by hand
     contract: str
     rounds: int  # played; skipped ones are counted apart
     skipped: int
@@ -52,7 +56,7 @@ class Standing:
     dsr: float  # against all of them
     tokens: int
     usd: float  # nan: the price is unknown
-    seconds: float  # in rounds, of all starts
+    seconds: float  # in rounds, of all starts; by hand from the first trial to the last
     race: tuple[float, ...]  # by own trial, the best that was kept so far
 
 
@@ -72,19 +76,30 @@ def read(root: Path, names: list[str]) -> list[Board]:
 
     Raises ArenaError where there is no such run.
     """
-    known = runs(root)
-    if unknown := [name for name in names if name not in known]:
-        raise ArenaError(f"there is no run {unknown[0]!r}. There are: {', '.join(known) or 'none'}.")
-    facts = [Log(root, name).facts() for name in names or known]
-    if not names:
-        now = lock.read(root)
-        facts = [one for one in facts if now and one.contract == now.contract]
-    if not facts:
+    hand, known = _branch(root), runs(root)
+    if unknown := [name for name in names if name not in (*known, hand)]:
+        raise ArenaError(f"there is no run {unknown[0]!r}. There are: {', '.join([*known, *filter(None, [hand])]) or 'none'}.")
+    locked = lock.read(root)
+    now = locked.contract if locked else ""
+    facts = [Log(root, name).facts() for name in names or known if name in known]
+    played: dict[str, list[Facts]] = {now: []} if hand and (not names or hand in names) else {}
+    for one in facts:
+        if names or one.contract == now:
+            played.setdefault(one.contract, []).append(one)
+    boards = [_board(root, contract, mine, hand if contract == now and (not names or hand in names) else "") for contract, mine in played.items()]
+    if not (boards := [board for board in boards if board.standings]):
         raise ArenaError("no run was played under the contract of now. Name runs of earlier ones: " + (", ".join(known) or "there are none") + ".")
-    return [_board(root, contract, [one for one in facts if one.contract == contract]) for contract in dict.fromkeys(one.contract for one in facts)]
+    return boards
 
 
-def _board(root: Path, contract: str, facts: list[Facts]) -> Board:
+def _branch(root: Path) -> str:
+    """Under which name the checkout's own run stands: its branch; empty where results.tsv has no row."""
+    if not journal.read(root / journal.FILE).rows:
+        return ""
+    return git.call(root, "branch", "--show-current").stdout.strip() or "HEAD"
+
+
+def _board(root: Path, contract: str, facts: list[Facts], hand: str) -> Board:
     recorded = distinct(Ledger(root / LEDGER).trials(contract))
     returns = {sha: trial.returns for sha, trial in recorded.items() if len(trial.returns)}
     found = trials.evidence(next(iter(returns.values()), np.empty(0)), list(returns.values()), len(recorded))
@@ -92,9 +107,29 @@ def _board(root: Path, contract: str, facts: list[Facts]) -> Board:
     def dsr(sha256: str) -> float:
         return _deflated(returns.get(sha256), found.effective)
 
-    standings = [replace(_standing(one, Log(root, one.run).rounds(), dsr), luck_line=found.luck_line) for one in facts]
+    standings = [_standing(one, Log(root, one.run).rounds(), dsr) for one in facts] + ([_by_hand(root, contract, hand, dsr)] if hand else [])
+    standings = [replace(one, luck_line=found.luck_line) for one in standings if one.trials or one.agent != BY_HAND]
     standings.sort(key=lambda one: (-one.sharpe if not math.isnan(one.sharpe) else math.inf, one.run))
     return Board(contract, len(recorded), found.luck_line, tuple(standings))
+
+
+def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]) -> Standing:
+    """The run that results.tsv of the checkout tells of. A trial is kept whose commit git holds."""
+    from analysis import story
+
+    told = story.read(root, empty=True)
+    mine = [one for one in told.tried if not one.elsewhere]
+    kept = [one for one in mine if one.kept]
+    top = max((one for one in kept if not math.isnan(one.sharpe)), key=lambda one: one.sharpe, default=None)
+    result = top.result if top else None
+    rounds = journal.rounds(told.journal)
+    return Standing(
+        branch, BY_HAND, "", None, contract, len(rounds), 0, len(mine), sum(told.held(one.commit) for one in rounds),
+        sum(passes(one.result, dsr(one.result.sha256)) for one in kept), top.strategy if top else "", failing(result) if result else (),
+        result.own.sharpe if result else math.nan, result.sharpe_low if result else math.nan, result.sharpe_high if result else math.nan,
+        math.nan, dsr(result.sha256) if result else math.nan, 0, math.nan,
+        (mine[-1].time - mine[0].time).total_seconds() if mine else 0.0, tuple(replace(told, tried=tuple(mine)).running_best()),
+    )  # fmt: skip
 
 
 def _deflated(returns: NDArray[np.float64] | None, effective: float) -> float:
@@ -173,7 +208,7 @@ def _table(board: Board) -> str:
 def _row(one: Standing) -> tuple[str, ...]:
     minutes, seconds = divmod(round(one.seconds), 60)
     return (
-        one.run, one.agent, one.model, str(one.seed), str(one.rounds), str(one.trials), str(one.kept), str(one.accepted), one.strategy or "-",
+        one.run, one.agent, one.model, "-" if one.seed is None else str(one.seed), str(one.rounds), str(one.trials), str(one.kept), str(one.accepted), one.strategy or "-",
         f"{one.sharpe:.2f}", f"{one.low:.2f} {one.high:.2f}", f"{one.dsr:.3f}", _some(one.fails), str(one.tokens), "unknown" if math.isnan(one.usd) else f"{one.usd:.2f}",
         f"{minutes // 60}:{minutes % 60:02}:{seconds:02}",
     )  # fmt: skip

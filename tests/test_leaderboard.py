@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from arenas import command
-from driven import change, drive, played, source, transcript
+from driven import change, drive, git, played, source, transcript
 from test_play import Scripted, create, evolve
 
 import drive as commands
 from analysis import canvas, race
-from arena import figures, lock, opening, settings, store
-from arena.ledger import LEDGER, Ledger
+from arena import figures, journal, lock, opening, settings, store
+from arena.ledger import LEDGER, Entry, Ledger
 from arena.records import GateResult
 from loop import leaderboard, play, run
 from loop.agents import Usage
@@ -92,6 +92,31 @@ def test_luck_line_and_dsr_are_what_an_evaluation_would_say_today(raced, monkeyp
         now = figures.as_of_now(opening.RESULT.validate_json(recorded.result), arena)
         assert (now.evidence.trials, now.evidence.luck_line) == (board.trials, pytest.approx(one.luck_line))
         assert now.evidence.dsr == pytest.approx(one.dsr)
+
+
+def test_what_was_played_by_program_md_in_the_checkout_is_a_run_too(raced, tmp_path):
+    repo = tmp_path / "repo"
+    shutil.copytree(raced, repo, symlinks=True)
+    git(repo, "checkout", "-q", "-b", "autoresearch/own")
+    book, contract, known = Ledger(repo / LEDGER), lock.read(repo).contract, trial(repo, "Alpha")
+    rows = [journal.HEADER]
+    for k, (sharpe, keep) in enumerate(((0.5, True), (2.5, False), (0.75, True))):
+        git(repo, "commit", "-q", "--allow-empty", "-m", f"round {k}")
+        head = git(repo, "rev-parse", "--short=7", "HEAD")
+        raw = json.loads(known.result)
+        raw["own"]["sharpe"], raw["sha256"] = sharpe, f"{k}" * 64
+        book.append(Entry("trial", contract, "Own", f"{k}" * 64, "x", head, "", json.dumps(raw), "REJECTED: dsr", known.returns.astype("<f8").tobytes()))
+        rows.append(f"{head}\t{'evolve' if k else 'create'}\tOwn\t{sharpe:.4f}\t-20.0\tnote")
+        if not keep:
+            git(repo, "reset", "-q", "--hard", "HEAD~1")
+    before = board_of(repo).standings
+    assert "autoresearch/own" not in [one.run for one in before]
+    (repo / journal.FILE).write_text("\n".join(rows) + "\n")
+    own = standing(repo, "autoresearch/own")
+    assert (own.agent, own.seed, own.rounds, own.kept, own.trials, own.race) == (leaderboard.BY_HAND, None, 3, 2, 3, (0.5, 0.5, 0.75))
+    assert [one.run for one in board_of(repo, "plays", "autoresearch/own").standings if one.run != "plays"] == ["autoresearch/own"]
+    assert {one.run for one in board_of(repo).standings} == {one.run for one in before} | {"autoresearch/own"}
+    assert re.search(r"^autoresearch/own +program.md +- +3 +3 +2 ", shown(repo).stdout, re.M)
 
 
 def test_what_a_run_paid_is_summed_over_its_rounds_and_its_model_named(raced):
