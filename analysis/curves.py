@@ -105,7 +105,7 @@ def trajectories(of: Story) -> "Figure":
     histories: dict[str, Points] = {}
     for one in rounds:
         for row in one.rows:
-            histories.setdefault(row.strategy, []).append((one.number, row, of.held(row.commit)))
+            histories.setdefault(row.strategy, []).append((one.number, row, of.held(row)))
     active = journal.active(of.journal)
     figure = canvas(5.2)
     axis = figure.add_subplot()

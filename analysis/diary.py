@@ -79,7 +79,7 @@ def events(of: Story) -> "Figure":
     counts = {kind: Counter() for kind in EVENTS}
     for row in rows:
         failed = math.isnan(row.sharpe) and row.event != "kill"
-        counts[row.event]["failed" if failed else "untouched" if row.event == "stable" else "kept" if of.held(row.commit) else "discarded"] += 1
+        counts[row.event]["failed" if failed else "untouched" if row.event == "stable" else "kept" if of.held(row) else "discarded"] += 1
     figure = canvas(3.1)
     axis = figure.add_subplot()
     left = [0] * len(EVENTS)

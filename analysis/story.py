@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 
 from arena import gates, journal, lock, settings, strategies, trials
 from arena.errors import ArenaError
-from arena.journal import Journal
+from arena.journal import Journal, Row
 from arena.ledger import LEDGER, Ledger, distinct
 from arena.records import Result
 from arena.settings import Settings
@@ -22,6 +23,7 @@ from arena.trials import Evidence
 SHOWN = 3
 """Most trials that stand for a run in which no strategy is active."""
 RESULT = TypeAdapter(Result)
+DECISION = re.compile(r"\b(kept|discarded)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Tried:
     max_drawdown: float
     passed: bool  # every gate but those of the evidence
     verdict: str
-    kept: bool  # its commit is in the history of HEAD
+    kept: bool  # its commit is in the history of HEAD, and its row does not say that it was discarded
     elsewhere: bool  # of another search in this arena: git did not keep it here, and results.tsv has rows, but none of its commit
     failed: str  # kind of the error; empty where there was none
     luck_line: float  # as it was then
@@ -87,9 +89,12 @@ class Story:
         names = list(dict.fromkeys((*journal.active(self.journal), *(one.strategy for one in self.shown()[1]))))
         return names.index(strategy) if strategy in names else -1
 
-    def held(self, commit: str) -> bool:
-        """Whether git kept a commit that results.tsv names."""
-        return commit[: strategies.PREFIX] in self.history
+    def held(self, row: Row) -> bool:
+        """
+        Whether what a row tells of was kept: git holds its commit, and its note does not end in `discarded`. A commit stays for the sake of
+        one strategy, and another one that it changed is put back later.
+        """
+        return row.commit[: strategies.PREFIX] in self.history and not _discarded(row.note)
 
     def evidence(self) -> Evidence:
         """What all trials say of the newest one today, as run.py would; nan where they are too few."""
@@ -131,6 +136,7 @@ def read(root: Path, *, empty: bool = False) -> Story:
         raise ArenaError(f"{LEDGER} has no trial under contract {locked.contract[:8]}. Run `uv run run.py` first.")
     kept, present, written = strategies.history(root), _present(root), journal.read(root / journal.FILE)
     named = {row.commit[: strategies.PREFIX] for row in written.rows}
+    notes = {(row.commit[: strategies.PREFIX], row.strategy): row.note for row in written.rows}
     tried = []
     for number, trial in enumerate(distinct(recorded).values(), 1):
         raw = json.loads(trial.result)
@@ -145,7 +151,7 @@ def read(root: Path, *, empty: bool = False) -> Story:
                 max_drawdown=result.own.max_drawdown,
                 passed=gates.earned(raw["gates"]),
                 verdict=trial.verdict,
-                kept=trial.commit in kept and not result.error,
+                kept=trial.commit in kept and not result.error and not _discarded(notes.get((trial.commit, trial.strategy), "")),
                 elsewhere=bool(named) and _plain(trial.commit) not in kept | named,
                 failed=trial.error_kind,
                 luck_line=result.evidence.luck_line,
@@ -164,6 +170,11 @@ def read(root: Path, *, empty: bool = False) -> Story:
         journal=written,
         history=kept,
     )
+
+
+def _discarded(note: str) -> bool:
+    """The decision that a note tells, as program.md has it: the last of the two words before what comes next."""
+    return DECISION.findall(note.partition("next:")[0])[-1:] == ["discarded"]
 
 
 def _plain(commit: str) -> str:

@@ -124,7 +124,7 @@ def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]
     result = top.result if top else None
     rounds = journal.rounds(told.journal)
     return Standing(
-        branch, BY_HAND, "", None, contract, len(rounds), 0, len(mine), sum(told.held(one.commit) for one in rounds),
+        branch, BY_HAND, "", None, contract, len(rounds), 0, len(mine), sum(any(told.held(row) and row.event != "stable" for row in one.rows) for one in rounds),
         sum(passes(one.result, dsr(one.result.sha256)) for one in kept), top.strategy if top else "", failing(result) if result else (),
         result.own.sharpe if result else math.nan, result.sharpe_low if result else math.nan, result.sharpe_high if result else math.nan,
         math.nan, dsr(result.sha256) if result else math.nan, 0, math.nan,

@@ -96,6 +96,20 @@ def test_trials_of_other_searches_in_the_arena_are_told_from_what_was_discarded_
     assert [each.get_offsets().tolist() for each in axis.collections if each.get_label() == "of other searches (1)"] == [[[2, 1.6]]]
 
 
+def test_what_a_row_calls_discarded_was_not_kept_though_git_holds_its_commit(root):
+    """A commit stays for the sake of one strategy; another one that it changed is put back later."""
+    first, _, third, _ = story.read(root).tried
+    rows = [f"{one.commit}\tevolve\tAlpha\t{one.sharpe:.4f}\t-20.0\t" for one in (first, third)]
+    file = root / journal.FILE
+    file.write_text("\n".join([journal.HEADER, rows[0] + "discarded idea -> better than kept -> discarded; next: what was kept", rows[1] + "not discarded -> kept; next"]))
+    try:
+        told = story.read(root)
+    finally:
+        file.unlink()
+    assert [one.kept for one in told.tried] == [False, False, True, False]
+    assert [told.held(row) for row in told.journal.rows] == [False, True]
+
+
 @pytest.mark.parametrize(("name", "code", "words"), [("a.png", 0, "a.png: 4 trials, 2 kept"), ("a.xyz", 2, "a.xyz: Format 'xyz' is not supported")])
 def test_the_command_writes_the_picture_or_says_why_not(root, tmp_path, name, code, words):
     command = [sys.executable, "-m", "analysis.frontier", str(tmp_path / name)]
