@@ -275,6 +275,7 @@ def test_a_version_holds_everything_but_candles(opened):
     }  # fmt: skip
     done = subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=version, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
+    assert not [file for file in version.rglob("*") if subprocess.run(["git", "check-ignore", "-q", file], cwd=folder).returncode == 0]  # git takes all of it
     assert (version / "frontier.png").read_bytes().startswith(b"\x89PNG")
     assert str(folder) not in "".join(file.read_text() for file in version.glob("*.*") if file.suffix in (".yaml", ".md", ".log", ".tsv"))
     trials = pd.read_parquet(version / "ledger.parquet").set_index("strategy")
