@@ -81,12 +81,13 @@ def read(root: Path, names: list[str]) -> list[Board]:
         raise ArenaError(f"there is no run {unknown[0]!r}. There are: {', '.join([*known, *filter(None, [hand])]) or 'none'}.")
     locked = lock.read(root)
     now = locked.contract if locked else ""
+    by_hand = {now: hand} if hand and (not names or hand in names) else {}  # results.tsv is told under the contract of now alone
     facts = [Log(root, name).facts() for name in names or known if name in known]
-    played: dict[str, list[Facts]] = {now: []} if hand and (not names or hand in names) else {}
+    played: dict[str, list[Facts]] = {contract: [] for contract in by_hand}
     for one in facts:
         if names or one.contract == now:
             played.setdefault(one.contract, []).append(one)
-    boards = [_board(root, contract, mine, hand if contract == now and (not names or hand in names) else "") for contract, mine in played.items()]
+    boards = [_board(root, contract, mine, by_hand.get(contract, "")) for contract, mine in played.items()]
     if not (boards := [board for board in boards if board.standings]):
         raise ArenaError("no run was played under the contract of now. Name runs of earlier ones: " + (", ".join(known) or "there are none") + ".")
     return boards
@@ -107,28 +108,28 @@ def _board(root: Path, contract: str, facts: list[Facts], hand: str) -> Board:
     def dsr(sha256: str) -> float:
         return _deflated(returns.get(sha256), found.effective)
 
-    standings = [_standing(one, Log(root, one.run).rounds(), dsr) for one in facts] + ([_by_hand(root, contract, hand, dsr)] if hand else [])
-    standings = [replace(one, luck_line=found.luck_line) for one in standings if one.trials or one.agent != BY_HAND]
+    own = _by_hand(root, contract, hand, dsr) if hand else None
+    standings = [_standing(one, Log(root, one.run).rounds(), dsr) for one in facts] + ([own] if own else [])
+    standings = [replace(one, luck_line=found.luck_line) for one in standings]
     standings.sort(key=lambda one: (-one.sharpe if not math.isnan(one.sharpe) else math.inf, one.run))
     return Board(contract, len(recorded), found.luck_line, tuple(standings))
 
 
-def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]) -> Standing:
-    """The run that results.tsv of the checkout tells of. A trial is kept whose commit git holds."""
+def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]) -> Standing | None:
+    """The run that results.tsv of the checkout tells of; None where no trial under this contract is its own."""
     from analysis import story
 
     told = story.read(root, empty=True)
     mine = [one for one in told.tried if not one.elsewhere]
+    if not mine:
+        return None
     kept = [one for one in mine if one.kept]
     top = max((one for one in kept if not math.isnan(one.sharpe)), key=lambda one: one.sharpe, default=None)
-    result = top.result if top else None
     rounds = journal.rounds(told.journal)
     return Standing(
         branch, BY_HAND, "", None, contract, len(rounds), 0, len(mine), sum(any(told.held(row) and row.event != "stable" for row in one.rows) for one in rounds),
-        sum(passes(one.result, dsr(one.result.sha256)) for one in kept), top.strategy if top else "", failing(result) if result else (),
-        result.own.sharpe if result else math.nan, result.sharpe_low if result else math.nan, result.sharpe_high if result else math.nan,
-        math.nan, dsr(result.sha256) if result else math.nan, 0, math.nan,
-        (mine[-1].time - mine[0].time).total_seconds() if mine else 0.0, tuple(replace(told, tried=tuple(mine)).running_best()),
+        sum(passes(one.result, dsr(one.result.sha256)) for one in kept), *_merits(top.result if top else None, dsr), 0, math.nan,
+        (mine[-1].time - mine[0].time).total_seconds(), tuple(replace(told, tried=tuple(mine)).running_best()),
     )  # fmt: skip
 
 
@@ -143,18 +144,22 @@ def _standing(facts: Facts, rounds: list[Round], dsr: Callable[[str], float]) ->
     agent, _, model = (rounds[-1].agent if rounds else facts.agent).partition(":")
     played = [one for one in rounds if one.step == "settled"]
     top = best(played).tried
-    result = top.result if top else None
     usage = sum((one.usage for one in rounds), Usage())
     kept = {tried.result.sha256: tried.result for tried in history(played) if tried.kept and tried.result}
     race = tuple(course(played))
     return Standing(
         facts.run, agent, model, facts.seed, facts.contract, len(played), sum(one.step == "skipped" for one in rounds), len(race),
-        sum(one.kept for one in played), sum(passes(one, dsr(sha)) for sha, one in kept.items()), top.strategy if top else "",
-        failing(result) if result else (),
-        result.own.sharpe if result else math.nan, result.sharpe_low if result else math.nan, result.sharpe_high if result else math.nan,
-        math.nan, dsr(result.sha256) if result else math.nan, usage.input_tokens + usage.output_tokens, usage.usd,
+        sum(one.kept for one in played), sum(passes(one, dsr(sha)) for sha, one in kept.items()), *_merits(top.result if top else None, dsr),
+        usage.input_tokens + usage.output_tokens, usage.usd,
         sum(one.seconds for one in rounds), race,
     )  # fmt: skip
+
+
+def _merits(top: Result | None, dsr: Callable[[str], float]) -> tuple[str, tuple[str, ...], float, float, float, float, float]:
+    """From `strategy` to `dsr`, the fields that follow from the best that was kept; its luck line is the board's."""
+    if top is None:
+        return "", (), math.nan, math.nan, math.nan, math.nan, math.nan
+    return top.strategy, failing(top), top.own.sharpe, top.sharpe_low, top.sharpe_high, math.nan, dsr(top.sha256)
 
 
 def passes(result: Result, dsr: float) -> bool:
