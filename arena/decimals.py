@@ -14,7 +14,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
-from numba import njit
+
+from arena.compiled import kept
 
 EXACT = 2.0**51
 """Values times scale below this are told apart by floats, and found again after the product is rounded."""
@@ -33,7 +34,7 @@ def fraction(value: float) -> Fraction:
     return Fraction(Decimal(repr(value)))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def exact_product(a, b):
     """a times b as (high, low), exactly, unless it leaves the range of floats. Dekker 1971, doi:10.1007/BF01397083."""
     high = a * b
@@ -46,7 +47,7 @@ def exact_product(a, b):
     return high, ((a_high * b_high - high) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def product(a_high, a_low, b_high, b_low):
     """The product of two pairs as a pair, off by less than 2**-100 of it. `high` is the float that it rounds to: see `certain`."""
     high, low = exact_product(a_high, b_high)
@@ -55,26 +56,26 @@ def product(a_high, a_low, b_high, b_low):
     return total, low - (total - high)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def certain(high, low):
     """Whether `high` is the right float: not when the pair lies so near the middle of two that 106 bits cannot tell."""
     return high + low * _DOUBT == high
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def low_part(value, scale):
     """What is missing from a float to its decimal, which lies on the grid."""
     high, low = exact_product(value, scale)
     return ((np.rint(high) - high) - low) / scale
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def on_grid(value, scale):
     """Whether a float's decimal lies on the grid."""
     return np.rint(value * scale) / scale == value
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def steps_below(value, scale):
     """How many whole steps a positive value has, as a float: truncation on the grid."""
     steps = np.floor(value * scale)
@@ -85,7 +86,7 @@ def steps_below(value, scale):
     return steps
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def round_up(value, scale):
     """The value, or the next step above it. A scale of 0 leaves it as it is."""
     if scale == 0.0:
@@ -94,7 +95,7 @@ def round_up(value, scale):
     return value if steps / scale == value else (steps + 1.0) / scale
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def round_half_up(value, scale):
     """The nearest step, the upper one in the middle. A scale of 0 leaves it as it is."""
     if scale == 0.0:
@@ -105,7 +106,7 @@ def round_half_up(value, scale):
     return steps / scale
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def round8(value):
     """Python's round(value, 8): the nearest of the float's exact value, ties to even."""
     high, low = exact_product(value, 1e8)

@@ -6,16 +6,16 @@ the candle's orders, the last instant after all orders. Nothing is checked here.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from arena.compiled import kept
 from arena.metrics import DAYS_A_YEAR
 
 FORCED = 4
 """Of replay.REASONS: such an exit is booked at the last candle of all, wherever its pair ends."""
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def of_trades(rows, n, fee, wallet, marks, days):
     """
     Equity at each of `days`, compiled.
@@ -79,7 +79,7 @@ def of_orders(
     return equity
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kept
 def sharpe(equity):
     """Annualised Sharpe ratio of an equity curve of shape (n_days + 1,), as `metrics.sharpe` of its returns; nan where they do not vary."""
     n = len(equity) - 1

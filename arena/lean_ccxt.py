@@ -3,6 +3,9 @@ ccxt without the hundred exchanges that an arena does not trade: they are most o
 
 Import this before FreqTrade. From then on an exchange's module is an empty stand-in, until `load` brings the real one. Names,
 errors and base classes of ccxt are the real ones throughout. Only the workers do this; prepare.py's download has all of ccxt.
+
+`rfc3987_syntax`, which compiles grammars of web addresses at import, is treated as not installed: jsonschema, which checks
+FreqTrade's configuration, does without it.
 """
 
 import importlib
@@ -17,6 +20,10 @@ NO_EXCHANGES = {"abstract", "async_support", "base", "pro", "static_dependencies
 """What lies beside the exchanges in these packages."""
 
 
+NOT_NEEDED = frozenset({"rfc3987_syntax"})
+"""Treated as not installed. Two CPU seconds at import, as long as the rest of FreqTrade."""
+
+
 class _Unused(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -28,6 +35,8 @@ class _Finder(MetaPathFinder, Loader):
     active = True
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname in NOT_NEEDED:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         package, _, name = fullname.rpartition(".")
         return ModuleSpec(fullname, self) if self.active and package in PACKAGES and name not in NO_EXCHANGES else None
 
@@ -42,7 +51,7 @@ _finder = _Finder()
 
 
 def install() -> None:
-    """From here on exchanges are stand-ins. Without effect once ccxt is imported."""
+    """From here on exchanges are stand-ins, and NOT_NEEDED is absent. Without effect once ccxt is imported."""
     if "ccxt" not in sys.modules:
         sys.meta_path.insert(0, _finder)
 

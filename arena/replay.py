@@ -8,8 +8,7 @@ Not covered, and for whoever makes a Course and Rules to rule out: callbacks oth
 and pair locks, position adjustment, position stacking, short and futures, detail timeframes, dynamic pair lists,
 available_capital, amend_last_stake_amount, a timeout of unfilled exits that is longer than a candle, startup candles of another strategy.
 
-Compiled code is kept between processes in __pycache__. The first call with other types (an int for a float) compiles anew:
-make Account and Rules by `account` and `rules`.
+The first call with other types (an int for a float) compiles anew: make Account and Rules by `account` and `rules`.
 """
 
 from collections.abc import Mapping
@@ -151,9 +150,6 @@ class Room:
         return cls(np.zeros(n, TRADE), np.zeros(1, TOTALS), np.zeros(len(course.first), TRADE))
 
 
-_run = replay_loop.compiled(Course, Account, Rules)
-
-
 def account(
     wallet: float,
     ratio: float,
@@ -237,7 +233,7 @@ def replay(course: Course, account: Account, rules: Rules, room: Room | None = N
 
 def replay_into(course: Course, account: Account, rules: Rules, room: Room) -> int:
     """As `replay`, into room.rows and room.totals: the number of trades. Raises ReplayError."""
-    _run(course, account, rules, room.rows, room.pending, room.totals)
+    replay_loop.run(course, account, rules, room.rows, room.pending, room.totals)
     totals = room.totals[0]
     if totals["trouble"]:
         raise ReplayError(f"replay: pair {totals['pair']}, candle {totals['candle']}: {TROUBLES[int(totals['trouble'])]}")

@@ -9,9 +9,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from arena.compiled import inlined
 from arena.decimals import low_part, product, round8, round_half_up, round_up
 
 ENTER, EXIT, ENTERING = 1, 2, 4
@@ -60,13 +60,13 @@ class Candle(NamedTuple):
     close: float
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def value_at(kept_high, kept_low, rate):
     """Money that an exit at `rate` brings, as a pair: the exact product of the decimals."""
     return product(kept_high, kept_low, rate, low_part(rate, PRICE_SCALE))
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def profit_at(holding, rate, limit):
     """Profit ratio at `rate`, good enough to be compared with `limit`. FreqTrade rounds it to 8 decimals."""
     ratio = rate * holding.growth - 1.0
@@ -76,7 +76,7 @@ def profit_at(holding, rate, limit):
     return round8(value / holding.cost - 1.0)
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def find_exit(path, rules, trade, holding):
     """
     Fill the trade's exit: closed, reason, close_rate, max_rate, min_rate, stop, stop_before. Returns how many exits did not fill
@@ -125,7 +125,7 @@ def find_exit(path, rules, trade, holding):
     return unfilled
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _raised(trail, holding, high, stop, distance, moved):
     """The stop after a candle's high, its distance, and whether it has ever moved. It only rises."""
     share = trail.distance
@@ -143,7 +143,7 @@ def _raised(trail, holding, high, stop, distance, moved):
     return stop, distance, moved
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _decide(rules, holding, trade, candle, minutes, rung, signal, hit, earned, stop, moved, distance):
     """Reason and unrounded rate of the first exit that gives an order: signal, stop, ROI, trailing stop."""
     if signal:
@@ -159,7 +159,7 @@ def _decide(rules, holding, trade, candle, minutes, rung, signal, hit, earned, s
     return _NONE, math.nan
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _roi_rate(rules, holding, trade, candle, minutes, rung):
     """The price that gives the ROI, or the open where the rung is new; nan: no order, on a red first candle."""
     since, roi = rules.roi_minutes[rung], rules.roi_ratios[rung]
@@ -174,7 +174,7 @@ def _roi_rate(rules, holding, trade, candle, minutes, rung):
     return min(max(rate, candle.low), candle.high)
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _trailing_rate(rules, candle, minutes, stop, distance):
     """A stop that has moved. In the entry candle it is assumed to have moved just so far as to be armed, then to be hit."""
     if stop > candle.high:

@@ -2,20 +2,14 @@
 The account over a course, compiled: cash, slots and the order of pairs, from one entry or exit to the next.
 
 Arguments are the records of `replay`, and its Room's arrays; `sums` is the row of TOTALS. Between two such candles nothing happens.
-
-numba keeps compiled code as long as the file of the function that was called is the same, and does not see that a function in
-another file has changed. So one function alone is kept, and under a name of all code that goes into it: see `compiled`.
 """
 
-import hashlib
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from arena import decimals, replay_exit
+from arena.compiled import inlined, kept
 from arena.decimals import EXACT, certain, low_part, on_grid, product, round8, round_half_up, round_up, steps_below
 from arena.replay_exit import ENTER, FORCED, PRICE_SCALE, Holding, Path, find_exit, value_at
 
@@ -34,8 +28,8 @@ class Limits(NamedTuple):
     max_amount: float
 
 
-@njit(error_model="numpy", nogil=True)
-def _run(course, account, rules, rows, pending, totals):
+@kept
+def run(course, account, rules, rows, pending, totals):
     """
     Fill `rows` with trades in the order of their closes and `totals` with the rest; after trouble the trades are not valid.
 
@@ -91,7 +85,7 @@ def _run(course, account, rules, rows, pending, totals):
     sums.balance = account.wallet + sums.profit
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _next_entry(flags, pair, candle, end):
     """The first candle from `candle` on with an entry signal."""
     for k in range(candle, end):
@@ -100,7 +94,7 @@ def _next_entry(flags, pair, candle, end):
     return _NEVER
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _enter(event, held, rows, trade, sums):
     """The trade's entry is the next fill. It closes in its first candle, or its pair waits for the exit."""
     trade.entered = sums.fills
@@ -113,7 +107,7 @@ def _enter(event, held, rows, trade, sums):
     event[trade.pair] = _NEVER if trade.reason == FORCED else trade.closed
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _close(rows, trade, sums):
     """The trade is the next row, its exit the next fill, its profit in the wallet from now on."""
     trade.left = sums.fills
@@ -123,14 +117,14 @@ def _close(rows, trade, sums):
     sums.profit += trade.profit
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _release(held, k, sums):
     sums.held -= 1
     for later in range(k, sums.held):
         held[later] = held[later + 1]
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _force_out(first, rows, pending, held, sums):
     """Close what is left open: in the order of the pairs' first candles, then of the whitelist."""
     while sums.held:
@@ -142,7 +136,7 @@ def _force_out(first, rows, pending, held, sums):
         _release(held, best, sums)
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _tied(held, pending, sums, compensated):
     """Sum of the stakes of open trades in the order of their opening, as Python's sum() adds floats."""
     total, lost = 0.0, 0.0
@@ -154,12 +148,12 @@ def _tied(held, pending, sums, compensated):
     return total + lost if compensated else total
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _scale(scale, pair, candle):
     return scale[pair, candle] if scale.size > 1 else scale[0, 0]
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _amount(account, limits, price, tied, scale, sized, clamp, sums):
     """Amount of an entry at `price`; 0 where FreqTrade makes no trade."""
     free = account.wallet + sums.profit - tied
@@ -191,7 +185,7 @@ def _amount(account, limits, price, tied, scale, sized, clamp, sums):
     return steps / limits.step
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _stake_limits(account, limits, price):
     """Smallest and largest stake; 0 and inf where the exchange sets none."""
     smallest, largest = 0.0, math.inf
@@ -206,7 +200,7 @@ def _stake_limits(account, limits, price):
     return smallest, largest
 
 
-@njit(error_model="numpy", nogil=True)
+@inlined
 def _trade(path, account, rules, trade, step, tick, sums):
     """Fill the trade from its entry to its exit and profit. The entry fills at the open itself, whatever the tick."""
     amount, price = trade.amount, path.open[trade.opened]
@@ -230,28 +224,3 @@ def _trade(path, account, rules, trade, step, tick, sums):
         sums.trouble = OFF_GRID
     elif not (sure and certain(kept_high, kept_low) and certain(value, value_low)):
         sums.trouble = DOUBT
-
-
-def compiled(*records: type) -> Callable[..., None]:
-    """`_run` for these NamedTuples, compiled when it is called first, and kept between processes while no code of it changes."""
-    code = _code([vars(decimals), vars(replay_exit), globals()], records)
-
-    @njit(cache=True, error_model="numpy", nogil=True)
-    def run(course, account, rules, rows, pending, totals):
-        if code:  # what a function closes over is part of the name under which numba keeps it
-            _run(course, account, rules, rows, pending, totals)
-
-    return run
-
-
-def _code(modules: list[dict[str, Any]], records: tuple[type, ...]) -> str:
-    """A name of the compiled functions in these modules, the constants beside them, and the fields of records."""
-    found: list[tuple[Any, ...]] = [(record.__name__, record._fields) for record in records]
-    for module in modules:
-        for name, value in sorted(module.items()):
-            if hasattr(value, "py_func"):
-                code = value.py_func.__code__
-                found.append((name, code.co_code.hex(), code.co_consts, code.co_names, code.co_varnames))
-            elif isinstance(value, int | float | tuple) or hasattr(value, "_fields"):
-                found.append((name, getattr(value, "_fields", value)))
-    return hashlib.sha256(repr(found).encode()).hexdigest()

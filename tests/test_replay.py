@@ -421,14 +421,6 @@ def test_a_room_that_is_too_small_is_said():
         replay.replay(BASE, ALL, BASE_RULES, Room.of(BASE, 1))
 
 
-def test_kept_code_has_another_name_when_any_of_it_changes():
-    modules, records = [vars(decimals), vars(replay_exit), vars(replay_loop)], (Course, Account)
-    name = replay_loop._code(modules, records)
-    assert name == replay_loop._code([dict(module) for module in modules], records)
-    changed = [{**modules[0], "EXACT": 1.0}, *modules[1:]], [*modules[:2], {**modules[2], "_tied": replay_loop._amount}]
-    assert len({name, *(replay_loop._code(other, records) for other in changed), replay_loop._code(modules, (Course, Rules))}) == 4
-
-
 TROUBLES = {
     "nobody knows": (path(flat(100, BUY), flat(100), scale=np.array([[np.nan, 1.0]])), ALL, HOLD._replace(sized=True)),
     "last open": (path(flat(100, BUY), flat(100), flat(100.04), tick=10.0), ALL, HOLD),

@@ -1,0 +1,82 @@
+"""
+Compiled functions, kept for the user: a fresh clone, a worktree and a second run share what one of them has compiled.
+
+Numba keeps compiled code beside the module and looks at that one file to see whether it is stale; a function in another
+file may have changed. Here one folder holds what was compiled from one state of all modules with compiled code, under one
+Python and one version of Numba: nothing in it is ever stale.
+
+Compiled code that is loaded runs in the trusted process. The folder lies outside the repository and belongs to the user
+alone; where that does not hold, code is kept for this process only.
+"""
+
+import atexit
+import functools
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numba
+from numba import config, njit
+from numba.core.caching import UserProvidedCacheLocator
+
+MODULES = ("decimals.py", "equity.py", "replay.py", "replay_exit.py", "replay_loop.py")
+"""Files whose functions, constants and records are compiled."""
+_OTHERS = "UserProvidedCacheLocator,InTreeCacheLocator,UserWideCacheLocator,ZipCacheLocator"
+"""Where Numba keeps what other packages compile, as without this module."""
+
+
+class Locator(UserProvidedCacheLocator):
+    """The folder of this state of MODULES, for functions in them; Numba asks for it by name."""
+
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        self._cache_path = str(folder())
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Self | None:
+        return cls(py_func, py_file) if Path(py_file).parent == Path(__file__).parent else None
+
+
+config.CACHE_LOCATOR_CLASSES = f"{__name__}.{Locator.__name__},{_OTHERS}"
+inlined = njit(error_model="numpy", nogil=True)
+"""Decorator of functions that compiled functions call: they become part of their callers."""
+kept = njit(cache=True, error_model="numpy", nogil=True)
+"""Decorator of functions that Python calls: compiled at the first call, and kept."""
+
+
+def cache_dir() -> Path:
+    """The user's cache directory: $XDG_CACHE_HOME or ~/.cache, then touchstone."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "touchstone")
+
+
+@functools.cache
+def folder() -> Path:
+    """Where compiled code of this state is kept: below `cache_dir`, or a temporary folder where that is not the user's alone."""
+    place = cache_dir() / "compiled" / state(Path(__file__).parent)
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if all(_is_private(path) for path in (place, place.parent, place.parent.parent)):
+            return place
+    except OSError:
+        pass
+    temporary = Path(tempfile.mkdtemp(prefix="touchstone-compiled-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
+
+
+def _is_private(path: Path) -> bool:
+    found = path.lstat()
+    return path.is_dir() and not path.is_symlink() and found.st_uid == os.geteuid() and not found.st_mode & 0o022 and os.access(path, os.W_OK)
+
+
+def state(arena: Path) -> str:
+    """A name of all that compiled code is made of, with the modules in this folder."""
+    digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
+    for name in MODULES:
+        digest.update(hashlib.sha256((arena / name).read_bytes()).digest())
+    return digest.hexdigest()[:32]
