@@ -2,6 +2,8 @@
 
 import contextlib
 import copy
+import fcntl
+import hashlib
 import io
 import json
 import os
@@ -14,13 +16,16 @@ from typing import Any, NamedTuple
 import pytest
 import rapidjson
 
-from arena import booking, evaluation, figures, sandbox, settings, store, strategies
+from arena import booking, evaluation, figures, lock, sandbox, settings, store, strategies
 from arena.causality import Case
 from arena.opening import Arena
 from arena.records import Result
 from arena.settings import Settings
+from arena.sources import Source
 
 ROOT = Path(__file__).resolve().parent.parent
+SHARED = "TOUCHSTONE_TESTS"
+"""Environment variable: the folder that all processes of a test run share."""
 DEFAULT = rapidjson.loads((ROOT / "config.json").read_text())
 
 SMALL = {
@@ -49,10 +54,49 @@ def configured(folder: Path, **changes: Any) -> Settings:
 
 
 def prepared(folder: Path, source: dict[str, Any] | None = None, **changes: Any) -> Settings:
-    """As `configured`, with candles from the sample market, or from the source described."""
+    """
+    As `configured`, with candles from the sample market, or from the source described.
+
+    The same candles are prepared once for all tests and copied. A copy has its own files, lock and ledger; the keys of sealed
+    ranges are shared.
+    """
     arena = configured(folder, **changes)
-    store.prepare(arena, store.source_from(source or {"kind": "sample", "market": "market", "seed": 1}, arena), None, lambda line: None)
+    origin = store.source_from(source or {"kind": "sample", "market": "market", "seed": 1}, arena)
+    template = settings.load(_template(arena, origin) / "config.json")
+    shutil.copytree(template.root / lock.DATA, arena.root / lock.DATA, dirs_exist_ok=True)
+    made = lock.renew(lock.read(template.root), arena)
+    lock.write(arena.root, made)
+    store.note_contract(arena, made, [f"data prepared from {origin.label}"])
     return arena
+
+
+def _template(arena: Settings, origin: Source) -> Path:
+    """A folder that is prepared with these candles."""
+    asked = store.request(arena, origin) | {"source": origin.description}
+
+    def prepare(folder: Path) -> None:
+        (folder / "user_data").mkdir()
+        shutil.copy(arena.root / "config.json", folder)
+        store.prepare(settings.load(folder / "config.json"), origin, None, lambda line: None)
+
+    return made_once(asked, prepare)
+
+
+def made_once(what: Any, make: Callable[[Path], Any]) -> Path:
+    """
+    A folder that `make` has filled, once for all processes of this test run; `what` says in JSON what is in it. Whoever changes it
+    changes a copy.
+    """
+    name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    folder = Path(os.environ[SHARED], name)
+    with folder.with_suffix(".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not folder.with_suffix(".done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            folder.with_suffix(".done").touch()
+    return folder
 
 
 def evaluated(file: Path, arena: Arena) -> Result:

@@ -1,12 +1,14 @@
-"""What several test files need."""
+"""What several test files need, and which tests run when: docs/testing.md."""
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+CI = os.environ.get("CI") == "true"
 
 
 @pytest.fixture(scope="session")
@@ -15,31 +17,48 @@ def market_data() -> Path:
     folder = ROOT.parent / "shared" / "market-data"
     if not folder.is_dir():
         message = f"no real candles: {folder.parent.name}/{folder.name} is not beside the repository"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+        pytest.fail(message) if CI else pytest.skip(message)
     return folder
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs minutes runs in CI, and elsewhere when it is asked for: `pytest -m slow`."""
-    if os.environ.get("CI") == "true" or config.getoption("-m"):
+    """
+    Without -m: tests without the mark of a tier, in CI the slow ones too. Files with slow tests come first, so that no process is left
+    alone with a long one at the end.
+    """
+    slow = {item.path for item in items if "slow" in item.keywords}
+    items.sort(key=lambda item: item.path not in slow)
+    if config.getoption("-m"):
         return
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="needs minutes: -m slow, or CI=true"))
+    left_out = [item for item in items if not _is_default(item)]
+    items[:] = [item for item in items if _is_default(item)]
+    config.hook.pytest_deselected(items=left_out)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_keys(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keys of test arenas never reach the user's configuration directory."""
-    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+def _is_default(item: pytest.Item) -> bool:
+    return (CI and "slow" in item.keywords) or not {"slow", "nightly"} & set(item.keywords)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    A folder that all processes of a run share: prepared arenas, and the user's directories of configuration and cache, so that keys
+    of test arenas never reach the user's own. The processes of xdist have folders of their own below one.
+    """
+    if hasattr(config, "workerinput"):
+        return  # inherited from the process that started it
+    folder = tempfile.mkdtemp(prefix="touchstone-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ["TOUCHSTONE_TESTS"] = folder
+    os.environ["XDG_CONFIG_HOME"] = str(Path(folder, "config"))
 
 
 @pytest.fixture(scope="session")
-def prepared_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_repository() -> Path:
     """A prepared repository for drive.py, to be copied by those who change it."""
+    from arenas import made_once
     from driven import repository
 
-    return repository(tmp_path_factory.mktemp("prepared") / "repo")
+    return made_once("a repository for drive.py", lambda folder: repository(folder / "repo")) / "repo"
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 
 from arenas import ROOT, STRATEGY, checkout, command, prepared
+from waiting import HEARS_CTRL_C
 
 import drive as drive_command
 from arena import journal, lock, strategies
@@ -56,9 +56,8 @@ def start(repo, *arguments, agent="replay", code=""):
     """drive.py as a process of its own, as a user starts it; not waited for. `code` runs in it first."""
     script = f"import runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}\nrunpy.run_path({str(ROOT / 'drive.py')!r}, run_name='__main__')"
     words = [sys.executable, "-P", "-c", script, "--agent", agent, "--tag", "t", *map(str, arguments)]
-    # a group of its own, as a terminal's foreground; a test run in the background inherits deafness
-    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler), "process_group": 0}
-    return subprocess.Popen(words, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **heard)
+    group = {"process_group": 0}  # of its own, as a terminal's foreground
+    return subprocess.Popen(words, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **group, **HEARS_CTRL_C)
 
 
 def drive(repo, *words, agent="replay"):

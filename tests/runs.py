@@ -1,19 +1,39 @@
 """Repositories in which an agent has been at work: real commits, real evaluations, rows in results.tsv; and the judge's command there."""
 
+import json
 import shutil
-import subprocess
-import sys
 
-from arenas import ROOT, checkout, command, prepared, strategy
+from arenas import ROOT, Done, checkout, command, made_once, prepared, strategy
 from test_run import commit, git, values
 
 import judge as commands
+import run
 from arena import journal, ledger
 from arena.ledger import Ledger
 
 
 def made(folder, **options):
     """A repository with two strategies, evaluated and committed, and their rows in results.tsv."""
+    return copied(made_once(["two strategies", options], lambda template: _make(template, **options)), folder)
+
+
+def opened(folder):
+    """The same after `judge.py open 0.1.0`, and what it said."""
+
+    def make(template):
+        done = judge(made(template / "repo"), "open", "0.1.0", "--yes")
+        (template / "done.json").write_text(json.dumps(done))
+
+    template = made_once("two strategies, judged", make)
+    return copied(template / "repo", folder), Done(*json.loads((template / "done.json").read_text()))
+
+
+def copied(template, folder):
+    shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
+    return folder
+
+
+def _make(folder, **options):
     checkout(folder)
     shutil.copy(ROOT / "judge.py", folder)
     shutil.copy(ROOT / ".gitignore", folder)
@@ -24,11 +44,10 @@ def made(folder, **options):
     git(folder, "add", ".")
     commit(folder)
     evaluate(folder)
-    return folder
 
 
 def evaluate(folder):
-    done = subprocess.run([sys.executable, "run.py", "--causality", "quick"], cwd=folder, capture_output=True, text=True)
+    done = command(run.cli, folder, "run.py", "--causality", "quick")
     assert done.returncode == 0, done.stderr
     (folder / "run.log").write_text(done.stdout)
     (folder / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ import pytest
 from arenas import ROOT, evaluated, prepared, strategy
 from builders import START_MS
 
-from arena import backtest, evaluation, opening, sandbox, strategies
+from arena import backtest, figures, opening, sandbox, strategies
 from arena.feed import Store
 
 # after backtest, which prepares the process for them
@@ -124,10 +126,16 @@ def arena(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(arena):
-    """Every feature, evaluated once."""
-    files = [file_of(arena, name) for name in FEATURES]
-    return {result.strategy: result for result in evaluation.evaluate_all(files, arena)}
+def accounts(arena):
+    """What the account of every feature says, with its engine; nothing else is asked of it."""
+
+    def accounted(name):
+        feature = strategies.examine(file_of(arena, name), arena.settings)
+        account = figures.account(feature, arena)
+        return SimpleNamespace(engine=account.engine.name, **figures.measured(feature, arena, account))
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return dict(zip(FEATURES, pool.map(accounted, FEATURES), strict=True))
 
 
 def file_of(arena, name):
@@ -149,17 +157,23 @@ def plain(arena):
 
 
 @pytest.mark.parametrize("name", [name for name in FEATURES if name != "Basket"])
-def test_a_feature_gives_freqtrades_own_trades_and_profit(results, plain, name):
-    result = results[name]
-    assert not result.error
-    assert result.own.trades == plain[name]["trades"] > 0
-    assert result.own.profit_abs == pytest.approx(plain[name]["profit"], abs=1e-5)
-    assert result.closed_sharpe == pytest.approx(plain[name]["sharpe"], rel=1e-9)
-    assert result.checks.causality == "quick"
+def test_a_feature_gives_freqtrades_own_trades_and_profit(accounts, plain, name):
+    account = accounts[name]
+    assert account.own.trades == plain[name]["trades"] > 0
+    assert account.own.profit_abs == pytest.approx(plain[name]["profit"], abs=1e-5)
+    assert account.closed_sharpe == pytest.approx(plain[name]["sharpe"], rel=1e-9)
 
 
-def test_stakes_by_the_candles_are_replayed(results):
-    engines = {name: results[name].engine for name in ("CustomStake", "Averaging")}
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_feature_passes_every_check(arena, accounts, name):
+    result = evaluated(file_of(arena, name), arena)
+    assert (result.error, result.checks.causality) == ("", "quick")
+    assert result.own == accounts[name].own
+
+
+def test_stakes_by_the_candles_are_replayed(accounts):
+    engines = {name: accounts[name].engine for name in ("CustomStake", "Averaging")}
     assert engines == {"CustomStake": "replay=freqtrade", "Averaging": "booking"}
 
 
@@ -169,13 +183,13 @@ def test_every_feature_changes_the_outcome(plain):
     assert not [n for n in FEATURES if n not in same and plain[n]["profit"] == plain["Plain"]["profit"]]
 
 
-def test_a_basket_restricts_the_pairs_and_not_the_benchmark(results):
-    assert [pair.pair for pair in results["Basket"].pairs] == ["ETH/USDT"]
-    assert repr(results["Basket"].hold) == repr(results["Plain"].hold)  # nan included
+def test_a_basket_restricts_the_pairs_and_not_the_benchmark(accounts):
+    assert [pair.pair for pair in accounts["Basket"].pairs] == ["ETH/USDT"]
+    assert repr(accounts["Basket"].hold) == repr(accounts["Plain"].hold)  # nan included
 
 
-def test_two_evaluations_give_the_same_result(arena, results):
-    first, second = results["Averaging"], evaluated(file_of(arena, "Averaging"), arena)
+def test_two_evaluations_give_the_same_result(arena, accounts):
+    first, second = accounts["Averaging"], evaluated(file_of(arena, "Averaging"), arena)
     assert (first.own, first.sharpe_low, first.daily_returns) == (second.own, second.sharpe_low, second.daily_returns)
 
 

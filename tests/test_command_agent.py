@@ -4,13 +4,12 @@ import math
 import shutil
 import subprocess
 import sys
-import time
 
-import psutil
 import pytest
 from builders import arena
 from conftest import ROOT
 from driven import check, drive, git, played, rows, source, untouched, worktree
+from waiting import alive, until
 
 from arena import settings
 from arena.errors import ArenaError
@@ -120,22 +119,12 @@ def test_the_prompt_comes_as_the_command_line_asks(place, tmp_path, how):
 
 def test_after_its_time_the_whole_group_is_killed_and_what_it_wrote_counts(place, tmp_path):
     text = f"{WRITES}\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\nprint(child.pid, flush=True)\ntime.sleep(600)"
-    began = time.monotonic()
-    made = proposed(place, tmp_path, text, seconds=3)
-    assert time.monotonic() - began < 30
+    made = proposed(place, tmp_path, text, seconds=10)
     assert [one.strategy for one in made.changes] == ["Beta"]
-    assert gone(int(made.record["response"]))
+    until(lambda: not alive(int(made.record["response"])))
 
 
-def gone(pid):
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
+@pytest.mark.slow
 def test_it_ends_with_whoever_started_it(place, tmp_path):
     """A driver that is killed leaves no agent that goes on editing."""
     line = program(tmp_path, f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(600)")
@@ -144,13 +133,10 @@ def test_it_ends_with_whoever_started_it(place, tmp_path):
         f"place = Worktree(Path({str(place.root)!r}), 't')\ncommand.Command({line!r}, place, 600).propose(state(place))"
     )
     driver = subprocess.Popen([PYTHON, "-c", code], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-        assert time.monotonic() < deadline and driver.poll() is None, driver.stderr.read()
-        time.sleep(0.05)
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), driver)
     driver.kill()
     driver.wait()
-    assert gone(int((tmp_path / "pid").read_text()))
+    until(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 @pytest.mark.parametrize(
@@ -201,6 +187,7 @@ def test_a_command_line_that_cannot_run_is_said_at_once(place, words):
         command.Command(words, place, 60)
 
 
+@pytest.mark.slow
 def test_a_run_of_a_program_keeps_takes_back_and_tells_what_was_undone(repo, tmp_path):
     (repo / "nudges.md").write_text("longer averages on quiet days please\n")
     text = f"""

@@ -15,6 +15,7 @@ import time
 import psutil
 import pytest
 from arenas import prepared, strategy
+from waiting import PATIENCE_S, POLL_S, until
 
 from arena import compute, evaluation, lock, opening, sandbox, settings, strategies
 from arena.errors import ArenaError
@@ -73,9 +74,9 @@ def cluster(folder, n=2):
     try:
         from distributed import Client
 
-        with Client(address, timeout=60, set_as_default=False) as client:
+        with Client(address, timeout=PATIENCE_S, set_as_default=False) as client:
             if n:
-                client.wait_for_workers(n, timeout=60)
+                client.wait_for_workers(n, timeout=PATIENCE_S)
         yield address, running[1:]
     finally:
         for process in running:
@@ -103,12 +104,18 @@ def test_two_workers_of_dask_give_the_same(arena, expected, tmp_path):
 @pytest.mark.slow
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(arena, expected, tmp_path):
     with cluster(tmp_path) as (address, workers):
-        killer = threading.Timer(6, lambda: workers[0].send_signal(signal.SIGKILL))
+        killer = threading.Thread(target=kill_at_work, args=(workers[0],))
         killer.start()
         assert evaluated(arena, files(arena) * 3, backend="dask", address=address) == expected * 3
         killer.join()
-        assert workers[0].wait(5) == -signal.SIGKILL
+        assert workers[0].wait(PATIENCE_S) == -signal.SIGKILL
         assert workers[1].poll() is None
+
+
+def kill_at_work(worker):
+    """Once it has started a fork server, it is busy with a strategy."""
+    until(lambda: len(psutil.Process(worker.pid).children(recursive=True)) > 2)
+    worker.send_signal(signal.SIGKILL)
 
 
 @pytest.mark.slow
@@ -119,11 +126,11 @@ def test_a_process_of_joblib_that_is_killed_loses_nothing(arena, expected, monke
     def kill():
         deadline = time.monotonic() + 60
         while not killed and time.monotonic() < deadline:
-            time.sleep(0.5)
+            time.sleep(POLL_S)
             children = psutil.Process().children(recursive=True)
             mine = [child.pid for child in children if any("popen_loky_posix" in word for word in child.cmdline())]
             if mine:
-                time.sleep(3)
+                until(lambda: psutil.Process(mine[0]).children())  # its fork server: it is at work
                 os.kill(mine[0], signal.SIGKILL)
                 killed.append(mine[0])
 

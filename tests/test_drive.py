@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from arenas import command, configured, strategy
 from driven import change, check, drive, git, played, rows, source, start, transcript, untouched, worktree
 from test_run import small_disk
+from waiting import PATIENCE_S, until, until_said
 
 import drive as commands
 from arena import journal, lock, settings
@@ -179,7 +179,7 @@ def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path, be
     rounds = transcript(tmp_path / "rounds", *ROUNDS)
     for number, step in enumerate(STEPS, 1):
         process = start(repo, "--transcript", rounds, "--rounds", 20, code=KILLED.format(number=number, step=step, before=before))
-        _, complaint = process.communicate(timeout=300)
+        _, complaint = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == -signal.SIGKILL, complaint
     done = drive(repo, "--transcript", rounds, "--rounds", 20)
     assert done.returncode == 0, done.stderr
@@ -209,7 +209,7 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(repo, tmp_path):
     process = start(repo, "--transcript", rounds)
     until(lambda: (repo / "user_data/runs/t/0001.json").exists() and played(repo)[0].step == "committed")
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err.count("Traceback")) == (130, 0), err
     assert "ended: interrupted" in out and "ends after this step" in err
     assert len(check(repo)) == 1
@@ -222,19 +222,12 @@ def test_two_ctrl_c_end_at_once_and_the_next_start_mends_it(repo, tmp_path):
     process = start(repo, "--transcript", rounds)
     until(lambda: (repo / "user_data/runs/t/0001.json").exists() and played(repo)[0].step == "committed")
     os.killpg(process.pid, signal.SIGINT)
-    time.sleep(0.2)
+    before = until_said(process, "ends after this step")
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 130 and "Traceback" not in err, err
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130 and "Traceback" not in before + err, err
     assert drive(repo, "--transcript", rounds).returncode == 0
     assert len(check(repo)) == 2
-
-
-def until(condition):
-    deadline = time.monotonic() + 200
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_two_starts_of_one_run_do_not_meet(repo, tmp_path):

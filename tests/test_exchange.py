@@ -172,6 +172,7 @@ def free_port():
 # ---- candles ----
 
 
+@pytest.mark.slow
 def test_candles_are_those_of_the_exchange_over_many_pages_with_its_gap(source, binance):
     start, end = LISTED + timedelta(hours=100), LISTED + timedelta(hours=2_600)
     frame = source.candles("TOUCH/USDT", "1h", start, end)
@@ -267,6 +268,7 @@ def test_a_download_that_breaks_names_the_pair_and_the_date_that_it_reached(sour
     assert len(source.candles("TOUCH/USDT", "1h", LISTED, LISTED + timedelta(hours=9))) == 10
 
 
+@pytest.mark.slow
 def test_without_a_network_the_choices_are_told_in_one_message_and_later_it_works(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(exchange, "MARKETS_S", 120.0)  # FreqTrade's own answer is waited for, however slow the machine is
     port = free_port()
@@ -284,6 +286,7 @@ def test_without_a_network_the_choices_are_told_in_one_message_and_later_it_work
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_network_that_swallows_packets_is_given_up_at_the_deadline(tmp_path, monkeypatch):
     """A server that accepts and never answers. The deadline is shortened; with the real one it takes 28 s."""
     monkeypatch.setattr(exchange, "NO_NETWORK_S", 3.0)
@@ -299,6 +302,7 @@ def test_the_deadline_leaves_room_below_half_a_minute():
     assert exchange.MARKETS_S <= exchange.NO_NETWORK_S < 30
 
 
+@pytest.mark.slow
 def test_an_exchange_that_does_not_exist_is_refused_with_the_nearest(misspelt):
     with pytest.raises(DataError, match="^binanze, list of markets: .*not supported by ccxt. Did you mean binance"):
         misspelt.markets(("TOUCH/USDT",))

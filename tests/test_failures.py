@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 from arenas import evaluated, prepared, strategy
+from waiting import alive, until
 
 from arena import opening, sandbox
 
@@ -140,11 +141,9 @@ def impatient(arena):
 
 
 def test_a_strategy_that_never_ends_is_stopped_by_the_limit(arena):
-    started = time.monotonic()
     ignores = "import signal\nfor number in (2, 15):\n    signal.signal(number, signal.SIG_IGN)\nwhile True: pass"
     result = outcome(impatient(arena), strategy(arena.settings, "Endless", indicators=ignores))
     assert "did not end within arena.limits.seconds = 5" in result.error
-    assert time.monotonic() - started < 30
 
 
 def test_a_worker_starts_no_program(arena):
@@ -170,19 +169,12 @@ def test_what_a_worker_forked_ends_with_it(arena, then, message):
             time.sleep(0.05)
     assert message in running.result().error
     assert len(members) >= 2
-    time.sleep(0.5)
-    assert not [pid for pid in members if alive(pid)]
+    until(lambda: not any(map(alive, members)))
 
 
 def group_of(pid):
     with contextlib.suppress(OSError):
         return os.getpgid(pid)
-
-
-def alive(pid):
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def test_a_late_first_signal_because_of_warm_up_is_a_warning(arena):

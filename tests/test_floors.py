@@ -280,11 +280,12 @@ def loaded(statement):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_the_trusted_process_never_loads_freqtrade():
     modules = loaded(
         "import arena.evaluation, arena.export, arena.rounds, arena.store, arena.workbench, arena.forward, arena.sources.files, "

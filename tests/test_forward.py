@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arenas import strategy
-from runs import judge, made, noted
+from runs import judge, noted, opened
 from test_holdout import clear
 from test_run import commit
 
@@ -22,8 +22,8 @@ PAIRS = ("BTC/USDT", "ETH/USDT")
 
 @pytest.fixture(scope="module")
 def archived(tmp_path_factory):
-    folder = made(tmp_path_factory.mktemp("archived") / "repo")
-    assert judge(folder, "open", "0.1.0", "--yes").returncode == 0
+    folder, done = opened(tmp_path_factory.mktemp("archived") / "repo")
+    assert done.returncode == 0
     return folder
 
 
@@ -48,6 +48,7 @@ def rows(folder):
     return [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
 
 
+@pytest.mark.slow
 def test_the_record_grows_with_the_candles_and_only_with_them(repo, tmp_path):
     some = files(tmp_path / "some", END - timedelta(days=2), END + timedelta(days=20, hours=5))
     done = judge(repo, "forward", "--from", str(some))
@@ -89,6 +90,7 @@ def test_without_newer_candles_there_is_nothing_to_score(repo, tmp_path):
     assert done.returncode == 2 and "do not fill a day yet" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_is_the_frozen_source_that_is_scored(repo, tmp_path):
     some = files(tmp_path / "some", END, END + timedelta(days=31))
     strategy(settings.load(repo / "config.json"), "Alpha", indicators="raise RuntimeError('no')")

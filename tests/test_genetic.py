@@ -119,6 +119,7 @@ def genomes(arena, n, family=""):
     return [Grammar(arena).random(rng, family) for _ in range(n)]
 
 
+@pytest.mark.slow
 def test_breeding_finds_what_chance_does_not(arena):
     """At equal numbers of trials, over several markets."""
     bred, by_chance = [], []

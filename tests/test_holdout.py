@@ -5,20 +5,21 @@ import json
 import os
 import shutil
 import signal
-import struct
 import sqlite3
+import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 import yaml
 from arenas import ROOT, checkout, prepared, strategy
 from runs import evaluate, judge, made, noted
 from test_run import commit, git
+from waiting import PATIENCE_S, until
 
 from arena import archive, archived, holdout, ledger, lock, opening, retrospective, settings, store
 from arena.errors import ArenaError
@@ -36,11 +37,8 @@ def played(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def opened(played, tmp_path_factory):
-    """The same after `judge.py open 0.1.0`, and what it told."""
-    folder = tmp_path_factory.mktemp("opened") / "repo"
-    shutil.copytree(played, folder)
-    return folder, judge(folder, "open", "0.1.0", "--yes")
+def opened(tmp_path_factory):
+    return runs.opened(tmp_path_factory.mktemp("opened") / "repo")
 
 
 @pytest.fixture
@@ -221,12 +219,9 @@ def test_ctrl_c_and_a_kill_leave_no_clear_candle_and_the_next_start_judges(repo,
     temporary.mkdir()
     for sent in (signal.SIGINT, signal.SIGKILL):
         process = start(repo, temporary)
-        while process.poll() is None and len(noted(repo, "opening")) < 2:
-            time.sleep(0.05)
-        time.sleep(0.5)
-        assert process.poll() is None, "it ended before it could be interrupted"
+        until(lambda: len(noted(repo, "opening")) == 2, process)
         process.send_signal(sent)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
         assert process.returncode in (130, -signal.SIGKILL)
         assert "Traceback" not in stderr
         assert not clear(repo, prices) and not clear(temporary, prices)

@@ -34,9 +34,19 @@ CASES = {
 
 
 @pytest.fixture(scope="module", params=["all listed", "one slot, listed late"])
-def arena(request, tmp_path_factory):
+def runs(request, tmp_path_factory):
+    """By strategy, what happened with every candle and without the idle ones."""
+    arena = arena_of(request.param, tmp_path_factory)
+    files = [strategy(arena, name, **parts) for name, parts in CASES.items()]
+    words = [sys.executable, str(ROOT / "tests" / "twice.py"), str(arena.root), *map(str, files)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(zip(CASES, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
+def arena_of(kind, tmp_path_factory):
     changes = {"windows": {"spring": "20210301-20210501"}, "validation": None, "holdout": None}
-    if request.param == "all listed":
+    if kind == "all listed":
         return prepared(tmp_path_factory.mktemp("arena"), arena=changes)
     pairs = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "AVAX/USDT"]
     return prepared(
@@ -46,12 +56,8 @@ def arena(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_candle_that_counts_is_visited_in_order_and_shows_the_same(arena, name):
-    file = strategy(arena, name, **CASES[name])
-    done = subprocess.run([sys.executable, str(ROOT / "tests" / "twice.py"), str(arena.root), str(file)], capture_output=True, text=True, timeout=300)
-    file.unlink()
-    assert done.returncode == 0, done.stderr[-2000:]
-    every, ours = json.loads(done.stdout)
+def test_every_candle_that_counts_is_visited_in_order_and_shows_the_same(runs, name):
+    every, ours = runs[name]
     assert ours["seen"] == every["seen"]
     assert len(ours["seen"]) > 20
     assert ours["claim"] == every["claim"]

@@ -3,12 +3,11 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 
 import pytest
-from arenas import ROOT, checkout, command, prepared, strategy
-from test_run import commit, git, values
+from arenas import command, strategy
+from runs import made
+from test_run import commit, git
 
 import judge as commands
 from arena import journal, ledger, settings
@@ -21,20 +20,8 @@ def verify(folder):
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """A repository with two strategies, evaluated and committed, and their rows in results.tsv."""
-    folder = checkout(tmp_path_factory.mktemp("played"))
-    shutil.copy(ROOT / "judge.py", folder)
-    shutil.copy(ROOT / ".gitignore", folder)
     arena = {"windows": {"spring": "20210301-20210415", "summer": "20210415-20210601"}, "validation": "20210601-20210701", "holdout": None}
-    made = prepared(folder, arena=arena)
-    strategy(made, "Alpha")
-    strategy(made, "Beta", callbacks="def custom_exit(self, pair, trade, **kwargs):\n    return None")
-    git(folder, "init", "-q")
-    git(folder, "add", ".")
-    commit(folder)
-    done = subprocess.run([sys.executable, "run.py", "--causality", "quick"], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (folder / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
-    return folder
+    return made(tmp_path_factory.mktemp("played") / "repo", arena=arena)
 
 
 @pytest.fixture

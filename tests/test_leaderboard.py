@@ -68,6 +68,7 @@ def shown(repo, *words):
     return command(commands.cli, repo, "drive.py", "leaderboard", *words)
 
 
+@pytest.mark.slow
 def test_rounds_trials_and_what_was_kept_are_counted(raced):
     one = standing(raced, "plays")
     assert (one.rounds, one.skipped, one.trials, one.kept, one.seed) == (3, 1, 4, 1, 0)
@@ -174,6 +175,7 @@ def test_an_unknown_run_is_told_with_those_there_are(raced):
     assert shown(raced, "plas").stderr == "drive: there is no run 'plas'. There are: fails, pays, plays.\n"
 
 
+@pytest.mark.slow
 def test_runs_of_another_contract_are_compared_among_themselves(raced, tmp_path, monkeypatch):
     repo = tmp_path / "repo"
     shutil.copytree(raced, repo, symlinks=True)

@@ -31,6 +31,7 @@ def test_an_exchange_is_a_stand_in_until_it_is_loaded():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_an_arena_on_another_exchange_gives_the_same_figures(tmp_path):
     results = []
     for name in ("binance", "kraken", "okx"):
@@ -43,6 +44,7 @@ def test_an_arena_on_another_exchange_gives_the_same_figures(tmp_path):
     assert results[0].own == results[1].own == results[2].own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["ccxt", "ccxt.pro"])
 def test_once_ccxt_is_imported_installing_has_no_effect(module):
     code = f"import {module}, ccxt\nfrom arena import lean_ccxt\nlean_ccxt.install()\nimport ccxt.async_support\nassert ccxt.async_support.kraken().id == 'kraken'"

@@ -4,11 +4,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections import Counter
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from waiting import PATIENCE_S
 
 from arena.errors import LedgerError
 from arena.ledger import COLUMNS, GENESIS, Entry, Ledger, distinct, returns_bytes
@@ -172,16 +172,16 @@ def test_a_kind_that_is_none_is_refused(ledger):
 
 
 WRITER = """
-import sys, time
+import sys
 from pathlib import Path
 from arena.ledger import Entry, Ledger
 ledger = Ledger(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
-print(time.monotonic())
-for number in range(50):
+for number in range(1_000_000):
     ledger.append(Entry(kind="trial", contract="c1", strategy=sys.argv[2], sha256=f"{sys.argv[2]}{number}"))
-print(time.monotonic())
+    if number >= 49 and any(trial.strategy != sys.argv[2] for trial in ledger.trials("c1")):
+        break  # they have met
 """
 
 
@@ -203,16 +203,15 @@ def test_two_processes_write_at_the_same_time(ledger):
     for writer in writers:
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    spans = []
     for writer in writers:
-        times, errors = writer.communicate(timeout=50)
+        _, errors = writer.communicate(timeout=PATIENCE_S)
         assert (writer.returncode, errors) == (0, "")
-        spans.append([float(t) for t in times.split()])
-    assert max(begin for begin, _ in spans) < min(end for _, end in spans), "they did not meet"
     assert ledger.check() == []
-    assert Counter(t.strategy for t in ledger.trials("c1")) == {"A": 50, "B": 50}
+    trials = ledger.trials("c1")
     for name in "AB":  # each one's rows stand in its own order
-        assert [t.sha256 for t in ledger.trials("c1") if t.strategy == name] == [f"{name}{number}" for number in range(50)]
+        own = [trial.sha256 for trial in trials if trial.strategy == name]
+        assert len(own) >= 50
+        assert own == [f"{name}{number}" for number in range(len(own))]
 
 
 def test_a_new_file_that_another_process_holds_is_waited_for(ledger):

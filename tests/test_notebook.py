@@ -79,7 +79,7 @@ def played(arena, note, *, keep=True, killed=""):
 def executed(folder):
     """The notebook of a folder after a real kernel ran it there."""
     made = nbformat.read(folder / "analysis.ipynb", as_version=4)
-    NotebookClient(made, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(made, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
     return {cell.id: cell for cell in made.cells}
 
 

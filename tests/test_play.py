@@ -93,6 +93,7 @@ def test_a_second_start_is_given_the_history_and_the_same_dice(start):
     assert first.resumed[0][1] == second.resumed[0][1] == np.random.default_rng(7).integers(10**9)
 
 
+@pytest.mark.slow
 def test_a_refused_answer_is_asked_again_and_three_make_a_skipped_round(start):
     bad = evolve("Nobody", 9, 26, usage=Usage(1, 10, 10, 0.5))
     agent = Scripted(create("Alpha"), bad, evolve("Alpha", 9, 26), bad, bad, bad, evolve("Alpha", 7, 20))
@@ -121,6 +122,7 @@ def test_an_agent_that_never_answers_ends_the_run_with_its_reason(start):
         start(Scripted(AgentError("the key is refused", final=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "usage", "why"),
     [
@@ -138,12 +140,14 @@ def test_what_is_spent_ends_the_run_also_at_the_next_start(start, limits, usage,
         assert len(check(start.repo)) == 1
 
 
+@pytest.mark.slow
 def test_rounds_without_a_new_best_end_the_run(start):
     good, worse = create("Alpha", 20, 100), [evolve("Alpha", 8 + k, 24) for k in range(5)]
     assert start(Scripted(good, *worse), Budget(patience=2)) == "2 rounds without a new best"
     assert [one.kept for one in check(start.repo)] == [True, False, False]
 
 
+@pytest.mark.slow
 def test_a_strategy_that_must_be_touched_is_demanded(start):
     agent = Scripted(create("Alpha"), create("Beta", 5, 50), *[evolve("Beta", 5 + k, 50) for k in range(1, 3)], *[evolve("Beta", 9, 50)] * 3)
     start(agent, Budget(rounds=5))
@@ -151,6 +155,7 @@ def test_a_strategy_that_must_be_touched_is_demanded(start):
     assert [one.step for one in check(start.repo)] == ["settled"] * 4 + ["skipped"]
 
 
+@pytest.mark.slow
 def test_a_worse_newcomer_does_not_take_a_better_ones_place(start):
     """Alone it is discarded; beside a gain the commit is kept, and the next round puts back whom it had replaced."""
     good, worse = ("Alpha", 20, 100), source("Omega", 8, 24)
@@ -210,6 +215,7 @@ def test_an_agent_that_this_version_lacks_or_an_option_that_is_missing_is_said(r
     assert not (repo / "user_data/runs").exists()
 
 
+@pytest.mark.slow
 def test_an_agent_that_reads_is_shown_the_best_so_far_though_it_is_gone(start):
     both = Proposal((*create("Alpha", 20, 100).changes, *create("Beta", 5, 50).changes))
     agent = Scripted(both, Proposal((Change("kill", "Alpha"),)), evolve("Beta", 6, 60))

@@ -7,11 +7,11 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
 from arenas import SMALL, checkout, command
+from waiting import until
 
 import prepare as commands
 from arena import ledger, lock, seal
@@ -135,10 +135,10 @@ def test_a_passphrase_seals_the_holdout_and_nothing_else(repo):
     assert prepare(repo, "--sample", "--passphrase", "--force", stdin="\n").returncode == 2
 
 
-@pytest.mark.parametrize("delay", [0.5, 1.5, 2.0])
-def test_a_kill_at_any_moment_leaves_an_arena_that_can_be_prepared(repo, delay):
+@pytest.mark.parametrize("begun", ["ledger.db", "data.new", "data"])
+def test_a_kill_at_any_moment_leaves_an_arena_that_can_be_prepared(repo, begun):
     process = subprocess.Popen([sys.executable, "prepare.py", "--sample"], cwd=repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(delay)
+    until(lambda: (repo / "user_data" / begun).exists() or process.poll() is not None)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert prepare(repo, "--sample").returncode == 0

@@ -16,7 +16,7 @@ from arenas import ROOT, prepared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena import decimals, replay, replay_exit, replay_loop, replay_twin
+from arena import replay, replay_twin
 from arena.replay import ENTER, ENTERING, EXIT, REASONS, Account, Course, Replayed, ReplayError, Room, Rules, account, refusal, rules
 
 BUY, SELL, ENTRY_ONLY_IN_NAME = ENTER | ENTERING, EXIT, ENTERING
@@ -580,6 +580,7 @@ def check(found: dict) -> None:
     assert all("last open" in why and found[name]["left_open"] for name, why in raised.items()), raised
 
 
+@pytest.mark.slow
 def test_every_figure_is_freqtrades(folder, tmp_path):
     found = compared(folder, tmp_path, QUICK)
     check(found)
@@ -588,7 +589,7 @@ def test_every_figure_is_freqtrades(folder, tmp_path):
     assert any(case.get("twin") for case in found.values())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_figure_is_freqtrades_in_every_case(folder, tmp_path):
     found = compared(folder, tmp_path, [name for name in parity.CASES if name not in QUICK])
     check(found)

@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 from arenas import checkout, command, prepared, strategy
+from waiting import HEARS_CTRL_C, PATIENCE_S, until
 
 import run as commands
 from arena import journal, ledger, lock, settings
@@ -228,7 +228,7 @@ def generation(process, oldest):
     return -1
 
 
-def alive(process):
+def runs(process):
     with contextlib.suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
@@ -237,21 +237,15 @@ def alive(process):
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_out, number):
     strategy(settings.load(checked_out / "config.json"), "Endless", indicators="import os\nos.fork()\nwhile True: pass")
-    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a test run in the background inherits deafness
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "run.py"], cwd=checked_out, **pipes, **heard)
+    process = subprocess.Popen([sys.executable, "run.py"], cwd=checked_out, **pipes, **HEARS_CTRL_C)
     running = psutil.Process(process.pid)
-    deadline = time.monotonic() + 120
-    while not any(generation(p, running) == 2 for p in descendants(running)) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    until(lambda: any(generation(p, running) == 2 for p in descendants(running)), process)
     started = descendants(running)
     assert len(started) >= 4  # resource tracker, fork server, worker, what it forked
     process.send_signal(number)
-    _, complaint = process.communicate(timeout=300)
-    deadline = time.monotonic() + 20
-    while any(map(alive, started)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert [p for p in started if alive(p)] == []
+    _, complaint = process.communicate(timeout=PATIENCE_S)
+    until(lambda: not any(map(runs, started)))
     if number != signal.SIGKILL:
         assert process.returncode == 130
         assert complaint.startswith("arena: interrupted")
@@ -267,7 +261,7 @@ def test_two_at_the_same_time_share_the_ledger(checked_out):
         strategy(arena, name)
     command = [sys.executable, "run.py", "--causality", "quick"]
     both = [subprocess.Popen(command, cwd=checked_out, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    texts = [process.communicate(timeout=300)[0] for process in both]
+    texts = [process.communicate(timeout=PATIENCE_S)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert values(texts[0], "sharpe") == values(texts[1], "sharpe")
     kept = ledger.Ledger(checked_out / ledger.LEDGER)

@@ -46,6 +46,7 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float:
 # stylised facts
 
 
+@pytest.mark.slow
 def test_hourly_returns_have_heavy_tails_and_daily_ones_lighter(markets):
     for market in markets:
         hours = np.mean([kurtosis(returns(frame), fisher=False) for frame in market.values()])
@@ -278,6 +279,7 @@ def gain(frame: pd.DataFrame, buy: np.ndarray, sell: np.ndarray, fee: float) -> 
     return held * change - fee * np.abs(np.diff(held, prepend=0.0))
 
 
+@pytest.mark.slow
 def test_in_the_null_the_variance_of_returns_grows_with_time_alone(nulls):
     """Variance ratios of 1 against k hours, returns scaled by the volatility of the past so that tails weigh little."""
     for hours in (4, 24, 168):
@@ -291,6 +293,7 @@ def test_in_the_null_the_variance_of_returns_grows_with_time_alone(nulls):
         assert np.mean(ratios) == pytest.approx(1, abs=0.15)
 
 
+@pytest.mark.slow
 def test_in_the_null_the_past_does_not_correlate_with_the_next_return(nulls):
     """Past returns, candle shapes, volume and volatility; a correlation that is real shows in the mean over seeds and pairs."""
     found: dict[str, list[float]] = {}
@@ -329,6 +332,7 @@ def test_in_the_null_orders_inside_a_candle_are_fair(nulls):
         assert abs(gains.mean() / gains.std()) < 0.007, level
 
 
+@pytest.mark.slow
 def test_rules_earn_nothing_in_the_null_and_the_planted_edge_pays(nulls):
     """Three years have a standard error of 0.6 in one seed, about 0.25 in the mean of six."""
     null = pd.DataFrame([sharpes(market, fee=0.0) for market in nulls]).mean()
@@ -405,7 +409,7 @@ def _sharpes_by_fee(kind, fees, seed):
     return {fee: sharpes(market, fee=fee) for fee in fees}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [

@@ -14,13 +14,13 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
 import pytest
 from arenas import ROOT, prepared, strategy
+from waiting import until
 
 from arena import evaluation, opening, sandbox, seal, strategies, walls
 from arena.errors import ArenaError, LimitError, StrategyError
@@ -114,14 +114,6 @@ def alive(group):
             if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
                 members.append(process.pid)
     return members
-
-
-def until(condition, seconds=10.0):
-    """Whether it holds before the time is up."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
 
 
 # ---- what it cannot reach ----

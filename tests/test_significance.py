@@ -97,6 +97,7 @@ def test_a_strategy_that_hardly_trades_has_an_interval():
     assert low < high
 
 
+@pytest.mark.slow
 def test_ninety_five_per_cent_of_the_intervals_hold_the_truth():
     """Normal returns with a Sharpe ratio of 1 a year. The percentile interval of 250 days covers a little less than it says."""
     rng, truth = np.random.default_rng(4), 1 / np.sqrt(365)

@@ -110,6 +110,7 @@ def test_what_a_row_calls_discarded_was_not_kept_though_git_holds_its_commit(roo
     assert [told.held(row) for row in told.journal.rows] == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code", "words"), [("a.png", 0, "a.png: 4 trials, 2 kept"), ("a.xyz", 2, "a.xyz: Format 'xyz' is not supported")])
 def test_the_command_writes_the_picture_or_says_why_not(root, tmp_path, name, code, words):
     command = [sys.executable, "-m", "analysis.frontier", str(tmp_path / name)]

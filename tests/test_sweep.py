@@ -5,13 +5,13 @@ import os
 import re
 import shutil
 import signal
-import time
 from itertools import pairwise
 
 import psutil
 import pytest
 from arenas import command
 from driven import change, check, drive, git, played, source, start, transcript, untouched, worktree
+from waiting import PATIENCE_S, until, until_said
 
 import drive as commands
 from arena import lock, settings
@@ -23,14 +23,6 @@ from loop.genome.writing import genome_of
 from loop.log import ENDS, Log
 
 SEEDS = ("--seeds", "1..2")
-
-
-def until(condition, seconds=240):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
 
 
 def processes(repo, run):
@@ -58,10 +50,10 @@ def swept(prepared_repository, tmp_path_factory):
     process = start(repo, *words, agent="genetic")
     until(lambda: at(repo, "t-s2", 2))
     processes(repo, "t-s2")[0].kill()
-    first = (*process.communicate(timeout=400), process.returncode)
+    first = (*process.communicate(timeout=PATIENCE_S), process.returncode)
     rounds = {run: [one.step for one in played(repo, run)] for run in ("t-s1", "t-s2")}
     second = start(repo, *words, agent="genetic")
-    second = (*second.communicate(timeout=400), second.returncode)
+    second = (*second.communicate(timeout=PATIENCE_S), second.returncode)
     assert untouched(repo) == before
     return repo, first, rounds, second
 
@@ -151,7 +143,7 @@ def test_ctrl_c_ends_all_runs_after_their_step_and_begins_no_other(repo):
     process = start(repo, *words, agent="random")
     until(lambda: at(repo, "t-s1", 1) or at(repo, "t-s2", 1))
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130 and "ends after this step" in err and "Traceback" not in out + err
     assert not processes(repo, "t-s1") + processes(repo, "t-s2")
     assert not (repo / "user_data/runs/t-s3").exists()
@@ -168,9 +160,9 @@ def test_when_the_sweep_itself_is_killed_its_runs_end_after_their_step_and_the_n
     until(lambda: at(repo, "t-s1", 1))
     mine = processes(repo, "t-s1") + processes(repo, "t-s2")
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     done = drive(repo, *SEEDS, "--transcript", rounds, "--rounds", 1)
-    assert not psutil.wait_procs(mine, timeout=1)[1]
+    assert not psutil.wait_procs(mine, timeout=PATIENCE_S)[1]
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(1 <= len(check(repo, run)) < 9 for run in ("t-s1", "t-s2"))
 
@@ -180,12 +172,12 @@ def test_two_ctrl_c_end_all_runs_at_once(repo):
     process = start(repo, *SEEDS, "--rounds", "30", agent="random")
     until(lambda: at(repo, "t-s1", 1))
     mine = processes(repo, "t-s1") + processes(repo, "t-s2")
-    for _ in range(2):
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.3)
-    out, err = process.communicate(timeout=100)
-    assert process.returncode == 130 and "drive: interrupted." in err and "Traceback" not in out + err
-    assert mine and not psutil.wait_procs(mine, timeout=1)[1]
+    os.killpg(process.pid, signal.SIGINT)
+    before = until_said(process, "ends after this step")
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130 and "drive: interrupted." in err and "Traceback" not in out + before + err
+    assert mine and not psutil.wait_procs(mine, timeout=PATIENCE_S)[1]
 
 
 @pytest.mark.parametrize("text", ["3..1", "a..b", "1..", "-1..2"])

@@ -241,7 +241,7 @@ def test_the_best_of_many_without_skill_is_rarely_called_skilled(n, draw):
     assert np.mean(np.array(best) > 1.645) > (1 - 0.95**n) / 2  # what a test that forgets the trials would say
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("draw", DRAWS)
 def test_the_best_of_families_without_skill_is_rarely_called_skilled(draw):
     """With the effective number in place of the number. Families of two, ten and fifty near copies."""
@@ -467,7 +467,7 @@ def test_without_skill_one_in_twenty_has_a_superior_trial():
     assert superior_by_luck(np.random.default_rng(9), DRAWS["normal"], 150) == pytest.approx(0.05, abs=0.04)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("draw", DRAWS)
 def test_without_skill_one_in_twenty_has_a_superior_trial_with_any_tails(draw):
     assert superior_by_luck(np.random.default_rng(10), DRAWS[draw], 1000) == pytest.approx(0.05, abs=0.025)
@@ -498,6 +498,7 @@ def test_skill_in_other_trials_does_not_count_as_luck():
     assert evidence(rows[0], list(rows), len(rows)).luck_line == pytest.approx(evidence(NOISE[0], list(NOISE), len(rows)).luck_line, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", ["normal", "fat tails", "left tails", "families"])
 def test_the_best_without_skill_is_seldom_convincing(draw):
     """At most 5 % of searches without skill find a best whose evidence passes: 200 searches of 20 strategies, 500 days."""

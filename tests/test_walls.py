@@ -206,7 +206,7 @@ def play(jobs, packages=False):
     """What each job printed. One process loads what all need, and forks for each as the fork server does."""
     command = [sys.executable, *(["-I"] if packages else ["-I", "-S"]), "-c", HARNESS, str(ROOT)]
     environment = os.environ | {"TOUCHSTONE_SECRET": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, env=environment, timeout=300, check=False)
+    done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, env=environment, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return [Done(*texts) for texts in json.loads(done.stdout)]
 

@@ -3,7 +3,7 @@ The zoo: cheats with one hole each, every one refused for a reason of its family
 
 Both run on real candles, in an arena of three pairs and eighteen months. A cheat's first line names its family; a second line
 `# needs: …` names what it lives from and does not find here: then it is honest, or fails, and in no case better than its
-honest twin. A sample of each family runs always; all of them are slow.
+honest twin. A sample of each family is slow; all of them are nightly.
 """
 
 import os
@@ -59,8 +59,9 @@ def reasons(result):
     return found
 
 
-def slow_unless_sampled(names):
-    return [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in names]
+def tiers(names, sample):
+    """All are nightly; those of the sample are slow as well, so that CI runs them."""
+    return [pytest.param(name, marks=[pytest.mark.nightly, *([pytest.mark.slow] if name in sample else [])]) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +86,7 @@ def arena(tmp_path_factory, market_data):
 @pytest.fixture(scope="module")
 def evaluated(arena, request):
     """Results by name. All that this run asks for are evaluated side by side, from the first one asked on."""
-    mine = [item for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
-    asked = [item.callspec.params["name"] for item in mine if not any(mark.name == "skip" for mark in item.own_markers)]
+    asked = [item.callspec.params["name"] for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
     head = strategies.head(ROOT)
     futures = {name: pool.submit(evaluation.evaluate, (CHEATS | HONEST)[name], arena, head) for name in asked}
@@ -99,7 +99,7 @@ def asked_in_full(name, arena):
     return evaluation.evaluate(CHEATS[name], replace(arena, causality="full"), strategies.head(ROOT))
 
 
-@pytest.mark.parametrize("name", slow_unless_sampled([n for n, f in CHEATS.items() if not line(f, "needs")]))
+@pytest.mark.parametrize("name", tiers([n for n, f in CHEATS.items() if not line(f, "needs")], ALWAYS))
 def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, arena, name):
     result, family = evaluated(name), line(CHEATS[name], "family")
     if FORESIGHT & REASONS[family] and not reasons(result) & REASONS[family]:
@@ -109,7 +109,7 @@ def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, arena, name):
         assert re.search(r"causality: (\S+/USDT )?(parameter |20\d\d-\d\d-\d\d \d\d:\d\d ).* with(out)? the future", result.error)
 
 
-@pytest.mark.parametrize("name", slow_unless_sampled([n for n, f in CHEATS.items() if line(f, "needs")]))
+@pytest.mark.parametrize("name", tiers([n for n, f in CHEATS.items() if line(f, "needs")], ALWAYS))
 def test_what_finds_nothing_to_live_from_earns_nothing(evaluated, name):
     """Honest here, or refused: none comes near the profit that its hole gives it elsewhere, which is 167 % to 1.8 million %."""
     result = evaluated(name)
@@ -123,7 +123,7 @@ HONEST_SHARPE = 2.0
 HONEST_ALWAYS = {"RegimeFrames", "BollingerLimit", "AtrStop", "ProtectedScalper", "BoundedAveraging"}
 
 
-@pytest.mark.parametrize("name", [n if n in HONEST_ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in HONEST])
+@pytest.mark.parametrize("name", tiers(HONEST, HONEST_ALWAYS))
 def test_an_honest_strategy_passes_every_check(evaluated, name):
     result = evaluated(name)
     assert not result.error

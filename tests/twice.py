@@ -1,13 +1,14 @@
 """
-One strategy through FreqTrade's loop twice in this process, once with every candle and once without the idle ones: what happens
-at each candle that counts, and what the strategy could see there. Prints JSON with both. A process of its own, because a run
-changes the process.
+Strategies through FreqTrade's loop twice, once with every candle and once without the idle ones: what happens at each candle that
+counts, and what the strategy could see there. Prints a line of JSON with both for each strategy. Each runs in a fork of its own,
+because a run changes the process.
 
-Usage: python tests/twice.py ARENA STRATEGY
+Usage: python tests/twice.py ARENA STRATEGY ...
 """
 
 import functools
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -24,17 +25,25 @@ from freqtrade.persistence import LocalTrade  # noqa: E402  isort: skip
 
 def main() -> None:
     arena = opening.open_arena(settings.load(Path(sys.argv[1], "config.json")), record=False)
-    strategy = strategies.examine(Path(sys.argv[2]), arena.settings)
-    print(json.dumps([ran(arena, strategy, generator) for generator in (idle._every_candle, idle.time_pair_generator)]))
+    for file in map(Path, sys.argv[2:]):
+        child = os.fork()
+        if child == 0:
+            strategy = strategies.examine(file, arena.settings)
+            generators = idle._every_candle, idle.time_pair_generator
+            print(json.dumps([ran(arena, strategy, file.parent, generator) for generator in generators]), flush=True)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            sys.exit(f"{file.name} failed")
 
 
-def ran(arena: opening.Arena, strategy: strategies.Strategy, generator: Callable) -> dict:
+def ran(arena: opening.Arena, strategy: strategies.Strategy, folder: Path, generator: Callable) -> dict:
     told, seen, visits = arena.settings, [], 0
     store = Store(told.timeframe)
     store.add(arena.tables)
     with tempfile.TemporaryDirectory() as scratch:
         job = backtest.Job(
-            strategy=strategy.name, strategy_dir=str(Path(sys.argv[2]).parent), pairs=strategy.pairs, arena_pairs=told.pairs,
+            strategy=strategy.name, strategy_dir=str(folder), pairs=strategy.pairs, arena_pairs=told.pairs,
             timeframes=(told.timeframe, *told.informative_timeframes), config=told.raw, markets=arena.markets, scratch=scratch,
             timerange=f"{told.search.start:%Y%m%d}-{told.search.end:%Y%m%d}", start_ms=told.search.start_ms, task="backtest",
         )  # fmt: skip
