@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,6 +125,13 @@ def checkout(folder: Path) -> Path:
             shutil.copy(source, folder / name)
     (folder / "user_data" / "strategies").mkdir(parents=True)
     return folder
+
+
+def sampled(names: Iterable[Any], always: set[Any]) -> list[Any]:
+    """Parameters of a test: all of them, those that are not in `always` as slow."""
+    names = list(names)
+    assert always <= set(names)
+    return [name if name in always else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 class Done(NamedTuple):

@@ -444,6 +444,7 @@ for bomb in bombs:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
 def test_a_message_full_of_mistakes_is_refused_in_little_memory():
     """pydantic lists every mistake: 15 MB of them would be 6 GB and a minute of complaints, of which one is shown."""
@@ -522,6 +523,7 @@ def shown(events):
             assert isinstance(events.answer(k), (float, str))
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None)
 @given(mutations())
 def test_every_answer_is_a_claim_or_the_strategys_fault(data):

@@ -156,6 +156,7 @@ def plain(arena):
     return {run["strategy"]: run for out, _ in said for run in json.loads(out)["runs"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FEATURES if name != "Basket"])
 def test_a_feature_gives_freqtrades_own_trades_and_profit(accounts, plain, name):
     account = accounts[name]
@@ -172,22 +173,26 @@ def test_a_feature_passes_every_check(arena, accounts, name):
     assert result.own == accounts[name].own
 
 
+@pytest.mark.slow
 def test_stakes_by_the_candles_are_replayed(accounts):
     engines = {name: accounts[name].engine for name in ("CustomStake", "Averaging")}
     assert engines == {"CustomStake": "replay=freqtrade", "Averaging": "booking"}
 
 
+@pytest.mark.slow
 def test_every_feature_changes_the_outcome(plain):
     """A feature without effect would prove nothing."""
     same = {"Plain", "MarketOrders", "Tags", "NoWarmup", "Basket"}  # these may agree with the plain strategy
     assert not [n for n in FEATURES if n not in same and plain[n]["profit"] == plain["Plain"]["profit"]]
 
 
+@pytest.mark.slow
 def test_a_basket_restricts_the_pairs_and_not_the_benchmark(accounts):
     assert [pair.pair for pair in accounts["Basket"].pairs] == ["ETH/USDT"]
     assert repr(accounts["Basket"].hold) == repr(accounts["Plain"].hold)  # nan included
 
 
+@pytest.mark.slow
 def test_two_evaluations_give_the_same_result(arena, accounts):
     first, second = accounts["Averaging"], evaluated(file_of(arena, "Averaging"), arena)
     assert (first.own, first.sharpe_low, first.daily_returns) == (second.own, second.sharpe_low, second.daily_returns)

@@ -288,6 +288,7 @@ def test_a_model_that_departs_from_the_brief_is_told_in_the_same_round(repo, tmp
     assert "by the brief" not in done.stdout
 
 
+@pytest.mark.slow
 def test_what_departs_to_the_end_is_played_and_told_in_line_log_and_summary(repo):
     with Endpoint(answer("Alpha", source("Alpha"))) as endpoint:
         wish = repo / "wish.toml"
@@ -304,6 +305,7 @@ def test_what_departs_to_the_end_is_played_and_told_in_line_log_and_summary(repo
     assert f"not by the brief: Alpha: {told}" in command(commands.cli, repo, "drive.py", "show", "t", "1").stdout
 
 
+@pytest.mark.slow
 def test_a_transcript_is_played_as_it_was_and_measured_by_the_brief(repo, tmp_path):
     rounds = transcript(tmp_path / "rounds", [{"event": "create", "strategy": "Alpha", "source": source("Alpha"), "parent": "", "note": "x"}])
     (repo / "wish.toml").write_text("timeframes = []\n[risk]\ntrailing = true\n")

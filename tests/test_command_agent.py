@@ -117,6 +117,7 @@ def test_the_prompt_comes_as_the_command_line_asks(place, tmp_path, how):
     assert "Plateau" in made.record["prompt"] and "Round 3. Active: Alpha" in made.record["prompt"]
 
 
+@pytest.mark.slow
 def test_after_its_time_the_whole_group_is_killed_and_what_it_wrote_counts(place, tmp_path):
     text = f"{WRITES}\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\nprint(child.pid, flush=True)\ntime.sleep(600)"
     made = proposed(place, tmp_path, text, seconds=10)

@@ -97,6 +97,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_arenas_of_other_shapes_are_replayed_too(tmp_path, name):
     changes = SHAPES[name]
@@ -110,6 +111,7 @@ def test_arenas_of_other_shapes_are_replayed_too(tmp_path, name):
     assert len(case.claim.orders.price)
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_pairs_that_are_listed_late_are_replayed_on_real_candles(tmp_path, market_data):
     pairs = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT"]
@@ -143,6 +145,7 @@ def test_what_signals_do_not_say_is_outside(arena, name):
         replayed(case, arena)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameter", "text", "message"),
     [
@@ -251,6 +254,7 @@ def test_ticks_change_with_the_month(arena):
     assert (made.month == month.astype(int) - month.astype(int)[0]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["signals", "trailing from an offset", "targets", "long warm-up"])
 def test_a_stretch_is_replayed_as_if_the_range_began_and_ended_there(arena, name):
     file = strategy(arena.settings, "Probe", extra=FEATURES[name])

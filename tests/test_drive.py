@@ -62,6 +62,7 @@ def told(repo):
     return figures, [(one.number, one.kept, one.why, one.files, one.restore, one.trials) for one in played(repo)]
 
 
+@pytest.mark.slow
 def test_every_round_is_kept_or_taken_back_by_the_rules(through):
     repo, _ = through
     log = check(repo)
@@ -79,6 +80,7 @@ def test_every_round_is_kept_or_taken_back_by_the_rules(through):
     assert events[7] == [("kill", "Beta")]
 
 
+@pytest.mark.slow
 def test_what_got_worse_in_a_kept_commit_is_put_back_in_the_next_round(through):
     repo, _ = through
     log = played(repo)
@@ -87,6 +89,7 @@ def test_what_got_worse_in_a_kept_commit_is_put_back_in_the_next_round(through):
     assert "put back" in next(tried.note for tried in log[4].tried if tried.strategy == "Alpha")
 
 
+@pytest.mark.slow
 def test_rows_tell_hypothesis_figures_and_decision(through):
     repo, _ = through
     notes = {(row.event, row.strategy): row.note for row in rows(repo)[:7]}
@@ -95,6 +98,7 @@ def test_rows_tell_hypothesis_figures_and_decision(through):
     assert notes["create", "Gamma"].startswith("FAIL: AttributeError")
 
 
+@pytest.mark.slow
 def test_progress_and_summary_say_where_it_stands(through):
     repo, done = through
     lines = done.stdout.splitlines()
@@ -107,18 +111,21 @@ def test_progress_and_summary_say_where_it_stands(through):
     assert all((repo / place).exists() for place in places if place.startswith("user_data/"))
 
 
+@pytest.mark.slow
 def test_learnings_hold_a_line_a_round_with_the_actual_results(through):
     repo, _ = through
     lines = (worktree(repo) / "learnings.md").read_text().splitlines()
     assert [line.split(":")[0] for line in lines] == [f"- round {one.number}, {'kept' if one.kept else 'discarded'}" for one in played(repo)]
 
 
+@pytest.mark.slow
 def test_an_agent_that_does_not_read_takes_up_no_nudge(through):
     repo, _ = through
     assert not [row for row in rows(repo) if "nudge" in row.note]
     assert played(repo)[0].state["nudges"] == ["try longer averages on quiet days"]
 
 
+@pytest.mark.slow
 def test_a_round_can_be_judged_again_from_its_log_alone(through):
     """The log holds what decided: state, proposal, files, blocks, figures, versions, seed."""
     repo, _ = through
@@ -129,6 +136,7 @@ def test_a_round_can_be_judged_again_from_its_log_alone(through):
     assert git(repo, "show", f"{one.commit}:user_data/strategies/Beta.py") + "\n" == one.files["Beta"].rstrip() + "\n"
 
 
+@pytest.mark.slow
 def test_show_and_diff_read_the_log(through):
     repo, _ = through
     listed = command_of(repo, "show", "t")
@@ -145,6 +153,7 @@ def command_of(repo, *words):
     return command(commands.cli, repo, "drive.py", *words)
 
 
+@pytest.mark.slow
 def test_a_second_run_shares_the_ledger_and_is_not_asked_for_the_first_ones_rows(through, tmp_path):
     repo = tmp_path / "repo"
     shutil.copytree(through[0], repo, symlinks=True)
@@ -173,6 +182,7 @@ loop.log.Log.keep = killed
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [pytest.param(True, marks=pytest.mark.slow), False], ids=["done and not noted", "noted"])
 def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path, before):
     """Each round is killed at another step, and the next start goes on."""
@@ -189,6 +199,7 @@ def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path, be
     assert Ledger(repo / LEDGER).n_trials(contract) == Ledger(through[0] / LEDGER).n_trials(contract)
 
 
+@pytest.mark.slow
 def test_a_driver_that_ends_before_its_run_is_noted_begins_it_again(repo, tmp_path, monkeypatch):
     rounds = transcript(tmp_path / "rounds", ROUNDS[0])
     begin = Log.begin
@@ -204,6 +215,7 @@ def test_a_driver_that_ends_before_its_run_is_noted_begins_it_again(repo, tmp_pa
     check(repo)
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(repo, tmp_path):
     rounds = transcript(tmp_path / "rounds", *ROUNDS[:3])
     process = start(repo, "--transcript", rounds)
@@ -217,6 +229,7 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(repo, tmp_path):
     assert len(check(repo)) == 3
 
 
+@pytest.mark.slow
 def test_two_ctrl_c_end_at_once_and_the_next_start_mends_it(repo, tmp_path):
     rounds = transcript(tmp_path / "rounds", *ROUNDS[:2])
     process = start(repo, "--transcript", rounds)
@@ -286,6 +299,7 @@ HARMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARMS)
 def test_whatever_happened_to_the_worktree_the_next_start_mends_it(one, name):
     repo, rounds = one
@@ -297,6 +311,7 @@ def test_whatever_happened_to_the_worktree_the_next_start_mends_it(one, name):
     assert untouched(repo) == before
 
 
+@pytest.mark.slow
 def test_rows_that_were_edited_by_hand_are_kept_and_unreadable_ones_told(one):
     repo, rounds = one
     file = worktree(repo) / "results.tsv"
@@ -336,6 +351,7 @@ def test_rows_are_appended_once_whatever_an_interruption_or_a_hand_left(tmp_path
     assert file.read_text().endswith("\n")
 
 
+@pytest.mark.slow
 def test_the_users_own_work_is_neither_used_nor_touched(one):
     repo, rounds = one
     (repo / "program.md").write_text("being edited")
@@ -357,6 +373,7 @@ def test_a_branch_of_that_name_that_is_no_runs_is_refused_and_left_alone(repo, t
     assert git(repo, "rev-parse", "autoresearch/t") == git(repo, "rev-parse", "HEAD")
 
 
+@pytest.mark.slow
 def test_a_run_begins_at_the_commit_that_is_named_and_at_none_that_is_not_there(repo, tmp_path):
     begin = git(repo, "rev-parse", "HEAD")
     (repo / "user_data/strategies/Own.py").write_text(source("Own"))
@@ -373,6 +390,7 @@ def test_a_run_begins_at_the_commit_that_is_named_and_at_none_that_is_not_there(
     check(repo)
 
 
+@pytest.mark.slow
 def test_a_config_that_was_prepared_but_not_committed_begins_the_branch(repo, tmp_path):
     config = json.loads((repo / "config.json").read_text())
     config["fee"] = 0.002
@@ -387,6 +405,7 @@ def test_a_config_that_was_prepared_but_not_committed_begins_the_branch(repo, tm
     check(repo)
 
 
+@pytest.mark.slow
 def test_an_arena_that_was_locked_anew_is_another_run(one):
     repo, rounds = one
     locked = json.loads((repo / lock.FILE).read_text())
@@ -399,6 +418,7 @@ def test_an_arena_that_was_locked_anew_is_another_run(one):
     assert f"the run t began under contract {locked['contract'][:8]}" in done.stderr and "--tag" in done.stderr
 
 
+@pytest.mark.slow
 def test_git_without_a_name_commits_all_the_same(repo, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -434,6 +454,7 @@ def test_a_tag_that_could_leave_its_folder_is_refused(repo, tmp_path, tag):
     assert (done.returncode, "names a branch and a folder" in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_and_with_room_again_it_goes_on(prepared_repository, tmp_path):
     with small_disk(tmp_path / "disk", 16) as disk:
         repo = disk / "repo"
@@ -450,6 +471,7 @@ def test_a_full_disk_stops_the_run_and_with_room_again_it_goes_on(prepared_repos
         assert len(check(repo)) == 3
 
 
+@pytest.mark.slow
 def test_a_proposal_that_breaks_the_rules_is_skipped_and_told(one, tmp_path):
     repo, _ = one
     other = transcript(tmp_path / "bad", [], [change("evolve", "Gamma", source("Gamma"))], [change("create", "Gamma", source("Gamma"))])
@@ -459,6 +481,7 @@ def test_a_proposal_that_breaks_the_rules_is_skipped_and_told(one, tmp_path):
     assert [one.step for one in check(repo)] == ["settled", "skipped", "settled"]
 
 
+@pytest.mark.slow
 def test_without_data_a_sample_market_is_prepared(repo, tmp_path):
     shutil.rmtree(repo / "user_data/data")
     (repo / lock.FILE).unlink()

@@ -181,6 +181,7 @@ def test_candles_are_those_of_the_exchange_over_many_pages_with_its_gap(source, 
     assert sum(path == "/public/klines" for path, _ in binance.asked) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2000])
 def test_both_ends_of_the_range_are_included_whatever_the_page_size(source, count):
     start, end = LISTED + timedelta(hours=3_000), LISTED + timedelta(hours=2_999 + count)
@@ -188,6 +189,7 @@ def test_both_ends_of_the_range_are_included_whatever_the_page_size(source, coun
     assert (frame["date"].iloc[0], frame["date"].iloc[-1], len(frame)) == (pd.Timestamp(start), pd.Timestamp(end), count)
 
 
+@pytest.mark.slow
 def test_a_range_may_be_longer_than_one_stretch_and_than_the_listing(source):
     told = []
     source.progress = lambda pair, reached: told.append((pair, reached))
@@ -204,6 +206,7 @@ def test_a_range_without_candles_gives_an_empty_frame(source):
         assert frame.empty and frame.dtypes.astype(str).tolist() == ["datetime64[ms, UTC]"] + ["float64"] * 5
 
 
+@pytest.mark.slow
 def test_the_candle_that_is_not_closed_yet_is_left_out_and_only_that(source):
     now = datetime.now(UTC)
     frame = source.candles("STONE/USDT", "1h", now - timedelta(days=9), now + timedelta(days=9))
@@ -308,6 +311,7 @@ def test_an_exchange_that_does_not_exist_is_refused_with_the_nearest(misspelt):
         misspelt.markets(("TOUCH/USDT",))
 
 
+@pytest.mark.slow
 def test_a_helper_that_dies_is_an_error_and_leaves_nothing_behind(misspelt):
     with pytest.raises(DataError):
         misspelt.markets(("TOUCH/USDT",))

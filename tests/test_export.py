@@ -16,6 +16,8 @@ from freqtrade.data.btanalysis import get_backtest_market_change, get_backtest_w
 from arena import evaluation, export, exporter, opening, sandbox, strategies
 from arena.errors import ArenaError
 
+pytestmark = pytest.mark.slow
+
 TAGGED = {
     "extra": "stoploss = -0.03\nminimal_roi = {'0': 0.05, '600': 0.02}\ntrailing_stop = True",
     "callbacks": "def populate_entry_trend(self, dataframe, metadata):\n"

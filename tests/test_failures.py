@@ -112,6 +112,7 @@ def test_switching_logging_off_does_not_hide_an_exception(arena):
     assert "ZeroDivisionError" in outcome(arena, strategy(arena.settings, "Quiet", indicators=quiet, callbacks=raises)).error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parts",
     [
@@ -140,6 +141,7 @@ def impatient(arena):
     return dataclasses.replace(arena, settings=arena.settings.model_copy(update={"limits": limits}))
 
 
+@pytest.mark.slow
 def test_a_strategy_that_never_ends_is_stopped_by_the_limit(arena):
     ignores = "import signal\nfor number in (2, 15):\n    signal.signal(number, signal.SIG_IGN)\nwhile True: pass"
     result = outcome(impatient(arena), strategy(arena.settings, "Endless", indicators=ignores))
@@ -152,6 +154,7 @@ def test_a_worker_starts_no_program(arena):
     assert "Popen" in result.frames[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("then", "message"),
     [("while True: pass", "did not end within arena.limits.seconds = 5"), ("time.sleep(1)\nos._exit(5)", "exit code 5")],
@@ -177,6 +180,7 @@ def group_of(pid):
         return os.getpgid(pid)
 
 
+@pytest.mark.slow
 def test_a_late_first_signal_because_of_warm_up_is_a_warning(arena):
     slow = 'dataframe["slow"] = ta.EMA(dataframe, timeperiod=4000)'
     result = outcome(arena, strategy(arena.settings, "Late", indicators=slow))

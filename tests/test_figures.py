@@ -102,6 +102,7 @@ BOOKED = "def custom_exit(self, pair, trade, **kwargs):\n    return None\n"
 """Decides nothing, and has the orders booked all the same."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARES)
 def test_stakes_that_are_a_share_of_what_is_proposed_are_replayed(recording, name):
     arena, parts = opened(recording, "quick"), SHARES[name]
@@ -116,6 +117,7 @@ def test_stakes_that_are_a_share_of_what_is_proposed_are_replayed(recording, nam
     assert claim.closed_sharpe == pytest.approx(told.closed_sharpe, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress_is_whole(recording):
     arena, quickly, parts = opened(recording), opened(recording, "quick"), SHARES["clamped"]
     found = evaluated(strategy(recording, "Shares", **parts), arena)
@@ -128,6 +130,7 @@ def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress
     assert "timing_p" in booked.stress.missing
 
 
+@pytest.mark.slow
 def test_in_another_market_a_strategy_with_stakes_is_asked_itself(recording):
     """Its answers there are not those that were replayed here."""
     file = strategy(recording, "Shares", **SHARES["clamped"])
@@ -140,6 +143,7 @@ def test_in_another_market_a_strategy_with_stakes_is_asked_itself(recording):
     assert earned.validation == scrutiny.validation_sharpe(case)
 
 
+@pytest.mark.slow
 def test_in_a_small_wallet_it_shows_whether_a_strategy_clamps_its_stakes(tmp_path):
     arena = opened(arena_of(tmp_path, dry_run_wallet=40, arena={"gates": EASY}))
     for answer, clamps in ((CLAMPED.replace("size", "size / 6"), True), ("proposed_stake * size / 6", False)):
@@ -173,6 +177,7 @@ OTHERS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_stakes_are_booked_which_is_no_fault(recording, name):
     parts, why = OTHERS[name]
@@ -181,6 +186,7 @@ def test_other_stakes_are_booked_which_is_no_fault(recording, name):
     assert engine.described is None and engine.sized is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["of the account", "counted by forty answers"])
 def test_other_stakes_pass_integrity_and_fail_no_gate_of_a_replay(recording, name):
     result = evaluated(strategy(recording, "Other", **OTHERS[name][0]), opened(recording, "quick"))
@@ -194,6 +200,7 @@ FORGED = 'class Stop(float):\n    def __repr__(self):\n        return "-0.1"\nse
 """A stop at 1 % that is told as one at 10 %."""
 
 
+@pytest.mark.slow
 def test_orders_that_do_not_follow_from_what_is_told_are_told_and_not_accepted(recording):
     result = evaluated(strategy(recording, "Forged", indicators=FORGED), opened(recording))
     assert not result.error
@@ -221,12 +228,14 @@ def test_evidence_counts_every_source_and_an_old_answer_counts_the_new_ones(reco
     assert [gate for gate in again.gates if gate.gate == "dsr"][0].figure == again.evidence.dsr
 
 
+@pytest.mark.slow
 def test_what_a_run_is_about_to_evaluate_counts_whichever_ends_first(recording):
     files = [strategy(recording, name, extra=f"stoploss = -0.0{k}") for k, name in enumerate(("A", "B", "C"), 2)]
     results = list(evaluation.evaluate_all(files, opened(recording, "quick")))
     assert [result.evidence.trials for result in results] == [3, 3, 3]
 
 
+@pytest.mark.slow
 def test_the_validation_window_tells_new_bests_by_whole_steps_and_counts_its_answers(recording):
     up = strategy(recording, "Up", extra="stoploss = -0.05")
     result = evaluated(up, opened(recording))
@@ -240,6 +249,7 @@ def test_the_validation_window_tells_new_bests_by_whole_steps_and_counts_its_ans
     assert twin.look.looks > result.look.looks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("callbacks", ["", CALLBACK], ids=["replayed", "booked"])
 def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
     """The Sharpe of the validation window, computed here in the open, stands nowhere in what is recorded."""
@@ -263,6 +273,7 @@ def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
     assert not [number for number in re.findall(r"\d+\.\d{4}", kept) if number in digits]
 
 
+@pytest.mark.slow
 def test_who_fails_a_gate_or_was_checked_quickly_is_not_asked(recording, tmp_path):
     assert evaluated(strategy(recording, "Quick"), opened(recording, "quick")).look.why.startswith("only what passed the full check")
     strict = arena_of(tmp_path / "strict", arena={"gates": EASY | {"min_trades": 100_000}})
@@ -272,6 +283,7 @@ def test_who_fails_a_gate_or_was_checked_quickly_is_not_asked(recording, tmp_pat
     assert (look.asked, look.why) == (False, "there is no validation window")
 
 
+@pytest.mark.slow
 def test_a_convincing_strategy_that_is_no_new_best_learns_its_sign(recording):
     """Evidence is set, not earned: what matters here is what the window answers."""
     arena = opened(recording)
@@ -291,6 +303,7 @@ def test_a_convincing_strategy_that_is_no_new_best_learns_its_sign(recording):
     assert losing["look"].positive is False
 
 
+@pytest.mark.slow
 def test_the_relabelled_market_is_the_same_each_time_and_another_for_each_source(recording):
     first = evaluated(strategy(recording, "One"), opened(recording, "quick"))
     (recording.root / "user_data" / "ledger.db").unlink()
@@ -302,6 +315,7 @@ def test_the_relabelled_market_is_the_same_each_time_and_another_for_each_source
     assert evaluated(file, opened(recording, "quick")).checks.relabel_sharpe != first.checks.relabel_sharpe
 
 
+@pytest.mark.slow
 def test_an_arena_knows_the_looks_of_its_ledger(recording):
     first = evaluated(strategy(recording, "Before"), opened(recording))
     later = opened(recording)

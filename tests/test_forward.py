@@ -16,6 +16,8 @@ from arena import archive, forward, seal, settings
 from arena.archived import SUMS
 from arena.sources.sample import SampleSource
 
+pytestmark = pytest.mark.slow
+
 END = datetime(2021, 11, 1, tzinfo=UTC)
 PAIRS = ("BTC/USDT", "ETH/USDT")
 
@@ -48,7 +50,6 @@ def rows(folder):
     return [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
 
 
-@pytest.mark.slow
 def test_the_record_grows_with_the_candles_and_only_with_them(repo, tmp_path):
     some = files(tmp_path / "some", END - timedelta(days=2), END + timedelta(days=20, hours=5))
     done = judge(repo, "forward", "--from", str(some))
@@ -90,7 +91,6 @@ def test_without_newer_candles_there_is_nothing_to_score(repo, tmp_path):
     assert done.returncode == 2 and "do not fill a day yet" in done.stderr
 
 
-@pytest.mark.slow
 def test_it_is_the_frozen_source_that_is_scored(repo, tmp_path):
     some = files(tmp_path / "some", END, END + timedelta(days=31))
     strategy(settings.load(repo / "config.json"), "Alpha", indicators="raise RuntimeError('no')")

@@ -10,6 +10,8 @@ from arenas import ROOT, evaluated, prepared, strategy
 
 from arena import evaluation, opening, sandbox, strategies
 
+pytestmark = pytest.mark.slow
+
 ONE = {"windows": {"all": "20230101-20251231"}, "warmup_from": "20220101", "validation": None, "holdout": None}
 FIVE = {"name": "binance", "pair_whitelist": ["BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT"]}
 SPY = {"name": "binance", "pair_whitelist": ["SPY/USD"]}
@@ -55,7 +57,6 @@ def arena_of(folder: Path, name: str, market_data: Path):
     return settings
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ARENAS)
 def test_an_arena_of_any_shape_gives_freqtrades_own_figures(name, market_data, tmp_path):
     settings = arena_of(tmp_path / "arena", name, market_data)

@@ -20,7 +20,7 @@ from loop.genome.writing import genome_of, source
 SHIPPED = settings.load(ROOT / "config.json")
 GRAMMAR = Grammar(SHIPPED)
 PAIRS = ["BTC/USDT", "ETH/USDT"]
-ALWAYS = 4
+ALWAYS = 2
 """Genomes of the covering that are evaluated in a quick run."""
 
 
@@ -97,7 +97,7 @@ def evaluated(arena, request):
     pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("number", [k if k < ALWAYS else pytest.param(k, marks=pytest.mark.slow) for k in range(len(COVERING))])
+@pytest.mark.parametrize("number", [pytest.param(k, marks=[pytest.mark.nightly, *([pytest.mark.slow] if k < ALWAYS else [])]) for k in range(len(COVERING))])
 def test_what_is_written_out_passes_every_check_on_real_candles(evaluated, number):
     result = evaluated(number)
     assert not result.error or result.error.startswith("no trades: "), (result.error, result.frames)

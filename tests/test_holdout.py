@@ -25,6 +25,8 @@ from arena import archive, archived, holdout, ledger, lock, opening, retrospecti
 from arena.errors import ArenaError
 from arena.ledger import Entry, Ledger
 
+pytestmark = pytest.mark.slow
+
 LATE_PEEK = """\
 late = dataframe["date"] >= "2021-10-01"
 dataframe["fast"] = dataframe["fast"].where(~late, dataframe["close"].shift(-6))

@@ -7,6 +7,8 @@ import sys
 import pytest
 from arenas import ROOT, prepared, strategy
 
+pytestmark = pytest.mark.slow
+
 OTHERS = (
     "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, **kwargs):\n"
     "    lengths = [len(self.dp.get_analyzed_dataframe(other, self.timeframe)[0]) for other in self.dp.current_whitelist()]\n"

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from arenas import prepared, strategy
+from arenas import prepared, sampled, strategy
 
 from arena import opening, sandbox, strategies
 from arena.errors import IntegrityError
@@ -77,7 +77,7 @@ CHANGED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHANGED)
+@pytest.mark.parametrize("name", sampled(CHANGED, set(list(CHANGED)[::4])))
 def test_what_is_changed_is_named(arena, name):
     code, message = CHANGED[name]
     said = refusal(arena, indicators=FIND + code)
@@ -96,7 +96,7 @@ OVERRIDES = {
 }
 
 
-@pytest.mark.parametrize("name", OVERRIDES)
+@pytest.mark.parametrize("name", sampled(OVERRIDES, set(list(OVERRIDES)[::4])))
 def test_what_is_freqtrades_own_cannot_be_overridden(arena, name):
     assert refusal(arena, callbacks=OVERRIDES[name]) == f"overrides {name}, which is FreqTrade's own"
 
@@ -193,7 +193,7 @@ HONEST = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize("name", sampled(HONEST, set(list(HONEST)[::3])))
 def test_what_strategies_honestly_do_is_not_refused(arena, name):
     assert ran(arena, numpy, **HONEST[name]).trades > 20
 

@@ -12,6 +12,8 @@ from test_run import commit, git
 import judge as commands
 from arena import journal, ledger, settings
 
+pytestmark = pytest.mark.slow
+
 
 def verify(folder):
     return command(commands.cli, folder, "judge.py", "--verify")

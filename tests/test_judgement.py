@@ -66,6 +66,7 @@ def test_an_account_that_does_not_move_is_no_verdict():
     assert verdict(2.0, np.zeros(YEAR), prospect(YEAR, 1)) == (OPEN, "its account did not move there", pytest.approx(math.nan, nan_ok=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("openings", [1, 5])
 def test_without_skill_any_of_all_openings_is_confirmed_no_more_often_than_the_level(openings):
     rng = np.random.default_rng(7)

@@ -76,6 +76,7 @@ def test_rounds_trials_and_what_was_kept_are_counted(raced):
     assert (standing(raced, "fails").trials, standing(raced, "fails").kept) == (1, 0)
 
 
+@pytest.mark.slow
 def test_the_best_is_the_best_that_was_kept_with_its_own_interval(raced):
     one = standing(raced, "plays")
     kept = [json.loads(trial(raced, name).result) for name in ("Alpha", "Beta")]
@@ -84,6 +85,7 @@ def test_the_best_is_the_best_that_was_kept_with_its_own_interval(raced):
     assert one.low < one.sharpe < one.high
 
 
+@pytest.mark.slow
 def test_luck_line_and_dsr_are_what_an_evaluation_would_say_today(raced, monkeypatch):
     monkeypatch.chdir(raced)
     arena = opening.open_arena(settings.load(raced / "config.json"), record=True)
@@ -95,6 +97,7 @@ def test_luck_line_and_dsr_are_what_an_evaluation_would_say_today(raced, monkeyp
         assert now.evidence.dsr == pytest.approx(one.dsr)
 
 
+@pytest.mark.slow
 def test_what_was_played_by_program_md_in_the_checkout_is_a_run_too(raced, tmp_path):
     repo = tmp_path / "repo"
     shutil.copytree(raced, repo, symlinks=True)
@@ -120,22 +123,26 @@ def test_what_was_played_by_program_md_in_the_checkout_is_a_run_too(raced, tmp_p
     assert re.search(r"^autoresearch/own +program.md +- +3 +3 +2 ", shown(repo).stdout, re.M)
 
 
+@pytest.mark.slow
 def test_what_a_run_paid_is_summed_over_its_rounds_and_its_model_named(raced):
     one = standing(raced, "pays")
     assert (one.agent, one.model, one.seed, one.tokens, one.usd) == ("llm", "some-model:8b", 7, 450, 0.75)
 
 
+@pytest.mark.slow
 def test_the_best_run_comes_first_and_one_without_a_figure_last(raced):
     found = [one.sharpe for one in board_of(raced).standings]
     assert found[:2] == sorted(found[:2], reverse=True) and math.isnan(found[2])
 
 
+@pytest.mark.slow
 def test_the_race_counts_failed_and_discarded_trials_and_never_falls(raced):
     alpha, beta = (json.loads(trial(raced, name).result)["own"]["sharpe"] for name in ("Alpha", "Beta"))
     assert standing(raced, "plays").race == (alpha, max(alpha, beta), max(alpha, beta), max(alpha, beta))
     assert np.isnan(standing(raced, "fails").race).all()
 
 
+@pytest.mark.slow
 def test_accepted_is_what_passes_every_gate_with_the_dsr_of_today(raced):
     result = next(tried.result for tried in played(raced, "plays")[0].tried)
     gates = (GateResult("trades", True, 50, 30, ">="), GateResult("dsr", False, 0.2, 0.95, ">="), GateResult("validation", True, 0, 0, ""))
@@ -145,6 +152,7 @@ def test_accepted_is_what_passes_every_gate_with_the_dsr_of_today(raced):
     assert not leaderboard.passes(replace(made, error="raised"), 0.96) and not leaderboard.passes(replace(made, gates=()), 0.96)
 
 
+@pytest.mark.slow
 def test_a_best_that_fails_gates_says_which(raced):
     one = standing(raced, "plays")
     recorded = json.loads(trial(raced, one.strategy).result)["gates"]
@@ -152,6 +160,7 @@ def test_a_best_that_fails_gates_says_which(raced):
     assert one.fails and one.fails[0] in shown(raced).stdout
 
 
+@pytest.mark.slow
 def test_the_table_is_aligned_and_leaves_out_what_nobody_has(raced):
     out = shown(raced).stdout.splitlines()
     heads = out[0].split()
@@ -164,6 +173,7 @@ def test_the_table_is_aligned_and_leaves_out_what_nobody_has(raced):
     assert not {"tokens", "USD"} & set(alone[0].split()) and len(alone) == 3
 
 
+@pytest.mark.slow
 def test_json_has_every_field_and_null_for_what_is_undefined(raced):
     told = {one["run"]: one for one in json.loads(shown(raced, "--json").stdout)}
     assert told.keys() == {"plays", "pays", "fails"}
@@ -171,6 +181,7 @@ def test_json_has_every_field_and_null_for_what_is_undefined(raced):
     assert (told["fails"]["sharpe"], told["fails"]["race"]) == (None, [None])
 
 
+@pytest.mark.slow
 def test_an_unknown_run_is_told_with_those_there_are(raced):
     assert shown(raced, "plas").stderr == "drive: there is no run 'plas'. There are: fails, pays, plays.\n"
 
@@ -193,6 +204,7 @@ def test_runs_of_another_contract_are_compared_among_themselves(raced, tmp_path,
     assert shown(repo, "plays", "later").stdout.count("contract ") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["race.png", "race.svg"])
 def test_the_picture_is_written(raced, tmp_path, name):
     done = shown(raced, "--picture", str(tmp_path / name))
@@ -200,6 +212,7 @@ def test_the_picture_is_written(raced, tmp_path, name):
     assert f"{name}: 3 runs at 1 trials each" in done.stdout and (tmp_path / name).stat().st_size > 5_000
 
 
+@pytest.mark.slow
 def test_a_picture_of_no_known_kind_is_refused(raced, tmp_path):
     done = shown(raced, "--picture", str(tmp_path / "race.xyz"))
     assert done.returncode == 2 and "race.xyz" in done.stderr and "Traceback" not in done.stderr

@@ -113,6 +113,7 @@ def test_each_picture_is_one_line_below_a_cell_that_says_how_to_read_it():
             assert before.cell_type == "markdown" and "orrying: " in before.source, cell.id
 
 
+@pytest.mark.slow
 def test_a_real_kernel_draws_every_picture_of_a_night(night):
     cells = executed(night.root)
     assert re.match(r"5 trials, 3 kept, contract \w{8}, candles from sample", cells["begin"].outputs[0].text)
@@ -121,6 +122,7 @@ def test_a_real_kernel_draws_every_picture_of_a_night(night):
         assert len(output.data["image/png"]) > 10_000, name
 
 
+@pytest.mark.slow
 def test_every_picture_of_a_night_has_something_to_draw(night):
     assert {name: said(figure) for name, figure in drawn(night).items()} == dict.fromkeys(DRAWINGS, "")
 
@@ -131,6 +133,7 @@ def test_outside_the_repository_the_first_cell_says_where_to_start(tmp_path):
         executed(tmp_path)
 
 
+@pytest.mark.slow
 def test_where_nothing_is_prepared_the_first_cell_says_what_to_do(clean, tmp_path):
     made = copied(clean, tmp_path)
     (made.root / lock.FILE).unlink()
@@ -168,6 +171,7 @@ def test_of_failed_trials_alone_the_failures_are_drawn(clean, tmp_path):
     assert told["equity"].startswith("No trial has an equity curve yet")
 
 
+@pytest.mark.slow
 def test_the_curves_are_those_of_the_ledger_beside_those_of_holding(night):
     told = story.read(night.root)
     axis = curves.equity(told).axes[0]
@@ -179,6 +183,7 @@ def test_the_curves_are_those_of_the_ledger_beside_those_of_holding(night):
     assert [text.get_text() for text in axis.texts] == ["spring", "summer"]
 
 
+@pytest.mark.slow
 def test_trials_of_one_strategy_have_colours_of_their_own(night, tmp_path):
     """An edited file is no trial any more, so the best that were kept stand for the run; both are Alpha's."""
     made = copied(night, tmp_path)
@@ -190,6 +195,7 @@ def test_trials_of_one_strategy_have_colours_of_their_own(night, tmp_path):
     assert len(lines) == 3 and len(set(lines.values())) == 3
 
 
+@pytest.mark.slow
 def test_without_the_locked_candles_the_curves_say_why_holding_is_missing(night, tmp_path):
     made = copied(night, tmp_path)
     next((made.root / lock.DATA).glob("BTC*1h.feather")).unlink()
@@ -198,6 +204,7 @@ def test_without_the_locked_candles_the_curves_say_why_holding_is_missing(night,
     assert "BTC_USDT-1h.feather is missing" in axis.get_title()
 
 
+@pytest.mark.slow
 def test_trajectories_join_what_was_kept_and_hollow_out_what_was_not(night):
     told = story.read(night.root)
     axis = curves.trajectories(told).axes[0]
@@ -211,6 +218,7 @@ def test_trajectories_join_what_was_kept_and_hollow_out_what_was_not(night):
     assert {text.get_text() for text in axis.texts} == {"Alpha", "Beta"}
 
 
+@pytest.mark.slow
 def test_slots_and_events_are_those_of_results_tsv(night):
     told = story.read(night.root)
     above, below = diary.slots(told).axes
@@ -223,6 +231,7 @@ def test_slots_and_events_are_those_of_results_tsv(night):
     assert counts["untouched (4)"] == [0, 0, 0, 4, 0]
 
 
+@pytest.mark.slow
 def test_notes_count_each_word_once_a_note_and_leave_out_what_says_nothing(night):
     axis = diary.notes(story.read(night.root)).axes[0]
     counts = dict(zip([label.get_text() for label in axis.get_yticklabels()], [bar.get_width() for bar in axis.patches], strict=True))
@@ -230,6 +239,7 @@ def test_notes_count_each_word_once_a_note_and_leave_out_what_says_nothing(night
     assert counts["fees"] >= 1 and not {"kept", "the", "discarded"} & set(counts)
 
 
+@pytest.mark.slow
 def test_a_gate_that_refused_most_stands_on_top_and_validation_counts_where_it_was_asked(night):
     told = story.read(night.root)
     axis = merits.gates_failed(told).axes[0]
@@ -239,6 +249,7 @@ def test_a_gate_that_refused_most_stands_on_top_and_validation_counts_where_it_w
     assert counts["dsr"] == sum(1 for one in told.earned() if not one.result.gates[-2].passed)
 
 
+@pytest.mark.slow
 def test_the_front_holds_what_no_other_trial_beats_in_both(night):
     known = list(story.read(night.root).earned())
     found = merits.front(known)
@@ -249,6 +260,7 @@ def test_the_front_holds_what_no_other_trial_beats_in_both(night):
         assert beaten or any(each.sharpe >= one.sharpe and each.max_drawdown <= one.max_drawdown for each in found)
 
 
+@pytest.mark.slow
 def test_heat_maps_show_the_recorded_figures_above_those_of_holding(night):
     told = story.read(night.root)
     left, right = merits.heatmaps(told).axes
@@ -258,6 +270,7 @@ def test_heat_maps_show_the_recorded_figures_above_those_of_holding(night):
     assert [label.get_text() for label in left.get_yticklabels()] == ["Alpha #4", "buy and hold"]
 
 
+@pytest.mark.slow
 def test_what_luck_can_do_is_what_run_py_would_say_today(night):
     told = story.read(night.root)
     returns = [one.returns for one in told.earned()]
@@ -286,5 +299,6 @@ def test_labels_keep_apart_in_their_order():
     assert min(b - a for a, b in zip(sorted(found), sorted(found)[1:], strict=False)) >= 1.0 - 1e-9
 
 
+@pytest.mark.slow
 def test_the_chain_of_the_ledger_is_whole_after_it_was_read(night):
     assert ledger.Ledger(night.root / ledger.LEDGER).check() == []

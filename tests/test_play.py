@@ -84,6 +84,7 @@ def test_an_agent_is_shown_what_was_tried_with_its_figures(start):
     check(start.repo)
 
 
+@pytest.mark.slow
 def test_a_second_start_is_given_the_history_and_the_same_dice(start):
     first = Scripted(create("Alpha"))
     start(first, Budget(rounds=1))
@@ -177,6 +178,7 @@ def test_a_worse_newcomer_does_not_take_a_better_ones_place(start):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_answer_that_came_after_ctrl_c_is_kept_for_the_next_start(start):
     def interrupted(state):
         os.kill(os.getpid(), signal.SIGINT)
@@ -229,6 +231,7 @@ def test_an_agent_that_reads_is_shown_the_best_so_far_though_it_is_gone(start):
     assert blind.states[0].population == ()
 
 
+@pytest.mark.slow
 def test_an_agent_that_fails_when_it_is_asked_again_for_the_briefs_sake_is_played_as_it_was(start):
     agent = Scripted(create("Alpha", usage=Usage(1, 10, 10, 0.5)), AgentError("deaf", usage=Usage(1, 5, 0, 0.1)))
     start(agent, Budget(rounds=1), brief=Brief(risk=Risk(trailing=True)))

@@ -135,6 +135,7 @@ def test_a_passphrase_seals_the_holdout_and_nothing_else(repo):
     assert prepare(repo, "--sample", "--passphrase", "--force", stdin="\n").returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", ["ledger.db", "data.new", "data"])
 def test_a_kill_at_any_moment_leaves_an_arena_that_can_be_prepared(repo, begun):
     process = subprocess.Popen([sys.executable, "prepare.py", "--sample"], cwd=repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -215,6 +216,7 @@ def test_a_failed_preparation_leaves_the_old_arena(repo):
     assert "ready" in prepare(repo).stdout
 
 
+@pytest.mark.slow
 def test_without_a_network_the_choices_are_named(repo):
     config = json.loads((repo / "config.json").read_text())
     nowhere = "http://127.0.0.1:9/api/v3"

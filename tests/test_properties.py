@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arenas import evaluated, prepared, strategy
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arena import opening, sandbox
@@ -58,12 +58,27 @@ def candles(rng: np.random.Generator, n: int, decimals: int) -> pd.DataFrame:
     return frame.drop(index=range(gap, gap + 3)).iloc[int(rng.choice([0, 0, 30])) :]
 
 
-@pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@pytest.mark.nightly
+@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(config=CONFIGS, rule=RULES)
-@example(config=PLAIN | {"decimals": 0}, rule=RULE)  # whole prices, which have no tick
-@example(config=PLAIN | {"seed": 7386}, rule=RULE | {"enter": 5, "stoploss": -0.05})  # one pair has a gap where the search ends
 def test_the_booked_profit_is_freqtrades_whatever_market_and_strategy(tmp_path_factory, config, rule):
+    booked_profit_is_freqtrades(tmp_path_factory, config, rule)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "rule"),
+    [
+        (PLAIN, RULE),
+        (PLAIN | {"decimals": 0}, RULE),  # whole prices, which have no tick
+        (PLAIN | {"seed": 7386}, RULE | {"enter": 5, "stoploss": -0.05}),  # one pair has a gap where the search ends
+    ],
+)
+def test_the_booked_profit_is_freqtrades_in_markets_that_are_odd(tmp_path_factory, config, rule):
+    booked_profit_is_freqtrades(tmp_path_factory, config, rule)
+
+
+def booked_profit_is_freqtrades(tmp_path_factory, config, rule):
     rng = np.random.default_rng(config["seed"])
     folder = tmp_path_factory.mktemp("random")
     files = folder / "files"

@@ -47,7 +47,7 @@ def first(template, tmp_path_factory):
     made = copied(template, tmp_path_factory.mktemp("first"))
     (made.root / ".gitignore").write_text("user_data/data\nuser_data/ledger*\nresults.tsv\n")
     head = commit(made.root)
-    return made, head, run(made.root)
+    return made, head, run(made.root, "--causality", "quick")
 
 
 def copied(arena, folder):
@@ -104,6 +104,7 @@ def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(fir
     assert kept.check() == []
 
 
+@pytest.mark.slow
 def test_the_row_tells_evolve_from_stable(first, played):
     rows = values(first[2].stdout, "row")
     (played.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(rows) + "\n")
@@ -114,6 +115,7 @@ def test_the_row_tells_evolve_from_stable(first, played):
     assert values(second.stdout, "stable") == ["Alpha 1/3, Beta 0/3"]
 
 
+@pytest.mark.slow
 def test_a_row_is_missed_for_what_was_discarded_here_and_not_for_what_another_worktree_tried(first, played, tmp_path):
     (played.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(first[2].stdout, "row")) + "\n")
     strategy(played, "Beta", extra="stoploss = -0.05")
@@ -191,6 +193,7 @@ def test_an_arena_that_cannot_be_used_exits_2_with_one_message(arena, harm, word
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_the_demonstration_touches_neither_strategies_nor_journal_nor_trials(tmp_path):
     repo = checkout(tmp_path / "repo")
     before = sorted(file.name for file in (repo / "user_data" / "strategies").iterdir())
@@ -234,6 +237,7 @@ def runs(process):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_out, number):
     strategy(settings.load(checked_out / "config.json"), "Endless", indicators="import os\nos.fork()\nwhile True: pass")
@@ -255,6 +259,7 @@ def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_o
     assert kept.n_trials(lock.read(checked_out).contract) == 0
 
 
+@pytest.mark.slow
 def test_two_at_the_same_time_share_the_ledger(checked_out):
     arena = settings.load(checked_out / "config.json")
     for name in ("One", "Two"):
@@ -290,6 +295,7 @@ def test_a_read_only_checkout_is_said(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_the_ledger_stays_whole(tmp_path):
     with small_disk(tmp_path / "disk", 8) as disk:
         arena = prepared(disk / "repo")

@@ -55,6 +55,7 @@ def test_hourly_returns_have_heavy_tails_and_daily_ones_lighter(markets):
         assert 4 < days < hours
 
 
+@pytest.mark.slow
 def test_volatility_clusters_for_weeks(markets):
     """Autocorrelation of absolute returns; means over pairs and seeds, as one seed's tails move it."""
     lags = (1, 24, 168, 336)
@@ -64,6 +65,7 @@ def test_volatility_clusters_for_weeks(markets):
     assert 0.06 < acf[3] < acf[2] < acf[1] < acf[0]
 
 
+@pytest.mark.slow
 def test_returns_themselves_hardly_correlate_over_time(markets):
     for market in markets:
         for frame in market.values():
@@ -71,6 +73,7 @@ def test_returns_themselves_hardly_correlate_over_time(markets):
             assert max(abs(r.autocorr(lag)) for lag in (1, 2, 3, 6, 12, 24)) < 0.06
 
 
+@pytest.mark.slow
 def test_jumps_stand_out_from_the_hours_around_them(markets):
     """Hours a year beyond ten standard deviations of the last day: about 2.4, and 0.3 if bars did not burst."""
     frames = [frame for market in markets for frame in market.values()]
@@ -78,6 +81,7 @@ def test_jumps_stand_out_from_the_hours_around_them(markets):
     assert 1.2 < np.mean(far) < 6
 
 
+@pytest.mark.slow
 def test_pairs_share_a_market_factor(markets):
     for market in markets:
         table = pd.DataFrame({pair: returns(frame) for pair, frame in market.items()}).dropna().corr().to_numpy()
@@ -86,6 +90,7 @@ def test_pairs_share_a_market_factor(markets):
         assert 0.60 < shared.mean() < 0.78
 
 
+@pytest.mark.slow
 def test_the_new_york_afternoon_is_busy_and_the_weekend_quiet(markets):
     for market in markets:
         for column in (lambda f: returns(f).abs(), lambda f: (f.set_index("date").volume * f.set_index("date").close)[1:]):
@@ -94,6 +99,7 @@ def test_the_new_york_afternoon_is_busy_and_the_weekend_quiet(markets):
             assert x[x.index.day_of_week >= 5].mean() < 0.9 * x[x.index.day_of_week < 5].mean()
 
 
+@pytest.mark.slow
 def test_volume_rises_with_volatility_and_persists(markets):
     for market in markets:
         for frame in market.values():
@@ -102,6 +108,7 @@ def test_volume_rises_with_volatility_and_persists(markets):
             assert volume.autocorr(24) > 0.4
 
 
+@pytest.mark.slow
 def test_volatility_rises_when_the_market_falls(markets):
     """Mean correlation of a return with the absolute returns of the next 12 hours."""
     effect = []
@@ -121,6 +128,7 @@ def test_regimes_of_months_move_all_pairs_together():
     assert 4 < (np.abs(np.diff(yearly)) > 0.5).sum() < 25
 
 
+@pytest.mark.slow
 def test_prices_stay_plausible(markets):
     for market in markets:
         assert 1_500 < market["BTC/USDT"].close.min() < market["BTC/USDT"].close.max() < 300_000
@@ -148,6 +156,7 @@ def test_candles_are_valid(kind):
             assert (frame[columns].round(decimals) == frame[columns]).all().all()
 
 
+@pytest.mark.slow
 def test_a_candle_opens_within_a_tick_of_the_last_close_except_after_an_outage(markets):
     for frame, market in zip(markets[0].values(), SampleSource("market", 0).markets(PAIRS).values(), strict=True):
         apart = (frame.open - frame.close.shift()).abs() / market["precision"]["price"]
@@ -157,6 +166,7 @@ def test_a_candle_opens_within_a_tick_of_the_last_close_except_after_an_outage(m
         assert apart[~continues][1:].min() > 1.5
 
 
+@pytest.mark.slow
 def test_outages_are_a_few_a_year_and_the_same_for_all_pairs(markets):
     for market in markets:
         dates = [set(frame.date) for frame in market.values()]
@@ -311,6 +321,7 @@ def test_in_the_null_the_past_does_not_correlate_with_the_next_return(nulls):
         assert abs(np.mean(values)) < 0.008, name
 
 
+@pytest.mark.slow
 def test_in_the_null_the_price_is_a_martingale_not_its_logarithm(nulls):
     """At a volatility so high that a fair logarithm would raise the mean price by 30 % within 100 bars."""
     factor = sample._make_factor(sample._KINDS["null"], 0, 100)
@@ -320,6 +331,7 @@ def test_in_the_null_the_price_is_a_martingale_not_its_logarithm(nulls):
     assert np.mean([returns(frame).mean() for market in nulls for frame in market.values()]) < 0
 
 
+@pytest.mark.slow
 def test_in_the_null_orders_inside_a_candle_are_fair(nulls):
     """Selling at a limit, or at a stop, instead of at the close: nothing is gained or lost on average."""
     for level in (0.005, 0.002, -0.002, -0.005):

@@ -205,6 +205,7 @@ def test_dice_are_thrown_anew_in_every_worker(arena):
     assert first[0] != second[0] and first[1] != second[1]
 
 
+@pytest.mark.slow
 def test_a_worker_runs_wherever_its_server_was_started(arena, tmp_path, monkeypatch):
     """The server preloads FreqTrade and the arena's code from its own folder, which workers cannot open."""
     forkserver._forkserver._stop()
@@ -252,6 +253,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_nothing_is_left_after(arena, scratch, ending):
     code, error = ENDINGS[ending]
@@ -405,6 +407,7 @@ def test_an_interrupted_run_leaves_no_process_and_is_no_trial(arena):
     assert found(arena, "found = 1") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker outlives its server")
 def test_when_the_fork_server_dies_it_is_no_trial_and_the_next_run_works(arena):
     thread, caught, process, file = waiting(arena)

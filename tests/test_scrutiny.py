@@ -50,6 +50,7 @@ VETO = (
 KEEP = 'self.__dict__.setdefault("kept", {})[metadata["pair"]] = dict(zip(dataframe["date"].dt.to_pydatetime(), dataframe["close"]))'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
 def test_an_honest_strategy_passes_both_depths(arena, callbacks):
     case = made(arena, callbacks=callbacks)
@@ -58,12 +59,14 @@ def test_an_honest_strategy_passes_both_depths(arena, callbacks):
     scrutiny.full(case, rng())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
 def test_a_quick_check_finds_what_looks_ahead_everywhere(arena, callbacks):
     with pytest.raises(CausalityError, match=r"causality: (BTC|ETH)/USDT 2021.* is [01] with the future, [01] without"):
         scrutiny.quick(made(arena, indicators=TOMORROW, callbacks=callbacks), rng())
 
 
+@pytest.mark.slow
 def test_a_full_check_finds_a_single_day_that_a_quick_one_may_miss(arena):
     case = made(arena, indicators=ONE_DAY)
 
@@ -79,6 +82,7 @@ def test_a_full_check_finds_a_single_day_that_a_quick_one_may_miss(arena):
         scrutiny.full(case, rng())
 
 
+@pytest.mark.slow
 def test_a_full_check_asks_callbacks_too(arena):
     with pytest.raises(CausalityError, match=r"confirm_trade_entry is False with the future, True without"):
         scrutiny.full(made(arena, indicators=KEEP, callbacks=VETO), rng())

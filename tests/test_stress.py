@@ -84,6 +84,7 @@ def test_the_shifts_are_the_generators(arena, case, described):
     assert p(1) == pytest.approx(p(2), abs=0.06)
 
 
+@pytest.mark.slow
 def test_timing_tells_a_strategy_that_knows_when_from_one_that_does_not(arena):
     """The first sees six hours ahead; the second enters at hours that mean nothing."""
     ahead = 'dataframe["fast"] = dataframe["close"].shift(-6)\ndataframe["slow"] = dataframe["close"] * 1.01'

@@ -58,6 +58,7 @@ def swept(prepared_repository, tmp_path_factory):
     return repo, first, rounds, second
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_stops_no_other_and_is_told(swept):
     _, (out, err, code), rounds, _ = swept
     assert code == 2 and rounds["t-s1"] == ["settled"] * 2 and rounds["t-s2"][0] == "settled" != rounds["t-s2"][1]
@@ -65,6 +66,7 @@ def test_a_run_that_is_killed_stops_no_other_and_is_told(swept):
     assert "drive: t-s2 did not end well. The same command goes on with what is left." in err and "Traceback" not in out + err
 
 
+@pytest.mark.slow
 def test_a_second_start_goes_on_with_what_is_left_and_with_nothing_else(swept):
     repo, _, _, (out, err, code) = swept
     assert code == 0, out + err
@@ -73,6 +75,7 @@ def test_a_second_start_goes_on_with_what_is_left_and_with_nothing_else(swept):
     assert not [line for line in out.splitlines() if line.startswith("s1  round")]
 
 
+@pytest.mark.slow
 def test_progress_is_told_with_the_seed_before_each_line(swept):
     _, (out, _, _), _, _ = swept
     lines = out.splitlines()
@@ -83,6 +86,7 @@ def test_progress_is_told_with_the_seed_before_each_line(swept):
     assert not [line for line in told if "look at:" in line]
 
 
+@pytest.mark.slow
 def test_one_ledger_counts_the_trials_of_all_runs(swept):
     repo, *_ = swept
     own = [{tried.result.sha256 for one in played(repo, run) for tried in one.tried if tried.result} for run in ("t-s1", "t-s2")]
@@ -91,6 +95,7 @@ def test_one_ledger_counts_the_trials_of_all_runs(swept):
     assert min(map(len, own)) > 3 and ledger.n_trials(lock.read(repo).contract) == len(own[0] | own[1])
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_where_one_that_was_left_alone_ends(swept, tmp_path):
     """The same seed by itself, whose trials the ledger knows by now: the same proposals, the same figures."""
     repo = tmp_path / "repo"
@@ -104,12 +109,14 @@ def told(tried):
     return tried.event, tried.strategy, tried.source, tried.kept, f"{tried.result.own.sharpe}" if tried.result else ""
 
 
+@pytest.mark.slow
 def test_each_run_begins_with_another_family(swept):
     repo, *_ = swept
     families = Grammar(settings.load(repo / "config.json")).families
     assert [genome_of(played(repo, run)[0].proposal.changes[0].source).family for run in ("t-s1", "t-s2")] == list(families[:2])
 
 
+@pytest.mark.slow
 def test_each_run_has_a_branch_a_folder_and_a_journal_of_its_own(swept):
     repo, *_ = swept
     for run in ("t-s1", "t-s2"):
@@ -119,6 +126,7 @@ def test_each_run_has_a_branch_a_folder_and_a_journal_of_its_own(swept):
     assert (worktree(repo, "t-s1") / "results.tsv").read_text() != (worktree(repo, "t-s2") / "results.tsv").read_text()
 
 
+@pytest.mark.slow
 def test_another_agent_under_the_same_tag_is_refused_before_anything_is_begun(swept):
     done = drive(swept[0], *SEEDS, agent="random")
     assert done.returncode == 2
@@ -137,6 +145,7 @@ def test_a_family_that_is_none_ends_the_run_and_names_those_there_are(repo):
     assert "there is no family 'tremd' to begin with. There are: trend, breakout" in done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_runs_after_their_step_and_begins_no_other(repo):
     repo = repo.resolve()
     words = ("--seeds", "1..3", "--jobs", "2", "--rounds", "30")
@@ -152,6 +161,7 @@ def test_ctrl_c_ends_all_runs_after_their_step_and_begins_no_other(repo):
         assert [one.step for one in played(repo, run)][:-1] == ["settled"] * (len(played(repo, run)) - 1)
 
 
+@pytest.mark.slow
 def test_when_the_sweep_itself_is_killed_its_runs_end_after_their_step_and_the_next_start_waits_for_them(repo, tmp_path):
     repo = repo.resolve()
     rounds = transcript(tmp_path / "rounds", *([change("create" if k == 0 else "evolve", "Alpha", source("Alpha", 3 + k, 40))] for k in range(9)))
@@ -167,6 +177,7 @@ def test_when_the_sweep_itself_is_killed_its_runs_end_after_their_step_and_the_n
     assert all(1 <= len(check(repo, run)) < 9 for run in ("t-s1", "t-s2"))
 
 
+@pytest.mark.slow
 def test_two_ctrl_c_end_all_runs_at_once(repo):
     repo = repo.resolve()
     process = start(repo, *SEEDS, "--rounds", "30", agent="random")

@@ -372,6 +372,7 @@ def test_the_filter_says_the_same_on_every_machine(name):
     assert decide(walls._filter(column, machine, own=None), machine, (62, 129)[column], 78) == 0
 
 
+@pytest.mark.slow
 def test_freqtrade_pandas_and_talib_work_within(world):
     prepare = """
 sys.path.insert(0, str(walls.REPOSITORY))

@@ -106,6 +106,7 @@ def test_a_file_elsewhere_is_evaluated_and_not_recorded(arena, elsewhere, trades
     assert not (arena.root / journal.FILE).exists()
 
 
+@pytest.mark.slow
 def test_a_file_elsewhere_has_the_figures_that_it_would_have_inside(arena, elsewhere):
     outside = run(arena.root, "--strategy", str(elsewhere)).stdout
     shutil.copy(elsewhere, arena.root / "user_data" / "strategies" / "Alpha.py")
@@ -114,6 +115,7 @@ def test_a_file_elsewhere_has_the_figures_that_it_would_have_inside(arena, elsew
         assert values(outside, key) == values(inside, key) != []
 
 
+@pytest.mark.slow
 def test_no_candle_of_the_validation_window_is_opened_for_a_file_elsewhere(arena, elsewhere):
     """Without the sealed file nothing is missing, to the end of a full check; a file inside needs it."""
     opened = opening.open_arena(workbench.beside(arena), record=False, causality="full")
@@ -204,6 +206,7 @@ def test_what_callbacks_refuse_is_told_as_theirs(arena):
     assert found[refusals.UNCONFIRMED] > 5 and found[refusals.NO_ORDER] > 5 and found[refusals.UNFILLED] > 5
 
 
+@pytest.mark.slow
 def test_a_pair_that_cools_down_is_locked(arena):
     opened, shown = account(arena, "Locked", extra='protections = [{"method": "CooldownPeriod", "stop_duration_candles": 12}]')
     assert reasons(opened, shown)[refusals.LOCKED] > 5
@@ -235,6 +238,7 @@ def test_the_examples_are_named_in_the_text(arena):
     assert sum(map(int, told)) == int(counts[3]) == int(counts[1]) - int(counts[2])
 
 
+@pytest.mark.slow
 def test_an_exported_run_is_no_new_trial_and_is_exported_from_the_ledgers_answer_too(arena):
     first, again = (run(arena.root, "--export") for _ in range(2))
     for done in (first, again):
