@@ -139,7 +139,7 @@ class Run:
         """The whole range in one run. Returns the claim."""
         bt = self.backtesting
         data, timerange = self.candles()
-        started = time.process_time()  # how many instants a check has may not hang on what else the machine does
+        started = time.process_time()
         original, loop, populated, rows = bt._get_ohlcv_as_lists, bt.backtest, [], {}
         self.stretch = stretch = None if decisions.callbacks(self.strategy) else self.job.stretch
 

@@ -296,7 +296,8 @@ class Clock:
         seen = usage.of(pid)
         if seen is not None:
             self.used_s = max(self.used_s, seen.cpu_s)
-            self.idle_s += 0.0 if seen.eager else self._unseen
+        if sys.platform == "linux" and not (seen and seen.eager):
+            self.idle_s += self._unseen
         self._unseen = 0.0
         if self.used_s + self.idle_s >= self.seconds:
             raise LimitError(self._late())
@@ -323,6 +324,12 @@ def stop() -> None:
     _stopping.set()
     for process in list(_running):
         _kill(process)
+
+
+def pause(seconds: float) -> None:
+    """Wait, unless it is interrupted. Raises ArenaError then."""
+    if _stopping.wait(max(seconds, 0)):
+        raise ArenaError("interrupted.")
 
 
 def _kill(process: multiprocessing.process.BaseProcess) -> None:

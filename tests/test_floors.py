@@ -31,7 +31,7 @@ FLOORS = [
     {"worker"},
     {"sandbox"},
     {"causality"},
-    {"scrutiny"},
+    {"scrutiny", "secrecy"},
     {"opening"},
     {"figures"},
     {"compute", "accounts"},
