@@ -40,7 +40,7 @@ SCRATCH = "touchstone-worker-"
 """Names of scratch folders begin so; the process that made them follows."""
 WATCH_S = 1.0
 """While a worker says nothing, its fork server is looked after this often, and the worker's own use of time about twice as often."""
-PATIENCE = 10
+PATIENCE = 20
 """By the clock a worker may take this many times its limit, if it is because others have the processors."""
 
 _starting = threading.Lock()
