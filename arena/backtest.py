@@ -11,7 +11,9 @@ frames, in backtests alone. Here they are not there, so code that goes over all 
 """
 
 import copy
+import io
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ import freqtrade.optimize.backtesting as engine  # noqa: E402
 import numpy as np
 import pandas as pd
 from freqtrade.configuration import Configuration
+from freqtrade.configuration.directory_operations import create_userdata_dir
 from freqtrade.data.converter import trim_dataframe
 from freqtrade.data.history.datahandlers.idatahandler import IDataHandler
 from freqtrade.data.metrics import calculate_sharpe
@@ -65,7 +68,7 @@ class Job:
     timerange: str
     start_ms: int  # of the range that counts
     task: str  # "backtest", "look" or "walk"
-    scratch: str = ""  # private and writable
+    scratch: str = ""  # its home: in memory of its own and writable, or not writable
     end_ms: int = 0  # a walk's last candle
     ticks: dict[str, list[tuple[int, float]]] | None = None  # by pair and month; None: derived from the candles
     stretch: tuple[int, int] | None = None  # milliseconds between which FreqTrade's loop runs where signals say everything
@@ -93,11 +96,9 @@ class Run:
     def load(self) -> None:
         """FreqTrade with this strategy and the arena's configuration."""
         job = self.job
-        config_file = Path(job.scratch, "config.json")
         exchange = {**job.config["exchange"], "pair_whitelist": list(job.pairs)}
-        config_file.write_text(json.dumps({**_defaults(), **job.config, "exchange": exchange}))
         arguments = {
-            "config": [str(config_file)],
+            "config": ["-"],
             "user_data_dir": job.scratch,
             "datadir": job.scratch,
             "strategy": job.strategy,
@@ -107,7 +108,8 @@ class Run:
             "exportfilename": None,
             "cache": "none",
         }
-        config = Configuration(arguments, RunMode.BACKTEST).get_config()
+        with _read_from(json.dumps({**_defaults(), **job.config, "exchange": exchange})):
+            config = Configuration(arguments, RunMode.BACKTEST).get_config()
         arenas = copy.deepcopy({key: config[key] for key in (*job.config, "timerange", "dry_run") if key in config})
         self.notes.listen()
         self.backtesting = engine.Backtesting(config)
@@ -137,7 +139,7 @@ class Run:
         """The whole range in one run. Returns the claim."""
         bt = self.backtesting
         data, timerange = self.candles()
-        started = time.process_time()  # how many instants a check has may not hang on what else the machine does
+        started = time.process_time()
         original, loop, populated, rows = bt._get_ohlcv_as_lists, bt.backtest, [], {}
         self.stretch = stretch = None if decisions.callbacks(self.strategy) else self.job.stretch
 
@@ -229,6 +231,21 @@ class Run:
         except BaseException as error:  # the one place where a strategy's crash becomes a recorded trial
             notes.check()
             raise StrategyError(f"{type(error).__name__}: {error}", notes.frames(error)) from error
+
+
+def furnish(home: Path) -> None:
+    """Make the folders that FreqTrade makes where it has none: where nothing can be written it finds them."""
+    create_userdata_dir(str(home))
+
+
+@contextmanager
+def _read_from(text: str) -> Iterator[None]:
+    """Standard input, for what FreqTrade reads there: no file holds it."""
+    before, sys.stdin = sys.stdin, io.StringIO(text)
+    try:
+        yield
+    finally:
+        sys.stdin = before
 
 
 def _from(store: Store, timeframes: tuple[str, ...]) -> Any:

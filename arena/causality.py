@@ -4,14 +4,14 @@ Does a strategy decide the same when it does not know the future? Fresh workers 
 The trusted process feeds a worker its candles stage by stage and compares all that it tells (signals, parameters, answers of
 callbacks, orders) with what the strategy decided when the whole range lay open. Stages end at secret instants; at each of
 them a walk's copy is given a candle with the same open that went another way. The last stage goes on into candles after the
-search range. A look with a turned future of the full length shows that it is not the length that matters.
+search range; they are the first weeks again: no worker holds a sealed candle to be checked. A look with a turned future of the full length shows that it is not the length that matters.
 
 What differs between two runs with the very same candles is dice, not foresight: a finding is confirmed by a second plain run.
 
 Not found: foresight that changed no decision at any of the instants, on either side.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +38,9 @@ MONEY = frozenset({"custom_stake_amount", "entry amount", "adjust_trade_position
 ROUNDING = 1e-9
 """Numbers that are closer than this, relative, are the same: matrix products round a row by how many rows there are."""
 AFTER = "causality: what is decided inside the search range depends on candles after its end"
-"""All that is told of the last stage, failures included: where and how would be a way to read the validation range."""
+"""All that is told of the last stage, failures included: what happens there is in no other stage's place."""
 LIMITED = "a check of causality ended at a limit (arena.limits), or its worker ended early"
-"""The same for limits in the last stage, which a busy machine can bring to honest code."""
+"""The same for limits in the last stage."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Case:
     strategy: Strategy
     settings: Settings
     tables: Tables  # of the search range and its warm-up, as the first run had them
-    beyond: Callable[[], tuple[Tables, Window]]  # the candles after it, and the range that reaches to their end
+    beyond: Callable[[], tuple[Tables, Window]]  # the candles after it, sealed ones where there are any, and the range that reaches to their end
+    after: Callable[[], tuple[Tables, Window]]  # candles after it that are no secret, for checks, and the range that reaches to their end
     markets: dict
     claim: Claim
     book: Book
@@ -59,7 +60,7 @@ class Case:
 
     def task(self, kind: str) -> Task:
         """Probes are told a range beyond the search: what they hold ends where their candles end."""
-        _, whole = self.beyond()
+        _, whole = self.after()
         return Task(kind, whole, self.markets, ticks=self.ticks, end_ms=self.claim.last_ms)
 
 
@@ -92,7 +93,7 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
                 _agree(case, decided(case, told, until_ms=border))
             before = border
         if after:
-            beyond, _ = case.beyond()
+            beyond, _ = case.after()
             with _blamed(case, None):
                 made.send({"task": "look", "since_ms": _first(settings)}, _rest(case.tables, beyond, before))
                 found = decided(case, made.stage(), until_ms=None)
@@ -160,7 +161,7 @@ def _next_stage(case: Case, made: Worker, border: int, following: int | None) ->
     if following is not None:
         made.send(head, worlds.cut(case.tables, border, following))
         return
-    beyond, _ = case.beyond()
+    beyond, _ = case.after()
     # a pair that ended before the loop has no row in its last candle; candles that follow would fill the gap with one
     until_end = {pair for pair, table in case.tables.items() if len(table) and table[-1, 0] >= case.claim.last_ms}
     made.send(head, _rest(case.tables, {pair: more for pair, more in beyond.items() if pair in until_end}, border))
@@ -369,10 +370,3 @@ def _rest(tables: Tables, beyond: Tables, since_ms: int | None) -> Tables:
 
 def _first(settings: Settings) -> int:
     return settings.search.start_ms - LEAD_MS
-
-
-def split(borders: list[int], parts: int) -> Iterator[list[int]]:
-    """Consecutive runs of about equal work: a frame that ends later takes longer."""
-    weights = np.cumsum(np.arange(1, len(borders) + 1, dtype=float))
-    edges = np.searchsorted(weights, np.linspace(0, weights[-1] if len(weights) else 0, parts + 1)[1:-1])
-    yield from (part for part in np.split(np.array(borders, dtype=np.int64), edges) if len(part))

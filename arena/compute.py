@@ -18,7 +18,7 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from arena import figures, lock, opening, sandbox, settings
-from arena.errors import ArenaError, StrategyError
+from arena.errors import ArenaError, BusyError, StrategyError
 from arena.figures import Earned
 from arena.opening import Arena
 from arena.records import Strategy
@@ -33,7 +33,14 @@ Outcome = Earned | StrategyError
 
 
 def outcome(strategy: Strategy, arena: Arena) -> Outcome:
-    """What one strategy earned, or its fault."""
+    """What one strategy earned, or its fault. Asked once more where the machine was too busy. Raises ArenaError when it still is."""
+    try:
+        return _asked(strategy, arena)
+    except BusyError:
+        return _asked(strategy, arena)
+
+
+def _asked(strategy: Strategy, arena: Arena) -> Outcome:
     try:
         return figures.earn(strategy, arena)
     except StrategyError as error:

@@ -7,6 +7,7 @@ Everything the arena raises on purpose:
   - LockError           data or contract differ from data.lock.json
   - SealError           a sealed file cannot be opened
   - LedgerError         the ledger cannot be read or written
+  - BusyError           the machine was too busy for a strategy to be evaluated
 * StrategyError         the strategy's fault; recorded as a failed trial, the next one runs
   - LoadError           it does not import, or is not what its file name says
   - LimitError          it exceeded time, memory or output
@@ -44,6 +45,10 @@ class SealError(ArenaError):
 
 class LedgerError(ArenaError):
     """The ledger cannot be read or written."""
+
+
+class BusyError(ArenaError):
+    """The machine was too busy for a strategy to be evaluated, which is no finding about it."""
 
 
 class StrategyError(Exception):

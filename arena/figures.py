@@ -10,14 +10,13 @@ import hashlib
 import math
 import secrets
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import booking, course, fills, gates, metrics, sandbox, scrutiny, significance, stress, trials
+from arena import booking, course, fills, gates, metrics, sandbox, scrutiny, secrecy, significance, stress, trials
 from arena.causality import Case
 from arena.course import Described, Outside
 from arena.errors import SampleError, StrategyError
@@ -127,7 +126,7 @@ def judged(earned: Earned, sha256: str, arena: Arena) -> dict[str, Any]:
 
 def case_of(strategy: Strategy, arena: Arena, claim: Claim, book: Book, described: Described | None = None) -> Case:
     """What the checks of causality ask about."""
-    return Case(strategy, arena.settings, arena.tables, arena.beyond, arena.markets, claim, book, arena.ticks(claim.startup), described)
+    return Case(strategy, arena.settings, arena.tables, arena.beyond, arena.after, arena.markets, claim, book, arena.ticks(claim.startup), described)
 
 
 def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
@@ -216,17 +215,16 @@ def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine
     """
     Everything that is asked beyond the account, and the gates that follow from it. Raises CausalityError or DeterminismError.
 
-    The instants of causality are nobody's to know, and change: what could be foreseen could be dodged.
+    The instants of causality are nobody's to know, and change: what could be foreseen could be dodged. One thing after another: while a
+    strategy is asked without its future, no other worker of it has it.
     """
     settings, market, book, own = arena.settings, arena.market, case.book, found["own"]
     dice = [np.random.default_rng(secrets.randbits(128)) for _ in range(2)]
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        renamed = beside.submit(scrutiny.relabel, case, np.random.default_rng(_seed(case)))
-        if arena.causality == "full":
-            scrutiny.full(case, dice[0])
-        else:
-            scrutiny.quick(case, dice[0])
-        relabelled = renamed.result()
+    if arena.causality == "full":
+        scrutiny.full(case, dice[0])
+    else:
+        scrutiny.quick(case, dice[0])
+    relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)))
     checks = Checks(
         causality="full" if arena.causality == "full" else "quick",
         optimistic_fills=fills.optimistic_fills(market, case.claim.orders, book, fee=settings.fee),
@@ -255,10 +253,7 @@ def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine
         return earned(replace(checks, replay="differs"), engine._replace(note=unlike, replay="differs"), None, NO_GATE)
     if settings.validation is None:
         return earned(checks, engine, None, "there is no validation window")
-    try:
-        return earned(checks, engine, scrutiny.validation_sharpe(case))
-    except StrategyError:  # nothing of what happens there is told: who fails there is no new best
-        return earned(checks, engine, math.nan)
+    return earned(checks, engine, secrecy.asked(case, settings.validation.end_ms, scrutiny.validation_sharpe))
 
 
 def _seed(case: Case) -> int:

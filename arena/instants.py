@@ -20,10 +20,10 @@ CHECKABLE = 0.1
 """Smallest share of the range's candles that must be left to check."""
 LATE = (0.25, 0.1)
 """Shares of the trades, counted from the last, of which one entry each is taken."""
-LOOKS = (12, 40)
-"""Fewest and most instants of a quick check of the populate functions."""
-WALKS = (6, 16)
-"""Fewest and most of a quick check of callbacks."""
+LOOKS = 12
+"""Instants of a quick check of the populate functions."""
+WALKS = 10
+"""Of a quick check of callbacks."""
 FULL_WALKS = 24
 FULL_LOOKS = (60, 4000)
 TURNED = {"quick": 1, "full": 6}

@@ -24,17 +24,17 @@ RESULT = TypeAdapter(Result)
 
 
 class Beyond:
-    """The candles after the search range, opened when they are first asked for, and then kept."""
+    """The candles after the search range, opened when they are first asked for, and then kept. Without `sealed`, none that are sealed."""
 
-    def __init__(self, settings: Settings, tables: Tables) -> None:
-        self.settings, self.tables = settings, tables
+    def __init__(self, settings: Settings, tables: Tables, *, sealed: bool) -> None:
+        self.settings, self.tables, self.sealed = settings, tables, sealed
         self._opening, self._found = threading.Lock(), None
 
     def __call__(self) -> tuple[Tables, Window]:
         with self._opening:
             if self._found is None:
                 settings, sealed = self.settings, None
-                if settings.validation:
+                if self.sealed and settings.validation:
                     sealed = sealed_tables(settings.root / lock.DATA / "validation.sealed")
                 self._found = scrutiny.continuing(settings, self.tables, sealed)
         return self._found
@@ -109,6 +109,7 @@ class Arena:
     markets: dict[str, Any]  # frozen metadata by pair
     ticks: TickSizes
     beyond: Beyond
+    after: Beyond
     hold: Metrics
     window_hold: tuple[Metrics, ...]
     pair_hold: tuple[float, ...]
@@ -171,7 +172,8 @@ def _candles(settings: Settings, tables: Tables) -> dict[str, Any]:
         "tables": tables,
         "market": market,
         "ticks": TickSizes(settings, tables),
-        "beyond": Beyond(settings, tables),
+        "beyond": Beyond(settings, tables, sealed=True),
+        "after": Beyond(settings, tables, sealed=False),
         "hold": baseline.hold(market, settings.search, settings.fee),
         "window_hold": tuple(baseline.hold(market, window, settings.fee) for window in settings.windows),
         "pair_hold": tuple(baseline.hold_pair(market, p, settings.search, settings.fee) for p in range(len(settings.pairs))),

@@ -2,14 +2,18 @@
 The parent's side of the workers in which strategy code runs, and nowhere else.
 
 One fork server loads FreqTrade once and forks a clean process per task in milliseconds. A worker puts up its walls, is given
-candles through a pipe, and is killed with its whole process group at the deadline. What it answers is JSON of bounded
+candles through a pipe, and is killed with its whole process group at its limits. What it answers is JSON of bounded
 size, checked field by field; it is never unpickled, because unpickling would run the worker's code here.
+
+Time is what the worker and all that it started have used of processors, and time in which none of them wanted one, while an
+answer is waited for. Time in which they wanted one and got none is the machine's: no limit of a strategy counts it.
 """
 
 import contextlib
 import json
 import multiprocessing
 import os
+import random
 import select
 import shutil
 import signal
@@ -23,9 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arena import answers, walls, worker
+from arena import answers, usage, walls, worker
 from arena.claims import Decisions, Events
-from arena.errors import ArenaError, LimitError
+from arena.errors import ArenaError, BusyError, LimitError
 from arena.feed import encode
 from arena.grid import Tables
 from arena.records import Claim, Strategy, Window
@@ -35,7 +39,9 @@ from arena.worlds import Ticks
 SCRATCH = "touchstone-worker-"
 """Names of scratch folders begin so; the process that made them follows."""
 WATCH_S = 1.0
-"""While a worker says nothing, its fork server is looked after this often."""
+"""While a worker says nothing, its fork server is looked after this often, and the worker's own use of time about twice as often."""
+PATIENCE = 20
+"""By the clock a worker may take this many times its limit, if it is because others have the processors."""
 
 _starting = threading.Lock()
 _stopping = threading.Event()
@@ -129,13 +135,15 @@ class Worker:
     """
     One forked process for one strategy, killed with its group and its scratch folder at the end of the `with`.
 
-    Every call raises LimitError when the worker ends early, says too much, or the time is up; it counts from the start.
+    Every call raises LimitError when the worker ends early, says too much, or its time is up, which counts from the start; BusyError
+    when it got no time.
     """
 
     def __init__(self, strategy: Strategy, settings: Settings, task: Task, *, seconds: float | None = None) -> None:
         self.strategy, self.settings, self.task = strategy, settings, task
         self.limits = settings.limits
         self.seconds = self.limits.seconds if seconds is None else seconds
+        self.clock = Clock(self.seconds)
 
     def __enter__(self) -> "Worker":
         self.scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
@@ -149,12 +157,9 @@ class Worker:
 
     def _start(self) -> None:
         settings, task = self.settings, self.task
-        own = self.scratch / "strategy"
-        own.mkdir()
-        (own / f"{self.strategy.name}.py").write_text(self.strategy.source, encoding="utf-8")
         job = {
             "strategy": self.strategy.name,
-            "strategy_dir": str(own),
+            "source": self.strategy.source,
             "pairs": self.strategy.pairs,
             "arena_pairs": settings.pairs,
             "timeframes": (settings.timeframe, *settings.informative_timeframes),
@@ -170,7 +175,7 @@ class Worker:
         }
         context = _context()
         self.pipe, theirs = context.Pipe(duplex=True)
-        limits = self.limits.model_dump()
+        limits = self.limits.model_dump() | {"seconds": self.seconds}
         self.process = context.Process(target=worker.main, args=(theirs, job, limits), daemon=True)
         try:
             with _starting, _hidden_main():
@@ -182,7 +187,6 @@ class Worker:
                 self.server = _server_pid()
         finally:
             theirs.close()
-        self.deadline = time.monotonic() + self.seconds
         os.set_blocking(self.pipe.fileno(), False)
 
     def __exit__(self, *error: object) -> None:
@@ -236,19 +240,20 @@ class Worker:
             if not part:
                 self.process.join(1)
                 self._blameless()
+                self.clock.ended(self.process.exitcode)
                 raise LimitError(_epitaph(self.process.exitcode, self.limits.memory_mb))
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
 
     def _wait(self, readers: list[Any], writers: list[Any]) -> None:
+        self.clock.resume()
         while True:
-            left = self.deadline - time.monotonic()
-            if left > 0 and any(select.select(readers, writers, [], min(left, WATCH_S))):
-                return
+            ready = any(select.select(readers, writers, [], self.clock.pause()))
             self._blameless()
-            if left <= 0:
-                raise LimitError(f"did not end within arena.limits.seconds = {self.seconds:g}")
+            self.clock.tick(self.process.pid, ready=ready)
+            if ready:
+                return
 
     def _blameless(self) -> None:
         """ArenaError where it is not the strategy's fault that no answer comes; a child of the worker may keep the pipe open."""
@@ -258,11 +263,73 @@ class Worker:
             raise ArenaError("the fork server of the workers ended. Run again; what was evaluated before is recorded.")
 
 
+class Clock:
+    """
+    The time of one worker, while it is waited for. What it used of processors is added up as the kernel counts it; whether it wanted
+    one is seen at instants that it cannot foresee, each of which stands for the time since the one before.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.used_s = self.idle_s = self.waited_s = 0.0
+        self._last, self._unseen, self._next, self._dice = time.monotonic(), 0.0, 0.0, random.SystemRandom()
+
+    def resume(self) -> None:
+        self._last = time.monotonic()
+
+    def pause(self) -> float:
+        """Seconds until the next look; sooner where the limit may be reached by then."""
+        left = self.seconds - self.used_s - self.idle_s
+        return max(min(self._dice.uniform(0, WATCH_S), left / (os.cpu_count() or 1)), 0.02)
+
+    def tick(self, pid: int, *, ready: bool) -> None:
+        """
+        Look, unless an answer is there and the last look was not long ago. Raises LimitError when its time is up, and BusyError when
+        it got none of the machine's.
+        """
+        now = time.monotonic()
+        elapsed, self._last = now - self._last, now
+        self.waited_s += elapsed
+        self._unseen += elapsed
+        if ready and self._unseen < 2 * WATCH_S:
+            return
+        seen = usage.of(pid)
+        if seen is not None:
+            self.used_s = max(self.used_s, seen.cpu_s)
+        if sys.platform == "linux" and not (seen and seen.eager):
+            self.idle_s += self._unseen
+        self._unseen = 0.0
+        if self.used_s + self.idle_s >= self.seconds:
+            raise LimitError(self._late())
+        if self.waited_s >= PATIENCE * self.seconds:
+            self._give_up(known=seen is not None)
+
+    def ended(self, exit_code: int | None) -> None:
+        """Raises LimitError where the kernel ended the process because of its time."""
+        if exit_code in (-signal.SIGXCPU, -signal.SIGKILL) and self.used_s + self.idle_s >= 0.9 * self.seconds:
+            raise LimitError(self._late())
+
+    def _late(self) -> str:
+        return f"did not end within arena.limits.seconds = {self.seconds:g} of CPU time" + (", waiting included" if self.idle_s else "")
+
+    def _give_up(self, *, known: bool) -> None:
+        """Where /proc does not tell what the worker wanted, the queue for the processors does, as far as it can."""
+        if not known and os.getloadavg()[0] <= (os.cpu_count() or 1):
+            raise LimitError(self._late())
+        raise BusyError(f"the machine is busy: in {self.waited_s:.0f} s a strategy got {self.used_s:.1f} s of CPU time. Run again when it is not; nothing of it is a trial.")
+
+
 def stop() -> None:
     """SIGKILL for every worker; their callers get an ArenaError, because an interrupted evaluation is no trial."""
     _stopping.set()
     for process in list(_running):
         _kill(process)
+
+
+def pause(seconds: float) -> None:
+    """Wait, unless it is interrupted. Raises ArenaError then."""
+    if _stopping.wait(max(seconds, 0)):
+        raise ArenaError("interrupted.")
 
 
 def _kill(process: multiprocessing.process.BaseProcess) -> None:

@@ -1,8 +1,5 @@
 """What is asked of a strategy beyond its account: causality in two depths, and the same market under other names."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from arena import booking, causality, course, grid, instants, metrics, worlds
@@ -16,49 +13,36 @@ from arena.settings import Settings
 
 TAIL = 200
 """Candles before a border that a full check compares at least; what lies further back another border has seen."""
-QUICK_SHARE = 1.45
-"""Time of a quick check in that of a backtest; an evaluation is two of them, one in the market as it is and one relabelled."""
-START_S = 0.15
-"""About what a worker takes until the strategy is loaded."""
-LOOK_S = 0.06
-"""About what a look takes besides the populate functions: candles, frames, signals."""
-FULL_SECONDS = 30
-"""Time that a full check may take for the populate functions, on each of two cores."""
+LOOK_S, CANDLE_S = 0.06, 2e-6
+"""About what a look takes besides the populate functions, and what they take a candle: no clock has a say in what is checked."""
+FULL_SECONDS = 60
+"""Time that a full check may take for populate functions of usual speed."""
 EARLY_DAYS = 20
 """A relabelled run begins up to this many days early."""
-LIMIT = 3
-"""A check's worker, which populates several times, may take this many times the limit of an evaluation."""
+LIMIT, LIMIT_STAGES = 3, 20
+"""A check's worker, which populates several times, may take this many times the limit of an evaluation, and once more for so many stages."""
 
 
 def quick(case: Case, rng: np.random.Generator) -> None:
     """
-    Causality as it is checked every round, at a cost of about one evaluation.
+    Causality as it is checked every round, at a cost of about one evaluation. One worker at a time: another one of the same strategy, which
+    knows what this one must not, would only have to be heard.
 
     Raises CausalityError or DeterminismError.
     """
     ways, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
-    with ThreadPoolExecutor(max_workers=2) as beside:
-        turns = np.random.default_rng(rng.integers(2**63))
-        others = [beside.submit(_turned, case, ways, instants.TURNED["quick"], turns)]
-        limit = LIMIT * case.settings.limits.seconds
-        populate, loop = max(case.claim.populate_s, 0.01), case.claim.loop_s
-        free = QUICK_SHARE * (START_S + populate + loop) - START_S
-        if decides_on_the_way(case):
-            free -= loop
-            n = int(np.clip(_stages(free, populate), *instants.WALKS))
-            causality.walk(case, instants.quick(ways, case.book, case.claim, n, step, rng), rng, seconds=limit)
-        else:
-            n = int(np.clip(_stages(free, populate), *instants.LOOKS))
-            borders = instants.quick(ways, case.book, case.claim, n, step, rng)
-            others.append(beside.submit(causality.looks, case, borders[::2], after=False, seconds=limit))
-            causality.looks(case, borders[1::2], seconds=limit)
-        for done in others:
-            done.result()
+    turns = np.random.default_rng(rng.integers(2**63))
+    if decides_on_the_way(case):
+        borders = instants.quick(ways, case.book, case.claim, instants.WALKS, step, rng)
+        causality.walk(case, borders, rng, seconds=_limit(case, borders))
+    else:
+        borders = instants.quick(ways, case.book, case.claim, instants.LOOKS, step, rng)
+        causality.looks(case, borders, seconds=_limit(case, borders))
+    _turned(case, ways, instants.TURNED["quick"], turns)
 
 
-def _stages(seconds: float, populate_s: float) -> float:
-    """How many stages take so long: a frame that ends anywhere takes half of a whole one, and the last goes on beyond the range."""
-    return (seconds - 1.2 * populate_s - LOOK_S) / (LOOK_S + 0.5 * populate_s)
+def _limit(case: Case, borders: list[int]) -> float:
+    return (LIMIT + len(borders) / LIMIT_STAGES) * case.settings.limits.seconds
 
 
 def full(case: Case, rng: np.random.Generator) -> None:
@@ -67,26 +51,21 @@ def full(case: Case, rng: np.random.Generator) -> None:
 
     Raises CausalityError or DeterminismError.
     """
-    ways = instants.valid(case.strategy, case.settings, case.tables, case.claim)
-    mean = LOOK_S + 0.5 * case.claim.populate_s
-    n = int(np.clip(2 * FULL_SECONDS / mean, *instants.FULL_LOOKS))
-    borders = instants.comb(ways, min(n, len(ways.times) // instants.COMB + 1), rng)
-    limit = LIMIT * case.settings.limits.seconds
-    jobs: list[Callable[[], None]] = []
+    ways, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
+    borders = instants.comb(ways, min(_looks(case), len(ways.times) // instants.COMB + 1), rng)
     if decides_on_the_way(case):
-        stages = instants.quick(ways, case.book, case.claim, instants.FULL_WALKS, case.settings.step_ms, rng)
-        jobs.append(lambda: causality.walk(case, stages, rng, seconds=limit))
-    widest = max(np.diff(borders), default=0) // case.settings.step_ms
+        stages = instants.quick(ways, case.book, case.claim, instants.FULL_WALKS, step, rng)
+        causality.walk(case, stages, rng, seconds=_limit(case, stages))
+    widest = max(np.diff(borders), default=0) // step
     tail = max(TAIL, int(widest) + 1)  # no candle is left out
-    parts = list(causality.split(borders, 2))
-    for k, part in enumerate(parts):
-        last = k + 1 == len(parts)
-        jobs.append(lambda part=part, last=last: causality.looks(case, [int(b) for b in part], tail=tail, after=last, seconds=limit))
-    turns = np.random.default_rng(rng.integers(2**63))
-    jobs.append(lambda: _turned(case, ways, instants.TURNED["full"], turns))
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for done in [pool.submit(job) for job in jobs]:
-            done.result()
+    causality.looks(case, borders, tail=tail, seconds=_limit(case, borders))
+    _turned(case, ways, instants.TURNED["full"], np.random.default_rng(rng.integers(2**63)))
+
+
+def _looks(case: Case) -> int:
+    """How many instants of a full check fit into its time, by the number of candles: a frame that ends anywhere has half of them."""
+    candles = sum(len(case.tables[pair]) for pair in case.strategy.pairs)
+    return int(np.clip(FULL_SECONDS / (LOOK_S + 0.5 * CANDLE_S * candles), *instants.FULL_LOOKS))
 
 
 def relabel(case: Case, rng: np.random.Generator) -> float:

@@ -60,7 +60,10 @@ class Gates(_Closed):
 
 class Limits(_Closed):
     seconds: float = Field(120, gt=0)
-    """Time for one worker, from fork to result; then it is killed."""
+    """
+    CPU seconds for one worker and all that it starts, from fork to result, and for waiting in which none of them wants a processor; then
+    they are killed. Waiting for a processor that others have is no use of time.
+    """
     memory_mb: int = Field(3072, ge=256)
     """Address space that a worker may add to what it has when it is forked."""
     output_kb: int = Field(16384, ge=64)

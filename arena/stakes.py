@@ -5,24 +5,21 @@ a strategy that decides nothing else on the way.
 It is asked after FreqTrade's run and its checks, of which nothing changes any more. The strategy is shown what FreqTrade shows where
 no trade is open. Proposed are powers of two: their product with a share is exact, so that the share is found to the last
 bit. The limits lie so far off that no clamp to them acts; whether the strategy clamps, and whether its shares are those of the
-run, the trusted process finds out by a replay.
+run, the trusted process finds out by a replay. Whether it is asked hangs on the number of candles alone.
 
 Not covered: stakes that follow from open trades, from the account or from what was asked before: where that shows in
-FreqTrade's run, the replay differs. A call that never returns here alone ends at the worker's limit.
+FreqTrade's run, the replay differs. Calls that take long here alone end at the worker's limit.
 """
 
 import contextlib
 import io
 import math
-import time
 from typing import Any
 
 from freqtrade.optimize.backtesting import DATE_IDX, ENTER_TAG_IDX, LONG_IDX, OPEN_IDX, Backtesting
 
 from arena.claims import MAX_STAKES
 
-SECONDS = 20.0
-"""CPU time that it may take; beyond it nothing is told. Far more than usual callbacks need, so that no figure hangs on the machine."""
 PARTS = (2.0**-6, 1.0)
 """What is proposed, as parts of the wallet at the start, or rather of the next power of two: a floor shows at one, a cap at the other."""
 FAR = 2.0**20
@@ -40,7 +37,7 @@ class _Nowhere(io.TextIOBase):
 
 def told(bt: Backtesting, rows: dict[str, list[Any]]) -> dict[str, dict[str, list[Any]]] | None:
     """
-    The fields of claims.Stakes by pair; None where there are too many candles, or it takes too long.
+    The fields of claims.Stakes by pair; None where there are too many candles.
 
     `rows` are those of FreqTrade's loop by pair, in its order of the pairs. Its last candle is asked too, where nobody enters:
     signals that are shifted in time may stand elsewhere.
@@ -55,11 +52,9 @@ def told(bt: Backtesting, rows: dict[str, list[Any]]) -> dict[str, dict[str, lis
         return None
     found: dict[str, dict[str, list[Any]]] = {pair: {"open_ms": [], "scale": []} for pair in rows}
     bt.dataprovider._DataProvider__slice_index.clear()  # a pair that has not begun shows nothing
-    until, nowhere = time.process_time() + SECONDS, _Nowhere()
+    nowhere = _Nowhere()
     with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         for at, number, pair, row in sorted(entries, key=lambda entry: entry[:2]):
-            if time.process_time() > until:
-                return None
             _show(bt, rows, at, number)
             found[pair]["open_ms"].append(int(at.timestamp() * 1000))
             found[pair]["scale"].append(_share(bt, pair, row))

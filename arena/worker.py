@@ -2,7 +2,8 @@
 The child's side: confine, run one task for one strategy, tell what came of it, end.
 
 The walls go up before a candle or a line of the strategy is there (`arena/walls.py`; docs/checks.md says what each system
-has). Candles come through the pipe, in one piece or stage by stage; what goes back is JSON.
+has). Candles come through the pipe, in one piece or stage by stage; what goes back is JSON. What is written is written into
+memory of the worker's own; where there is none, nothing can be written.
 """
 
 import contextlib
@@ -12,37 +13,52 @@ import os
 import random
 import struct
 import sys
-import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from arena import walls
+from arena import keeper, walls
 from arena.errors import LimitError, StrategyError
 
 HEADER = struct.Struct("<Q")
 """Length of what follows: JSON from the worker; from the trusted process a JSON head, then encoded candles."""
 
 
+CPU_RESERVE_S = 5
+"""The kernel ends a process this long after the trusted process would have, which looks at all of them together."""
+
+
 def main(pipe: Connection, job: dict, limits: dict) -> None:
     """Runs in a process that the fork server forked: FreqTrade is loaded, no candle and no strategy is."""
+    from arena import backtest  # loaded already by the fork server; the trusted process never loads it
+
     gc.freeze()  # what the fork server loaded lives on, and is not looked through again and again
     os.setsid()  # one group to kill, whatever the strategy starts
     _close_descriptors(keep=pipe.fileno())
     walls.die_with_parent()  # the fork server, which ends with the trusted process
     os.register_at_fork(after_in_child=walls.die_with_parent)  # a chain: whoever is forked in here ends with its parent
-    scratch = tempfile.mkdtemp(prefix="touchstone-", dir=job["scratch"])
-    printed = _redirect_output(Path(scratch, "printed.txt"))
-    os.chdir(scratch)
-    walls.clean_environment({"HOME": scratch})
-    walls.limits(memory_mb=limits["memory_mb"], file_kb=limits["printed_kb"])
-    walls.confine([*walls.readable(), job["strategy_dir"]], [scratch], processes=limits["processes"])
+    keeper.seclude()
+    home, own = Path(job["scratch"], "home"), Path(job["scratch"], "strategy")
+    for folder in (home, own):
+        folder.mkdir()
+    walls.limits(memory_mb=limits["memory_mb"], cpu_s=limits["seconds"] + CPU_RESERVE_S)
+    entered = walls.enter(walls.readable(), [home, own])
+    _redirect_output(home)
+    os.chdir(home)
+    walls.clean_environment({"HOME": str(home)})
+    source = job.pop("source")
+    Path(own, f"{job['strategy']}.py").write_text(source, encoding="utf-8")
+    backtest.furnish(home)
+    walls.limit_files(limits["printed_kb"])
+    writable = entered.root or sys.platform != "linux"
+    read = [*walls.readable(), own]
+    walls.confine(read if writable else [*read, home], [home] if writable else [], processes=limits["processes"], entered=entered)
     _forget_seeds()
     link = Link(pipe.fileno())
-    message = _task({**job, "scratch": scratch}, link)
+    message = _task({**job, "scratch": str(home), "strategy_dir": str(own)}, link)
     with contextlib.suppress(OSError):  # the file is at its limit
         sys.stdout.flush()
-    if message and printed.stat().st_size >= limits["printed_kb"] * 1024:
+    if message and _printed() >= limits["printed_kb"] * 1024:
         message = _failure(LimitError(f"prints more than arena.limits.printed_kb = {limits['printed_kb']}"))
     if message:
         link.send(message)
@@ -121,13 +137,23 @@ def _forget_seeds() -> None:
     np.random.seed(int.from_bytes(os.urandom(4)))
 
 
-def _redirect_output(path: Path) -> Path:
-    """Standard output and error go to a file, which its limit keeps from growing; there is nothing to read from."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+def _redirect_output(home: Path) -> None:
+    """Standard output and error go into memory, which its limit keeps from growing; there is nothing to read from."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("printed")
+    else:
+        file = os.open(home / "printed.txt", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     for standard in (0, 1, 2):
         os.dup2(file, standard)
     os.close(file)
-    return path
+
+
+def _printed() -> int:
+    """Bytes that were printed; 0 where the strategy has put something else in the place."""
+    try:
+        return os.fstat(1).st_size
+    except OSError:
+        return 0
 
 
 def _close_descriptors(keep: int) -> None:

@@ -223,13 +223,13 @@ def test_nor_does_it_out_of_a_walk(arena, name):
     assert (str(caught.value), caught.value.frames) == (AFTER, ())
 
 
-def test_candles_after_the_range_are_those_of_validation(arena):
-    """The strategy that knows them by heart fails; the one that expects others does not."""
-    sealed, _ = arena.beyond()
-    close = float(sealed[BTC][-1, 4])
+def test_no_check_gives_a_worker_a_sealed_candle(arena):
+    """After the range come the first weeks again: the strategy that waits for what is sealed waits in vain."""
+    sealed, more = arena.beyond()[0], arena.after()[0]
+    assert not {float(close) for close in sealed[BTC][:, 4]} & {float(close) for close in more[BTC][-1:, 4]}
     knows = f'{LEAK}if metadata["pair"] == "BTC/USDT" and dataframe["close"].iloc[-1] == %r:\n        raise ValueError'
-    assert refusal(looks, made(arena, indicators=f"import pandas as pd\n{knows % close}"), [], after=True) == AFTER
-    looks(made(arena, indicators=f"import pandas as pd\n{knows % (close + 1)}"), [], after=True)
+    assert refusal(looks, made(arena, indicators=f"import pandas as pd\n{knows % float(more[BTC][-1, 4])}"), [], after=True) == AFTER
+    looks(made(arena, indicators=f"import pandas as pd\n{knows % float(sealed[BTC][-1, 4])}"), [], after=True)
 
 
 def test_foresight_at_the_ranges_end_is_found(arena):
@@ -333,7 +333,7 @@ def test_a_walk_in_stages_decides_exactly_what_one_run_decides(arena):
     stages = []
     with sandbox.Worker(case.strategy, case.settings, case.task("walk")) as worker:
         for start, end in zip([None, *borders], [*borders, None], strict=True):
-            candles = worlds.cut(case.tables, start, end) if end else causality._rest(case.tables, case.beyond()[0], start)
+            candles = worlds.cut(case.tables, start, end) if end else causality._rest(case.tables, case.after()[0], start)
             worker.send({**head, "border_ms": end or 0}, candles)
             stages.append(worker.stage().events)
         assert worker.stage() is None
@@ -639,16 +639,7 @@ def test_a_strategy_that_tells_nothing_of_its_callbacks_is_refused(plain):
     assert str(causality.decided(plain, None, None)) == "ends before its candles do"
 
 
-def test_work_is_split_into_runs_of_about_equal_length():
-    borders = list(range(100))
-    parts = list(causality.split(borders, 2))
-    assert [k for part in parts for k in part] == borders
-    weights = [sum(k + 1 for k in part) for part in parts]
-    assert max(weights) < 1.1 * min(weights)
-    assert list(causality.split([], 2)) == []
-
-
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_a_slow_strategy_is_not_accused_because_the_checks_take_longer_than_it_did(arena):
     """Stages of frames that grow take several times as long as one run."""
     slow = "import time\nend = time.monotonic() + len(dataframe) * 2e-4\nwhile time.monotonic() < end: pass"

@@ -75,10 +75,10 @@ def test_the_docs_explain_every_wall():
 def test_the_docs_give_the_numbers_of_the_checks():
     instants, scrutiny = pytest.importorskip("arena.instants"), pytest.importorskip("arena.scrutiny")
     numbers = [
-        f"{instants.LOOKS[0]} to {instants.LOOKS[1]} instants", f"{instants.WALKS[0]} to {instants.WALKS[1]} instants",
+        f"{instants.LOOKS} instants; all candles", f"a walk with {instants.WALKS} instants",
         f"{instants.FULL_WALKS} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all", f"every {instants.COMB} candles",
         f"{instants.BEST} most profitable", f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |",
-        f"last {scrutiny.TAIL} candles", f"{scrutiny.FULL_SECONDS} s on two cores",
+        f"last {scrutiny.TAIL} candles", f"{scrutiny.FULL_SECONDS} s of populate functions of usual speed",
     ]  # fmt: skip
     assert not [text for text in numbers if text not in " ".join(CHECKS.split())]
 

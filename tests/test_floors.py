@@ -17,6 +17,8 @@ FLOORS = [
     {"replay_loop", "replay_limits"},
     {"replay"},
     {"replay_twin"},  # the last floor of pure functions alone
+    {"kernel", "usage"},
+    {"calls", "keeper", "ownroot"},
     {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
     {"feed", "worlds", "instants", "retrospective"},  # pure functions of grid's tables
     {"course"},
@@ -29,7 +31,7 @@ FLOORS = [
     {"worker"},
     {"sandbox"},
     {"causality"},
-    {"scrutiny"},
+    {"scrutiny", "secrecy"},
     {"opening"},
     {"figures"},
     {"compute", "accounts"},
@@ -222,7 +224,10 @@ def test_the_worker_imports_backtest_and_probe_inside_a_function():
 
 def test_the_walls_need_nothing_but_the_standard_library():
     """They go up before anything of FreqTrade's or of the strategy's is there to help or to hinder."""
-    assert {other.split(".")[0] for other in imports(TREES["walls"])} <= sys.stdlib_module_names
+    parts = {"walls", "calls", "keeper", "ownroot", "kernel"}
+    for name in parts:
+        assert set(of_arena(TREES[name])) <= parts
+        assert {other.split(".")[0] for other in imports(TREES[name])} <= sys.stdlib_module_names | {"arena"}
 
 
 @pytest.mark.parametrize("module", sorted(PURE))

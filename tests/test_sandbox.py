@@ -22,12 +22,14 @@ import pytest
 from arenas import ROOT, prepared, strategy
 from waiting import until
 
-from arena import evaluation, opening, sandbox, seal, strategies, walls
+from arena import evaluation, opening, sandbox, seal, strategies, usage, walls
 from arena.errors import ArenaError, LimitError, StrategyError
 from arena.ledger import LEDGER, Ledger
 
 SECRET = "TOUCHSTONE_TEST_SECRET"
 WALLED = pytest.mark.skipif(bool(walls.missing()), reason=f"walls that do not hold here: {', '.join(walls.missing())}")
+KEEPERS = 2 if "pids" not in walls.missing() else 1 if sys.platform == "linux" else 0
+"""Processes above a worker that run nothing of the strategy."""
 KINDS = """
 import os, stat
 kinds = {}
@@ -164,7 +166,7 @@ def test_what_is_outside_cannot_be_reached(arena, outside, attempt):
     exec(f"import os\n{ATTEMPTS[attempt]}", dict(outside))
     names = "\n".join(f"{name} = {value!r}" for name, value in outside.items())
     said = failure(arena, f"{names}\n{ATTEMPTS[attempt]}")
-    assert str(said).startswith("PermissionError: "), said
+    assert str(said).startswith(("PermissionError: ", "FileNotFoundError: ", "ProcessLookupError: ")), said
     assert ATTEMPTS[attempt] in said.frames[-1]
 
 
@@ -212,6 +214,34 @@ def test_a_worker_runs_wherever_its_server_was_started(arena, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     sandbox.warm_up()
     assert found(arena, "found = 'here'") == "here"
+
+
+@WALLED
+def test_what_a_worker_writes_is_seen_by_no_other_process(arena, scratch):
+    writes = "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile True: time.sleep(0.01)"
+    with worker(arena, writes) as made:
+        made.send({"task": "backtest"}, arena.tables)
+        assert until(lambda: cpu_of(made) > 0.3 and asleep(made), 300)
+        assert sorted(path.relative_to(made.scratch).as_posix() for path in made.scratch.rglob("*")) == ["home", "strategy"]
+        assert not [path for path in scratch.parent.rglob("note")]
+
+
+def asleep(made):
+    """Whether it has come to where it sleeps, with the folder that it makes last."""
+    return Path(f"/proc/{max(alive(made.process.pid))}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+def cpu_of(made):
+    return seen.cpu_s if (seen := usage.of(made.process.pid)) else 0.0
+
+
+@WALLED
+def test_a_worker_has_the_same_number_every_time_and_shows_no_arguments(arena):
+    assert found(arena, "found = [os.getpid(), os.getppid()]") == [2, 1]
+    with worker(arena, "while True: pass") as made:
+        made.send({"task": "backtest"}, arena.tables)
+        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and not Path(f"/proc/{max(alive(made.process.pid))}/cmdline").read_bytes(), 30)
+        assert Path("/proc/self/cmdline").read_bytes()
 
 
 MARK = "touchstone-mark"
@@ -267,7 +297,7 @@ def test_nothing_is_left_after(arena, scratch, ending):
             with pytest.raises(StrategyError, match=error):
                 made.claim()
     assert not list(scratch.iterdir())
-    assert not alive(made.process.pid)
+    assert until(lambda: not alive(made.process.pid))
     assert Path("/etc").is_dir()
 
 
@@ -277,8 +307,32 @@ def test_a_child_that_it_forked_ends_with_it_at_the_deadline(arena):
         made.send({"task": "backtest"}, arena.tables)
         with pytest.raises(LimitError, match="did not end within"):
             made.claim()
-        assert len(alive(made.process.pid)) == 4
+        assert len(alive(made.process.pid)) == 4 + KEEPERS
     assert until(lambda: not alive(made.process.pid))
+
+
+HIDES = """
+import ctypes, time
+def burn():
+    until = time.process_time() + 0.3
+    while time.process_time() < until: pass
+    os._exit(0)
+for _ in range(8):
+    child = os.fork()
+    if child == 0:
+        ctypes.CDLL(None).fork() or burn()  # without the death signal that Python's own fork sets
+        os._exit(0)
+    os.waitpid(child, 0)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_time_of_orphans_is_the_workers(arena):
+    """Nobody but the worker's keeper is left to wait for them."""
+    with worker(arena, HIDES) as made:
+        made.send({"task": "backtest"}, arena.tables)
+        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and cpu_of(made) > 2.4, 300)
 
 
 def test_folders_of_runs_that_were_killed_are_removed_at_the_next_start(arena, scratch):
@@ -386,7 +440,7 @@ def waiting(arena):
     file = strategy(arena.settings, "Waits", indicators="import os\nos.fork()\nwhile True: pass")
     before = set(sandbox._running)
     thread, caught = in_a_thread(lambda: evaluation.evaluate(file, arena, "0000000"))
-    assert until(lambda: any(len(alive(p.pid)) == 2 for p in sandbox._running - before), 30)
+    assert until(lambda: any(len(alive(p.pid)) == 2 + KEEPERS for p in sandbox._running - before), 30)
     (process,) = sandbox._running - before
     return thread, caught, process, file
 
