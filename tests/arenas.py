@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 import rapidjson
 
-from arena import booking, evaluation, figures, sandbox, settings, store, strategies
+from arena import anchor, booking, evaluation, figures, sandbox, settings, store, strategies
 from arena.causality import Case
+from arena.ledger import LEDGER
 from arena.opening import Arena
 from arena.records import Result
 from arena.settings import Settings
@@ -53,6 +54,13 @@ def prepared(folder: Path, source: dict[str, Any] | None = None, **changes: Any)
     arena = configured(folder, **changes)
     store.prepare(arena, store.source_from(source or {"kind": "sample", "market": "market", "seed": 1}, arena), None, lambda line: None)
     return arena
+
+
+def begin_anew(root: Path) -> None:
+    """Without its ledger, as if nothing had been recorded in this folder yet."""
+    for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+        (root / "user_data" / name).unlink(missing_ok=True)
+    anchor.forget(root.resolve() / LEDGER)
 
 
 def evaluated(file: Path, arena: Arena) -> Result:

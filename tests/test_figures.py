@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from arenas import cased, evaluated, prepared, strategy
+from arenas import begin_anew, cased, evaluated, prepared, strategy
 from builders import market as made_of
 
 from arena import booking, course, evaluation, figures, grid, metrics, opening, sandbox, scrutiny, strategies
@@ -36,7 +36,7 @@ def easy(tmp_path_factory):
 @pytest.fixture
 def recording(easy):
     """An arena with an empty ledger and no strategies."""
-    (easy.root / "user_data" / "ledger.db").unlink(missing_ok=True)
+    begin_anew(easy.root)
     for file in (easy.root / strategies.FOLDER).glob("*.py"):
         file.unlink()
     return easy
@@ -293,7 +293,7 @@ def test_a_convincing_strategy_that_is_no_new_best_learns_its_sign(recording):
 
 def test_the_relabelled_market_is_the_same_each_time_and_another_for_each_source(recording):
     first = evaluated(strategy(recording, "One"), opened(recording, "quick"))
-    (recording.root / "user_data" / "ledger.db").unlink()
+    begin_anew(recording.root)
     again = evaluated(recording.root / strategies.FOLDER / "One.py", opened(recording, "quick"))
     assert not again.cached
     assert again.checks.relabel_sharpe == first.checks.relabel_sharpe

@@ -258,7 +258,8 @@ def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_o
         assert "Traceback" not in complaint
     kept = ledger.Ledger(checked_out / ledger.LEDGER)
     assert kept.check() == []
-    assert kept.n_trials(lock.read(checked_out).contract) == 0
+    assert kept.n_trials(lock.read(checked_out).contract) == 1, "it was begun, so it was tried"
+    assert kept.trials(lock.read(checked_out).contract) == []
 
 
 def test_two_at_the_same_time_share_the_ledger(checked_out):
