@@ -102,7 +102,7 @@ def _same(locked: Lock, arena: Settings, source: Source, options: argparse.Names
 
 def _confirm(locked: Lock, source: Source) -> None:
     print(f"This replaces the prepared arena ({_title(locked)}) by another one from {source.label}.")
-    print("The ledger stays; its trials belong to their own contract.")
+    print("The ledger stays; its trials count wherever these candles come again.")
     if not sys.stdin.isatty():
         raise ConfigError("not replaced: nobody is there to confirm. Add --force to replace it.")
     if input("Replace it? [y/N] ").strip().lower() not in ("y", "yes"):

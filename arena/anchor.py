@@ -2,8 +2,8 @@
 Where a ledger ends, written down outside of it: one that is deleted, cut short or replaced by an older copy is told.
 
 Two places, each enough by itself: a file in the user's configuration directory, beside the keys, named after the ledger's path;
-and one in the checkout's git folder, which goes along when the checkout is moved. A place that cannot be written is left out. A clone
-has neither, because git clones no such file; a copy of a folder brings the second one along, and that counts for the folder it names as
+and one in the checkout's git folder, which goes along when the checkout is moved. A place that cannot be written is left out. A
+clone has neither, because git clones no such file. A copy of the folder brings the second one along; that is the first folder's as
 long as this is there.
 
 Not covered: whoever may write the ledger and both places. The head in a run.log tells then.

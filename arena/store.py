@@ -7,6 +7,8 @@ start goes on with the next pair; there too, nothing after the search range is e
 """
 
 import contextlib
+import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -89,13 +91,18 @@ def _description(root: Path, locked: Lock) -> dict[str, Any]:
 
 
 def _tables(root: Path, locked: Lock) -> Tables:
-    """The candles in the clear of a lock's own pairs. Raises DataError."""
-    try:
-        return {
-            pair: table(pd.read_feather(candle_file(root / lock.DATA, pair, locked.arena["timeframe"]))) for pair in locked.arena["pairs"]
-        }
-    except (OSError, ValueError) as error:
-        raise DataError(f"a candle file cannot be read: {error}. Run `uv run prepare.py`.") from None
+    """The candles in the clear of a lock's own pairs, as they were locked. Raises DataError."""
+    found = {}
+    for pair in locked.arena["pairs"]:
+        file = candle_file(root / lock.DATA, pair, locked.arena["timeframe"])
+        try:
+            data = file.read_bytes()
+            found[pair] = table(pd.read_feather(io.BytesIO(data)))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file} cannot be read: {error}. Run `uv run prepare.py`.") from None
+        if hashlib.sha256(data).hexdigest() != locked.data.get(f"{lock.DATA}/{file.name}"):
+            raise DataError(f"{file} has changed since the lock. Run `uv run prepare.py`.")
+    return found
 
 
 def accept_loss(settings: Settings) -> int:

@@ -1,10 +1,10 @@
 """
-What was tried on the candles of an arena, whatever contract it was tried under: luck does not begin anew when a limit, a gate, a window or
-a sentence of the code is changed.
+What was tried on the candles of an arena, whatever contract it was tried under: luck does not begin anew when a limit, a gate, a
+window or a sentence of the code is changed.
 
-Each contract's candles are described in the ledger: daily closes over the search range, and where the validation window lies. Two
-contracts share candles when some pair of the one moves like some pair of the other on the days that they have in common, whatever its name, its
-timeframe, and where the range begins or ends. Of a contract that was never described only the source of its candles is known.
+Each contract's candles are described in the ledger: daily closes over the search range, and where the validation window lies.
+Two contracts share candles when some pair of the one moves like some pair of the other on the days that they have in common,
+whatever its name, its timeframe, and where the range begins or ends. Of a contract that was never described the source alone is known.
 
 Not covered: candles that were changed until they look like another market, and what was tried in another checkout.
 """
@@ -29,7 +29,10 @@ from arena.significance import MIN_DAYS
 COMMON_DAYS = 30
 """Fewest days on which two ranges must have candles of one market to share their luck; all of the shorter one, if it has fewer."""
 SAME_NAME, OTHER_NAME = 0.9, 0.99
-"""Correlation of daily returns from which two pairs are one market. One pair on two exchanges has above 0.999, two coins have at most 0.987 in a month."""
+"""
+Correlation of daily returns from which two pairs are one market. Spot and futures of one coin have above 0.999 over three months, two
+coins at most 0.987 in any month of 2020 to 2026.
+"""
 
 
 @dataclass(frozen=True, slots=True)
