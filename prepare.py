@@ -33,6 +33,7 @@ def main() -> int:
     with lock.exclusive(arena.root):
         if options.ledger_lost:
             print(f"ledger: {store.accept_loss(arena)} trials are gone, and count in the luck of all later ones")
+        store.check_ledger(arena)
         locked = _read_lock(arena, options.force)
         source = _source(options, arena, locked)
         if locked is None:

@@ -38,8 +38,8 @@ Say = Callable[[str], None]
 def prepare(settings: Settings, source: Source, passphrase: str | None, say: Say, *, resume: bool = False) -> Lock:
     """Build the arena's data and write into the ledger under which contract it goes on from here."""
     ledger = Ledger(settings.root / LEDGER)
-    ledger.last_contract()  # an unusable ledger is said before anything is made
     ledger.confirm()
+    ledger.last_contract()  # an unusable ledger is said before anything is made
     _describe_earlier(settings.root, ledger)
     made = build(settings, source, passphrase, say, resume=resume)
     note_contract(settings, made, [f"data prepared from {source.label}"])
@@ -103,6 +103,11 @@ def _tables(root: Path, locked: Lock) -> Tables:
         if hashlib.sha256(data).hexdigest() != locked.data.get(f"{lock.DATA}/{file.name}"):
             raise DataError(f"{file} has changed since the lock. Run `uv run prepare.py`.")
     return found
+
+
+def check_ledger(settings: Settings) -> None:
+    """Raises LedgerError where the ledger is not what was written, and no person has accepted that."""
+    Ledger(settings.root / LEDGER).confirm()
 
 
 def accept_loss(settings: Settings) -> int:
