@@ -11,6 +11,7 @@ Usage:
     uv run prepare.py --from PATH               # feather, parquet or CSV, one file a pair
     uv run prepare.py --sample [market|null|planted] [--seed N]
     uv run prepare.py                           # again: verifies, and locks a changed config.json anew
+    uv run prepare.py --ledger-lost             # go on with a ledger of which entries are gone; their number of trials still counts
 """
 
 import argparse
@@ -30,6 +31,9 @@ def main() -> int:
     options = _options()
     arena = settings.load()
     with lock.exclusive(arena.root):
+        if options.ledger_lost:
+            print(f"ledger: {store.accept_loss(arena)} trials are gone, and count in the luck of all later ones")
+        store.check_ledger(arena)
         locked = _read_lock(arena, options.force)
         source = _source(options, arena, locked)
         if locked is None:
@@ -55,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--passphrase", action=argparse.BooleanOptionalAction, help="derive the holdout's key from a passphrase instead of a key file"
     )
+    parser.add_argument("--ledger-lost", action="store_true", help="go on although entries of the ledger are gone for good; how many trials they held still counts")
     parser.add_argument("--force", action="store_true", help="prepare anew, and replace another arena without asking")
     options = parser.parse_args()
     if options.markets and not options.path:
@@ -98,7 +103,7 @@ def _same(locked: Lock, arena: Settings, source: Source, options: argparse.Names
 
 def _confirm(locked: Lock, source: Source) -> None:
     print(f"This replaces the prepared arena ({_title(locked)}) by another one from {source.label}.")
-    print("The ledger stays; its trials belong to their own contract.")
+    print("The ledger stays; its trials count wherever these candles come again.")
     if not sys.stdin.isatty():
         raise ConfigError("not replaced: nobody is there to confirm. Add --force to replace it.")
     if input("Replace it? [y/N] ").strip().lower() not in ("y", "yes"):

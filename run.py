@@ -115,7 +115,7 @@ That was the demonstration, on {source}; nothing was recorded. Next:
 
 
 def cli() -> int:
-    return told(main, "arena", "What was evaluated before is recorded.")
+    return told(main, "arena", "What was evaluated before is recorded; what was under way counts as a try.")
 
 
 if __name__ == "__main__":

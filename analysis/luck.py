@@ -50,15 +50,15 @@ def _families(of: Story) -> list[Tried]:
 def _effective(axis: "Axes", of: Story, now: float) -> None:
     """How many independent trials were recorded at each, and how many there are today."""
     told = [(one.result.evidence.trials, one.result.evidence.effective) for one in of.tried if not math.isnan(one.result.evidence.effective)]
-    n = len(of.tried)
-    axis.plot([1, n], [1, n], color=BEST, lw=0.8, ls=":", label="if all were independent")
+    all_of_them = max([of.known.count, *(count for count, _ in told)])
+    axis.plot([1, all_of_them], [1, all_of_them], color=BEST, lw=0.8, ls=":", label="if all were independent")
     if told:
         axis.plot(*zip(*sorted(told), strict=True), "o-", color=PLAIN, ms=4, lw=1.4, label="as recorded")
     if not math.isnan(now):
-        axis.plot(n, now, "D", color=VALIDATION, ms=7, label="all trials, today")
+        axis.plot(of.known.count, now, "D", color=VALIDATION, ms=7, label="all trials, today")
     axis.set_xlabel("trials so far, failed ones included")
     axis.set_ylabel("independent trials")
-    axis.set_title(f"{n} trials amount to {now:.1f} independent ones", fontsize=10)
+    axis.set_title(f"{of.known.count} trials amount to {now:.1f} independent ones", fontsize=10)
     axis.set_ylim(bottom=0)
     whole(axis)
     axis.legend(fontsize=8, loc="upper left")

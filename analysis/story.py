@@ -19,6 +19,8 @@ from arena.ledger import LEDGER, Ledger, distinct
 from arena.records import Result
 from arena.settings import Settings
 from arena.trials import Evidence
+from arena.tried import Tried as Known
+from arena.tried import on_candles_of
 
 SHOWN = 3
 """Most trials that stand for a run in which no strategy is active."""
@@ -62,6 +64,7 @@ class Story:
     settings: Settings  # config.json as it is now
     journal: Journal  # results.tsv
     history: set[str]  # commits that HEAD holds, as strategies.history names them
+    known: Known  # all that counts in the luck: sources that were begun, and those of other contracts on these candles too
 
     def running_best(self) -> list[float]:
         """By trial, the best Sharpe so far of those that were kept; nan before the first."""
@@ -100,8 +103,9 @@ class Story:
         """What all trials say of the newest one today, as run.py would; nan where they are too few."""
         returns = [one.returns for one in self.tried if len(one.returns)]
         if not returns:
-            return Evidence(len(self.tried), math.nan, math.nan, math.nan, math.nan)
-        return trials.evidence(returns[-1], returns, len(self.tried))
+            return Evidence(self.known.count, math.nan, math.nan, math.nan, math.nan)
+        placed = self.known.placed(len(returns[-1]))
+        return trials.evidence(returns[-1], [*returns, *placed.whole], self.known.count, placed.filled)
 
 
 def begin() -> Story:
@@ -131,7 +135,8 @@ def read(root: Path, *, empty: bool = False) -> Story:
     locked = lock.read(root)
     if locked is None:
         raise ArenaError("the arena is not prepared. Run `uv run prepare.py` first.")
-    recorded = Ledger(root / LEDGER).trials(locked.contract) if (root / LEDGER).exists() else []
+    there = Ledger(root / LEDGER) if (root / LEDGER).exists() else None
+    recorded = there.trials(locked.contract) if there else []
     if not recorded and not empty:
         raise ArenaError(f"{LEDGER} has no trial under contract {locked.contract[:8]}. Run `uv run run.py` first.")
     kept, present, written = strategies.history(root), _present(root), journal.read(root / journal.FILE)
@@ -169,6 +174,7 @@ def read(root: Path, *, empty: bool = False) -> Story:
         settings=settings.load(root / "config.json"),
         journal=written,
         history=kept,
+        known=on_candles_of(there, locked.contract) if there else Known(),
     )
 
 

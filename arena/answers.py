@@ -10,7 +10,19 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, FiniteFloat, ValidationError, model_validator
 
 from arena.claims import (
-    INSTANTS_MS, MAX_EVENTS, MAX_STAKES, MAX_TAG, MAX_TAGS, MAX_TEXT, MAX_TEXTS, Decisions, Events, Labels, Stakes, unpack_events, unpack_signals,
+    INSTANTS_MS,
+    MAX_EVENTS,
+    MAX_STAKES,
+    MAX_TAG,
+    MAX_TAGS,
+    MAX_TEXT,
+    MAX_TEXTS,
+    Decisions,
+    Events,
+    Labels,
+    Stakes,
+    unpack_events,
+    unpack_signals,
 )  # fmt: skip
 from arena.errors import IntegrityError, LimitError, LoadError, StrategyError
 from arena.records import ORDER_KINDS, Claim, Orders

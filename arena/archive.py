@@ -98,7 +98,7 @@ def describe(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgemen
             "engines": arena.lock.engines, "ledger_head": ledger.head(),
         },
         "counts": {
-            "trials": len(told), "evaluations": len(trials), "failed": sum(bool(t.error_kind) for t in told.values()),
+            "trials": ledger.n_trials(arena.lock.contract), "evaluations": len(trials), "failed": sum(bool(t.error_kind) for t in told.values()),
             "rounds": len(journal.rounds(rows)), "events": dict(Counter(row.event for row in rows.rows)),
             "validation_looks": max((r["look"]["looks"] for r in results.values()), default=0), "holdout_openings": made.prospect.openings,
         },

@@ -10,6 +10,7 @@ Everything the arena raises on purpose:
   - BusyError           the machine was too busy for a strategy to be evaluated
 * StrategyError         the strategy's fault; recorded as a failed trial, the next one runs
   - LoadError           it does not import, or is not what its file name says
+    . RefusedError      its text alone says so: none of its code ran
   - LimitError          it exceeded time, memory or output
   - BookingError        its orders are impossible in this market, or its figures do not add up
   - IntegrityError      it changed what belongs to the arena
@@ -61,6 +62,10 @@ class StrategyError(Exception):
 
 class LoadError(StrategyError):
     """The strategy does not import, or is not what its file name says."""
+
+
+class RefusedError(LoadError):
+    """The strategy's text alone says that it cannot be evaluated: none of its code ran, so it is no try of the market."""
 
 
 class LimitError(StrategyError):

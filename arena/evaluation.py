@@ -1,4 +1,9 @@
-"""One strategy file in, one Result out, and a row in the ledger."""
+"""
+One strategy file in, one Result out, and two rows in the ledger: before any of its code runs, that it is tried; and what came of it.
+
+An evaluation that is interrupted leaves the first row, and counts as a try of that source. When the unchanged source is evaluated to
+the end later, it is still one try. A file that is refused for its text is recorded too; none of its code ran, so it is no try.
+"""
 
 import contextlib
 import hashlib
@@ -13,8 +18,8 @@ from pathlib import Path
 
 from arena import compute, figures, gates, lean_arch, literals, report, sandbox, strategies, walls
 from arena.compute import Outcome
-from arena.errors import StrategyError
-from arena.ledger import Entry, returns_bytes
+from arena.errors import RefusedError, StrategyError
+from arena.ledger import EITHER, EVALUATION, Entry, returns_bytes
 from arena.opening import RESULT, Arena
 from arena.records import Result, Strategy
 
@@ -29,6 +34,7 @@ class _Begun:
     file: Path
     data: bytes
     started: float
+    commit: str
     strategy: Strategy | None = None
     known: Result | None = None  # the ledger's answer
     fault: StrategyError | None = None
@@ -41,13 +47,13 @@ class _Begun:
 def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
     """Results in the files' order, each as soon as it and those before it are there; where, says `arena.compute`."""
     head = strategies.head(arena.settings.root)
-    begun = [_begin(file, arena) for file in files]
-    arena.trials.announce([one.sha256 for one in begun if one.data])
+    begun = [_begin(file, arena, head) for file in files]
+    arena.trials.announce([one.sha256 for one in begun if one.strategy is not None])
     ended: dict[int, Result] = {}
     at = 0
     with contextlib.closing(_outcomes(begun, arena)) as outcomes:
         for i, outcome in outcomes:
-            ended[i] = _end(begun[i], outcome, arena, head)
+            ended[i] = _end(begun[i], outcome, arena)
             while at in ended:
                 yield ended[at]
                 at += 1
@@ -61,12 +67,15 @@ def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome 
     yield from ((i, None) for i in range(len(begun)) if i not in asked)
     backend = arena.settings.compute.backend
     if asked and (backend == "dask" or (backend == "loky" and len(asked) >= MANY)):
+        asks = arena.settings.validation is not None and arena.causality != "quick"
+        for i in asked:  # before they leave for where nothing is recorded, a look neither
+            _attempt(begun[i], arena, EITHER if asks else EVALUATION)
         for k, outcome in compute.earn_many([begun[i].strategy for i in asked], arena):
             yield asked[k], outcome
         return
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)  # one more, so that the longest does not begin last
     try:
-        futures = {pool.submit(compute.outcome, begun[i].strategy, arena): i for i in asked}
+        futures = {pool.submit(_outcome, begun[i], arena): i for i in asked}
         # while the workers start; in a thread, because an import that Ctrl-C meets may swallow it
         threading.Thread(target=lean_arch.bootstrap, daemon=True).start()
         for future in as_completed(futures):
@@ -85,31 +94,48 @@ def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
 
     A strategy's fault becomes a Result with `error`. Raises ArenaError alone.
     """
-    begun = _begin(file, arena)
-    outcome = compute.outcome(begun.strategy, arena) if begun.strategy is not None and begun.known is None else None
-    return _end(begun, outcome, arena, head)
+    begun = _begin(file, arena, head)
+    return _end(begun, _outcome(begun, arena) if begun.strategy is not None and begun.known is None else None, arena)
 
 
-def _begin(file: Path, arena: Arena) -> _Begun:
-    started, data = time.perf_counter(), b""
+def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
+    started, data, strategy, fault = time.perf_counter(), b"", None, None
     try:
         data = strategies.read(file)
         strategy = strategies.examine(file, arena.settings, data)
     except StrategyError as error:
-        return _Begun(file, data, started, fault=error)
-    if arena.ledger and (answer := arena.ledger.answer(arena.lock.contract, strategy.sha256)):
+        fault = RefusedError(str(error), error.frames)
+    begun = _Begun(file, data, started, strategies.label(arena.settings.root, head, file, data), strategy, fault=fault)
+    if strategy is not None and arena.ledger and (answer := arena.ledger.answer(arena.lock.contract, strategy.sha256)):
         known = RESULT.validate_json(answer)
-        if arena.causality != "full" or known.error or known.checks.causality == "full":
-            return _Begun(file, data, started, strategy, known)
-    return _Begun(file, data, started, strategy)
+        if known.error or known.checks.causality == "full" or not _asks_more(known, arena):
+            return replace(begun, known=known)
+    return begun
 
 
-def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, head: str | None) -> Result:
+def _asks_more(known: Result, arena: Arena) -> bool:
+    """Whether a quick answer is not enough: to who asks for the full check, and in `auto` where only that check kept it from validation."""
+    earned = all(gate.passed for gate in known.gates if gate.gate not in gates.EVIDENCE)
+    return arena.causality == "full" or (arena.causality == "auto" and earned)
+
+
+def _outcome(begun: _Begun, arena: Arena) -> Outcome:
+    """What it earned, or its fault. From before its code runs the ledger knows that it is tried."""
+    _attempt(begun, arena)
+    return compute.outcome(begun.strategy, arena)
+
+
+def _attempt(begun: _Begun, arena: Arena, what: str = EVALUATION) -> None:
+    if arena.ledger:
+        source = begun.data.decode(errors="replace")
+        arena.ledger.begin(Entry("trial", arena.lock.contract, begun.file.stem, begun.sha256, source, begun.commit), what)
+
+
+def _end(begun: _Begun, outcome: Outcome | None, arena: Arena) -> Result:
     """The Result, recorded unless it was known."""
-    commit = strategies.label(arena.settings.root, head, begun.file, begun.data)
     if begun.known is not None:
         now = figures.as_of_now(begun.known, arena)
-        return replace(now, commit=commit, seconds=time.perf_counter() - begun.started, cached=True)
+        return replace(now, commit=begun.commit, seconds=time.perf_counter() - begun.started, cached=True)
     sha256 = begun.sha256
     fault = begun.fault or (outcome if isinstance(outcome, StrategyError) else None)
     if isinstance(outcome, figures.Earned):
@@ -122,7 +148,7 @@ def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, head: str | None)
     result = Result(
         strategy=begun.file.stem,
         sha256=sha256,
-        commit=commit,
+        commit=begun.commit,
         contract=arena.lock.contract,
         source=arena.lock.source["label"],
         sandbox=walls.level(),

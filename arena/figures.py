@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import booking, course, fills, gates, metrics, sandbox, scrutiny, secrecy, significance, stress, trials
+from arena import booking, course, fills, gates, metrics, opening, sandbox, scrutiny, secrecy, significance, stress, trials
 from arena.causality import Case
 from arena.course import Described, Outside
 from arena.errors import SampleError, StrategyError
@@ -253,6 +253,7 @@ def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine
         return earned(replace(checks, replay="differs"), engine._replace(note=unlike, replay="differs"), None, NO_GATE)
     if settings.validation is None:
         return earned(checks, engine, None, "there is no validation window")
+    opening.begin_look(arena, case.strategy)
     return earned(checks, engine, secrecy.asked(case, settings.validation.end_ms, scrutiny.validation_sharpe))
 
 
@@ -285,12 +286,14 @@ def as_of_now(known: Result, arena: Arena) -> Result:
 
 
 def against_all(arena: Arena, sha256: str, returns: NDArray[np.float64]) -> Evidence:
-    """This trial against all that were evaluated or are about to be."""
-    found = trials.evidence(returns, [returns, *arena.trials.others(sha256)], arena.trials.count(sha256))
+    """This trial against all on the same candles that were begun or are about to be, whatever contract they had."""
+    tried = arena.trials
+    placed = tried.placed(sha256, len(returns))
+    found = trials.evidence(returns, [returns, *tried.others(sha256), *placed.whole], tried.count(sha256), placed.filled)
     why = ""
     if math.isnan(found.dsr):
         why = "one trial alone has nothing to be compared with" if found.trials < 2 else "too few days, or daily returns that do not vary"
-    return Evidence(**found._asdict(), why=why)
+    return Evidence(**found._asdict(), other_contracts=tried.elsewhere(sha256), why=why)
 
 
 def _pairs(strategy: Strategy, arena: Arena, book: Book) -> tuple[PairResult, ...]:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from arena import baseline, grid, ladder, lock, scrutiny, seal, store, worlds
+from arena import baseline, grid, ladder, lock, scrutiny, seal, store, tried, worlds
 from arena.errors import ArenaError
 from arena.grid import Tables
-from arena.ledger import LEDGER, Ledger
+from arena.ledger import LEDGER, LOOK, REFUSED, Entry, Ledger
 from arena.lock import Lock
-from arena.records import Look, Market, Metrics, Result, Window
+from arena.records import Look, Market, Metrics, Result, Strategy, Window
 from arena.settings import Settings
+from arena.tried import Placed
 
 RESULT = TypeAdapter(Result)
 
@@ -55,19 +56,17 @@ class TickSizes:
 
 class Trials:
     """
-    Every distinct source that was evaluated under the contract: daily returns by sha256, None for one that failed.
+    Every distinct source that was tried on the contract's candles. `returns` has those of the contract itself: daily returns by sha256,
+    None for one that failed or has no end. Those that other contracts alone have tried count as well.
 
     What a run is about to evaluate is announced first, so that the order in which its workers end changes no count.
     """
 
     def __init__(self, ledger: Ledger | None, contract: str) -> None:
-        self.returns: dict[str, NDArray[np.float64] | None] = {}
-        self.looks: list[Look] = []
+        self._tried = tried.on_candles_of(ledger, contract) if ledger else tried.Tried()
+        self.returns = self._tried.own
+        self.looks: list[Look] = list(self._tried.looks)
         self._climbing = threading.Lock()
-        for trial in ledger.trials(contract) if ledger else []:
-            self.returns[trial.sha256] = trial.returns if len(trial.returns) else None
-            look = RESULT.validate_json(trial.result).look
-            self.looks += [look] if look.asked else []
 
     def announce(self, shas: list[str]) -> None:
         for sha in shas:
@@ -75,15 +74,23 @@ class Trials:
 
     def add(self, result: Result) -> None:
         """What a run has found; the next one counts it."""
-        if result.sha256:
+        if result.sha256 and result.error_kind != REFUSED:
             self.returns[result.sha256] = np.array(result.daily_returns) if result.daily_returns else None
 
     def others(self, sha256: str) -> list[NDArray[np.float64]]:
-        """Returns of all trials but this one that have any."""
+        """Returns of the contract's own trials but this one, as far as they have any."""
         return [returns for sha, returns in self.returns.items() if returns is not None and sha != sha256]
 
+    def placed(self, sha256: str, n_days: int) -> Placed:
+        """Returns over these days of the trials that other contracts alone have, but of this one."""
+        return self._tried.placed(n_days, apart=sha256)
+
     def count(self, sha256: str) -> int:
-        return len(self.returns.keys() | {sha256})
+        return len(self.returns.keys() | {sha256}) + self.elsewhere(sha256)
+
+    def elsewhere(self, sha256: str) -> int:
+        """How many of them only other contracts have, or entries that are lost."""
+        return self._tried.others(sha256)
 
     def look(self, sharpe: float, step: float, *, convincing: bool) -> Look:
         """
@@ -124,6 +131,7 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
     locked = lock.verify(settings)
     ledger = Ledger(settings.root / LEDGER) if record else None
     if ledger:
+        ledger.confirm()
         # an unusable ledger is said before an evaluation is made; an arena that was exchanged behind prepare.py's back shows
         store.note_contract(settings, locked, ["found by run.py"])
     return Arena(
@@ -134,6 +142,12 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
         trials=Trials(ledger, locked.contract),
         causality=causality,
     )
+
+
+def begin_look(arena: Arena, strategy: Strategy) -> None:
+    """Record that the validation window is about to be asked: whatever becomes of it, that was a look. Where nothing is recorded, nothing."""
+    if arena.ledger:
+        arena.ledger.begin(Entry("trial", arena.lock.contract, strategy.name, strategy.sha256, strategy.source), LOOK)
 
 
 def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...]) -> Arena:
@@ -158,8 +172,9 @@ def sealed_candles(arena: Arena, passphrase: str | None = None) -> tuple[Tables,
 
 
 def existing_ledger(settings: Settings) -> Ledger:
-    """The ledger of this folder. Raises ArenaError when nothing was recorded yet."""
+    """The ledger of this folder. Raises ArenaError when it is gone, or nothing was recorded yet."""
     if not (settings.root / LEDGER).exists():
+        Ledger(settings.root / LEDGER).confirm()
         raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")
     return Ledger(settings.root / LEDGER)
 

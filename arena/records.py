@@ -200,14 +200,15 @@ class Stress:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """This trial against all trials under the contract."""
+    """This trial against all trials on the same candles."""
 
-    trials: int = 0  # distinct sources that were evaluated, failed ones included
+    trials: int = 0  # distinct sources that were tried, failed ones and those without an end included
     effective: float = np.nan  # how many independent ones they amount to
     luck_line: float = np.nan  # annualised Sharpe that the best of them would show without skill
     dsr: float = np.nan  # deflated Sharpe: probability that this one's true Sharpe is above zero, given that it was chosen
     pbo: float = np.nan  # probability that the best of the first half of the days is below the median in the other
     why: str = ""  # why a figure is undefined
+    other_contracts: int = 0  # how many of the trials other contracts alone have, or entries that the ledger has lost
 
 
 @dataclass(frozen=True, slots=True)

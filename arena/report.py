@@ -152,7 +152,7 @@ def _stress(stress: Stress) -> list[str]:
 def _evidence(found: Evidence) -> str:
     why = f" ({found.why})" if found.why else ""
     return (
-        f"trials={found.trials} effective={_number(found.effective, 1)} luck_line={_number(found.luck_line, 2)} "
+        f"trials={found.trials} other_contracts={found.other_contracts} effective={_number(found.effective, 1)} luck_line={_number(found.luck_line, 2)} "
         f"dsr={_number(found.dsr)} pbo={_number(found.pbo, 2)}{why}"
     )
 

@@ -56,41 +56,47 @@ def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float
             "stable": [report.joined(f"{name} {journal.stable_rounds(now, name)}/{settings.max_stable_rounds}" for name in present)],
             "demands": journal.demands(now, present, settings.max_stable_rounds) or ["nothing"],
             "journal": _first(complaints) or [f"{len(written.rows)} rows, nothing to mend"],
-            "ledger": [f"{_ledger(trials, arena.ledger.n_trials(arena.lock.contract))}; head {arena.ledger.head()[:16]}" if arena.ledger else "not used"],
+            "ledger": [f"{_ledger(trials, arena)}; head {arena.ledger.head()[:16]}" if arena.ledger else "not used"],
             "superior": _superior(trials, arena),
             "seconds": [f"{seconds:.1f}"],
         }
     )
 
 
-def _ledger(trials: list[Trial], n_trials: int) -> str:
-    """Distinct sources so far, and the best that passed every gate."""
+def _ledger(trials: list[Trial], arena: Arena) -> str:
+    """Distinct sources so far, and the best that passed every gate but those that ask about luck."""
     passed = []
     for trial in trials:
         result = json.loads(trial.result)
         value = result["own"]["sharpe"]
         if gates.earned(result["gates"]) and not math.isnan(value):
             passed.append((value, trial.strategy, trial.commit))
-    count = f"{n_trials} trials under this contract"
+    assert arena.ledger is not None
+    others = arena.trials.elsewhere("")
+    count = f"{arena.ledger.n_trials(arena.lock.contract)} trials under this contract" + (f", {others} under others on these candles" if others else "")
     if not passed:
-        return f"{count}; none passed every gate"
+        return f"{count}; none passed every gate but {' and '.join(gates.EVIDENCE)}"
     value, name, commit = max(passed)
-    return f"{count}; best that passed every gate: {name} at {commit} with sharpe {value:.4f}"
+    return f"{count}; best that passed every gate but {' and '.join(gates.EVIDENCE)}: {name} at {commit} with sharpe {value:.4f}"
 
 
 def _superior(tried: list[Trial], arena: Arena) -> list[str]:
-    """How many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are."""
+    """
+    How many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are: those of other contracts too that
+    have returns of every day.
+    """
     returns = [trial.returns for trial in distinct(tried).values() if len(trial.returns)]
     if not returns:
         return []
+    rows = [*returns, *arena.trials.placed("", len(returns[-1])).whole]
     found, rng = [], np.random.default_rng(int(arena.lock.contract[:16], 16))
     hold = baseline.hold_returns(arena.market, arena.settings.search, arena.settings.fee)
     for name, benchmark in (("cash", 0.0), ("buy-and-hold", hold)):
         try:
-            better, p = stepm(np.array(returns), benchmark, rng, level=FAMILYWISE)
+            better, p = stepm(np.array(rows), benchmark, rng, level=FAMILYWISE)
         except SampleError as error:
             return [f"cannot be told: {error}"]
-        found.append(f"{np.count_nonzero(better)} of {len(returns)} beat {name} (p={p:.3f} of the best)")
+        found.append(f"{np.count_nonzero(better[: len(returns)])} of {len(returns)} beat {name} (p={p:.3f} of the best)")
     return [f"{', '.join(found)}; StepM, familywise {100 * FAMILYWISE:.0f} %"]
 
 

@@ -320,7 +320,7 @@ class Clock:
 
 
 def stop() -> None:
-    """SIGKILL for every worker; their callers get an ArenaError, because an interrupted evaluation is no trial."""
+    """SIGKILL for every worker; their callers get an ArenaError, because an interrupted evaluation has no result."""
     _stopping.set()
     for process in list(_running):
         _kill(process)

@@ -7,6 +7,8 @@ start goes on with the next pair; there too, nothing after the search range is e
 """
 
 import contextlib
+import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -17,9 +19,9 @@ from typing import Any
 
 import pandas as pd
 
-from arena import candles, lock, markets, seal
-from arena.errors import DataError, SealError
-from arena.grid import candle_file
+from arena import candles, lock, markets, seal, tried
+from arena.errors import DataError, LockError, SealError
+from arena.grid import Tables, candle_file, table
 from arena.ledger import LEDGER, Entry, Ledger
 from arena.lock import Lock
 from arena.records import Window
@@ -35,7 +37,10 @@ Say = Callable[[str], None]
 
 def prepare(settings: Settings, source: Source, passphrase: str | None, say: Say, *, resume: bool = False) -> Lock:
     """Build the arena's data and write into the ledger under which contract it goes on from here."""
-    Ledger(settings.root / LEDGER).last_contract()  # an unusable ledger is said before anything is made
+    ledger = Ledger(settings.root / LEDGER)
+    ledger.confirm()
+    ledger.last_contract()  # an unusable ledger is said before anything is made
+    _describe_earlier(settings.root, ledger)
     made = build(settings, source, passphrase, say, resume=resume)
     note_contract(settings, made, [f"data prepared from {source.label}"])
     return made
@@ -49,6 +54,9 @@ def prepare_sample(settings: Settings, say: Say) -> None:
 
 def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
     """The same data under the contract of now; the ledger keeps what changed."""
+    ledger = Ledger(settings.root / LEDGER)
+    ledger.confirm()
+    _describe_earlier(settings.root, ledger)
     renewed = lock.renew(locked, settings)
     lock.write(settings.root, renewed)
     note_contract(settings, renewed, changes)
@@ -56,11 +64,55 @@ def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
 
 
 def note_contract(settings: Settings, locked: Lock, changes: list[str]) -> None:
-    """Write into the ledger that another contract holds from here on; nothing when it is the one of the newest entry."""
+    """
+    Write into the ledger that another contract holds from here on, and what its candles are; nothing when it is the one of the newest
+    entry, and described.
+    """
     ledger = Ledger(settings.root / LEDGER)
-    before = ledger.last_contract()
-    if before != locked.contract:
-        ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps({"before": before, "changes": changes})))
+    before, known = ledger.last_contract(), tried.described(ledger)
+    if before != locked.contract or locked.contract not in known:
+        told: dict[str, Any] = {"before": before, "changes": changes}
+        if locked.contract not in known:
+            told["candles"] = _description(settings.root, locked)
+        ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(told)))
+
+
+def _describe_earlier(root: Path, ledger: Ledger) -> None:
+    """While its candles are still there: those of the contract so far, where it has trials and the ledger does not know its candles."""
+    with contextlib.suppress(LockError, DataError):
+        locked = lock.read(root)
+        if locked is not None and ledger.n_trials(locked.contract) and locked.contract not in tried.described(ledger):
+            told = {"before": ledger.last_contract(), "changes": [], "candles": _description(root, locked)}
+            ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(told)))
+
+
+def _description(root: Path, locked: Lock) -> dict[str, Any]:
+    return tried.description(tried.candles_of(locked.arena, _tables(root, locked), locked.content.get(f"{lock.DATA}/validation.sealed", "")))
+
+
+def _tables(root: Path, locked: Lock) -> Tables:
+    """The candles in the clear of a lock's own pairs, as they were locked. Raises DataError."""
+    found = {}
+    for pair in locked.arena["pairs"]:
+        file = candle_file(root / lock.DATA, pair, locked.arena["timeframe"])
+        try:
+            data = file.read_bytes()
+            found[pair] = table(pd.read_feather(io.BytesIO(data)))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file} cannot be read: {error}. Run `uv run prepare.py`.") from None
+        if hashlib.sha256(data).hexdigest() != locked.data.get(f"{lock.DATA}/{file.name}"):
+            raise DataError(f"{file} has changed since the lock. Run `uv run prepare.py`.")
+    return found
+
+
+def check_ledger(settings: Settings) -> None:
+    """Raises LedgerError where the ledger is not what was written, and no person has accepted that."""
+    Ledger(settings.root / LEDGER).confirm()
+
+
+def accept_loss(settings: Settings) -> int:
+    """Go on with a ledger of which entries are gone. Returns how many trials they held, as far as is known."""
+    return Ledger(settings.root / LEDGER).accept_loss()
 
 
 class Staging:

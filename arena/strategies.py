@@ -7,10 +7,12 @@ A file is read once: what is examined, hashed, labelled and run are the same byt
 import ast
 import errno
 import hashlib
+import importlib.util
 import keyword
 import os
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -95,9 +97,9 @@ def examine(path: Path, settings: Settings, data: bytes | None = None) -> Strate
     Raises
     ------
     LoadError
-        Not a regular UTF-8 file, a syntax error, no strategy or several, a class named unlike its file, a bad basket, or
-        an import of a file beside it. Imports that only running the code would show are not seen here; in a worker there
-        is nothing beside the file.
+        Not a regular UTF-8 file, a syntax error, no strategy or several, a class named unlike its file, a bad basket,
+        another timeframe, a package that is not installed, or an import of a file beside it. What only running the code would
+        show is not seen here; in a worker there is nothing beside the file.
     """
     name = path.stem
     check_name(path)
@@ -117,7 +119,9 @@ def examine(path: Path, settings: Settings, data: bytes | None = None) -> Strate
     for imported in _imports(tree):
         if _is_beside(path, imported):
             raise LoadError(f"imports {imported}, a file beside it: one file is one strategy")
+    _check_packages(path, tree, source)
     own = _strategy_class(tree, name)
+    _check_timeframe(own, tree, settings.timeframe)
     return Strategy(name, path, source, hashlib.sha256(data).hexdigest(), _basket(own, settings.pairs))
 
 
@@ -215,6 +219,51 @@ def _is_beside(path: Path, imported: str) -> bool:
     return first != path.stem and (
         any(os.path.lexists(folder.with_name(first + suffix)) for suffix in (".py", ".pyc", ".so")) or any(folder.glob("*.py"))
     )
+
+
+def _check_packages(path: Path, tree: ast.Module, source: str) -> None:
+    """
+    Raises LoadError where one of the imports that the file begins with names a package that is not installed. Later ones may depend
+    on what ran before them.
+    """
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # a docstring
+        else:
+            return
+        for name in names:
+            package = name.split(".")[0]
+            if not _is_installed(package):
+                line = source.splitlines()[node.lineno - 1].strip()
+                raise LoadError(f"does not import: No module named {package!r}", (f"{path.name}:{node.lineno}: {line}",))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return package in sys.modules or importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # half of a module, of which its import alone can tell
+        return True
+
+
+def _check_timeframe(own: ast.ClassDef, tree: ast.Module, timeframe: str) -> None:
+    """Raises LoadError where the class spells out another timeframe; one that is put together, or set later, is the worker's to see."""
+    told = [
+        node.value
+        for node in own.body
+        if isinstance(node, ast.Assign) and [_last_name(target) for target in node.targets] == ["timeframe"]
+        or isinstance(node, ast.AnnAssign) and node.value is not None and _last_name(node.target) == "timeframe"
+    ]  # fmt: skip
+    others = sum(isinstance(node, ast.Name) and node.id == "timeframe" and not isinstance(node.ctx, ast.Load) for node in ast.walk(own)) - 1
+    others += sum(isinstance(node, ast.Attribute) and node.attr == "timeframe" and not isinstance(node.ctx, ast.Load) for node in ast.walk(tree))
+    others += sum(isinstance(node, ast.Constant) and node.value == "timeframe" for node in ast.walk(tree))
+    if own.decorator_list or own.keywords or len(told) != 1 or others or not isinstance(told[0], ast.Constant):
+        return
+    if isinstance(told[0].value, str) and told[0].value != timeframe:
+        raise LoadError(f"timeframe is {told[0].value!r}, the arena trades {timeframe!r}. Higher ones come through @informative")
 
 
 def _strategy_class(tree: ast.Module, name: str) -> ast.ClassDef:

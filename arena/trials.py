@@ -40,7 +40,7 @@ class Superior(NamedTuple):
     p_value: float  # of the best one, in (0, 1]: how often the best of trials without skill is as far ahead
 
 
-def evidence(own: NDArray[np.float64], returns: Sequence[NDArray[np.float64]], total: int) -> Evidence:
+def evidence(own: NDArray[np.float64], returns: Sequence[NDArray], total: int, filled: Sequence[NDArray] = ()) -> Evidence:
     """
     Everything about luck that an evaluation reports. nan where the trials are too few or the days too short.
 
@@ -53,6 +53,8 @@ def evidence(own: NDArray[np.float64], returns: Sequence[NDArray[np.float64]], t
         `total` like a crashed one.
     total : int
         Trials so far: all of them, this one, crashed and discarded ones included.
+    filled : sequence of float arrays of shape (n_days,)
+        Of trials with returns of some days, else a constant: they tell how alike trials are.
 
     Deviation
     ---------
@@ -60,22 +62,21 @@ def evidence(own: NDArray[np.float64], returns: Sequence[NDArray[np.float64]], t
     are correlated, by less. What they scatter beyond it is skill and fees; counted as luck, it would hide an edge that many trials have.
     """
     same = [row for row in returns if row.shape == own.shape]
-    table = np.array(same) if same else np.empty((0, len(own)))
-    table = table[has_sharpe(table)]
-
+    table = np.array([*same, *filled]) if same or filled else np.empty((0, len(own)))
+    whole = table[: len(same)]
     def defined(figure, *arguments) -> float:
         try:
             return figure(*arguments)
         except SampleError:
             return float("nan")
 
-    effective = defined(effective_trials, table, total)
+    effective = defined(effective_trials, table[has_sharpe(table)], total)
     return Evidence(
         trials=total,
         effective=effective,
         luck_line=luck_line(effective, np.nan, len(own)),
         dsr=defined(deflated_sharpe, own, np.empty(0), effective),
-        pbo=defined(pbo, table),
+        pbo=defined(pbo, whole[has_sharpe(whole)]),
     )
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arena import archived, comparison, journal, lock, settings, strategies
+from arena import anchor, archived, comparison, journal, lock, settings, strategies
 from arena.errors import ArenaError, ConfigError
 from arena.gates import EVIDENCE
 from arena.ledger import LEDGER, Ledger, Trial, distinct
@@ -36,6 +36,9 @@ def verify(arena: Settings, locked: Lock, say: Say) -> int:
     tell of a difference. Raises ArenaError where nothing was recorded, neither here nor in an archive.
     """
     if not (arena.root / LEDGER).exists():
+        if gone := Ledger(arena.root / LEDGER).wrong():
+            say(f"ledger: {gone[0]}")
+            return 1
         if archived.versions(arena.root):
             say(f"ledger: there is none at {LEDGER}; the archive alone could be verified")
             return 0
@@ -53,7 +56,10 @@ def verify(arena: Settings, locked: Lock, say: Say) -> int:
         changed = _other_code(clone, locked)
         for line in changed:
             say(line)
-        return len(found) + (len(changed) or _evaluated(clone, trials, locked.contract, say))
+        try:
+            return len(found) + (len(changed) or _evaluated(clone, trials, locked.contract, say))
+        finally:
+            anchor.forget(clone.resolve() / LEDGER)
 
 
 def _journal(arena: Settings, trials: list[Trial]) -> list[str]:

@@ -47,7 +47,15 @@ from typing import NamedTuple
 from arena import calls, keeper, kernel, ownroot
 from arena.keeper import map_identity
 from arena.kernel import (
-    GET_NO_NEW_PRIVS, NEWIPC, NEWNET, NEWNS, NEWUSER, SET_DUMPABLE, SET_NO_NEW_PRIVS, SET_PDEATHSIG, hide_arguments,
+    GET_NO_NEW_PRIVS,
+    NEWIPC,
+    NEWNET,
+    NEWNS,
+    NEWUSER,
+    SET_DUMPABLE,
+    SET_NO_NEW_PRIVS,
+    SET_PDEATHSIG,
+    hide_arguments,
 )  # fmt: skip
 
 WALLS = ("namespaces", "pids", "own-root", "landlock", "no-new-privs", "seccomp", "process-limit")

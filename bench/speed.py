@@ -30,7 +30,8 @@ WINDOWS = {"y2021": "20210101-20220101", "y2022": "20220101-20230101", "y2023": 
 WARM = """
 import time
 from pathlib import Path
-from arena import evaluation, opening, sandbox, settings
+from arena import anchor, evaluation, opening, sandbox, settings
+from arena.ledger import LEDGER
 arena = settings.load()
 files = sorted(Path("user_data/strategies").glob("*.py"))
 sandbox.warm_up()
@@ -80,7 +81,8 @@ def _arena(folder: Path, path: Path | None) -> Path:
 
 
 def _cold_ours(arena: Path, times: dict[tuple[str, str], list[float]]) -> None:
-    (arena / "user_data" / "ledger.db").unlink(missing_ok=True)  # an answer from the ledger would be no evaluation
+    (arena / LEDGER).unlink(missing_ok=True)  # an answer from the ledger would be no evaluation
+    anchor.forget(arena.resolve() / LEDGER)
     started = time.perf_counter()
     _run([sys.executable, "run.py", "--causality", "quick"], arena)
     times.setdefault(("ours", "cold"), []).append(time.perf_counter() - started)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from arena import journal, lock, trials
 from arena.errors import ArenaError, SampleError
 from arena.gates import EVIDENCE
-from arena.ledger import LEDGER, Ledger, distinct
+from arena.ledger import LEDGER, Ledger
 from arena.records import Result
+from arena.tried import on_candles_of
 from loop import git
 from loop.agents import Usage
 from loop.log import Facts, Log, Round, runs
@@ -66,6 +67,7 @@ class Board:
 
     contract: str
     trials: int  # distinct sources under the contract, whoever tried them
+    others: int  # sources that other contracts alone have tried on these candles: they count in the luck line too
     luck_line: float
     standings: tuple[Standing, ...]
 
@@ -101,9 +103,11 @@ def _branch(root: Path) -> str:
 
 
 def _board(root: Path, contract: str, facts: list[Facts], hand: str) -> Board:
-    recorded = distinct(Ledger(root / LEDGER).trials(contract))
-    returns = {sha: trial.returns for sha, trial in recorded.items() if len(trial.returns)}
-    found = trials.evidence(next(iter(returns.values()), np.empty(0)), list(returns.values()), len(recorded))
+    known = on_candles_of(Ledger(root / LEDGER), contract)
+    returns = {sha: row for sha, row in known.own.items() if row is not None}
+    first = next(iter(returns.values()), np.empty(0))
+    placed = known.placed(len(first))
+    found = trials.evidence(first, [*returns.values(), *placed.whole], known.count, placed.filled)
 
     def dsr(sha256: str) -> float:
         return _deflated(returns.get(sha256), found.effective)
@@ -112,7 +116,7 @@ def _board(root: Path, contract: str, facts: list[Facts], hand: str) -> Board:
     standings = [_standing(one, Log(root, one.run).rounds(), dsr) for one in facts] + ([own] if own else [])
     standings = [replace(one, luck_line=found.luck_line) for one in standings]
     standings.sort(key=lambda one: (-one.sharpe if not math.isnan(one.sharpe) else math.inf, one.run))
-    return Board(contract, len(recorded), found.luck_line, tuple(standings))
+    return Board(contract, len(known.own), known.others(), found.luck_line, tuple(standings))
 
 
 def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]) -> Standing | None:
@@ -204,7 +208,8 @@ def _table(board: Board) -> str:
         "  ".join(cell.ljust(width) if heads[k] in left else cell.rjust(width) for k, cell, width in zip(shown, line, widths, strict=True)).rstrip() for line in cells
     ]
     counts = [one.trials for one in board.standings]
-    lines.append(f"contract {board.contract[:8]}: {board.trials} trials of all runs, luck line {board.luck_line:.2f}; dsr and accepted as of today")
+    others = f" and {board.others} under other contracts" if board.others else ""
+    lines.append(f"contract {board.contract[:8]}: {board.trials} trials of all runs{others}, luck line {board.luck_line:.2f}; dsr and accepted as of today")
     if min(counts) != max(counts):
         lines.append(f"who tries more often finds more: {min(counts)} to {max(counts)} trials a run. --picture FILE compares at equal numbers")
     return "\n".join(lines)

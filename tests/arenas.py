@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import pytest
 import rapidjson
 
-from arena import booking, evaluation, figures, lock, sandbox, settings, store, strategies
+from arena import anchor, booking, evaluation, figures, lock, sandbox, settings, store, strategies
 from arena.causality import Case
+from arena.ledger import LEDGER
 from arena.opening import Arena
 from arena.records import Result
 from arena.settings import Settings
@@ -97,6 +98,13 @@ def made_once(what: Any, make: Callable[[Path], Any]) -> Path:
             make(folder)
             folder.with_suffix(".done").touch()
     return folder
+
+
+def begin_anew(root: Path) -> None:
+    """Without its ledger, as if nothing had been recorded in this folder yet."""
+    for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+        (root / "user_data" / name).unlink(missing_ok=True)
+    anchor.forget(root.resolve() / LEDGER)
 
 
 def evaluated(file: Path, arena: Arena) -> Result:

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from arenas import cased, evaluated, prepared, strategy
+from arenas import STRATEGY, begin_anew, cased, evaluated, prepared, strategy
 from builders import market as made_of
 
 from arena import booking, course, evaluation, figures, grid, metrics, opening, sandbox, scrutiny, strategies
@@ -36,7 +36,7 @@ def easy(tmp_path_factory):
 @pytest.fixture
 def recording(easy):
     """An arena with an empty ledger and no strategies."""
-    (easy.root / "user_data" / "ledger.db").unlink(missing_ok=True)
+    begin_anew(easy.root)
     for file in (easy.root / strategies.FOLDER).glob("*.py"):
         file.unlink()
     return easy
@@ -235,6 +235,47 @@ def test_what_a_run_is_about_to_evaluate_counts_whichever_ends_first(recording):
     assert [result.evidence.trials for result in results] == [3, 3, 3]
 
 
+def test_a_quick_answer_does_not_keep_a_strategy_from_the_validation_window(recording):
+    """And from before its code runs the ledger knows of it, as of a look from before the window is asked."""
+    file = strategy(recording, "Later")
+    quick = evaluated(file, opened(recording, "quick"))
+    assert quick.look.why.startswith("only what passed the full check") and evaluated(file, opened(recording, "quick")).cached
+    first = evaluated(file, opened(recording))
+    assert (first.cached, first.checks.causality, first.look.asked) == (False, "full", True)
+    again = evaluated(file, opened(recording))
+    assert again.cached and again.look == first.look
+    rows = opened(recording).ledger.tries()
+    told = [json.loads(row.result).get("begun", "end") for row in rows]
+    assert told == ["evaluation", "end", "evaluation", "look", "end"] and len({row.sha256 for row in rows}) == 1
+    assert opened(recording).trials.count("") == 2 and len(opened(recording).trials.looks) == 1
+
+
+REFUSED = {
+    "no Python": "class Other(IStrategy:\n",
+    "another timeframe": STRATEGY.format(name="Other", extra="", indicators="", callbacks="").replace('timeframe = "1h"', 'timeframe: str = "5m"'),
+    "a package that is not there": "import no_such_package_here.sub as x\n" + STRATEGY.format(name="Other", extra="", indicators="", callbacks=""),
+    "another name": STRATEGY.format(name="Another", extra="", indicators="", callbacks=""),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_its_text_refuses_is_recorded_and_no_try_of_the_market(recording, name):
+    file = recording.root / strategies.FOLDER / "Other.py"
+    file.write_text(REFUSED[name])
+    arena = opened(recording, "quick")
+    (result,) = evaluation.evaluate_all([file], arena)
+    assert (result.error_kind, bool(result.error)) == ("RefusedError", True)
+    assert [trial.error for trial in map(opening.RESULT.validate_json, (t.result for t in arena.ledger.trials(arena.lock.contract)))] == [result.error]
+    assert arena.trials.returns == opened(recording).trials.returns == {}
+
+
+def test_what_only_running_it_shows_is_a_try(recording):
+    file = strategy(recording, "Tried", indicators="import no_such_package_here")
+    assert evaluated(file, opened(recording, "quick")).error_kind == "StrategyError"
+    assert [row.error_kind for row in opened(recording).ledger.tries()] == ["Unfinished", "StrategyError"]
+    assert opened(recording).trials.count("another") == 2
+
+
 @pytest.mark.slow
 def test_the_validation_window_tells_new_bests_by_whole_steps_and_counts_its_answers(recording):
     up = strategy(recording, "Up", extra="stoploss = -0.05")
@@ -306,7 +347,7 @@ def test_a_convincing_strategy_that_is_no_new_best_learns_its_sign(recording):
 @pytest.mark.slow
 def test_the_relabelled_market_is_the_same_each_time_and_another_for_each_source(recording):
     first = evaluated(strategy(recording, "One"), opened(recording, "quick"))
-    (recording.root / "user_data" / "ledger.db").unlink()
+    begin_anew(recording.root)
     again = evaluated(recording.root / strategies.FOLDER / "One.py", opened(recording, "quick"))
     assert not again.cached
     assert again.checks.relabel_sharpe == first.checks.relabel_sharpe

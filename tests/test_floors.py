@@ -19,11 +19,13 @@ FLOORS = [
     {"replay_twin"},  # the last floor of pure functions alone
     {"kernel", "usage"},
     {"calls", "keeper", "ownroot"},
-    {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
+    {"seal", "lock", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
+    {"anchor", "database"},
+    {"ledger"},
     {"feed", "worlds", "instants", "retrospective"},  # pure functions of grid's tables
     {"course"},
     {"stress", "trades"},
-    {"refusals", "archived"},
+    {"refusals", "archived", "tried"},
     {"store", "lean_ccxt", "quicken", "idle", "notes", "decisions", "stakes"},
     {"witness", "integrity", "exporter"},
     {"backtest"},
@@ -114,7 +116,7 @@ def test_imports_go_down(module):
 
 def test_pictures_are_drawn_from_what_was_recorded():
     """And from pure statistics of it; buy-and-hold alone, which the ledger has no curve of, comes from the arena's candles."""
-    recorded = {"console", "errors", "gates", "journal", "ledger", "lock", "records", "report", "settings", "strategies", "trials"}
+    recorded = {"console", "errors", "gates", "journal", "ledger", "lock", "records", "report", "settings", "strategies", "trials", "tried"}
     for name, tree in PICTURES.items():
         assert set(of_arena(tree)) <= recorded | ({"baseline", "grid"} if name == "analysis/curves.py" else set()), name
 
@@ -156,7 +158,7 @@ def test_what_measures_by_a_brief_reads_no_file_and_asks_nobody(name):
 
 LOOP = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted((ROOT / "loop").rglob("*.py"))}
 USED_BY_THE_LOOP = {
-    "console", "errors", "evaluation", "gates", "journal", "ledger", "lock", "opening", "records", "report", "rounds", "settings", "store", "strategies", "trials"
+    "console", "errors", "evaluation", "gates", "journal", "ledger", "lock", "opening", "records", "report", "rounds", "settings", "store", "strategies", "trials", "tried"
 }  # fmt: skip
 """The loop evaluates as run.py does, and reads what run.py wrote; runs are compared by the statistics of trials."""
 

@@ -11,7 +11,7 @@ from conftest import ROOT
 from waiting import PATIENCE_S
 
 from arena.errors import LedgerError
-from arena.ledger import COLUMNS, GENESIS, Entry, Ledger, distinct, returns_bytes
+from arena.ledger import COLUMNS, EVALUATION, GENESIS, Entry, Ledger, distinct, returns_bytes
 
 
 def trial(number=0, contract="c1", **fields):
@@ -332,6 +332,121 @@ def test_another_table_of_that_name_is_said(tmp_path):
     db.close()
     with pytest.raises(LedgerError, match="cannot be used: "):
         Ledger(tmp_path / "ledger.db").append(trial())
+
+
+MADE = {
+    "trigger 'forget'": "CREATE TRIGGER forget AFTER INSERT ON entries BEGIN DELETE FROM entries WHERE number = new.number; END",
+    "trigger 'quiet'": "CREATE TRIGGER quiet BEFORE INSERT ON entries BEGIN SELECT RAISE(IGNORE); END",
+    "view 'trials'": "CREATE VIEW trials AS SELECT * FROM entries",
+    "index 'some'": "CREATE UNIQUE INDEX some ON entries (sha256) WHERE kind = 'trial'",
+    "table 'notes'": "CREATE TABLE notes (x)",
+    "table 'sqlite_stat1'": "ANALYZE",
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_not_the_ledgers_own_is_refused_by_name_whatever_is_asked(five, name):
+    before = rows(five)
+    edit(five, MADE[name])
+    for use in (lambda: five.append(trial(9)), five.check, five.confirm, five.tries, lambda: five.trials("c1")):
+        with pytest.raises(LedgerError, match=f"it holds the {name}, which is not Touchstone's .* remove it with `DROP {name.split()[0].upper()} "):
+            use()
+    assert rows(five) == before
+    edit(five, f"DROP {name.split()[0]} {name.split()[1][1:-1]}")
+    assert five.append(trial(9)) == 6
+
+
+def declared(ledger, name, words):
+    """Another declaration under the same name, as an editor of SQLite's own table of them can write it."""
+    with sqlite3.connect(ledger.path) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (words, name))
+    db.close()
+
+
+def own_words(ledger, name):
+    with sqlite3.connect(ledger.path) as db:
+        (words,) = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    db.close()
+    return words
+
+
+def test_a_changed_check_is_refused(five):
+    declared(five, "entries", own_words(five, "entries").replace("'trial', ", "'trial', 'nothing', "))
+    for use in (lambda: five.append(trial(9)), five.check, five.confirm):
+        with pytest.raises(LedgerError, match="its table 'entries' is not the one that Touchstone makes"):
+            use()
+
+
+def test_an_index_that_leaves_rows_out_hides_none_even_if_it_looks_like_the_ledgers_own(five):
+    words = own_words(five, "by_source")
+    edit(five, "DROP INDEX by_source", f"{words} WHERE number > 3")
+    with pytest.raises(LedgerError, match="its index 'by_source' is not the one"):
+        five.tries()
+    declared(five, "by_source", words)
+    assert five.n_trials("c1") == len(five.trials("c1")) == len(five.tries()) == 5
+    assert five.answer("c1", f"{0:064d}") is not None
+
+
+def test_a_missing_index_is_made_again(five):
+    edit(five, "DROP INDEX by_source")
+    assert five.append(trial(9)) == 6 and own_words(five, "by_source")
+
+
+def test_a_trigger_that_comes_between_writing_and_reading_back_is_told(five, monkeypatch):
+    """What another program does after the row is there, and before it is read back."""
+    anchored = Ledger._anchor
+
+    def meanwhile(self, row):
+        edit(self, f"DELETE FROM entries WHERE number = {row[0]}")
+        anchored(self, row)
+
+    monkeypatch.setattr(Ledger, "_anchor", meanwhile)
+    with pytest.raises(LedgerError, match="entry 6 of the ledger .* is gone after it was written"):
+        five.append(trial(9))
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-journal"])
+def test_a_ledger_behind_a_link_is_refused(five, tmp_path, suffix):
+    there = tmp_path / "elsewhere"
+    there.mkdir()
+    file = five.path.with_name(f"ledger.db{suffix}")
+    (file if file.exists() else five.path).rename(there / "x") if not suffix else (there / "x").write_bytes(b"")
+    file.symlink_to(there / "x")
+    for use in (lambda: five.append(trial(9)), five.check, five.confirm):
+        with pytest.raises(LedgerError, match=f"ledger.db{suffix} is a symbolic link to .* Put the ledger's file itself there"):
+            use()
+
+
+def test_a_run_of_a_worktree_shares_its_checkouts_ledger_through_a_link_and_through_no_other(tmp_path):
+    for folder in ("user_data", "user_data/worktrees/run/user_data", "user_data/worktrees/other/user_data"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    shared = Ledger(tmp_path / "user_data/ledger.db")
+    shared.append(trial(1))
+    mine = tmp_path / "user_data/worktrees/run/user_data/ledger.db"
+    mine.symlink_to("../../../ledger.db")
+    assert Ledger(mine).append(trial(2)) == 2
+    assert shared.n_trials("c1") == 2 and shared.check() == []
+    theirs = tmp_path / "user_data/worktrees/other/user_data/ledger.db"
+    theirs.symlink_to("../../run/user_data/ledger.db")
+    with pytest.raises(LedgerError, match="is a symbolic link"):
+        Ledger(theirs).append(trial(3))
+
+
+def test_what_has_begun_is_a_try_and_no_trial_until_it_has_ended(ledger):
+    ledger.begin(trial(1), EVALUATION)
+    assert ledger.trials("c1") == [] and ledger.n_trials("c1") == 1
+    assert ledger.answer("c1", f"{1:064d}") is None
+    ledger.append(trial(1, result='"done"'))
+    ledger.begin(trial(1), EVALUATION)
+    assert len(ledger.trials("c1")) == 1 and ledger.n_trials("c1") == 1
+    assert ledger.answer("c1", f"{1:064d}") == '"done"'
+
+
+def test_what_was_refused_for_its_text_is_recorded_and_no_try(ledger):
+    ledger.append(trial(1, error_kind="RefusedError", result='"refused"'))
+    assert [t.error_kind for t in ledger.trials("c1")] == ["RefusedError"]
+    assert ledger.n_trials("c1") == 0 and ledger.tries() == []
 
 
 def test_the_newest_answer_is_given(ledger):

@@ -167,7 +167,7 @@ def test_of_failed_trials_alone_the_failures_are_drawn(clean, tmp_path):
     pictures = drawn(made)
     told = {name: said(figure) for name, figure in pictures.items()}
     assert {name for name in told if not told[name]} == {"frontier", "trajectories", "slots", "events", "notes", "gates"}
-    assert [label.get_text() for label in pictures["gates"].axes[0].get_yticklabels()] == ["LoadError"]
+    assert [label.get_text() for label in pictures["gates"].axes[0].get_yticklabels()] == ["RefusedError"]
     assert told["equity"].startswith("No trial has an equity curve yet")
 
 

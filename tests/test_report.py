@@ -42,7 +42,7 @@ OK = Result(
     rejected_entries=3,
     checks=Checks("quick", 0.0125, 0.075, 0.34, 0.5, 1.1, 0.109),
     stress=Stress(0.41, 0.2, 0.62, 0.2, 0.33, -0.1, 0.8, 0.9, 0.012),
-    evidence=Evidence(37, 19.24, 1.017, 0.31, 0.44),
+    evidence=Evidence(37, 19.24, 1.017, 0.31, 0.44, other_contracts=4),
     look=Look(asked=True, improved=True, best=0.3, looks=5),
     literals=("3: '2021-05-19'", "7: 64000"),
     windows=(WindowResult("bull", OWN, HOLD), WindowResult("bear", replace(OWN, sharpe=math.nan, trades=0), HOLD)),
@@ -122,7 +122,7 @@ def test_a_block_in_full():
         "stress:               fee_x2=0.41 fee_x3=0.20 late_1=0.62 without_top5=0.20 worst_pair_out=0.33 worst_start=-0.10 "
         "slot_less=0.80 slot_more=0.90\n"
         "timing_p:             0.0120\n"
-        "evidence:             trials=37 effective=19.2 luck_line=1.02 dsr=0.3100 pbo=0.44\n"
+        "evidence:             trials=37 other_contracts=4 effective=19.2 luck_line=1.02 dsr=0.3100 pbo=0.44\n"
         "validation:           new best 0.30 (look 5)\n"
         "literals:             3: '2021-05-19', 7: 64000\n"
         "gates:                trades=PASS(41>=30) drawdown=FAIL(0.183>0.1)\n"
@@ -165,7 +165,7 @@ def test_the_validation_window_says_little(look, text):
 
 def test_evidence_that_is_undefined_says_why():
     found = values(block(replace(OK, evidence=Evidence(trials=1, effective=1.0, why="one trial alone")), ROW))
-    assert found["evidence"] == ["trials=1 effective=1.0 luck_line=nan dsr=nan pbo=nan (one trial alone)"]
+    assert found["evidence"] == ["trials=1 other_contracts=0 effective=1.0 luck_line=nan dsr=nan pbo=nan (one trial alone)"]
 
 
 def test_an_engine_says_why_it_is_not_the_replay():

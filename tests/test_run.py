@@ -13,6 +13,7 @@ import pytest
 from arenas import checkout, command, prepared, strategy
 from waiting import HEARS_CTRL_C, PATIENCE_S, until
 
+import prepare as preparation
 import run as commands
 from arena import journal, ledger, lock, settings
 
@@ -102,6 +103,22 @@ def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(fir
     kept = ledger.Ledger(played.root / ledger.LEDGER)
     assert kept.n_trials(lock.read(played.root).contract) == 2
     assert kept.check() == []
+
+
+def test_whoever_changes_a_limit_keeps_the_count_and_whoever_loses_the_ledger_too(played):
+    text = (played.root / "config.json").read_text()
+    (played.root / "config.json").write_text(re.sub(r'"seconds": \d+', '"seconds": 119', text))
+    assert command(preparation.cli, played.root, "prepare.py").returncode == 0
+    strategy(played, "Beta", extra="stoploss = -0.05")
+    done = run(played.root, "--strategy", "Beta")
+    assert values(done.stdout, "evidence")[0].startswith("trials=3 other_contracts=2 ")
+    (played.root / ledger.LEDGER).unlink()
+    for again in (run(played.root), command(preparation.cli, played.root, "prepare.py"), run(played.root, "--strategy", "Beta")):
+        assert again.returncode == 2 and "there is no ledger at" in again.stderr and "prepare.py --ledger-lost" in again.stderr
+    lost = command(preparation.cli, played.root, "prepare.py", "--ledger-lost")
+    assert lost.returncode == 0 and "ledger: 3 trials are gone, and count in the luck of all later ones" in lost.stdout
+    done = run(played.root, "--strategy", "Beta")
+    assert values(done.stdout, "evidence")[0].startswith("trials=4 other_contracts=3 ")
 
 
 @pytest.mark.slow
@@ -256,7 +273,8 @@ def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_o
         assert "Traceback" not in complaint
     kept = ledger.Ledger(checked_out / ledger.LEDGER)
     assert kept.check() == []
-    assert kept.n_trials(lock.read(checked_out).contract) == 0
+    assert kept.n_trials(lock.read(checked_out).contract) == 1, "it was begun, so it was tried"
+    assert kept.trials(lock.read(checked_out).contract) == []
 
 
 @pytest.mark.slow
