@@ -67,7 +67,7 @@ def _config(root: Path) -> str:
     config.json of the checkout to which this folder belongs: a worktree, which no other machine has, shares the checkout's lock by a
     link. The contract says that the two are the same arena.
     """
-    return str((root / lock.FILE).resolve().parent / "config.json")
+    return str(lock.place(root, lock.FILE) / "config.json")
 
 
 def _parallel(tasks: list, compute: Compute) -> Iterator:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from arena import walls
+from arena import isolation, walls
 from arena.errors import LimitError, StrategyError
 
 HEADER = struct.Struct("<Q")
@@ -36,7 +36,7 @@ def main(pipe: Connection, job: dict, limits: dict) -> None:
     os.chdir(scratch)
     walls.clean_environment({"HOME": scratch})
     walls.limits(memory_mb=limits["memory_mb"], file_kb=limits["printed_kb"])
-    walls.confine([*walls.readable(), job["strategy_dir"]], [scratch], processes=limits["processes"])
+    walls.confine([*walls.readable(), *isolation.readable(), job["strategy_dir"]], [scratch], processes=limits["processes"])
     _forget_seeds()
     link = Link(pipe.fileno())
     message = _task({**job, "scratch": scratch}, link)
