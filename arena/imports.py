@@ -100,17 +100,23 @@ class PackageSource(SourceFileLoader):
         self.installed = installed
 
     def get_data(self, path: str) -> bytes:
+        if path != self.path and path.endswith(".pyc") and not self._is_kept(path):
+            raise FileNotFoundError(f"{path} is not read")
         data = super().get_data(self._kept(path))
         if path == self.path and not self.installed.agrees(path, data):
             raise ImportError(f"{path} is not what was installed", name=self.name, path=path)
         return data
 
     def set_data(self, path: str, data: bytes, *, _mode: int = 0o600) -> None:
-        super().set_data(self._kept(path), data, _mode=0o600)
+        if self._is_kept(path):
+            super().set_data(self._kept(path), data, _mode=0o600)
 
     def _kept(self, path: str) -> str:
-        compiled = sys.pycache_prefix and path.startswith(sys.pycache_prefix) and path.endswith(".pyc")
-        return f"{path}.{self.installed.digest(self.path)}" if compiled else path
+        return f"{path}.{self.installed.digest(self.path)}" if self._is_kept(path) else path
+
+    def _is_kept(self, path: str) -> bool:
+        """Whether a path is one of compiled code in the user's own folder."""
+        return sys.pycache_prefix is not None and below(path, sys.pycache_prefix) and path.endswith(".pyc")
 
 
 class PackageLibrary(ExtensionFileLoader):

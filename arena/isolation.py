@@ -161,6 +161,7 @@ def program(call: str) -> list[str]:
 
 def preload(modules: tuple[str, ...], descriptor: int) -> None:
     """Import modules and tell through a pipe what was loaded, and what was wrong with it."""
+    import contextlib
     import importlib
     import json
 
@@ -171,7 +172,7 @@ def preload(modules: tuple[str, ...], descriptor: int) -> None:
             _state["elsewhere"].append(f"{name} cannot be imported: {type(error).__name__}: {error}")
     told = {"loaded": loaded, "problems": problems()}
     _state["finder"].installed.keep_marks()
-    with os.fdopen(descriptor, "w") as pipe:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "w") as pipe:  # who asked may have ended
         json.dump(told, pipe)
 
 
