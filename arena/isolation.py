@@ -184,6 +184,11 @@ def heard(told: dict) -> None:
             _state["elsewhere"].append(f"{name} changed while it was loaded")
 
 
+def variables() -> dict[str, str]:
+    """For Python processes that a library starts: their folder is not on sys.path, and no compiled code lies beside its source."""
+    return {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"} | ({"PYTHONPYCACHEPREFIX": sys.pycache_prefix} if sys.pycache_prefix else {})
+
+
 def readable() -> list[str]:
     """The folder of compiled code, which workers read."""
     folder = private("bytecode")
