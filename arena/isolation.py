@@ -35,7 +35,7 @@ def begin(script: str) -> None:
     given = sys._xoptions.get("touchstone")
     if given is None:
         interpreter = os.path.realpath(sys.executable)
-        options = ["-I", "-S", *_options(), "-X", f"touchstone={sys.prefix}", "-X", f"touchstone_python={sys.executable}"]
+        options = ["-I", "-S", *_options(), "-X", f"touchstone={_prefix()}", "-X", f"touchstone_python={sys.executable}"]
         try:
             sys.stdout.flush()
             os.execve(interpreter, [interpreter, *options, script, *sys.argv[1:]], kept)
@@ -54,6 +54,8 @@ def install(prefix: str, python: str) -> None:
 
     standard = [os.path.abspath(entry) for entry in sys.path if entry]
     packages = [folder for folder in site.getsitepackages([prefix]) if os.path.isdir(folder)]
+    if _shares_packages(prefix):
+        packages += [folder for folder in site.getsitepackages([sys.base_prefix]) if os.path.isdir(folder) and folder not in packages]
     sys.prefix = sys.exec_prefix = prefix
     sys.executable = python
     sys.path[:] = [*standard, *packages, ROOT]
@@ -151,7 +153,7 @@ def read_below(root: str | os.PathLike[str], name: str) -> bytes:
 def program(call: str) -> list[str]:
     """The command line of a Python process that imports by our rules and then runs `call`, in which this module is `isolation`."""
     file = os.path.join(ROOT, "arena", "isolation.py")
-    prefix, python = sys.prefix, sys.executable
+    prefix, python = _prefix(), sys.executable
     code = (
         f"import sys; isolation = sys.modules['arena.isolation'] = type(sys)('arena.isolation'); isolation.__file__ = {file!r}; "
         f"exec(compile(open({file!r}, 'rb').read(), {file!r}, 'exec'), isolation.__dict__); isolation.install({prefix!r}, {python!r}); {call}"
@@ -193,6 +195,21 @@ def readable() -> list[str]:
     """The folder of compiled code, which workers read."""
     folder = private("bytecode")
     return [folder] if folder else []
+
+
+def _prefix() -> str:
+    """Of the environment that this interpreter was started in; without `site`, Python 3.13 and older do not know it."""
+    beside = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+    return beside if os.path.exists(os.path.join(beside, "pyvenv.cfg")) else sys.prefix
+
+
+def _shares_packages(prefix: str) -> bool:
+    """Whether an environment has the interpreter's own packages too."""
+    try:
+        with open(os.path.join(prefix, "pyvenv.cfg"), encoding="utf-8") as file:
+            return "include-system-site-packages = true" in file.read().lower()
+    except OSError:
+        return False
 
 
 def _options() -> list[str]:
