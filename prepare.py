@@ -14,9 +14,17 @@ Usage:
     uv run prepare.py --ledger-lost             # go on with a ledger of which entries are gone; their number of trials still counts
 """
 
+import sys
+
+if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
+    _isolation = sys.modules["arena.isolation"] = type(sys)("arena.isolation")
+    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/isolation.py"
+    with open(_isolation.__file__, "rb") as _source:
+        exec(compile(_source.read(), _source.name, "exec"), _isolation.__dict__)
+    _isolation.begin(__file__)
+
 import argparse
 import getpass
-import sys
 from pathlib import Path
 
 from arena import lock, settings, store

@@ -15,9 +15,17 @@ Usage:
     uv run run.py --demo                    # the strategies of examples/, recorded nowhere
 """
 
+import sys
+
+if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
+    _isolation = sys.modules["arena.isolation"] = type(sys)("arena.isolation")
+    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/isolation.py"
+    with open(_isolation.__file__, "rb") as _source:
+        exec(compile(_source.read(), _source.name, "exec"), _isolation.__dict__)
+    _isolation.begin(__file__)
+
 import argparse
 import signal
-import sys
 import time
 from pathlib import Path
 

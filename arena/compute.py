@@ -5,7 +5,8 @@ What travels is a strategy's text one way and what it earned the other; each mac
 contract, at the same path, and the key of the validation window. Trials are counted, judged and recorded where the run began.
 A worker process that dies takes nothing along: what it was busy with is evaluated again.
 
-Not covered: who may connect to dask's scheduler can run code on every machine. It belongs into a network of your own.
+Not covered: who may connect to dask's scheduler can run code on every machine. It belongs into a network of your own. Processes of joblib's and
+of dask's start with Python's own `site`, and import by Python's rules: loky's not from the repository's root, dask's as they were started.
 """
 
 import multiprocessing
@@ -17,7 +18,7 @@ from pathlib import Path
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from arena import figures, lock, opening, sandbox, settings
+from arena import figures, isolation, lock, opening, sandbox, settings
 from arena.errors import ArenaError, BusyError, StrategyError
 from arena.figures import Earned
 from arena.opening import Arena
@@ -74,7 +75,7 @@ def _config(root: Path) -> str:
     config.json of the checkout to which this folder belongs: a worktree, which no other machine has, shares the checkout's lock by a
     link. The contract says that the two are the same arena.
     """
-    return str((root / lock.FILE).resolve().parent / "config.json")
+    return str(lock.place(root, lock.FILE) / "config.json")
 
 
 def _parallel(tasks: list, compute: Compute) -> Iterator:
@@ -83,7 +84,14 @@ def _parallel(tasks: list, compute: Compute) -> Iterator:
             yield from joblib.Parallel(return_as="generator_unordered")(tasks)
     else:
         jobs = compute.jobs or os.cpu_count() or 1
-        yield from joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered", batch_size=1)(tasks)
+        before = {name: os.environ.get(name) for name in isolation.variables()}
+        os.environ.update(isolation.variables())
+        try:
+            yield from joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered", batch_size=1)(tasks)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                os.environ.update({} if value is None else {name: value})
 
 
 def _client(address: str | None):

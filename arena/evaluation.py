@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from arena import compute, figures, gates, lean_arch, literals, report, sandbox, strategies, walls
+from arena import compute, figures, gates, isolation, lean_arch, literals, lock, report, sandbox, strategies, walls
 from arena.compute import Outcome
 from arena.errors import RefusedError, StrategyError
 from arena.ledger import EITHER, EVALUATION, Entry, returns_bytes
@@ -136,6 +136,7 @@ def _end(begun: _Begun, outcome: Outcome | None, arena: Arena) -> Result:
     if begun.known is not None:
         now = figures.as_of_now(begun.known, arena)
         return replace(now, commit=begun.commit, seconds=time.perf_counter() - begun.started, cached=True)
+    lock.confirm(arena.lock)
     sha256 = begun.sha256
     fault = begun.fault or (outcome if isinstance(outcome, StrategyError) else None)
     if isinstance(outcome, figures.Earned):
@@ -151,7 +152,7 @@ def _end(begun: _Begun, outcome: Outcome | None, arena: Arena) -> Result:
         commit=begun.commit,
         contract=arena.lock.contract,
         source=arena.lock.source["label"],
-        sandbox=walls.level(),
+        sandbox=", ".join((walls.level(), *isolation.gaps())),
         literals=literals.find(begun.strategy.source) if begun.strategy is not None else (),  # of what is Python
         **found,
     )

@@ -7,8 +7,8 @@ that loads no strategy, and refuses where its profit is not the booked one. What
 
 import hashlib
 import json
+import os
 import subprocess
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from arena import accounts, feed, report, walls
+from arena import accounts, feed, isolation, report, walls
 from arena.accounts import Shown
 from arena.errors import ArenaError, StrategyError
 from arena.opening import Arena
@@ -82,9 +82,11 @@ def _write(strategies: list[dict[str, Any]], arena: Arena) -> str:
     }
     text = json.dumps(told, default=_plain).encode()
     data = feed.LENGTH.pack(len(text)) + text + feed.encode(arena.tables)
-    command = [sys.executable, "-m", "arena.exporter"]
+    command = isolation.program("import runpy; runpy.run_module('arena.exporter', run_name='__main__', alter_sys=True)")
     try:
-        done = subprocess.run(command, input=data, capture_output=True, cwd=walls.REPOSITORY, timeout=SECONDS)
+        done = subprocess.run(
+            command, input=data, capture_output=True, cwd=walls.REPOSITORY, env=isolation.environment(os.environ), timeout=SECONDS
+        )
     except subprocess.TimeoutExpired:
         raise ArenaError(f"FreqTrade did not write its result within {SECONDS} s. Evaluate fewer strategies at a time.") from None
     if done.returncode:

@@ -9,6 +9,7 @@ Positions that were open at the arena's end are not carried on. Candles before i
 nothing of them is told. Not checked again: causality. What was archived passed it, or says that it did not.
 """
 
+import io
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -70,20 +71,21 @@ def frozen(arena: Arena, say: Say) -> list[Frozen]:
     found, root = [], arena.settings.root
     for version in archived.versions(root):
         folder = root / archived.FOLDER / version
-        if problems := archived.broken(folder):
+        there = archived.contents(folder)
+        if problems := archived.broken(folder, there):
             raise ArenaError(f"{archived.FOLDER}/{version}: {problems[0]}. Restore it from git.")
-        meta = archived.read(root, version)
+        meta = archived.read(root, version, there)
         if meta["contract"]["arena"] != arena.lock.arena:
             say(f"{version}: of another arena, not scored")
             continue
-        returns = pd.read_parquet(folder / archived.TRIALS, columns=["sha256", "daily_returns"]).set_index("sha256")["daily_returns"]
+        returns = pd.read_parquet(io.BytesIO(there[archived.TRIALS]), columns=["sha256", "daily_returns"]).set_index("sha256")["daily_returns"]
         for one in meta["strategies"]:
-            file = folder / "strategies" / f"{one['strategy']}.py"
+            file = f"strategies/{one['strategy']}.py"
             if one["error"]:
                 say(f"{version} {one['strategy']}: failed then, not scored")
                 continue
             rows = returns.loc[[one["sha256"]]]
-            found.append(Frozen(version, strategies.examine(file, arena.settings), np.array(rows.iloc[-1], dtype=np.float64)))
+            found.append(Frozen(version, strategies.examine(folder / file, arena.settings, there.get(file) or b""), np.array(rows.iloc[-1], dtype=np.float64)))
     if not found:
         raise ArenaError(f"there is no archived strategy of this arena in {archived.FOLDER}/. `uv run judge.py open VERSION` archives a run.")
     return found

@@ -4,6 +4,8 @@ The arena's own candles as arrays: tables as they are stored, and one common gri
 A table is float64 of shape (n_candles, 6): open time in milliseconds, open, high, low, close, volume; gaps stay gaps.
 """
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +26,17 @@ def candle_file(data_dir: Path, pair: str, timeframe: str) -> Path:
     return data_dir / f"{pair.replace('/', '_')}-{timeframe}.feather"
 
 
-def read_candles(data_dir: Path, settings: Settings) -> Tables:
-    """Base-timeframe candles of every pair, warm-up included, as stored. Raises DataError for a file that cannot be read."""
+def read_candles(data_dir: Path, settings: Settings, read: Callable[[str], bytes] | None = None) -> Tables:
+    """
+    Base-timeframe candles of every pair, warm-up included, as stored; `read` gives a file's bytes by its name, verified.
+
+    Raises DataError for a file that cannot be read.
+    """
     tables = {}
     for pair in settings.pairs:
         file = candle_file(data_dir, pair, settings.timeframe)
         try:
-            tables[pair] = table(pd.read_feather(file))
+            tables[pair] = table(pd.read_feather(io.BytesIO(read(file.name) if read else file.read_bytes())))
         except (OSError, ValueError) as error:
             raise DataError(f"{file} cannot be read: {error}. Run `uv run prepare.py`.") from None
     return tables

@@ -1,6 +1,10 @@
 """
 data.lock.json: what the arena was when it was prepared. sha256 of every data file, of config.json and of the contract's
 code, and the versions of the packages that make the figures. Their common hash is the contract that every block shows.
+
+What is verified is what is used: a file is opened once, and its hash is of the bytes that are parsed (`reader`). No link is followed, neither
+of a file nor of a folder below the repository. A worktree of drive.py's names the checkout by links of a fixed text; there the checkout's own
+files are opened (`place`).
 """
 
 import fcntl
@@ -9,13 +13,14 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from arena import isolation
 from arena.errors import ArenaError, LockError
 from arena.settings import Settings, fingerprint, parsed
 
@@ -61,10 +66,12 @@ def differences(lock: Lock, settings: Settings) -> list[str]:
     locked_data = lock.data | lock.sealed
     for kind, locked, now in (
         ("contract", lock.code, code_hashes(settings)),
-        ("data", locked_data, {name: _sha256(settings.root / name) for name in locked_data.keys() | _data_files(settings.root)}),
+        ("data", locked_data, {name: _sha256(settings.root, name) for name in locked_data.keys() | _data_files(settings.root)}),
     ):
         for name in sorted(locked.keys() | now.keys()):
-            if now.get(name) is None:
+            if now.get(name) is None and (link := _link(settings.root, name)):
+                found.append(f"{kind} file {name}: {link} is a link, which is not followed")
+            elif now.get(name) is None:
                 found.append(f"{kind} file {name} is missing")
             elif name not in locked:
                 found.append(f"{kind} file {name} is new since the lock")
@@ -78,9 +85,8 @@ def differences(lock: Lock, settings: Settings) -> list[str]:
 
 def read(root: Path) -> Lock | None:
     """The lock as it stands, or None. Raises LockError when it is not one."""
-    file = root / FILE
     try:
-        raw = json.loads(file.read_text())
+        raw = json.loads(read_bytes(root, FILE))
         if raw.pop("format") != FORMAT:
             raise ValueError("another version of Touchstone wrote it")
         lock = Lock(**raw)
@@ -106,6 +112,7 @@ def make(
     Hash data and contract as they are now. `data` is the folder of candles, wherever it lies at the moment; its files are
     locked under the name that they have below user_data/data.
     """
+    confirm()
     hashes = {f"{DATA}/{file.name}": file_sha256(file) for file in sorted(data.iterdir())}
     parts = {
         "data": {name: digest for name, digest in hashes.items() if name not in content},
@@ -120,8 +127,66 @@ def make(
 
 def renew(lock: Lock, settings: Settings) -> Lock:
     """The same data under the contract code, configuration and versions of now."""
+    confirm()
     parts = {"data": lock.data, "content": lock.content, "code": code_hashes(settings), "engines": engine_versions(), "arena": lock.arena}
     return replace(lock, contract=contract_of(parts), code=parts["code"], engines=parts["engines"])
+
+
+def confirm(lock: Lock | None = None) -> None:
+    """
+    Raises LockError where this process or its fork server runs code that is not what was installed, or not what is locked.
+
+    Asked after what is to be used is imported: `verify` reads files, and this looks at the bytes that were compiled.
+    """
+    if problems := isolation.problems():
+        raise LockError(f"{problems[0]}. `uv sync --reinstall` installs every package anew.")
+    if lock is not None and isolation.isolated():
+        for name, digest in isolation.loaded.items():
+            if _is_contract(name) and lock.code.get(name) != digest:
+                raise LockError(f"contract file {name} is not what the arena was locked with. It changed while it was loaded: run again.")
+
+
+def reader(lock: Lock, root: Path) -> Callable[[str], bytes]:
+    """A function that reads a locked file of the data by its name there, once. It raises LockError where its bytes are not what is locked."""
+    locked = lock.data | lock.sealed
+
+    def read_locked(name: str) -> bytes:
+        path = f"{DATA}/{name}"
+        try:
+            data = read_bytes(root, path)
+        except OSError as error:
+            raise LockError(f"data file {path} cannot be read: {error.strerror or error}. Run `uv run prepare.py`.") from None
+        if locked.get(path) != hashlib.sha256(data).hexdigest():
+            raise LockError(f"data file {path} has changed since the lock. Run `uv run prepare.py`.")
+        return data
+
+    return read_locked
+
+
+def read_bytes(root: Path, name: str) -> bytes:
+    """A file's bytes. Raises OSError, also where it, or a folder between it and the repository, is a link."""
+    return isolation.read_below(place(root, name), name)
+
+
+def place(root: Path, name: str) -> Path:
+    """The folder below which a file of the arena lies: `root`, or the checkout whose data and lock the worktree `root` shares."""
+    if root.parent.parts[-2:] == ("user_data", "worktrees"):
+        checkout, shared = root.parents[2], FILE if name == FILE else DATA
+        with suppress(OSError):
+            if os.readlink(root / shared) == os.path.relpath(checkout / shared, (root / shared).parent):
+                return checkout
+    return root
+
+
+def _link(root: Path, name: str) -> str | None:
+    """Which of the folders down to a file, or the file itself, is a link."""
+    top = place(root, name)
+    parts = Path(name).parts
+    return next((str(part) for k in range(1, len(parts) + 1) if (top / (part := Path(*parts[:k]))).is_symlink()), None)
+
+
+def _is_contract(name: str) -> bool:
+    return name.startswith("arena/") or name in CODE
 
 
 def conditions(lock: Lock) -> str:
@@ -185,11 +250,12 @@ def _locked(root: Path, *, shared: bool, message: str) -> Iterator[None]:
 
 
 def code_hashes(settings: Settings) -> dict[str, str]:
+    """sha256 by path; of config.json that of what it says, which is refused where it is not what was loaded."""
     root = settings.root
-    files = [root / name for name in CODE] + sorted((root / "arena").rglob("*.py"))
-    hashes = {str(file.relative_to(root)): digest for file in files if (digest := _sha256(file)) is not None}
+    names = [*CODE, *(str(file.relative_to(root)) for file in sorted((root / "arena").rglob("*.py")))]
+    hashes = {name: digest for name in names if (digest := _sha256(root, name)) is not None}
     with suppress(OSError, ValueError, AttributeError, TypeError):  # what cannot be parsed keeps the hash of its bytes
-        hashes["config.json"] = fingerprint(parsed((root / "config.json").read_bytes()))
+        hashes["config.json"] = fingerprint(parsed(read_bytes(root, "config.json")))
     hashes.setdefault("config.json", settings.sha256)
     return hashes
 
@@ -201,12 +267,14 @@ def engine_versions() -> dict[str, str]:
 
 def _data_files(root: Path) -> set[str]:
     """What a worker could find in the data folder; hidden files, which a desktop leaves there, hold no candles."""
-    return {str(file.relative_to(root)) for file in (root / DATA).rglob("*") if file.is_file() and not file.name.startswith(".")}
+    top = place(root, DATA)
+    there = (file for file in (top / DATA).rglob("*") if not file.name.startswith("."))
+    return {str(file.relative_to(top)) for file in there if file.is_file() or file.is_symlink()}
 
 
-def _sha256(file: Path) -> str | None:
+def _sha256(root: Path, name: str) -> str | None:
     try:
-        return file_sha256(file)
+        return hashlib.sha256(read_bytes(root, name)).hexdigest()
     except OSError:
         return None
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from arena import baseline, grid, ladder, lock, scrutiny, seal, store, tried, worlds
-from arena.errors import ArenaError
+from arena.errors import ArenaError, SealError
 from arena.grid import Tables
 from arena.ledger import LEDGER, LOOK, REFUSED, Entry, Ledger
 from arena.lock import Lock
@@ -27,8 +27,8 @@ RESULT = TypeAdapter(Result)
 class Beyond:
     """The candles after the search range, opened when they are first asked for, and then kept. Without `sealed`, none that are sealed."""
 
-    def __init__(self, settings: Settings, tables: Tables, *, sealed: bool) -> None:
-        self.settings, self.tables, self.sealed = settings, tables, sealed
+    def __init__(self, settings: Settings, locked: Lock, tables: Tables, *, sealed: bool) -> None:
+        self.settings, self.lock, self.tables, self.sealed = settings, locked, tables, sealed
         self._opening, self._found = threading.Lock(), None
 
     def __call__(self) -> tuple[Tables, Window]:
@@ -36,7 +36,7 @@ class Beyond:
             if self._found is None:
                 settings, sealed = self.settings, None
                 if self.sealed and settings.validation:
-                    sealed = sealed_tables(settings.root / lock.DATA / "validation.sealed")
+                    sealed = sealed_tables(settings, self.lock, "validation.sealed")
                 self._found = scrutiny.continuing(settings, self.tables, sealed)
         return self._found
 
@@ -134,10 +134,12 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
         ledger.confirm()
         # an unusable ledger is said before an evaluation is made; an arena that was exchanged behind prepare.py's back shows
         store.note_contract(settings, locked, ["found by run.py"])
+    lock.confirm(locked)
+    read = lock.reader(locked, settings.root)
     return Arena(
-        **_candles(settings, grid.read_candles(settings.root / lock.DATA, settings)),
+        **_candles(settings, locked, grid.read_candles(settings.root / lock.DATA, settings, read)),
         lock=locked,
-        markets=json.loads((settings.root / lock.DATA / "markets.json").read_text()),
+        markets=json.loads(read("markets.json")),
         ledger=ledger,
         trials=Trials(ledger, locked.contract),
         causality=causality,
@@ -160,15 +162,16 @@ def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...])
     times = max((whole.end_ms - whole.start_ms) / (settings.search.end_ms - settings.search.start_ms), 1)
     limits = settings.limits.model_copy(update={name: math.ceil(times * getattr(settings.limits, name)) for name in ("seconds", "output_kb")})
     other = settings.model_copy(update={"windows": windows, "search": whole, "validation": None, "holdout": None, "limits": limits})
-    made = _candles(other, functools.reduce(grid.joined, candles, arena.tables))
+    lock.confirm(arena.lock)
+    made = _candles(other, arena.lock, functools.reduce(grid.joined, candles, arena.tables))
     return replace(arena, **made, ledger=None, trials=Trials(None, arena.lock.contract), causality="full", thorough=True)
 
 
 def sealed_candles(arena: Arena, passphrase: str | None = None) -> tuple[Tables, ...]:
     """Of validation and holdout, as far as there are any, in memory alone. Raises SealError."""
-    folder = arena.settings.root / lock.DATA
-    held = [sealed_tables(folder / "holdout.sealed", passphrase)] if arena.settings.holdout else []  # first: this one may fail
-    return (*([sealed_tables(folder / "validation.sealed")] if arena.settings.validation else []), *held)
+    settings = arena.settings
+    held = [sealed_tables(settings, arena.lock, "holdout.sealed", passphrase)] if settings.holdout else []  # first: this one may fail
+    return (*([sealed_tables(settings, arena.lock, "validation.sealed")] if settings.validation else []), *held)
 
 
 def existing_ledger(settings: Settings) -> Ledger:
@@ -179,7 +182,7 @@ def existing_ledger(settings: Settings) -> Ledger:
     return Ledger(settings.root / LEDGER)
 
 
-def _candles(settings: Settings, tables: Tables) -> dict[str, Any]:
+def _candles(settings: Settings, locked: Lock, tables: Tables) -> dict[str, Any]:
     """The fields of an Arena that follow from its candles."""
     market = grid.market(tables, settings, settings.search)
     return {
@@ -187,14 +190,21 @@ def _candles(settings: Settings, tables: Tables) -> dict[str, Any]:
         "tables": tables,
         "market": market,
         "ticks": TickSizes(settings, tables),
-        "beyond": Beyond(settings, tables, sealed=True),
-        "after": Beyond(settings, tables, sealed=False),
+        "beyond": Beyond(settings, locked, tables, sealed=True),
+        "after": Beyond(settings, locked, tables, sealed=False),
         "hold": baseline.hold(market, settings.search, settings.fee),
         "window_hold": tuple(baseline.hold(market, window, settings.fee) for window in settings.windows),
         "pair_hold": tuple(baseline.hold_pair(market, p, settings.search, settings.fee) for p in range(len(settings.pairs))),
     }
 
 
-def sealed_tables(file: Path, passphrase: str | None = None) -> Tables:
-    """Candles of a sealed file, in memory alone. Raises SealError."""
-    return {pair: grid.table(frame) for pair, frame in seal.unseal(file, passphrase).items()}
+def sealed_tables(settings: Settings, locked: Lock, name: str, passphrase: str | None = None) -> Tables:
+    """
+    Candles of a sealed file, in memory alone. Raises SealError, also where others are sealed in it than those of the contract; LockError
+    where the file is not the locked one.
+    """
+    file = settings.root / lock.DATA / name
+    frames = seal.unseal(file, passphrase, lock.reader(locked, settings.root)(name))
+    if seal.content_hash(frames) != locked.content.get(f"{lock.DATA}/{name}"):
+        raise SealError(f"{file} holds other candles than those that the contract is of. Run `uv run prepare.py --force`.")
+    return {pair: grid.table(frame) for pair, frame in frames.items()}

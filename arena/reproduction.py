@@ -7,6 +7,7 @@ nothing new: the version tells what it said, and its sources count among those i
 are checked. Not evaluated again: causality, relabelling and stress, and the evidence of all trials.
 """
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -39,13 +40,14 @@ def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say)
     found, arena, whole = 0, None, None
     for version in archived.versions(settings.root):
         folder = settings.root / archived.FOLDER / version
-        problems = archived.broken(folder)
+        there = archived.contents(folder)
+        problems = archived.broken(folder, there)
         for problem in problems:
             say(f"{archived.FOLDER}/{version}: {problem}. Restore it from git; corrections go to {archived.ERRATA}")
         found += len(problems)
         if problems:
             continue
-        meta = archived.read(settings.root, version)
+        meta = archived.read(settings.root, version, there)
         arena = arena or opening.open_arena(settings, record=False)
         if meta["contract"]["conditions"] != lock.conditions(arena.lock):
             say(f"{archived.FOLDER}/{version}: every file is as it was archived; of other candles or another config.json, so not evaluated again")
@@ -57,22 +59,23 @@ def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say)
         if not same:
             say(f"{archived.FOLDER}/{version}: of contract {meta['contract']['hash'][:8]}, evaluated again by the code of {arena.lock.contract[:8]}")
         known = not same and (folder / archived.ERRATA).exists()
-        differing = sum(_strategy(folder, one, arena, whole if one["holdout"] else None, 0.0 if same else APART, say) for one in meta["strategies"])
+        differing = sum(_strategy(folder, there, one, arena, whole if one["holdout"] else None, 0.0 if same else APART, say) for one in meta["strategies"])
         if differing and known:
             say(f"{archived.FOLDER}/{version}: what differs is the code's doing; {archived.ERRATA} is there to say why")
         found += 0 if known else differing
     return found
 
 
-def _strategy(folder: Path, told: dict[str, Any], arena: Arena, whole: Arena | None, apart: float, say: Say) -> int:
+def _strategy(folder: Path, there: dict[str, bytes], told: dict[str, Any], arena: Arena, whole: Arena | None, apart: float, say: Say) -> int:
     """1 when a figure of one archived strategy differs."""
     name = f"{archived.FOLDER}/{folder.name} {told['strategy']}"
     if told["error"]:
         say(f"{name}: failed then, so there is no figure to compare")
         return 0
     try:
-        strategy = strategies.examine(folder / "strategies" / f"{told['strategy']}.py", arena.settings)
-        unlike, n = _searched(folder, strategy, arena, apart)
+        file = f"strategies/{told['strategy']}.py"
+        strategy = strategies.examine(folder / file, arena.settings, there.get(file) or b"")
+        unlike, n = _searched(there, strategy, arena, apart)
         if whole is not None:
             more, m = _judged(told, strategy, whole, apart)
             unlike, n = [*unlike, *more], n + m
@@ -86,8 +89,8 @@ def _strategy(folder: Path, told: dict[str, Any], arena: Arena, whole: Arena | N
     return 0
 
 
-def _searched(folder: Path, strategy: Strategy, arena: Arena, apart: float) -> tuple[list[str], int]:
-    rows = pd.read_parquet(folder / archived.TRIALS)
+def _searched(there: dict[str, bytes], strategy: Strategy, arena: Arena, apart: float) -> tuple[list[str], int]:
+    rows = pd.read_parquet(io.BytesIO(there[archived.TRIALS]))
     row = rows[rows["sha256"] == strategy.sha256].iloc[-1]
     kept = {name: value for name, value in json.loads(row["result"]).items() if name in ACCOUNT} | {"daily_returns": [float(r) for r in row["daily_returns"]]}
     now = figures.measured(strategy, arena, figures.account(strategy, arena))

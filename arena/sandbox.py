@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arena import answers, usage, walls, worker
+from arena import answers, isolation, lock, usage, walls, worker
 from arena.claims import Decisions, Events
 from arena.errors import ArenaError, BusyError, LimitError
 from arena.feed import encode
@@ -43,7 +43,12 @@ WATCH_S = 1.0
 PATIENCE = 20
 """By the clock a worker may take this many times its limit, if it is because others have the processors."""
 
+PRELOADED = ("arena.backtest", "arena.probe")
+"""What the fork server loads, and FreqTrade with it."""
+
 _starting = threading.Lock()
+_hearing = threading.Lock()
+_reports: list[int] = []
 _stopping = threading.Event()
 _running: set[multiprocessing.process.BaseProcess] = set()
 
@@ -67,23 +72,61 @@ def _server_pid() -> int | None:
 
 
 def _ensure_server() -> None:
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
     if _server_pid() is None:
-        _context().set_forkserver_preload(["arena.backtest", "arena.probe"])
         with _few_variables():
-            forkserver.ensure_running()
+            resource_tracker.ensure_running()
+            with _isolated_server():
+                forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _isolated_server() -> Iterator[None]:
+    """
+    multiprocessing starts its server as it started this process; ours imports by `arena.isolation`, and tells through a pipe what it
+    has loaded. What it cannot preload, walls would keep from workers.
+    """
+    from multiprocessing import util
+
+    original = util.spawnv_passfds
+    reader, writer = os.pipe()
+
+    def spawn(_: bytes, arguments: list[str], descriptors: list[int]) -> int:
+        command = isolation.program(f"isolation.preload({PRELOADED!r}, {writer}); {arguments[-1]}")
+        return original(os.fsencode(command[0]), command, [*descriptors, writer])
+
+    util.spawnv_passfds = spawn
+    try:
+        yield
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        util.spawnv_passfds = original
+        os.close(writer)
+    _reports.append(reader)
+
+
+def loaded() -> None:
+    """Wait until the fork server has told what it loaded. Raises ArenaError where something of that is not what was installed."""
+    with _hearing:
+        while _reports:
+            with os.fdopen(_reports.pop(), encoding="utf-8") as pipe:
+                text = pipe.read()
+            if text:
+                isolation.heard(json.loads(text))
+    lock.confirm()
 
 
 @contextlib.contextmanager
 def _few_variables() -> Iterator[None]:
     """
     The fork server starts without the caller's environment: what a process is started with stays readable in its memory,
-    and in that of its children. It finds the arena wherever it is started; what it cannot preload, walls would keep from workers.
+    and in that of its children.
     """
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT") if name in os.environ}
-    paths = (str(walls.REPOSITORY), os.environ.get("PYTHONPATH", ""))
-    kept["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    kept = {name: os.environ[name] for name in ("VIRTUAL_ENV", "SYSTEMROOT") if name in os.environ}
+    kept |= {name: value for name, value in isolation.environment(os.environ).items() if name == "LD_LIBRARY_PATH"}
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update({**kept, **walls.ENVIRONMENT})
@@ -182,6 +225,7 @@ class Worker:
                 if _stopping.is_set():
                     raise ArenaError("interrupted.")
                 _ensure_server()
+                loaded()
                 self.process.start()  # waits until the fork server is there
                 _running.add(self.process)
                 self.server = _server_pid()

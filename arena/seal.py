@@ -106,16 +106,16 @@ def content_hash(frames: dict[str, pd.DataFrame]) -> str:
     return digest.hexdigest()
 
 
-def unseal(file: Path, passphrase: str | None = None) -> dict[str, pd.DataFrame]:
+def unseal(file: Path, passphrase: str | None = None, data: bytes | None = None) -> dict[str, pd.DataFrame]:
     """
-    Decrypt into memory: candles by pair.
+    Decrypt into memory: candles by pair. `data` are the file's bytes where they were read already.
 
     Raises
     ------
     SealError
         No such file, not a sealed file, missing key, wrong passphrase, or a file that was tampered with or renamed.
     """
-    header, head, rest = _parts(file)
+    header, head, rest = _parts(file, data)
     try:
         key = _key(header, file, passphrase)
         clear = AESGCM(key).decrypt(rest[:12], rest[12:], head)
@@ -129,10 +129,10 @@ def unseal(file: Path, passphrase: str | None = None) -> dict[str, pd.DataFrame]
     return {str(pair): frame.drop(columns="pair").reset_index(drop=True) for pair, frame in table.groupby("pair", sort=False)}
 
 
-def _parts(file: Path) -> tuple[dict[str, str], bytes, bytes]:
+def _parts(file: Path, data: bytes | None = None) -> tuple[dict[str, str], bytes, bytes]:
     """Header, its bytes, and nonce with what is sealed."""
     try:
-        data = file.read_bytes()
+        data = file.read_bytes() if data is None else data
     except OSError as error:
         raise SealError(f"{file} cannot be read: {error.strerror}.") from None
     if not data.startswith(MAGIC):

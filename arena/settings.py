@@ -16,6 +16,7 @@ from typing import Any, Literal
 import rapidjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from arena import isolation
 from arena.errors import ConfigError
 from arena.records import Window
 
@@ -192,14 +193,14 @@ class Settings(BaseModel):
 
 def load(path: str | Path = "config.json") -> Settings:
     """Read the arena. Raises ConfigError naming the key, the value and what was expected."""
-    path = Path(path).resolve()
+    path = Path(path).parent.resolve() / Path(path).name
     try:
-        text = path.read_bytes()
+        text = isolation.read_below(path.parent, path.name)  # a link is refused
         raw = parsed(text)
     except FileNotFoundError:
         raise ConfigError(f"{path} not found. Run from the repository's root.") from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (rapidjson.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not JSON: {error}.") from None
     if not isinstance(raw, dict):

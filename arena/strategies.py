@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
+from arena import git
 from arena.errors import ArenaError, LoadError
 from arena.records import Strategy
 from arena.settings import Settings
@@ -183,7 +184,9 @@ def _is_as_in(root: Path, commit: str, path: Path, data: bytes) -> bool:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "--no-replace-objects", *arguments], cwd=root, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            git.command(*arguments), cwd=root, env=git.environment(root), capture_output=True, text=True, errors="replace", timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -9,8 +9,6 @@ how deep causality was checked then. Not covered: strategies that were discarded
 """
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arena import anchor, archived, comparison, journal, lock, settings, strategies
+from arena import anchor, archived, comparison, git, journal, lock, settings, strategies
 from arena.errors import ArenaError, ConfigError
 from arena.gates import EVIDENCE
 from arena.ledger import LEDGER, Ledger, Trial, distinct
@@ -52,7 +50,7 @@ def verify(arena: Settings, locked: Lock, say: Say) -> int:
     for line in found:
         say(line)
     with tempfile.TemporaryDirectory(prefix="touchstone-verify-") as folder:
-        clone = _clone(arena, Path(folder, "clone"))
+        clone = _clone(arena, locked, Path(folder, "clone"))
         changed = _other_code(clone, locked)
         for line in changed:
             say(line)
@@ -80,13 +78,18 @@ def _figures(row: journal.Row) -> list[str]:
     return journal.row(row.commit, row.event, row.strategy, row.sharpe, row.max_drawdown).split("\t")[3:5]
 
 
-def _clone(arena: Settings, clone: Path) -> Path:
+def _clone(arena: Settings, locked: Lock, clone: Path) -> Path:
     """The repository as it was committed, with this arena's data and lock."""
-    git = subprocess.run(["git", "clone", "--quiet", str(arena.root), str(clone)], capture_output=True, text=True)
-    if git.returncode:
-        raise ArenaError(f"git cannot clone {arena.root}: {git.stderr.strip() or 'no reason given'}. What is not committed cannot be verified.")
-    shutil.copytree(arena.root / lock.DATA, clone / lock.DATA)
-    shutil.copy(arena.root / lock.FILE, clone / lock.FILE)
+    # without hard links each object is read, and has the name of its bytes
+    words = git.command("clone", "--quiet", "--no-local", "--template=", str(arena.root), str(clone), options=("core.autocrlf=false", "core.eol=lf"))
+    done = subprocess.run(words, capture_output=True, text=True, env=git.environment(arena.root))
+    if done.returncode:
+        raise ArenaError(f"git cannot clone {arena.root}: {done.stderr.strip() or 'no reason given'}. What is not committed cannot be verified.")
+    read = lock.reader(locked, arena.root)
+    for name in locked.data | locked.sealed:
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).write_bytes(read(name.removeprefix(f"{lock.DATA}/")))
+    lock.write(clone, locked)
     return clone
 
 
@@ -106,7 +109,7 @@ def _evaluated(clone: Path, trials: list[Trial], contract: str, say: Say) -> int
         say("HEAD: holds no strategy, so there is nothing to evaluate again")
         return 0
     command = [sys.executable, "run.py", "--causality", "full"]
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(clone)})
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True)
     if done.returncode not in (0, 1):
         raise ArenaError(f"the clone of HEAD cannot be evaluated: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}")
     recorded, different = distinct(trials), 0

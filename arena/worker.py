@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from arena import keeper, walls
+from arena import isolation, keeper, walls
 from arena.errors import LimitError, StrategyError
 
 HEADER = struct.Struct("<Q")
@@ -42,7 +42,8 @@ def main(pipe: Connection, job: dict, limits: dict) -> None:
     for folder in (home, own):
         folder.mkdir()
     walls.limits(memory_mb=limits["memory_mb"], cpu_s=limits["seconds"] + CPU_RESERVE_S)
-    entered = walls.enter(walls.readable(), [home, own])
+    libraries = [*walls.readable(), *map(Path, isolation.readable())]
+    entered = walls.enter(libraries, [home, own])
     _redirect_output(home)
     os.chdir(home)
     walls.clean_environment({"HOME": str(home)})
@@ -51,7 +52,7 @@ def main(pipe: Connection, job: dict, limits: dict) -> None:
     backtest.furnish(home)
     walls.limit_files(limits["printed_kb"])
     writable = entered.root or sys.platform != "linux"
-    read = [*walls.readable(), own]
+    read = [*libraries, own]
     walls.confine(read if writable else [*read, home], [home] if writable else [], processes=limits["processes"], entered=entered)
     _forget_seeds()
     link = Link(pipe.fileno())

@@ -5,15 +5,15 @@ No hook runs, nothing is signed or collected, line ends stay as they are, and Ct
 user has no name or address for commits, Touchstone's stand in.
 """
 
-import os
 import subprocess
 from pathlib import Path
 
+from arena import git
 from arena.errors import ArenaError
 
 QUIET = (
-    "core.hooksPath=/dev/null", "commit.gpgsign=false", "gc.auto=0", "maintenance.auto=false", "core.autocrlf=false", "core.eol=lf",
-    "core.fsmonitor=false", "core.untrackedCache=false", "core.quotePath=false", "advice.graftFileDeprecated=false",
+    "commit.gpgsign=false", "gc.auto=0", "maintenance.auto=false", "core.autocrlf=false", "core.eol=lf", "core.quotePath=false",
+    "advice.graftFileDeprecated=false",
 )  # fmt: skip
 IDENTITY = {"user.name": "Touchstone", "user.email": "touchstone@localhost"}
 TIMEOUT_S = 120
@@ -21,11 +21,11 @@ TIMEOUT_S = 120
 
 def call(cwd: Path, *arguments: str, options: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
     """One call, whatever it returns. Raises ArenaError without git, and when it does not end."""
-    settings = [word for one in (*QUIET, *options) for word in ("-c", one)]
+    words = git.command(*arguments, options=(*QUIET, *options))
     try:
         return subprocess.run(
-            ["git", *settings, *arguments], cwd=cwd, env=_environment() | variables, capture_output=True, text=True, errors="replace",
-            timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, start_new_session=True,
+            words, cwd=cwd, env=git.environment(cwd) | variables, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S,
+            stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     except FileNotFoundError:
         raise ArenaError("git is not installed, or the folder is gone. drive.py keeps and discards with git: install it.") from None
@@ -40,12 +40,6 @@ def told(cwd: Path, *arguments: str, options: tuple[str, ...] = (), **variables:
         words = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
         raise ArenaError(f"git {arguments[0]} failed in {cwd}: {words}")
     return done.stdout.removesuffix("\n")
-
-
-def _environment() -> dict[str, str]:
-    """Without variables that lead git to another repository or index, and with messages in English."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(("GIT_AUTHOR", "GIT_COMMITTER"))}
-    return kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
 
 
 def identity(cwd: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"errors", "claims", "literals", "lean_arch", "compiled", "comparison", "sources"},  # sources: the Protocol alone; each source is a module of its own
+    {"errors", "claims", "literals", "lean_arch", "compiled", "comparison", "isolation", "imports", "git", "sources"},  # sources: the Protocol alone; each source is a module of its own
     {"records"},
     {"settings", "console", "answers"},
     {"metrics", "booking", "gates", "candles"},
@@ -45,7 +45,7 @@ FLOORS = [
 ]
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
 PURE = (
-    {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch", "compiled"}
+    {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch", "compiled", "isolation", "imports", "git"}
     | {"feed", "worlds", "instants", "retrospective", "course", "stress", "trades", "refusals"}
 )  # fmt: skip
 """They read no file, no clock and no network."""
@@ -158,7 +158,7 @@ def test_what_measures_by_a_brief_reads_no_file_and_asks_nobody(name):
 
 LOOP = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted((ROOT / "loop").rglob("*.py"))}
 USED_BY_THE_LOOP = {
-    "console", "errors", "evaluation", "gates", "journal", "ledger", "lock", "opening", "records", "report", "rounds", "settings", "store", "strategies", "trials", "tried"
+    "console", "errors", "evaluation", "gates", "git", "journal", "ledger", "lock", "opening", "records", "report", "rounds", "settings", "store", "strategies", "trials", "tried"
 }  # fmt: skip
 """The loop evaluates as run.py does, and reads what run.py wrote; runs are compared by the statistics of trials."""
 

@@ -1,14 +1,15 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 
 import pandas as pd
 import pytest
 from builders import arena, config
 
-from arena import lock, seal
-from arena.errors import ArenaError, LockError
+from arena import lock, opening, seal, settings
+from arena.errors import ArenaError, LockError, SealError
 from arena.lock import Lock
 
 
@@ -291,3 +292,62 @@ def test_an_arena_that_cannot_be_held_is_said(tmp_path):
     (tmp_path / "user_data").write_text("a file")
     with pytest.raises(ArenaError, match="The arena needs a writable user_data folder"), lock.shared(tmp_path):
         pass
+
+
+def test_a_link_is_named_and_not_followed(prepared, tmp_path):
+    """Of a candle file, and of the folders above it: what a link leads to can change between two looks."""
+    data, away = prepared.root / "user_data" / "data", tmp_path / "away"
+    candles = data / "BTC_USDT-1h.feather"
+    away.mkdir()
+    candles.rename(away / candles.name)
+    candles.symlink_to(away / candles.name)
+    assert "user_data/data/BTC_USDT-1h.feather is a link, which is not followed" in refusal(prepared)
+    candles.unlink()
+    (away / candles.name).rename(candles)
+    lock.verify(prepared)
+    data.rename(away / "data")
+    data.symlink_to(away / "data")
+    assert "user_data/data is a link, which is not followed" in refusal(prepared)
+
+
+@pytest.mark.parametrize("name", [lock.FILE, "config.json"])
+def test_neither_the_lock_nor_the_configuration_may_be_a_link(prepared, tmp_path, name):
+    (prepared.root / name).rename(tmp_path / name)
+    (prepared.root / name).symlink_to(tmp_path / name)
+    with pytest.raises(ArenaError, match=f"{name} cannot be read"):
+        lock.read(prepared.root) if name == lock.FILE else settings.load(prepared.root / name)
+
+
+def test_what_is_used_is_what_was_verified(prepared):
+    """A file that changes after the look at all of them is refused where it is read."""
+    read = lock.reader(lock.verify(prepared), prepared.root)
+    assert read("markets.json") == b"{}"
+    (prepared.root / lock.DATA / "markets.json").write_text("[]")
+    with pytest.raises(LockError, match="markets.json has changed since the lock"):
+        read("markets.json")
+
+
+def test_a_worktree_reads_the_data_of_its_checkout_and_follows_no_other_link(prepared, tmp_path):
+    place = prepared.root / "user_data" / "worktrees" / "t"
+    (place / "user_data").mkdir(parents=True)
+    (place / lock.FILE).symlink_to(f"../../../{lock.FILE}")
+    (place / lock.DATA).symlink_to("../../../data")
+    assert lock.read(place) == lock.read(prepared.root)
+    assert lock.reader(lock.read(place), place)("markets.json") == b"{}"
+    shutil.copytree(prepared.root / lock.DATA, tmp_path / "data")
+    (place / lock.DATA).unlink()
+    (place / lock.DATA).symlink_to(tmp_path / "data")
+    with pytest.raises(LockError, match="cannot be read"):
+        lock.reader(lock.read(place), place)("markets.json")
+
+
+def test_other_candles_under_the_seal_are_refused(prepared):
+    """The file's own hash is not in the contract, because each sealing gives another; what is sealed is."""
+    locked, file = lock.read(prepared.root), prepared.root / "user_data/data/holdout.sealed"
+    better = {pair: frame.assign(close=frame["close"] * 2) for pair, frame in FRAMES.items()}
+    file.write_bytes(seal.seal(file, better, *seal.new_key("holdout")))
+    lock.write(prepared.root, dataclasses.replace(locked, sealed={"user_data/data/holdout.sealed": lock.file_sha256(file)}))
+    edited = lock.verify(prepared)
+    assert edited.contract == locked.contract
+    with pytest.raises(SealError, match="holds other candles than those that the contract is of"):
+        opening.sealed_tables(prepared, edited, "holdout.sealed")

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -453,3 +454,29 @@ def test_a_file_changed_back_is_untouched(repository):
     assert touched(repository, repository / "A.py")
     write(repository, "A.py", "x = 1\n")
     assert not touched(repository, repository / "A.py")
+
+
+def test_no_variable_graft_or_monitor_makes_git_tell_of_something_else(repository, tmp_path, monkeypatch):
+    """A repository elsewhere, in which the edited file is committed; a graft; a monitor, and a program named git in the repository."""
+    file, mark = repository / "A.py", tmp_path / "mark"
+    other = tmp_path / "other"
+    shutil.copytree(repository, other)
+    (other / "A.py").write_text("x = 2\n")
+    git(other, "commit", "-qam", "theirs")
+    file.write_text("x = 2\n")
+    for name, value in {"GIT_DIR": other / ".git", "GIT_WORK_TREE": other, "GIT_OBJECT_DIRECTORY": other / ".git/objects"}.items():
+        monkeypatch.setenv(name, str(value))
+    program = repository / "git"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{repository}{os.pathsep}{os.environ['PATH']}")
+    with monkeypatch.context() as plain:
+        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY"):
+            plain.delenv(name)
+        plain.setenv("PATH", os.environ["PATH"].split(os.pathsep, 1)[1])
+        now = head(repository)
+        git(repository, "config", "core.fsmonitor", str(program))
+    assert strategies.commits(repository, [file]) == {file: f"{now}+dirty"}
+    (repository / ".git" / "info" / "grafts").write_text(f"{'1' * 40}\n")
+    assert strategies.history(repository) == {now}
+    assert not mark.exists()
