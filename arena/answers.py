@@ -10,19 +10,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, FiniteFloat, ValidationError, model_validator
 
 from arena.claims import (
-    INSTANTS_MS,
-    MAX_EVENTS,
-    MAX_STAKES,
-    MAX_TAG,
-    MAX_TAGS,
-    MAX_TEXT,
-    MAX_TEXTS,
-    Decisions,
-    Events,
-    Labels,
-    Stakes,
-    unpack_events,
-    unpack_signals,
+    INSTANTS_MS, MAX_EVENTS, MAX_PARAMETER, MAX_STAKES, MAX_TAG, MAX_TAGS, MAX_TEXT, MAX_TEXTS, Decisions, Events, Labels, Stakes, unpack_events, unpack_signals,
 )  # fmt: skip
 from arena.errors import IntegrityError, LimitError, LoadError, StrategyError
 from arena.records import ORDER_KINDS, Claim, Orders
@@ -85,7 +73,6 @@ class _Signals(_Closed):
     exit: Packed
     enter_tag: Packed
     exit_tag: Packed
-    plain: bool
 
 
 class _Events(_Closed):
@@ -96,7 +83,7 @@ class _Events(_Closed):
 
 class _Decisions(_Closed):
     signals: Annotated[dict[Name, _Signals], Few]
-    parameters: Annotated[dict[Name, Annotated[str, Field(max_length=1000)]], Few]
+    parameters: Annotated[dict[Name, Annotated[str, Field(max_length=MAX_PARAMETER)]], Few]
     events: _Events | None = None
 
 

@@ -10,7 +10,6 @@ One difference can be seen by a strategy: FreqTrade's tick function leaves the c
 frames, in backtests alone. Here they are not there, so code that goes over all columns may decide otherwise.
 """
 
-import copy
 import io
 import json
 import sys
@@ -40,7 +39,7 @@ from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange import Exchange, timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
-from arena import decisions, idle, integrity, quicken, stakes
+from arena import decisions, idle, integrity, quicken, signals, stakes
 from arena.candles import milliseconds, tick_sizes
 from arena.claims import LEAD_MS
 from arena.errors import LoadError, StrategyError
@@ -51,7 +50,7 @@ from arena.witness import Witness
 
 lean_ccxt.load("binance")  # the exchange of the shipped arena, once for all workers; another one is loaded by its worker
 
-SIGNALS = ("enter_long", "exit_long", "enter_short", "exit_short", "enter_tag", "exit_tag")
+SIGNALS = signals.COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,13 @@ class Run:
         IDataHandler.ohlcv_load = _from(store, job.timeframes)
         Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(list(job.markets.values()))
         engine.get_tick_size_over_time = tick_sizes if job.ticks is None else lambda frame: None
+        IStrategy.advise_all_indicators = lambda strategy, data: self.indicated(data)
         self.stretch: tuple[int, int] | None = None
-        engine.trim_dataframe = self._trimmed
+        self.given: dict[str, signals.Given] = {}
+        self.columns: dict[str, signals.Columns] = {}  # as FreqTrade's loop reads them
+        self.parameters: dict[str, str] = {}  # as they stood when the populate functions had ended
+        self.protections: object = None  # those that FreqTrade took
+        self.deciding: dict[str, None] = {}  # what decides on the way, in order
         lean_ccxt.load(job.config["exchange"]["name"].lower())
         quicken.install()
         idle.install()
@@ -110,7 +114,7 @@ class Run:
         }
         with _read_from(json.dumps({**_defaults(), **job.config, "exchange": exchange})):
             config = Configuration(arguments, RunMode.BACKTEST).get_config()
-        arenas = copy.deepcopy({key: config[key] for key in (*job.config, "timerange", "dry_run") if key in config})
+        arenas = integrity.configured(config)
         self.notes.listen()
         self.backtesting = engine.Backtesting(config)
         self.strategy: IStrategy = self.backtesting.strategylist[0]
@@ -125,6 +129,8 @@ class Run:
         self.backtesting._is_backtest_runmode = False
         self.witness.attach(self.backtesting)
         self.backtesting._time_generator = self._times
+        self.backtesting._get_ohlcv_as_lists = self._rows
+        self.backtesting._load_protections = lambda strategy: self.protect()
         self.guard.remember(self.backtesting, arenas, job.config["fee"], job.pairs)
 
     def _times(self, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -159,11 +165,11 @@ class Run:
         looped = time.process_time() - started - populated[0]
         self.check()
         content = bt.all_bt_content[self.strategy.get_strategy_name()]
-        trades, deciding = content["results"], decisions.callbacks(self.strategy)
+        trades, deciding = content["results"], list(self.deciding)
         replayable = deciding == ["custom_stake_amount"] and self.job.stretch is not None  # a stretch is given where a replay is wanted
         return {
             "orders": self.witness.fills,
-            "labels": self.witness.labels(set().union(*(decisions.tags(f) for f in map(self.analysed, self.job.pairs) if f is not None))),
+            "labels": self.witness.labels({text for told in self.columns.values() for text in (*told.enter_texts, *told.exit_texts)}),
             "profit": float(trades["profit_abs"].sum()),
             "trades": len(trades),
             "closed_sharpe": float(calculate_sharpe(trades, first, last, bt.starting_balance)),
@@ -179,26 +185,65 @@ class Run:
             "stakes": stakes.told(bt, rows) if replayable else None,  # last: the strategy is asked again
         }
 
-    def _trimmed(self, frame: pd.DataFrame, *args: Any, **kwargs: Any) -> pd.DataFrame:
-        """An analysed frame without its warm-up, or as much of it as FreqTrade's loop is to see; it drops the first row."""
-        frame = trim_dataframe(frame, *args, **kwargs)
-        if self.stretch is None or frame.empty:
-            return frame
-        times, (start, end) = milliseconds(frame["date"]), self.stretch
-        return frame.iloc[np.searchsorted(times, start) : np.searchsorted(times, end, side="right")]
-
     def candles(self) -> tuple[dict[str, pd.DataFrame], Any]:
         """FreqTrade's frames and range. Tick sizes are those that the job tells, where it tells any."""
         data, timerange = self.backtesting.load_bt_data()
         if self.job.ticks is not None:
             self.backtesting.price_pair_prec = {pair: _series(months) for pair, months in self.job.ticks.items() if months}
+        self.given = {pair: signals.given(frame) for pair, frame in data.items()}
         return data, timerange
 
+    def indicated(self, data: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+        """As FreqTrade's advise_all_indicators; each frame must be the candles that were given."""
+        made = {}
+        for pair, frame in data.items():
+            returned = self.strategy.advise_indicators(frame.copy(), {"pair": pair})
+            signals.check(pair, returned, self.given[pair])
+            made[pair] = returned.copy()
+        return made
+
+    def signalled(self, indicated: dict[str, pd.DataFrame]) -> None:
+        """
+        Entry and exit signals of all pairs, put where FreqTrade looks for analysed frames; then what its loop reads of them, and
+        the parameters. No code of the strategy runs between that and the loop.
+        """
+        bt, frames = self.backtesting, {}
+        for pair, frame in indicated.items():
+            for advise in (self.strategy.advise_entry, self.strategy.advise_exit):
+                frame = advise(frame, {"pair": pair})
+                signals.check(pair, frame, self.given[pair])
+            frames[pair] = frame
+            bt.dataprovider._set_cached_df(pair, bt.timeframe, frame, bt.config["candle_type_def"])
+        self.columns = {pair: signals.read(pair, frame, self.given[pair]) for pair, frame in frames.items()}
+        self.parameters = decisions.parameters(self.strategy, self.protections)
+        self.deciding |= dict.fromkeys(decisions.callbacks(self.strategy))
+
+    def protect(self) -> None:
+        """FreqTrade's protections, from a plain copy of the strategy's."""
+        bt = self.backtesting
+        self.protections = decisions.plain_setting("protections", self.strategy.protections)
+        if bt.config.get("enable_protections", False):
+            bt.protections = engine.ProtectionManager(bt.config, self.protections)
+
+    def _rows(self, processed: dict[str, pd.DataFrame]) -> dict[str, list[Any]]:
+        """As FreqTrade's _get_ohlcv_as_lists."""
+        self.signalled(processed)
+        return {pair: signals.rows(columns, self.given[pair], *self.looped(pair)) for pair, columns in self.columns.items()}
+
+    def looped(self, pair: str) -> tuple[int, int]:
+        """Index of a pair's first candle in FreqTrade's loop, and of the one after its last: after the warm-up, or as much as it is to see."""
+        bt, known = self.backtesting, self.given[pair]
+        left = trim_dataframe(pd.DataFrame({"date": known.dates}), bt.timerange, startup_candles=bt.required_startup)
+        first, end = len(known.times) - len(left), len(known.times)
+        if self.stretch is not None and first < end:
+            start_ms, end_ms = self.stretch
+            end = max(int(np.searchsorted(known.times, end_ms, side="right")), first)
+            first = max(int(np.searchsorted(known.times, start_ms)), first)
+        return min(first + 1, end), end
+
     def decided(self, since_ms: int) -> dict[str, Any]:
-        """Signals and parameters as they stand now; signals from the candle at `since_ms` on."""
-        frames = {pair: self.analysed(pair) for pair in self.job.pairs}
-        signals = {pair: decisions.signals(frame, since_ms) for pair, frame in frames.items() if frame is not None}
-        return {"signals": signals, "parameters": decisions.parameters(self.strategy)}
+        """Signals from the candle at `since_ms` on and parameters, as FreqTrade's loop reads them."""
+        return {"signals": {pair: signals.packed(told, since_ms) for pair, told in self.columns.items()}, "parameters": self.parameters}
 
     def analysed(self, pair: str) -> pd.DataFrame | None:
         """The whole frame that the strategy returned; get_analyzed_dataframe shows 1000 candles."""
@@ -210,10 +255,8 @@ class Run:
         """Raises StrategyError for what was swallowed, replaced, overridden or changed."""
         self.notes.check()
         self.guard.check(self.backtesting, self.strategy)
-        for pair in self.job.pairs:
-            frame = self.analysed(pair)
-            if frame is not None:
-                integrity.check_frame(self.store, pair, frame)
+        decisions.parameters(self.strategy, self.protections)  # plain now as before
+        self.deciding |= dict.fromkeys(decisions.callbacks(self.strategy))
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -306,11 +349,9 @@ def _warmup(run: Run) -> dict[str, Any]:
         if frame is None:
             continue
         times = milliseconds(frame["date"])
-        if "enter_long" in frame:
-            entries = pd.to_numeric(frame["enter_long"]).to_numpy(dtype=float, na_value=0.0)
-            signals = times[(entries == 1) & (times >= start)]
-            if len(signals) and (first_signal is None or signals[0] < first_signal):
-                first_signal = int(signals[0])
+        entered = times[run.columns[pair].enter & (times >= start)]
+        if len(entered) and (first_signal is None or entered[0] < first_signal):
+            first_signal = int(entered[0])
         since, column = _last_defined(frame, times)
         if ready is None or since < ready[0]:
             ready = (since, f"{column} of {pair}" if column else "")

@@ -19,6 +19,7 @@ import numpy as np
 from arena import worlds
 from arena.claims import LEAD_MS, NAMES, Decisions, Events
 from arena.course import Described
+from arena.decided import Finding, decided
 from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.grid import Tables
 from arena.records import ORDER_KINDS, Book, Claim, Strategy, Window
@@ -35,6 +36,7 @@ INSIDE = frozenset(
 """What may depend on the candle in which it happens: stops and targets are reached inside it."""
 MONEY = frozenset({"custom_stake_amount", "entry amount", "adjust_trade_position"})
 """What may depend on another pair's fill in the same candle."""
+EXIT_ASKED = "exit asked"
 ROUNDING = 1e-9
 """Numbers that are closer than this, relative, are the same: matrix products round a row by how many rows there are."""
 AFTER = "causality: what is decided inside the search range depends on candles after its end"
@@ -59,20 +61,9 @@ class Case:
     described: Described | None = None  # where signals and parameters say everything
 
     def task(self, kind: str) -> Task:
-        """Probes are told a range beyond the search: what they hold ends where their candles end."""
+        """What a probe holds ends where its candles end; no run is told where that is."""
         _, whole = self.after()
         return Task(kind, whole, self.markets, ticks=self.ticks, end_ms=self.claim.last_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The first decision that differs. `where` is pair and candle, `what` compares the two."""
-
-    where: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.where} {self.what}".strip()
 
 
 def looks(case: Case, borders: list[int], *, tail: int | None = None, after: bool = True, seconds: float | None = None) -> None:
@@ -90,7 +81,7 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
             with _blamed(case, border):
                 made.send({"task": "look", "since_ms": since}, worlds.cut(case.tables, before, border))
                 told = made.stage()
-                _agree(case, decided(case, told, until_ms=border))
+                _agree(case, decided(case, told, until_ms=border, since_ms=since))
             before = border
         if after:
             beyond, _ = case.after()
@@ -165,34 +156,6 @@ def _next_stage(case: Case, made: Worker, border: int, following: int | None) ->
     # a pair that ended before the loop has no row in its last candle; candles that follow would fill the gap with one
     until_end = {pair for pair, table in case.tables.items() if len(table) and table[-1, 0] >= case.claim.last_ms}
     made.send(head, _rest(case.tables, {pair: more for pair, more in beyond.items() if pair in until_end}, border))
-
-
-def decided(case: Case, told: Decisions | None, until_ms: int | None) -> Finding | None:
-    """The first parameter or signal of a candle before `until_ms` that is not as it was with the whole range."""
-    if told is None:
-        return Finding("", "ends before its candles do")
-    with_future, step = case.claim.decisions, case.settings.step_ms
-    for name, value in with_future.parameters.items():
-        if (now := told.parameters.get(name, "nothing")) != value:
-            return Finding(f"parameter {name}", f"is {value} with the future, {now} without")
-    first: tuple[int, Finding] | None = None
-    for pair, whole in with_future.signals.items():
-        part = told.signals.get(pair)
-        if part is None:
-            continue  # no candle had arrived
-        start = max(whole.start_ms, part.start_ms)
-        end = min(whole.start_ms + len(whole.enter) * step, part.start_ms + len(part.enter) * step)
-        end = end if until_ms is None else min(end, until_ms)
-        n = max((end - start) // step, 0)
-        a, b = (start - whole.start_ms) // step, (start - part.start_ms) // step
-        for column, title in (("enter", "enter_long"), ("exit", "exit_long"), ("enter_tag", "enter_tag"), ("exit_tag", "exit_tag")):
-            ours, theirs = getattr(whole, column)[a : a + n], getattr(part, column)[b : b + n]
-            if not np.array_equal(ours, theirs):
-                k = int(np.argmax(ours != theirs))
-                what = "is one with the future, another without" if "tag" in column else f"is {int(ours[k])} with the future, {int(theirs[k])} without"
-                if first is None or start + k * step < first[0]:
-                    first = (start + k * step, Finding(f"{pair} {when(start + k * step)}", f"{title} {what}"))
-    return first and first[1]
 
 
 def answered(case: Case, base: Events | None, told: Events | None, after_ms: int | None, until_ms: int | None) -> Finding | None:
@@ -292,18 +255,26 @@ def _difference(case: Case, base: Events, i: int | None, told: Events, j: int | 
         pair = pairs[events.pair[k]] if 0 <= events.pair[k] < len(pairs) else ""
         return f"{pair} {when(int(events.time_ms[k]))}".strip()
 
-    def name(events: Events, k: int) -> str:
-        return NAMES[events.name[k]]
+    def said(events: Events, k: int) -> str:
+        name, answer = NAMES[events.name[k]], events.answer(k)
+        return f"an exit ({_kind(answer)}) is placed" if name == EXIT_ASKED else f"{name} is {answer}"
 
-    if i is None or j is None:
-        events, k, known = (told, j, False) if i is None else (base, i, True)
-        what = f"{name(events, k)} is {events.answer(k)}"
-        return Finding(place(events, k), f"{what} with the future, not there without" if known else f"{what} without the future, not there with it")
-    if (place(base, i), name(base, i)) == (place(told, j), name(told, j)):
-        return Finding(place(base, i), f"{name(base, i)} is {base.answer(i)} with the future, {told.answer(j)} without")
-    return Finding(
-        place(base, i), f"{name(base, i)} is {base.answer(i)} with the future; without it comes {name(told, j)} {told.answer(j)} at {place(told, j)}"
-    )
+    if i is not None and j is not None and place(base, i) == place(told, j):
+        if base.name[i] != told.name[j] and NAMES[base.name[i]] != EXIT_ASKED:
+            return Finding(place(base, i), f"{said(base, i)} with the future; without it comes {said(told, j).replace(' is ', ' ', 1)}")
+        if base.name[i] == told.name[j]:
+            other = f"an exit ({_kind(told.answer(j))})" if NAMES[told.name[j]] == EXIT_ASKED else told.answer(j)
+            return Finding(place(base, i), f"{said(base, i)} with the future, {other} without")
+    # two lists part where one has an event more: the earlier of the two is what the other one lacks
+    only_told = i is None or (j is not None and told.time_ms[j] < base.time_ms[i])
+    events, k, ours, theirs = (told, j, "without", "with it") if only_told else (base, i, "with", "without")
+    missing = "none" if NAMES[events.name[k]] == EXIT_ASKED else "not there"
+    return Finding(place(events, k), f"{said(events, k)} {ours} the future, {missing} {theirs}")
+
+
+def _kind(answer: float | str) -> str:
+    number = int(answer) if isinstance(answer, float) and np.isfinite(answer) else -1
+    return ORDER_KINDS[number] if 0 <= number < len(ORDER_KINDS) else "other"
 
 
 class _blamed:

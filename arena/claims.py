@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 CALLBACKS = (
     "bot_loop_start", "check_entry_timeout", "check_exit_timeout", "confirm_trade_entry", "confirm_trade_exit", "order_filled",
     "custom_stoploss", "custom_roi", "custom_entry_price", "custom_exit_price", "custom_exit", "custom_stake_amount",
     "adjust_trade_position", "adjust_entry_price", "adjust_exit_price", "adjust_order_price", "leverage", "lock_pair",
+    "custom_sell", "check_buy_timeout", "check_sell_timeout",
 )  # fmt: skip
-"""What FreqTrade asks a strategy while candles pass."""
+"""What FreqTrade asks a strategy while candles pass; the last three are old names that it still asks."""
 PLACED = ("entry price", "entry amount", "exit price", "exit amount", "exit asked", "filled")
 """What an order says when it is placed and filled; before an exit, its kind, as an index into ORDER_KINDS."""
 NAMES = (*CALLBACKS, *PLACED)
@@ -38,6 +38,10 @@ MAX_TAGS = 5000
 """Distinct tags that are told as texts."""
 MAX_TAG = 255
 """Characters of one, as in FreqTrade's database."""
+MAX_SIGNAL_TAG = 1000
+"""Characters of a tag in a signal's column."""
+MAX_PARAMETER = 1000
+"""Characters of a parameter that is told as it is; a longer one ends in a hash of the whole."""
 INSTANTS_MS = (-62_135_596_800_000, 253_402_300_799_999)
 """The years 1 to 9999: an instant outside them has no name that a message could show."""
 
@@ -51,9 +55,8 @@ class Signals:
     start_ms: int
     enter: NDArray[np.bool_]
     exit: NDArray[np.bool_]
-    enter_tag: NDArray[np.uint16]  # a hash of the tag; 0 without one
-    exit_tag: NDArray[np.uint16]
-    plain: bool = True  # every signal is 0, 1 or missing: FreqTrade tells other numbers apart, some as true and not as 1
+    enter_tag: NDArray[np.uint64]  # a hash of the tag; 0 without one
+    exit_tag: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +141,9 @@ class Recorder:
         return {"n": len(rows), "columns": packed, "texts": list(self.texts)}
 
 
-def tag_hash(tag: object) -> int:
-    """What stands for a tag in Signals: 1 to 65535, and 0 for an empty one."""
-    text = str(tag)
-    return 1 + int(pd.util.hash_array(np.array([text], dtype=object))[0] % 65_535) if text else 0
+def tag_hash(text: str) -> int:
+    """What stands for a tag in Signals: 64 bits, never 0; an empty one has its own."""
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()) or 1
 
 
 def _number(answer: float) -> float:
@@ -174,16 +176,15 @@ def pack_signals(signals: Signals) -> dict:
         "n": len(signals.enter),
         "enter": pack(np.packbits(signals.enter)),
         "exit": pack(np.packbits(signals.exit)),
-        "enter_tag": pack(signals.enter_tag),
-        "exit_tag": pack(signals.exit_tag),
-        "plain": signals.plain,
+        "enter_tag": pack(signals.enter_tag.astype("<u8")),
+        "exit_tag": pack(signals.exit_tag.astype("<u8")),
     }
 
 
-def unpack_signals(start_ms: int, n: int, enter: str, exit: str, enter_tag: str, exit_tag: str, plain: bool) -> Signals:
+def unpack_signals(start_ms: int, n: int, enter: str, exit: str, enter_tag: str, exit_tag: str) -> Signals:
     """Raises ValueError for what is not a packed pair."""
     bits = [np.unpackbits(unpack(text, "u1", (n + 7) // 8), count=n).astype(np.bool_) for text in (enter, exit)]
-    return Signals(start_ms, *bits, *(unpack(text, "<u2", n) for text in (enter_tag, exit_tag)), plain)
+    return Signals(start_ms, *bits, *(unpack(text, "<u8", n) for text in (enter_tag, exit_tag)))
 
 
 def unpack_events(n: int, columns: list[str], texts: list[str]) -> Events:

@@ -247,8 +247,6 @@ def _flags(signals: Signals | None, market: Market, begin: int, stop: int) -> ND
     """Bits by candle, from the signals of the candle before it."""
     if signals is None or not len(signals.enter):
         raise Outside("a pair has no signals")
-    if not signals.plain:
-        raise Outside("a signal is neither 0 nor 1")
     ahead, rest = divmod(int(market.open_ms[begin]) - market.step_ms - signals.start_ms, market.step_ms)
     if rest or ahead < 0 or ahead + stop - begin > len(signals.enter):
         raise Outside("a pair's signals do not reach over the range")

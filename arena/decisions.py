@@ -1,57 +1,61 @@
-"""Decisions of the populate functions, in the worker: signal columns and the parameters that stand after them."""
+"""
+What decides in a strategy besides its signals, in the worker: settings that FreqTrade reads, and callbacks that it asks.
+
+Settings are compared by type and value: FreqTrade reads plain numbers, texts, lists and dicts, and everything else is refused.
+"""
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from freqtrade.strategy import IStrategy
 from freqtrade.strategy.parameters import BaseParameter
-from numpy.typing import NDArray
 
-from arena.candles import milliseconds
-from arena.claims import CALLBACKS, Signals, pack_signals, tag_hash
+from arena import plain
+from arena.claims import CALLBACKS, MAX_PARAMETER
+from arena.errors import IntegrityError
 
 SETTINGS = (
     "minimal_roi", "stoploss", "trailing_stop", "trailing_stop_positive", "trailing_stop_positive_offset",
     "trailing_only_offset_is_reached", "use_custom_stoploss", "use_custom_roi", "use_exit_signal", "exit_profit_only",
     "exit_profit_offset", "ignore_roi_if_entry_signal", "ignore_buying_expired_candle_after", "position_adjustment_enable",
     "max_entry_position_adjustment", "max_open_trades", "timeframe", "startup_candle_count", "order_types", "order_time_in_force",
-    "unfilledtimeout", "protections", "can_short", "stake_currency", "stake_amount",
+    "unfilledtimeout", "protections", "can_short", "stake_currency", "stake_amount", "_ft_stop_uses_after_fill",
 )  # fmt: skip
 """What FreqTrade reads from a strategy besides signals and callbacks."""
-MAX_PARAMETER = 1000
-MAX_PARAMETERS = 200
+OLD_NAMES = {"custom_sell": "custom_exit", "check_buy_timeout": "check_entry_timeout", "check_sell_timeout": "check_exit_timeout"}
+"""Callbacks that FreqTrade asks where the new one is not there."""
+MAX_PARAMETERS = 500
+MAX_NAME = 100
 
 
-def signals(frame: pd.DataFrame, since_ms: int | None = None) -> dict[str, Any]:
-    """The signal columns of one pair's analysed frame, packed; candles before `since_ms` are left out."""
-    times = milliseconds(frame["date"])
-    first = 0 if since_ms is None else int(np.searchsorted(times, since_ms))
-    frame = frame.iloc[first:]
-    return pack_signals(
-        Signals(
-            start_ms=int(times[first]) if first < len(times) else 0,
-            enter=_is_one(frame, "enter_long"),
-            exit=_is_one(frame, "exit_long"),
-            enter_tag=_hashes(frame, "enter_tag"),
-            exit_tag=_hashes(frame, "exit_tag"),
-            plain=all(_is_plain(frame, column) for column in ("enter_long", "exit_long", "enter_short", "exit_short")),
-        )
-    )
+def parameters(strategy: IStrategy, protections: object = None) -> dict[str, str]:
+    """
+    Settings and hyperopt parameters as texts, as they stand now; `protections` are those that FreqTrade has taken.
 
-
-def tags(frame: pd.DataFrame) -> set[str]:
-    """Texts of the tags in one pair's analysed frame."""
-    return {str(tag) for column in ("enter_tag", "exit_tag") if column in frame for tag in frame[column].dropna().unique()}
-
-
-def parameters(strategy: IStrategy) -> dict[str, str]:
-    """Settings and hyperopt parameters as texts, as they stand now."""
-    found = {name: _text(getattr(strategy, name, None)) for name in SETTINGS}
+    Raises IntegrityError for a setting that is not plain.
+    """
+    made = {name: _setting(name, protections if name == "protections" else setting(strategy, name)) for name in SETTINGS}
+    own = {}
     for name in sorted(dir(type(strategy))):
         if isinstance(value := getattr(strategy, name, None), BaseParameter):
-            found[f"{name}.value"] = _text(value.value)
-    return dict(list(found.items())[:MAX_PARAMETERS])
+            own[plain.bounded(f"{name}.value", MAX_NAME)] = _told(value.value)
+    listed = list(own.items())
+    made |= dict(listed[:MAX_PARAMETERS])
+    if len(listed) > MAX_PARAMETERS:
+        made["others"] = plain.bounded(repr(listed[MAX_PARAMETERS:]), plain.SHOWN)
+    return made
+
+
+def setting(strategy: IStrategy, name: str) -> object:
+    """A setting where FreqTrade's loop reads it."""
+    return strategy.config.get(name) if name == "unfilledtimeout" else getattr(strategy, name, None)
+
+
+def plain_setting(name: str, value: object) -> object:
+    """A copy in Python's own types. Raises IntegrityError where that would be another value."""
+    try:
+        return plain.copy(value)
+    except plain.NotPlain as odd:
+        raise IntegrityError(f"integrity: {name} {odd}; settings are plain numbers, texts, True, False, None, lists and dicts") from None
 
 
 def callbacks(strategy: IStrategy) -> list[str]:
@@ -70,33 +74,20 @@ def own_classes(strategy: IStrategy) -> list[type]:
     return [cls for cls in type(strategy).__mro__ if cls not in IStrategy.__mro__]
 
 
-def _is_one(frame: pd.DataFrame, column: str) -> NDArray[np.bool_]:
-    if column not in frame:
-        return np.zeros(len(frame), dtype=np.bool_)
-    return pd.to_numeric(frame[column]).to_numpy(dtype=float, na_value=0.0) == 1
+def _setting(name: str, value: object) -> str:
+    return plain.bounded(_literal(plain_setting(name, value)), MAX_PARAMETER)
 
 
-def _is_plain(frame: pd.DataFrame, column: str) -> bool:
-    if column not in frame:
-        return True
-    values = pd.to_numeric(frame[column]).to_numpy(dtype=float, na_value=0.0)
-    return bool(((values == 0) | (values == 1) | np.isnan(values)).all())
+def _told(value: Any) -> str:
+    """A hyperopt parameter's value; FreqTrade reads none. What is not plain is told by its class: its printed form may hold an address."""
+    try:
+        return plain.bounded(_literal(plain.copy(value)), MAX_PARAMETER)
+    except plain.NotPlain:
+        return plain.bounded(plain.named(value), MAX_PARAMETER)
 
 
-def _hashes(frame: pd.DataFrame, column: str) -> NDArray[np.uint16]:
-    if column not in frame or frame.empty:
-        return np.zeros(len(frame), dtype=np.uint16)
-    codes, values = pd.factorize(frame[column])
-    hashes = [tag_hash(value) for value in values] + [0]  # the code of what is missing is -1
-    return np.array(hashes, dtype=np.uint16)[codes]
-
-
-def _text(value: object) -> str:
-    """A literal of Python where it can be one: numbers of numpy print as numbers."""
+def _literal(value: object) -> str:
+    """A literal of Python, the keys of a dict in order."""
     if isinstance(value, dict):
-        value = {_plain(key): _plain(entry) for key, entry in sorted(value.items(), key=lambda item: str(item[0]))}
-    return repr(_plain(value))[:MAX_PARAMETER]
-
-
-def _plain(value: object) -> object:
-    return value.item() if isinstance(value, np.generic) else value
+        value = dict(sorted(value.items(), key=lambda item: str(item[0])))
+    return repr(value)

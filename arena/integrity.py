@@ -1,6 +1,6 @@
 """
-Whether the strategy left alone what belongs to the arena, in the worker: settings, FreqTrade's and pandas' functions, the
-candles in the frames that it returns.
+Whether the strategy left alone what belongs to the arena, in the worker: settings, FreqTrade's and pandas' functions. The candles in
+the frames that it returns are looked at in `arena/signals.py`.
 
 These checks run in the process that they check. They find accidents and every plain attempt; what gets past them still has
 to pass booking, which runs elsewhere, and the comparison of decisions between processes.
@@ -8,6 +8,8 @@ to pass booking, which runs elsewhere, and the comparison of decisions between p
 
 import builtins
 import sys
+from inspect import get_annotations
+from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -16,33 +18,41 @@ import freqtrade.optimize.backtesting as engine
 import freqtrade.wallets as wallets
 import numpy as np
 import pandas as pd
+from freqtrade.config_schema.config_schema import CONF_SCHEMA
 from freqtrade.data import dataprovider
+from freqtrade.enums import CandleType, MarginMode, RunMode, TradingMode
 from freqtrade.persistence import CustomDataWrapper, LocalTrade, Order, PairLocks, Trade
 from freqtrade.persistence.base import ModelBase
 from freqtrade.strategy import IStrategy
 from freqtrade.strategy.hyper import HyperStrategyMixin
 
-from arena.candles import PRICES, milliseconds
+from arena import plain
 from arena.claims import CALLBACKS
 from arena.decisions import SETTINGS, own_classes
-from arena.errors import IntegrityError, when
+from arena.errors import IntegrityError
 from arena.feed import Store
 
 OWN = frozenset(CALLBACKS) - {"lock_pair"} | set(SETTINGS) | {
-    "populate_indicators", "populate_entry_trend", "populate_exit_trend", "populate_buy_trend", "populate_sell_trend", "bot_start",
-    "informative_pairs", "version", "plot_config", "plot_annotations", "buy_params", "sell_params", "custom_sell", "check_buy_timeout",
-    "check_sell_timeout", "process_only_new_candles", "disable_dataframe_checks", "INTERFACE_VERSION", "__init__", "__doc__",
-    "__module__", "__file__", "__source__", "__qualname__", "__annotations__", "__dict__", "__weakref__", "__abstractmethods__", "_abc_impl", "__firstlineno__",
+    "populate_indicators", "populate_entry_trend", "populate_exit_trend", "populate_buy_trend", "populate_sell_trend", "bot_start", "dp",
+    "informative_pairs", "version", "plot_config", "plot_annotations", "buy_params", "sell_params", "process_only_new_candles",
+    "disable_dataframe_checks", "INTERFACE_VERSION", "__init__", "__doc__", "__module__", "__file__", "__source__", "__qualname__", "__annotations__", "__dict__", "__weakref__", "__abstractmethods__", "_abc_impl", "__firstlineno__",
     "__static_attributes__", "__parameters__", "__orig_bases__", "__slots__", "__annotate__", "__annotate_func__", "__annotations_cache__",
     "__conditional_annotations__",
 }  # fmt: skip
 """What a strategy's class may define although IStrategy, or Python's object, has it too."""
+DEFAULTS = {name: schema.get("default") for name, schema in CONF_SCHEMA["properties"].items()}
+"""Keys of the configuration that FreqTrade knows, with what it puts there itself where they are left out."""
+TAKEN = frozenset(SETTINGS) | {"process_only_new_candles", "disable_dataframe_checks", "strategy", "strategy_path"}
+"""Those of them that FreqTrade takes from a strategy, or sets itself, where the configuration leaves them out."""
 ALWAYS_REFUSED = ("__getattribute__", "__getattr__", "__setattr__", "__delattr__", "__class__", "__new__", "__init_subclass__")
 _CLASSES = (
     engine.Backtesting, LocalTrade, Trade, Order, ModelBase, PairLocks, CustomDataWrapper, wallets.Wallets, dataprovider.DataProvider,
     IStrategy, HyperStrategyMixin, pd.DataFrame, pd.Series, pd.core.generic.NDFrame, pd.core.base.PandasObject, pd.Timestamp,
     pd.core.window.Rolling, pd.core.indexing._LocIndexer, pd.core.indexing._iLocIndexer, Store,
 )  # fmt: skip
+_MODES = (TradingMode, MarginMode, CandleType, RunMode)
+"""FreqTrade's own words, which it puts into a configuration in the place of texts."""
+_PATH = type(Path())
 _WATCHED = ("arena", "freqtrade", "numpy", "pandas", "json", "os", "sys", "time", "zlib", "base64", "struct", "builtins")
 """Modules, those below arena and freqtrade included, whose functions and whose place in sys.modules stay what they are."""
 
@@ -76,12 +86,16 @@ class Guard:
             "fee": fee,
             "pairs": list(pairs),
             "position_stacking": False,
+            "can_short": False,
         }
+        self.loaded = type(backtesting.strategylist[0])
         self.attached = {id(value) for value in vars(backtesting).values() if callable(value)}
 
     def check(self, backtesting: engine.Backtesting, strategy: IStrategy) -> None:
         """Raises IntegrityError naming the first thing that is not as it was."""
         self._check_settings(backtesting)
+        if type(strategy) is not self.loaded or backtesting.strategy is not strategy:
+            raise IntegrityError("integrity: puts another strategy in the place of the one that was loaded")
         _check_class(strategy)
         if (sys.gettrace(), sys.getprofile()) != self.trace:
             raise IntegrityError("integrity: sets a trace or profile function for the process")
@@ -103,62 +117,58 @@ class Guard:
                 raise IntegrityError(f"integrity: replaces Backtesting.{name}")
 
     def _check_settings(self, backtesting: engine.Backtesting) -> None:
-        config = backtesting.config
-        exchange = self.settings.get("config.exchange", {})
+        config, strategy = backtesting.config, backtesting.strategy
+        if type(config) is not dict or strategy.config is not config:
+            raise IntegrityError("integrity: config is not the one that FreqTrade gave")
         now = {name: config.get(name.removeprefix("config.")) for name in self.settings if name.startswith("config.")}
         now |= {"fee": backtesting.fee, "pairs": list(backtesting.pairlists.whitelist), "position_stacking": bool(backtesting._position_stacking)}
-        if "config.exchange" in now:
-            now["config.exchange"] = {key: (now["config.exchange"] or {}).get(key) for key in exchange}
+        now["can_short"] = backtesting._can_short
+        if isinstance(exchange := now.get("config.exchange"), dict):
+            now["config.exchange"] = {key: exchange.get(key) for key in self.settings["config.exchange"]}
         for name, wanted in self.settings.items():
-            if now[name] != wanted:
+            if not _equal(now[name], wanted):
                 raise IntegrityError(f"integrity: {name} is {_short(now[name])}, the arena's is {_short(wanted)}")
-        slots, wanted = backtesting.strategy.max_open_trades, self.settings.get("config.max_open_trades", 0)
-        if slots != wanted and not (wanted < 0 and slots == float("inf")):
+        for name in sorted((DEFAULTS.keys() & config.keys()) - TAKEN):
+            if f"config.{name}" not in self.settings and not _equal(config[name], DEFAULTS[name]):
+                raise IntegrityError(f"integrity: config.{name} is {_short(config[name])}, the arena's configuration leaves it out")
+        slots, wanted = strategy.max_open_trades, self.settings.get("config.max_open_trades", 0)
+        if not _equal(slots, wanted) and not (wanted < 0 and _equal(slots, float("inf"))):
             raise IntegrityError(f"integrity: max_open_trades is {_short(slots)}, the arena's is {wanted}")
 
 
-def check_frame(store: Store, pair: str, frame: pd.DataFrame) -> None:
-    """
-    Date and OHLC of the frame that a strategy returned against the arena's candles, gaps filled, over the frame's span.
-
-    Raises IntegrityError with pair, candle, and the two values.
-    """
-    expected = store.loaded(pair, store.timeframe, None, None)
-    times = milliseconds(expected["date"])
+def _equal(now: object, wanted: object) -> bool:
+    """Whether two settings are one value. What is not plain could compare as it likes: it is not."""
     try:
-        dates = frame["date"]
-        found = milliseconds(dates)
-        given = {name: frame[name].to_numpy(dtype=np.float64) for name in PRICES}
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise IntegrityError(f"integrity: {pair}: date or prices are gone from the strategy's frame ({error})") from None
-    first = int(np.searchsorted(times, found[0])) if len(found) else 0
-    times = times[first : first + len(found)]
-    if len(times) != len(found) or (times != found).any():
-        row = int(np.argmax(times != found[: len(times)])) if len(times) else 0
-        at = when(int(times[row])) if len(times) else "the start"
-        raise IntegrityError(f"integrity: {pair}: the rows of the strategy's frame are not the arena's candles, from {at} on")
-    for name in PRICES:
-        wanted = expected[name].to_numpy()[first : first + len(found)]
-        wrong = given[name] != wanted
-        if wrong.any():
-            k = int(np.argmax(wrong))
-            raise IntegrityError(
-                f"integrity: {pair} {when(int(times[k]))} {name} is {given[name][k]:.10g} in the strategy's frame, the arena's is {wanted[k]:.10g}"
-            )
+        return _plain(now) == _plain(wanted)
+    except plain.NotPlain:
+        return False
+
+
+def _plain(value: object) -> object:
+    """Raises NotPlain."""
+    return value.value if type(value) in _MODES else str(value) if type(value) is _PATH else plain.copy(value)
+
+
+def configured(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration's values, as they are before a strategy has it."""
+    return {key: _plain(value) for key, value in config.items()}
 
 
 def _check_class(strategy: IStrategy) -> None:
     """What decides trades besides callbacks, signals and settings is FreqTrade's."""
     if type(type(strategy)).__module__ not in ("abc", "builtins"):
         raise IntegrityError(f"integrity: the class has a metaclass of its own, {type(type(strategy)).__name__}")
-    engine_names = {name for cls in (IStrategy, HyperStrategyMixin) for name in vars(cls)}
-    own = own_classes(strategy)
-    for place in (*map(vars, own), {n: v for n, v in vars(strategy).items() if isinstance(v, FunctionType)}):
+    engine_names = {name for cls in (IStrategy, HyperStrategyMixin) for name in (*vars(cls), *get_annotations(cls))}
+    methods = {n: v for n, v in vars(strategy).items() if callable(v) and callable(getattr(IStrategy, n, None))}
+    for place in (*map(vars, own_classes(strategy)), methods):
         for name in place:
             if name in ALWAYS_REFUSED or (name in engine_names and name not in OWN):
                 raise IntegrityError(f"integrity: overrides {name}, which is FreqTrade's own")
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(_plain(value))
+    except plain.NotPlain as odd:
+        text = f"no plain value: it {odd}"
     return text if len(text) <= 60 else text[:59] + "…"

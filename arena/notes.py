@@ -42,6 +42,10 @@ class Notes(logging.Handler):
         if self.found is None:
             self.found = StrategyError(f"{type(error).__name__}: {error}, in a callback", self.frames(error))
 
+    def refuse(self, error: StrategyError) -> None:
+        if self.found is None:
+            self.found = error
+
     def check(self) -> None:
         if self.found is not None:
             raise self.found

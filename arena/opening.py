@@ -183,7 +183,8 @@ def existing_ledger(settings: Settings) -> Ledger:
 
 
 def _candles(settings: Settings, locked: Lock, tables: Tables) -> dict[str, Any]:
-    """The fields of an Arena that follow from its candles."""
+    """The fields of an Arena that follow from its candles, as many as its range has."""
+    tables = worlds.cut(tables, None, settings.search.end_ms + 1)
     market = grid.market(tables, settings, settings.search)
     return {
         "settings": settings,

@@ -16,15 +16,12 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import pandas as pd
-from freqtrade.data.converter import trim_dataframe
-from freqtrade.optimize.backtesting import HEADERS
+from freqtrade.data.dataprovider import DataProvider
 
+from arena import decisions, signals
 from arena.backtest import Run
-from arena.candles import milliseconds
 from arena.errors import StrategyError
 from arena.grid import Tables
-
-SIGNALS = HEADERS[5:]
 
 
 class Link(Protocol):
@@ -66,7 +63,7 @@ class Walk:
             self.rows = {pair: made.get(pair, []) for pair in run.job.pairs}
             return self.rows
 
-        bt._get_ohlcv_as_lists = as_lists
+        bt._get_ohlcv_as_lists = as_lists  # the first stage alone asks for rows so
         bt._time_generator = self._times
         run.guard.attached |= {id(as_lists)}
         data, timerange = run.candles()
@@ -107,9 +104,9 @@ class Walk:
             head, tables = link.receive()
         self.head, self.since_ms = head, head["since_ms"]
         run.store.add(tables)
-        frames = _populate(run)
-        for pair, frame in frames.items():
-            self._extend(pair, frame)
+        _populate(run)
+        for pair in run.columns:
+            self._extend(pair)
 
     def _twin(self, now_ms: int, tables: Tables) -> dict[str, Any] | None:
         """What a copy of this process decides at the border with another candle; None in that copy."""
@@ -119,9 +116,8 @@ class Walk:
             os.close(reader)
             self.child = writer
             for pair, table in tables.items():
-                frame = self.run.analysed(pair)
-                if frame is not None and len(table) and pair in self.rows:
-                    self.rows[pair].append(_row(frame, now_ms, table[0]))
+                if len(table) and pair in self.run.columns:
+                    self.rows[pair].append(signals.row(self.run.columns[pair], now_ms, [float(price) for price in table[0][1:5]]))
             return None
         os.close(writer)
         with os.fdopen(reader, "rb") as pipe:
@@ -143,54 +139,39 @@ class Walk:
         sys.stdout.flush()
         os._exit(0)
 
-    def _extend(self, pair: str, frame: pd.DataFrame) -> None:
-        """Rows for FreqTrade's loop from a longer frame, made as FreqTrade makes them: signals act one candle later."""
-        bt, rows = self.run.backtesting, self.rows[pair]
-        frame = trim_dataframe(frame, bt.timerange, startup_candles=bt.required_startup)
-        times = milliseconds(frame["date"])
-        known = int(rows[-1][0].timestamp() * 1000) if rows else -1
-        first = max(int(np.searchsorted(times, known, side="right")) - 1, 0)
-        frame = frame.iloc[first : int(np.searchsorted(times, self.run.job.end_ms, side="right"))].copy()
-        for column in SIGNALS:
-            tag = column.endswith("_tag")
-            if column in frame.columns:
-                frame[column] = frame[column].replace([np.nan], [None if tag else 0]).shift(1)
-            elif not frame.empty:
-                frame[column] = None if tag else 0
-        frame = frame.drop(frame.head(1).index)
-        if not frame.empty:
-            rows.extend(frame[HEADERS].values.tolist())
+    def _extend(self, pair: str) -> None:
+        """Rows for FreqTrade's loop of candles that have come since, made as all others: signals act one candle later."""
+        run, rows = self.run, self.rows[pair]
+        (first, end), known = run.looped(pair), run.given[pair]
+        end = min(end, int(np.searchsorted(known.times, run.job.end_ms, side="right")))
+        if rows:
+            first = max(first, int(np.searchsorted(known.times, int(rows[-1][0].timestamp() * 1000), side="right")))
+        if first < end:
+            rows.extend(signals.rows(run.columns[pair], known, first, end))
 
 
-def _populate(run: Run) -> dict[str, pd.DataFrame]:
+def _populate(run: Run) -> None:
     """
-    Analysed frames of all candles that have arrived, put where FreqTrade looks for them. Meanwhile the data provider knows no
-    present instant, as before a backtest, when FreqTrade populates.
+    Signals of all candles that have arrived. Meanwhile the data provider knows no present instant, as before a backtest, when
+    FreqTrade populates.
+
+    A setting that a callback has changed since the last time stays told as it was then, unless the populate functions change it:
+    what comes of it shows in answers and orders.
     """
-    bt, dp = run.backtesting, run.backtesting.dataprovider
+    dp: DataProvider = run.backtesting.dataprovider
+    told = run.parameters
+    before = decisions.parameters(run.strategy, run.protections) if told else {}
     present = dp._DataProvider__slice_date, dp._DataProvider__slice_index
     dp._DataProvider__cached_pairs_backtesting.clear()
     dp.clear_cache()
     dp._DataProvider__slice_date = None
     data, _ = run.candles()
-    frames = {}
-    for pair, indicators in run.strategy.advise_all_indicators(data).items():
-        frames[pair] = run.strategy.ft_advise_signals(indicators, {"pair": pair})
-        dp._set_cached_df(pair, bt.timeframe, frames[pair], bt.config["candle_type_def"])
+    indicated = run.strategy.advise_all_indicators(data)
+    if not told:
+        run.protect()  # FreqTrade takes them here, once
+    run.signalled(indicated)
+    run.parameters |= {name: told[name] for name in before if before[name] != told.get(name) and run.parameters[name] == before[name] and name in told}
     dp._DataProvider__slice_date, dp._DataProvider__slice_index = present
-    return frames
-
-
-def _row(frame: pd.DataFrame, now_ms: int, candle: Any) -> list[Any]:
-    """The loop's row at `now_ms`: this candle, with the signals of the frame's last one."""
-    last = frame.iloc[-1]
-    signals = []
-    for column in SIGNALS:
-        value = last[column] if column in frame.columns else None
-        missing = value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA
-        signals.append((None if column.endswith("_tag") else 0) if missing else value)
-    date = pd.Timestamp(now_ms, unit="ms", tz="UTC").as_unit("ms")
-    return [date, *map(float, candle[1:5]), *signals]
 
 
 def walk(run: Run, link: Link) -> None:

@@ -153,7 +153,7 @@ class Task:
     """What a worker is to do, beside the strategy and the arena."""
 
     task: str  # "backtest", "look" or "walk"
-    window: Window  # from the start of what counts to the end of the candles that it may see
+    window: Window  # from the start of what counts to the end of the candles that are sent
     markets: dict[str, Any]
     ticks: Ticks | None = None
     end_ms: int = 0  # of a walk: the last candle of the loop
@@ -208,7 +208,7 @@ class Worker:
             "timeframes": (settings.timeframe, *settings.informative_timeframes),
             "config": settings.raw,
             "markets": task.markets,
-            "timerange": f"{task.window.start:%Y%m%d}-{task.window.end:%Y%m%d}",
+            "timerange": f"{task.window.start:%Y%m%d}-",  # the same in every run: what a worker holds ends where its candles end
             "start_ms": task.window.start_ms,
             "task": task.task,
             "scratch": str(self.scratch),

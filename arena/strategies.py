@@ -291,6 +291,7 @@ def _last_name(node: ast.expr) -> str:
 
 
 def _basket(own: ast.ClassDef, pairs: tuple[str, ...]) -> tuple[str, ...]:
+    """The pairs that it trades, in the arena's order: FreqTrade serves pairs in the order of its list, and so do replay and booking."""
     for node in own.body:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         if not any(isinstance(t, ast.Name) and t.id == "pair_basket" for t in targets):
@@ -308,5 +309,5 @@ def _basket(own: ast.ClassDef, pairs: tuple[str, ...]) -> tuple[str, ...]:
                 raise LoadError(f"pair_basket names {pair!r}, which the arena does not trade. {hint}")
         if len(set(basket)) != len(basket):
             raise LoadError("pair_basket names a pair twice")
-        return tuple(basket)
+        return tuple(pair for pair in pairs if pair in basket)
     return pairs

@@ -98,7 +98,7 @@ def _mean_price(fills: tuple[Fill, ...]) -> float:
 def _tags(claim: Claim, market: Market) -> Iterator[str | None]:
     """The tag of each order, as the worker told it, or where its loop did not run over the range, from the signals' hashes."""
     orders, labels = claim.orders, claim.labels
-    known = {tag_hash(text): text for text in labels.texts}
+    known = {tag_hash(text): text for text in ("", *labels.texts)}
     for k in range(len(orders.price)):
         kind, tag = ORDER_KINDS[orders.kind[k]], None
         if orders.buys[k] or kind in TAGGED:
@@ -107,7 +107,7 @@ def _tags(claim: Claim, market: Market) -> Iterator[str | None]:
 
 
 def _of_signal(claim: Claim, market: Market, k: int, known: dict[int, str]) -> str | None:
-    """The tag of the signal on which an order acted, in the candle before it; several texts may share a hash, which tells one of them."""
+    """The tag of the signal on which an order acted, in the candle before it; None where its text was not told."""
     signals = claim.decisions.signals[market.pairs[claim.orders.pair[k]]]
     at = (int(claim.orders.filled_ms[k]) - market.step_ms - signals.start_ms) // market.step_ms
     found = int((signals.enter_tag if claim.orders.buys[k] else signals.exit_tag)[at])

@@ -13,11 +13,16 @@ from typing import Any
 
 import freqtrade.optimize.backtesting as engine
 import freqtrade.strategy.interface as interface
+import numpy as np
 from freqtrade.enums import ExitType
 from freqtrade.persistence import LocalTrade, Order, PairLocks
+from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
+from arena import plain
 from arena.claims import CALLBACKS, MAX_TAG, MAX_TAGS, Recorder
+from arena.decisions import OLD_NAMES
+from arena.errors import IntegrityError
 from arena.notes import Notes
 from arena.records import ORDER_KINDS
 
@@ -26,6 +31,14 @@ KINDS = {
     ExitType.EXIT_SIGNAL: "signal", ExitType.CUSTOM_EXIT: "custom", ExitType.ROI: "roi", ExitType.STOP_LOSS: "stop",
     ExitType.TRAILING_STOP_LOSS: "trailing", ExitType.PARTIAL_EXIT: "adjust", ExitType.FORCE_EXIT: "forced",
 }  # fmt: skip
+
+PASSED_ON = {
+    **{new: (old,) for old, new in OLD_NAMES.items()},
+    "adjust_order_price": ("adjust_entry_price", "adjust_exit_price"),  # of an entry, of an exit
+}
+"""Defaults of FreqTrade's that ask the strategy again, under other names."""
+IGNORED = ("bot_loop_start", "order_filled")
+"""FreqTrade does not look at what they answer."""
 
 _close_order = Order.close_bt_order
 _lock_pair = PairLocks.lock_pair
@@ -125,10 +138,14 @@ class Witness:
     def _safe_wrapper(self, f: Any, message: str = "", default_retval: Any = None, supress_error: bool = False) -> Any:
         """
         What a strategy's callback answers, and what it raises before FreqTrade swallows it; logging could be switched off.
-        FreqTrade's own defaults decide nothing and raise nothing: without a wrapper they cost no time at every candle.
+        FreqTrade's own defaults decide nothing and raise nothing: without a wrapper they cost no time at every candle. Some ask the
+        strategy under another name.
         """
-        if getattr(f, "__qualname__", "").startswith("IStrategy."):
-            return f
+        name = getattr(f, "__name__", "")
+        if getattr(f, "__func__", None) is vars(IStrategy).get(name, self):
+            asked = PASSED_ON.get(name, ())
+            if not any(_has(f.__self__, other) for other in asked):
+                return f
         key = (f, message, default_retval, supress_error)  # the same method, asked at every candle, is wrapped once
         try:
             known = self._wrapped.get(key)
@@ -139,7 +156,8 @@ class Witness:
         return known
 
     def _noted(self, f: Any, message: str, default_retval: Any, supress_error: bool) -> Any:
-        name = getattr(f, "__name__", "")
+        asked = getattr(f, "__name__", "")
+        passed_on = getattr(f, "__func__", None) is vars(IStrategy).get(asked, self)
 
         @functools.wraps(f)
         def noted(*args: Any, **kwargs: Any) -> Any:
@@ -148,9 +166,29 @@ class Witness:
             except Exception as error:
                 self.notes.swallowed(error)
                 raise
-            if name in CALLBACKS:
+            name = PASSED_ON[asked][-1 if kwargs.get("is_entry") is False else 0] if passed_on else asked
+            if name in CALLBACKS and (not passed_on or _has(f.__self__, name)):
+                answer = self._plain(name, answer)
                 trade = kwargs.get("trade")
                 self.record.note(self.now_ms, kwargs.get("pair") or (trade.pair if trade is not None else ""), name, answer)
             return answer
 
+        noted.__qualname__ = asked  # FreqTrade gives the live trade, and no copy, to what is called like its own defaults
         return strategy_safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)
+
+    def _plain(self, name: str, answer: Any) -> Any:
+        """The answer as FreqTrade may have it: what it reads is what is noted. Objects that can answer for themselves are refused."""
+        if type(answer) in plain.SCALARS or type(answer) in plain.NUMBERS or name in IGNORED:
+            return answer
+        if type(answer) is tuple:
+            return tuple(self._plain(name, part) for part in answer)
+        if type(answer) is np.ndarray and answer.size == 1:
+            return self._plain(name, answer.reshape(-1)[0])
+        text = plain.text_of(answer)
+        if text is None:
+            self.notes.refuse(IntegrityError(f"integrity: {name} answers {plain.named(answer)}; answers are numbers, texts, True, False or None"))
+        return text
+
+
+def _has(strategy: Any, name: str) -> bool:
+    return name in vars(strategy) or getattr(type(strategy), name, None) is not vars(IStrategy)[name]

@@ -25,7 +25,7 @@ NOT_THERE = object()
 
 def packed_signals(n=5):
     bits = np.arange(n) % 2 == 0
-    return pack_signals(Signals(START_MS, bits, ~bits, bits.astype(np.uint16) * 7, np.zeros(n, dtype=np.uint16)))
+    return pack_signals(Signals(START_MS, bits, ~bits, bits.astype(np.uint64) * 7, np.zeros(n, dtype=np.uint64)))
 
 
 def packed_events():

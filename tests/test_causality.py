@@ -617,6 +617,25 @@ def test_a_difference_that_it_does_not_explain_is_one(plain, name):
     assert when(border) in str(found)
 
 
+WORDS = {
+    "an exit that the future brings": ((0, BTC, "custom"), (1, ETH, None), "BTC/USDT {0} an exit (custom) is placed with the future, none without"),
+    "one that it keeps away": ((1, ETH, None), (0, BTC, "roi"), "BTC/USDT {0} an exit (roi) is placed without the future, none with it"),
+    "another kind": ((0, BTC, "signal"), (0, BTC, "custom"), "BTC/USDT {0} an exit (signal) is placed with the future, an exit (custom) without"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_an_exit_is_told_in_words_and_where_it_is(plain, name):
+    """Two lists that part are compared at the earlier of the two events: what comes later is no answer to it."""
+    border = int(ways(plain).times[100])
+    *rows, message = WORDS[name]
+    lists = []
+    for hours, pair, kind in rows:
+        row = (pair, "confirm_trade_entry", True) if kind is None else (pair, "exit asked", ORDER_KINDS.index(kind))
+        lists.append(told(border + hours * HOUR, row))
+    assert str(causality.answered(plain, *lists, None, None)) == message.format(when(border))
+
+
 def test_an_exit_below_the_candle_is_raised_to_its_low_and_to_no_other_price(plain):
     border = int(ways(plain).times[100])
     other = worlds.turned(candle_of(plain, border), border, 1.0, plain.ticks)

@@ -99,7 +99,7 @@ def test_a_bomb_takes_no_more_memory_than_what_was_asked_for(n):
 def test_signals_arrive_as_they_were(n):
     rng = np.random.default_rng(n)
     enter, leave = rng.random(n) < 0.5, rng.random(n) < 0.2
-    tags = [rng.integers(0, 1 << 16, n).astype(np.uint16) for _ in range(2)]
+    tags = [rng.integers(0, 1 << 64, n, dtype=np.uint64) for _ in range(2)]
     back = unpack_signals(**json.loads(json.dumps(pack_signals(Signals(START_MS, enter, leave, *tags)))))
     assert back.start_ms == START_MS
     assert back.enter.dtype == back.exit.dtype == np.bool_
@@ -111,8 +111,8 @@ def test_signals_arrive_as_they_were(n):
 
 @pytest.mark.parametrize("column", ["enter", "exit", "enter_tag", "exit_tag"])
 def test_signals_of_other_lengths_are_refused(column):
-    packed = pack_signals(Signals(START_MS, *(np.ones(16, dtype=t) for t in (np.bool_, np.bool_, np.uint16, np.uint16))))
-    shorter = pack(np.packbits(np.ones(8, dtype=np.bool_)) if "tag" not in column else np.ones(15, dtype=np.uint16))
+    packed = pack_signals(Signals(START_MS, *(np.ones(16, dtype=t) for t in (np.bool_, np.bool_, np.uint64, np.uint64))))
+    shorter = pack(np.packbits(np.ones(8, dtype=np.bool_)) if "tag" not in column else np.ones(15, dtype=np.uint64))
     with pytest.raises(ValueError, match="does not hold"):
         unpack_signals(**packed | {column: shorter})
 

@@ -167,11 +167,10 @@ def test_parameters_of_another_kind_are_outside(arena, parameter, text, message)
         described(case, arena, decided)
 
 
-def test_signals_that_do_not_reach_or_are_not_plain_are_outside(arena):
+def test_signals_that_do_not_reach_are_outside(arena):
     case = cased(strategy(arena.settings, "Probe"), arena)
     signals = case.claim.decisions.signals
     for change, message in [
-        ({BTC: dataclasses.replace(signals[BTC], plain=False)}, "neither 0 nor 1"),
         ({BTC: dataclasses.replace(signals[BTC], enter=signals[BTC].enter[:-5], exit=signals[BTC].exit[:-5])}, "do not reach"),
         ({BTC: dataclasses.replace(signals[BTC], start_ms=signals[BTC].start_ms + 3 * 86_400_000)}, "do not reach"),
     ]:
@@ -181,13 +180,6 @@ def test_signals_that_do_not_reach_or_are_not_plain_are_outside(arena):
     alone = dataclasses.replace(case.claim.decisions, signals={ETH: signals[ETH]})
     with pytest.raises(Outside, match="no signals"):
         described(case, arena, alone)
-
-
-def test_a_signal_of_two_is_told_as_no_plain_one(arena):
-    case = cased(strategy(arena.settings, "Probe", indicators='dataframe["exit_long"] = 2 * (dataframe["fast"] > dataframe["slow"]).shift(3)'), arena)
-    assert not case.claim.decisions.signals[BTC].plain
-    with pytest.raises(Outside, match="neither 0 nor 1"):
-        replayed(case, arena)
 
 
 def test_the_first_difference_is_told_with_pair_time_and_both_sides(arena):

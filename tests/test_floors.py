@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"errors", "claims", "literals", "lean_arch", "compiled", "comparison", "isolation", "imports", "git", "sources"},  # sources: the Protocol alone; each source is a module of its own
+    {"errors", "claims", "literals", "lean_arch", "compiled", "comparison", "isolation", "imports", "git", "plain", "sources"},  # sources: the Protocol alone; each source is a module of its own
     {"records"},
     {"settings", "console", "answers"},
     {"metrics", "booking", "gates", "candles"},
@@ -22,11 +22,11 @@ FLOORS = [
     {"seal", "lock", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
     {"anchor", "database"},
     {"ledger"},
-    {"feed", "worlds", "instants", "retrospective"},  # pure functions of grid's tables
+    {"feed", "worlds", "instants", "decided", "retrospective"},  # pure functions of grid's tables
     {"course"},
     {"stress", "trades"},
     {"refusals", "archived", "tried"},
-    {"store", "lean_ccxt", "quicken", "idle", "notes", "decisions", "stakes"},
+    {"store", "lean_ccxt", "quicken", "idle", "notes", "decisions", "signals", "stakes"},
     {"witness", "integrity", "exporter"},
     {"backtest"},
     {"probe"},
@@ -46,10 +46,10 @@ FLOORS = [
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
 PURE = (
     {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch", "compiled", "isolation", "imports", "git"}
-    | {"feed", "worlds", "instants", "retrospective", "course", "stress", "trades", "refusals"}
+    | {"feed", "worlds", "instants", "decided", "retrospective", "course", "stress", "trades", "refusals"}
 )  # fmt: skip
 """They read no file, no clock and no network."""
-IN_THE_WORKER = {"backtest", "quicken", "idle", "stakes", "lean_ccxt", "witness", "decisions", "integrity", "probe"}
+IN_THE_WORKER = {"backtest", "quicken", "idle", "stakes", "lean_ccxt", "witness", "decisions", "signals", "integrity", "probe"}
 """They load FreqTrade when they are imported, and nothing else does."""
 IN_ITS_OWN_PROCESS = {"exporter"}
 """It loads FreqTrade too, is started as a program, and no strategy runs in there."""

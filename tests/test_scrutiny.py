@@ -95,6 +95,20 @@ def test_a_callback_that_is_put_there_while_it_runs_decides_on_the_way(arena):
     assert not scrutiny.decides_on_the_way(made(arena, callbacks="def bot_start(self, **kwargs):\n    self.kept = lambda **words: None"))
 
 
+BOOKED = {
+    "protections": {"extra": "protections = [{'method': 'CooldownPeriod', 'stop_duration_candles': 2}]"},
+    "a setting that a replay does not know": {"extra": "use_custom_stoploss = True"},
+    "an old name": {"callbacks": "def custom_sell(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return None"},
+}
+
+
+@pytest.mark.parametrize("name", BOOKED)
+def test_whatever_is_booked_is_walked_though_it_has_no_callback(arena, name):
+    case = made(arena, **BOOKED[name])
+    assert case.described is None and scrutiny.decides_on_the_way(case)
+    scrutiny.quick(case, rng())
+
+
 # ---- the same market under other names ----
 
 

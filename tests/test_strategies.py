@@ -277,14 +277,14 @@ def basket(value, annotation=""):
 @pytest.mark.parametrize(
     ("text", "pairs"),
     [
-        (basket('["SOL/USDT", "BTC/USDT"]'), ("SOL/USDT", "BTC/USDT")),
+        (basket('["SOL/USDT", "BTC/USDT"]'), ("BTC/USDT", "SOL/USDT")),
         (basket('("ETH/USDT",)'), ("ETH/USDT",)),
         (basket('["ETH/USDT"]', ": list[str]"), ("ETH/USDT",)),
         (GOOD + 'pair_basket = ["nothing/USDT"]\n', ("BTC/USDT", "ETH/USDT", "SOL/USDT")),
     ],
     ids=["a list", "a tuple", "annotated", "outside the class"],
 )
-def test_a_basket_chooses_the_pairs(tmp_path, settings, text, pairs):
+def test_a_basket_chooses_the_pairs_in_the_arenas_order(tmp_path, settings, text, pairs):
     assert examined(tmp_path, settings, text).pairs == pairs
 
 

@@ -51,7 +51,7 @@ def test_an_exit_has_freqtrades_word_and_the_strategys_where_it_may_have_one(kin
 
 def test_without_a_loop_over_the_range_tags_are_those_of_the_candle_before():
     def column(*words):
-        return np.array([tag_hash(word) for word in words], dtype=np.uint16)
+        return np.array([tag_hash(word) for word in words], dtype=np.uint64)
 
     none = np.zeros(6, dtype=np.bool_)
     signals = Signals(START_MS, none, none, column("up", "no", "", "", "", ""), column("", "", "down", "no", "", ""))

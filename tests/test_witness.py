@@ -16,7 +16,7 @@ import pytest
 from arenas import cased, prepared, strategy
 
 from arena import decisions, notes, opening, sandbox
-from arena.claims import NAMES, unpack_signals
+from arena.claims import NAMES
 from arena.errors import StrategyError, when
 from arena.records import ORDER_KINDS
 
@@ -248,57 +248,6 @@ def test_what_freqtrade_answers_by_default_is_not_asked(run):
 
 
 # ---- decisions ----
-
-
-def frame(**columns):
-    n = len(next(iter(columns.values())))
-    return pd.DataFrame({"date": pd.date_range("2021-01-01", periods=n, freq="1h", tz="UTC", unit="ms"), **columns})
-
-
-def unpacked(made, since_ms=None):
-    return unpack_signals(**decisions.signals(made, since_ms))
-
-
-ONES = [1, 0, 1, 0]
-SAME = {
-    "integers": ONES,
-    "floats": [1.0, 0.0, 1.0, np.nan],
-    "booleans": [True, False, True, False],
-    "objects": [1, None, 1, 0],
-    "nullable integers": pd.array([1, None, 1, 0], dtype="Int64"),
-    "nullable booleans": pd.array([True, None, True, False], dtype="boolean"),
-    "other numbers": [1, 2, 1, -1],
-}
-
-
-@pytest.mark.parametrize("name", SAME)
-def test_a_signal_is_a_one_of_whatever_type(name):
-    told = unpacked(frame(enter_long=SAME[name]))
-    assert told.enter.tolist() == [True, False, True, False]
-    assert told.exit.tolist() == [False] * 4
-    assert told.enter_tag.tolist() == [0] * 4
-
-
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, ""])
-def test_a_tag_that_is_missing_is_none(missing):
-    told = unpacked(frame(enter_tag=pd.Series(["a", missing, "b", "a"], dtype=object)))
-    a, nothing, b, again = told.enter_tag.tolist()
-    assert nothing == 0 and a == again != b and 0 not in (a, b)
-
-
-def test_a_tags_hash_does_not_hang_on_the_others():
-    first, second = unpacked(frame(exit_tag=["x", "y", "z"])), unpacked(frame(exit_tag=["z", "q", "x"]))
-    assert first.exit_tag[0] == second.exit_tag[2] and first.exit_tag[2] == second.exit_tag[0]
-    assert unpacked(frame(exit_tag=[1.5, True, 3])).exit_tag.all()
-    assert unpacked(frame(exit_tag=pd.Categorical(["x", None]))).exit_tag.tolist() == [first.exit_tag[0], 0]
-
-
-def test_candles_before_an_instant_are_left_out():
-    made = frame(enter_long=ONES)
-    start = 1_609_459_200_000
-    assert unpacked(made, start + HOUR).enter.tolist() == [False, True, False]
-    assert unpacked(made, start + HOUR).start_ms == start + HOUR
-    assert len(unpacked(made, start + 9 * HOUR).enter) == 0
 
 
 def test_parameters_are_settings_and_hyperopt_parameters_as_they_stand(run):

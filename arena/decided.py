@@ -1,0 +1,81 @@
+"""
+Whether signals and parameters are the same with and without the future, and there at all: what is not told cannot be compared. Pure.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from arena.claims import LEAD_MS, Decisions, Signals
+from arena.errors import when
+from arena.grid import Tables
+from arena.records import Claim, Strategy
+from arena.settings import Settings
+
+NOTHING = Signals(0, *(np.zeros(0, dtype=kind) for kind in (np.bool_, np.bool_, np.uint64, np.uint64)))
+
+
+class Asked(Protocol):
+    """What is compared with: a strategy, its candles, and what it decided with the whole range."""
+
+    strategy: Strategy
+    settings: Settings
+    tables: Tables
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The first decision that differs. `where` is pair and candle, `what` compares the two."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.what}".strip()
+
+
+def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms: int | None = None) -> Finding | None:
+    """
+    The first parameter or signal of a candle before `until_ms`, from `since_ms` on where that is given, that is not as it was with the
+    whole range. What is not told is a finding too.
+    """
+    if told is None:
+        return Finding("", "ends before its candles do")
+    with_future, step = case.claim.decisions, case.settings.step_ms
+    for name in dict.fromkeys((*with_future.parameters, *told.parameters)):
+        value, now = (said.parameters.get(name, "nothing") for said in (with_future, told))
+        if now != value:
+            return Finding(f"parameter {name}", f"is {value} with the future, {now} without")
+    first: tuple[int, Finding] | None = None
+    for pair in dict.fromkeys((*with_future.signals, *told.signals)):
+        whole, part = (said.signals.get(pair, NOTHING) for said in (with_future, told))
+        start, end = asked(case, pair, since_ms, until_ms)
+        if end <= start:
+            continue  # no candle had arrived
+        for said, which in ((whole, "with"), (part, "without")):
+            if said.start_ms > start or said.start_ms + len(said.enter) * step < end:
+                return Finding(f"{pair} {when(start)}", f"has no signal for every candle that there is {which} the future")
+        n, a, b = ((ms - begun) // step for ms, begun in ((end, start), (start, whole.start_ms), (start, part.start_ms)))
+        for column, title in (("enter", "enter_long"), ("exit", "exit_long"), ("enter_tag", "enter_tag"), ("exit_tag", "exit_tag")):
+            ours, theirs = getattr(whole, column)[a : a + n], getattr(part, column)[b : b + n]
+            if not np.array_equal(ours, theirs):
+                k = int(np.argmax(ours != theirs))
+                what = "is one with the future, another without" if "tag" in column else f"is {int(ours[k])} with the future, {int(theirs[k])} without"
+                if first is None or start + k * step < first[0]:
+                    first = (start + k * step, Finding(f"{pair} {when(start + k * step)}", f"{title} {what}"))
+    return first and first[1]
+
+
+def asked(case: Asked, pair: str, since_ms: int | None, until_ms: int | None) -> tuple[int, int]:
+    """Open time of the first candle of a pair whose signals must be told, and of the one after the last. None is no border."""
+    settings = case.settings
+    times = case.tables[pair][:, 0] if pair in case.strategy.pairs else np.empty(0)
+    loaded = times[times >= settings.search.start_ms - case.claim.startup * settings.step_ms]
+    arrived = loaded if until_ms is None else loaded[loaded < until_ms]
+    if not len(arrived):
+        return 0, 0
+    begun, step = int(loaded[0]), settings.step_ms
+    ahead = max(settings.search.start_ms - LEAD_MS, since_ms or 0) - begun
+    return begun + max(-(-ahead // step), 0) * step, int(arrived[-1]) + step
