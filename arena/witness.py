@@ -17,7 +17,7 @@ from freqtrade.enums import ExitType
 from freqtrade.persistence import LocalTrade, Order, PairLocks
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
-from arena.claims import CALLBACKS, MAX_TAG, MAX_TAGS, Recorder
+from arena.claims import CALLBACKS, MAX_TAG, MAX_TAGS, Recorder, text_hash
 from arena.notes import Notes
 from arena.records import ORDER_KINDS
 
@@ -26,6 +26,8 @@ KINDS = {
     ExitType.EXIT_SIGNAL: "signal", ExitType.CUSTOM_EXIT: "custom", ExitType.ROI: "roi", ExitType.STOP_LOSS: "stop",
     ExitType.TRAILING_STOP_LOSS: "trailing", ExitType.PARTIAL_EXIT: "adjust", ExitType.FORCE_EXIT: "forced",
 }  # fmt: skip
+
+PLAIN = (float, int, str, datetime)
 
 _close_order = Order.close_bt_order
 _lock_pair = PairLocks.lock_pair
@@ -143,6 +145,7 @@ class Witness:
 
         @functools.wraps(f)
         def noted(*args: Any, **kwargs: Any) -> Any:
+            given = (0, 0) if self.record.given is None else _given(kwargs)
             try:
                 answer = f(*args, **kwargs)
             except Exception as error:
@@ -150,7 +153,18 @@ class Witness:
                 raise
             if name in CALLBACKS:
                 trade = kwargs.get("trade")
-                self.record.note(self.now_ms, kwargs.get("pair") or (trade.pair if trade is not None else ""), name, answer)
+                self.record.note(self.now_ms, kwargs.get("pair") or (trade.pair if trade is not None else ""), name, answer, given)
             return answer
 
         return strategy_safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)
+
+
+def _given(handed: dict[str, Any]) -> tuple[int, int]:
+    """Two hashes of what FreqTrade hands to a callback: its numbers and texts, and the highest and lowest rate of the trade."""
+    trade, extremes = handed.get("trade"), ""
+    values = {name: value for name, value in handed.items() if value is None or isinstance(value, PLAIN)}
+    if trade is not None:
+        values |= {name: getattr(trade, name) for name in ("stop_loss", "amount", "stake_amount", "open_rate")}
+        extremes = f"{trade.max_rate!r} {trade.min_rate!r}"
+    shown = [f"{name} {value:.8g}" if isinstance(value, float) else f"{name} {value!r}" for name, value in sorted(values.items())]
+    return text_hash("\n".join(shown)), text_hash(extremes)
