@@ -4,6 +4,7 @@ refused, and nothing of it is shown but where it is wrong.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -126,6 +127,8 @@ class _Failure(_Closed):
 
 class _Twin(_Closed):
     events: _Events | None = None
+    numbers: Annotated[Column[Int], Field(max_length=MAX_EVENTS)] = []
+    extremes: Annotated[Column[Int], Field(max_length=MAX_EVENTS)] = []
     failure: str = ""
     frames: Column[str] = []
     ended: bool = False
@@ -187,7 +190,13 @@ def twin(answer: bytes) -> Events | str | None:
         raise StrategyError("the worker's answer is no decision with another candle")
     if said.failure:
         return said.failure[:MAX_SHOWN]
-    return None if said.events is None else _checked(_events, said.events)
+    if said.events is None:
+        return None
+    events = _checked(_events, said.events)
+    if len(said.numbers) != len(said.extremes) or len(said.numbers) not in (0, len(events)):
+        raise StrategyError("the worker's answer is not a claim: what callbacks were handed needs two numbers an event")
+    given = np.array([said.numbers, said.extremes], dtype=np.int64).T if said.numbers else None
+    return replace(events, given=given)
 
 
 def _parse(answer: bytes) -> _Answer:

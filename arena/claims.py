@@ -69,9 +69,16 @@ class Events:
     kind: NDArray[np.int8]  # how to read `value`: a number, a text's index, a hash
     value: NDArray[np.float64]
     texts: tuple[str, ...]
+    given: NDArray[np.int64] | None = None  # (n_events, 2) see `Recorder.given`; of twins alone
 
     def __len__(self) -> int:
         return len(self.time_ms)
+
+    def between(self, since_ms: int | None, until_ms: int | None) -> "Events":
+        """Those of candles that open at one instant or later and before another; None is no border."""
+        inside = np.ones(len(self), dtype=np.bool_) if since_ms is None else self.time_ms >= since_ms
+        inside = inside if until_ms is None else inside & (self.time_ms < until_ms)
+        return Events(*(getattr(self, name)[inside] for name in ("time_ms", "pair", "name", "kind", "value")), self.texts)
 
     def answer(self, k: int) -> float | str:
         """What was answered, to compare and to show."""
@@ -115,9 +122,13 @@ class Recorder:
         self.names = {name: i for i, name in enumerate(NAMES)}
         self.rows: list[tuple[int, int, int, int, float]] = []
         self.texts: dict[str, int] = {}
+        self.given: list[tuple[int, int]] | None = None
+        """Of each event two hashes of what the callback was handed: numbers and texts, and the trade's highest and lowest rate."""
 
-    def note(self, time_ms: int, pair: str, name: str, answer: object) -> None:
+    def note(self, time_ms: int, pair: str, name: str, answer: object, given: tuple[int, int] = (0, 0)) -> None:
         """`answer` as FreqTrade got it; texts and numbers keep their value, everything else its printed form."""
+        if self.given is not None:
+            self.given.append(given)
         if type(answer) is float or (isinstance(answer, (int, float)) and not isinstance(answer, bool)):
             kind, value = _FLOAT, _number(answer)
         else:
@@ -130,7 +141,7 @@ class Recorder:
             known = self.texts[text] = len(self.texts)
         if known is not None:
             return _TEXT, float(known)
-        return _HASH, float(int.from_bytes(blake2b(text.encode(errors="replace"), digest_size=6).digest()))
+        return _HASH, float(text_hash(text))
 
     def take(self) -> dict:
         """What was noted since the last time, packed."""
@@ -144,6 +155,11 @@ class Recorder:
 def tag_hash(text: str) -> int:
     """What stands for a tag in Signals: 64 bits, never 0; an empty one has its own."""
     return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()) or 1
+
+
+def text_hash(text: str) -> int:
+    """What stands for a text that is not told: 48 bits."""
+    return int.from_bytes(blake2b(text.encode(errors="replace"), digest_size=6).digest())
 
 
 def _number(answer: float) -> float:

@@ -16,16 +16,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import booking, course, fills, gates, metrics, opening, sandbox, scrutiny, secrecy, significance, stress, trials
+from arena import booking, course, fills, gates, metrics, opening, sandbox, scrutiny, secrecy, significance, stress, trials, twins
 from arena.causality import Case
 from arena.course import Described, Outside
-from arena.errors import SampleError, StrategyError
+from arena.errors import CausalityError, SampleError, StrategyError
 from arena.opening import Arena
 from arena.records import Book, Checks, Claim, Evidence, Look, Market, Orders, PairResult, Result, Strategy, WindowResult
 from arena.replay import Replayed
 from arena.settings import Settings
+from arena.decided import Finding
 
 NO_GATE = "a gate says no"
+WISHFUL = "optimistic_fills: the profit after the search range rests on fills that a pessimist would not grant"
 STAKE = "custom_stake_amount"
 REPLAY, BOOKING = "replay=freqtrade", "booking"
 STRETCH, STRETCH_DAYS = 0.1, 60
@@ -74,6 +76,14 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     found["stress"] = stress.of(market, settings, made.claim.orders, replayable, dice)
     earned = _scrutinised(case, arena, found, made.engine)
     return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
+
+
+def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
+    """What the account alone says, of a strategy whose decisions there were checked in full. Raises StrategyError."""
+    made = account(strategy, arena)
+    case = case_of(strategy, arena, made.claim, made.book, made.engine.described)
+    scrutiny.hidden(case, np.random.default_rng(secrets.randbits(128)), arena.settings.search.start_ms, arena.settings.search.end_ms)
+    return measured(strategy, arena, made)
 
 
 def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
@@ -213,21 +223,19 @@ def interval(returns: NDArray[np.float64], strategy: Strategy) -> tuple[float, f
 
 def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine) -> Earned:
     """
-    Everything that is asked beyond the account, and the gates that follow from it. Raises CausalityError or DeterminismError.
+    Everything that is asked beyond the account, and the gates that follow from it. Raises CausalityError or DeterminismError, or
+    LimitError.
 
     The instants of causality are nobody's to know, and change: what could be foreseen could be dodged. One thing after another: while a
     strategy is asked without its future, no other worker of it has it.
     """
     settings, market, book, own = arena.settings, arena.market, case.book, found["own"]
     dice = [np.random.default_rng(secrets.randbits(128)) for _ in range(2)]
-    if arena.causality == "full":
-        scrutiny.full(case, dice[0])
-    else:
-        scrutiny.quick(case, dice[0])
+    handed = _in_full(case, arena, dice[0]) if arena.causality == "full" else scrutiny.quick(case, dice[0])
     relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)))
     checks = Checks(
         causality="full" if arena.causality == "full" else "quick",
-        optimistic_fills=fills.optimistic_fills(market, case.claim.orders, book, fee=settings.fee),
+        optimistic_fills=_wishful(case, arena, handed),
         hidden_loss=metrics.hidden_loss(market, book),
         top_share=metrics.top_share(book.trades),
         pair_share=metrics.pair_share(book.trades),
@@ -247,14 +255,53 @@ def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine
     if arena.causality == "quick":
         return earned(checks, engine, None, "only what passed the full check of causality is asked")
     if checks.causality != "full":
-        scrutiny.full(case, dice[1])
-        checks = replace(checks, causality="full")
+        handed |= scrutiny.full(case, dice[1])
+        checks = replace(checks, causality="full", optimistic_fills=_wishful(case, arena, handed))
+        passed = earned(checks, engine, None, NO_GATE)
+        if not all(gate.passed for gate in passed.figures["gates"]):
+            return passed
     if engine.described is not None and not arena.thorough and (unlike := _unlike(case, arena)):
         return earned(replace(checks, replay="differs"), engine._replace(note=unlike, replay="differs"), None, NO_GATE)
     if settings.validation is None:
         return earned(checks, engine, None, "there is no validation window")
     opening.begin_look(arena, case.strategy)
-    return earned(checks, engine, secrecy.asked(case, settings.validation.end_ms, scrutiny.validation_sharpe))
+    answer = secrecy.asked(case, settings.validation.end_ms, lambda timed: scrutiny.validation_sharpe(timed, dice[1]))
+    return earned(checks, engine, answer)
+
+
+def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Finding]:
+    """
+    The full check. In a run that goes on into ranges which nobody may know, each of them is checked for itself, and what is decided
+    before them must be what it is without them.
+    """
+    if arena.before is None:
+        return scrutiny.full(case, rng)
+    earlier, known = arena.before, arena.before.settings.search.end_ms
+    made = account(case.strategy, earlier)
+    before = case_of(case.strategy, earlier, made.claim, made.book, made.engine.described)
+    scrutiny.unchanged(before, case)
+    handed = scrutiny.full(case, rng, until_ms=known)
+    for window in arena.settings.windows:
+        if window.start_ms >= known:
+            handed |= scrutiny.hidden(case, rng, window.start_ms, window.end_ms)
+    if not scrutiny.wishful(before, case, handed) <= arena.settings.gates.max_optimistic_fills:
+        raise StrategyError(WISHFUL)
+    return handed
+
+
+def _wishful(case: Case, arena: Arena, handed: dict[str, Finding]) -> float:
+    """
+    The share of the profit that rests on wishful fills. Exits that were decided with their candle's high and low, which the trade
+    holds, are foresight where the profit rests on them. Raises CausalityError then.
+    """
+    late = twins.late(handed)
+    share = fills.optimistic_fills(arena.market, case.claim.orders, case.book, fee=arena.settings.fee, late=late)
+    if handed and not share <= arena.settings.gates.max_optimistic_fills:
+        raise CausalityError(
+            f"causality: {next(iter(handed.values()))}: trade.max_rate and trade.min_rate hold the candle that is not over, and "
+            f"{100 * share:.0f} % of the profit is gone where such exits fill at the next open"
+        )
+    return share
 
 
 def _seed(case: Case) -> int:

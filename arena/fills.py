@@ -20,15 +20,16 @@ TIE = 1e-9
 STOP, TRAILING = ORDER_KINDS.index("stop"), ORDER_KINDS.index("trailing")
 
 
-def optimistic_fills(market: Market, orders: Orders, book: Book, *, fee: float) -> float:
+def optimistic_fills(market: Market, orders: Orders, book: Book, *, fee: float, late: frozenset[str] = frozenset()) -> float:
     """
     The share of the profit that vanishes when no wishful fill is granted.
 
-    Three kinds of fill are not granted:
+    Four kinds of fill are not granted:
 
     * an exit in the candle in which its trade's first entry filled, unless a stop does it that stood before the candle;
     * a limit without trade-through: a buy below the open at the candle's low, a sell above the open at its high;
-    * an exit by a stop that this very candle has raised, for the high came after the low as often as before it.
+    * an exit by a stop that this very candle has raised, for the high came after the low as often as before it;
+    * an exit of a kind in `late`, which the strategy decided with the candle's high and low before it.
 
     An exit that is not granted sells at the next candle's open, or where there is none at the price that marks a position
     at the end: the pair's last close, the market's last open. An entry that is not granted is left out, and the exits
@@ -44,6 +45,8 @@ def optimistic_fills(market: Market, orders: Orders, book: Book, *, fee: float) 
         The same orders booked: its profit, that of open positions included, is what the loss is a share of.
     fee : float
         Fraction of an order's value, paid at entry and at exit.
+    late : frozenset of str
+        Names of ORDER_KINDS.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def optimistic_fills(market: Market, orders: Orders, book: Book, *, fee: float) 
     booked = sum(trade.profit for trade in book.trades) + book.open_profit
     if booked <= 0:
         return 0.0
-    doubts = _doubt(market, orders)
+    doubts = _doubt(market, orders, late)
     columns = (orders.pair, doubts.candle, orders.buys, orders.price, orders.amount, doubts.always, doubts.at_entry, doubts.later)
     positions = [_Position(fee) for _ in market.pairs]
     for pair, *order in zip(*(column.tolist() for column in columns), strict=True):
@@ -73,7 +76,7 @@ class _Doubts:
     later: NDArray[np.float64]  # price at the next open
 
 
-def _doubt(market: Market, orders: Orders) -> _Doubts:
+def _doubt(market: Market, orders: Orders, late: frozenset[str]) -> _Doubts:
     candle = (orders.filled_ms - market.open_ms[0]) // market.step_ms
     opens, highs, lows = (prices[orders.pair, candle] for prices in (market.open, market.high, market.low))
     price, buys = orders.price, orders.buys
@@ -82,7 +85,8 @@ def _doubt(market: Market, orders: Orders) -> _Doubts:
     stood = (orders.kind == STOP) | ((orders.kind == TRAILING) & ~np.isnan(orders.stop_before))  # unless raised, which is refused anyway
     touched_low = buys & (price < opens * (1 - TIE)) & ~(lows < price * (1 - TIE))
     touched_high = ~buys & (price > opens * (1 + TIE)) & ~(highs > price * (1 + TIE))
-    return _Doubts(candle, touched_low | touched_high | (~buys & raised), ~buys & ~stood, _next_open(market, orders.pair, candle))
+    known = ~buys & np.isin(orders.kind, [ORDER_KINDS.index(kind) for kind in late])
+    return _Doubts(candle, touched_low | touched_high | (~buys & raised) | known, ~buys & ~stood, _next_open(market, orders.pair, candle))
 
 
 def _next_open(market: Market, pair: NDArray[np.int64], candle: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ would study them. Each call evaluates every archived strategy from its frozen so
 the newest whole day, in a wallet of its own, and appends a row for each to versions/forward.tsv and the ledger.
 
 Positions that were open at the arena's end are not carried on. Candles before it serve as warm-up, whatever range they lie in;
-nothing of them is told. Not checked again: causality. What was archived passed it, or says that it did not.
+nothing of them is told. What is decided in the new candles is checked as before a holdout's figure: what knows them has none.
 """
 
 import io
@@ -169,7 +169,7 @@ def _scored(one: Frozen, whole: Arena, window: Window, days: int) -> Score:
     held = (whole.hold.sharpe, whole.hold.profit)
     low, high = band(one.returns, days, np.random.default_rng(int(one.strategy.sha256[:16], 16)))
     try:
-        own = figures.measured(one.strategy, whole, figures.account(one.strategy, whole))["own"]
+        own = figures.checked(one.strategy, whole)["own"]
     except StrategyError as error:
         return Score(*about, math.nan, math.nan, math.nan, *held, low, high, f"FAIL: {error}")
     word = "too short" if math.isnan(low) or math.isnan(own.sharpe) else "BELOW" if own.sharpe < low else "ABOVE" if own.sharpe > high else "inside"

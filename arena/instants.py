@@ -27,6 +27,8 @@ WALKS = 10
 FULL_WALKS = 24
 FULL_LOOKS = (60, 4000)
 TURNED = {"quick": 1, "full": 6}
+ROUND = 12
+"""For each so many instants unusual answers are drawn once more."""
 FEW_ANSWERS = 20
 """With more different answers than this, a callback answers with numbers."""
 ASKED_INSIDE = ("custom_stoploss", "custom_roi", "order_filled", "adjust_trade_position")
@@ -42,6 +44,11 @@ class Valid:
     """Open times at which a stage may end: every pair that is listed has a true candle there and right before."""
 
     times: np.ndarray  # (n,) int64 milliseconds, ascending
+
+    def between(self, since_ms: int | None, until_ms: int | None) -> "Valid":
+        """Those from one instant on and before another; None is no border."""
+        low, high = (-np.inf if since_ms is None else since_ms), (np.inf if until_ms is None else until_ms)
+        return Valid(self.times[(self.times >= low) & (self.times < high)])
 
     def near(self, ms: int) -> int | None:
         """The first valid instant at `ms` or up to a day later."""
@@ -96,10 +103,11 @@ def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.r
 def reasons(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
     """Instants that there is a reason for, those that come first first; not all of them are valid. About n are edges of trades."""
     last = int(rng.choice(ways.times[-max(len(ways.times) // 100, 1) :]))
-    answers = [*_unusual(claim.decisions.events, step_ms, rng)]
+    rounds = [[*_unusual(claim.decisions.events, step_ms, rng)] for _ in range(1 + n // ROUND)]
     edges = [*_edges(book, n, step_ms, rng), *_exits(claim, step_ms, rng)]
-    rng.shuffle(answers)
-    rng.shuffle(edges)
+    for drawn in (*rounds, edges):
+        rng.shuffle(drawn)
+    answers = [ms for drawn in rounds for ms in drawn]
     late = list(_late(book, rng))
     return [last, *late[:1], *(ms for both in zip_longest(answers, edges) for ms in both if ms is not None), *late[1:]]
 

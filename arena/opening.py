@@ -2,7 +2,6 @@
 
 import functools
 import json
-import math
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,6 +123,7 @@ class Arena:
     trials: Trials
     causality: str = "auto"  # "quick", "full", or "auto": full before the validation window is asked
     thorough: bool = False  # beside a replay FreqTrade's loop runs over the whole range at once, and not over a stretch first
+    before: "Arena | None" = None  # the one whose range this one goes on from, into candles that nobody may know
 
 
 def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> Arena:
@@ -160,11 +160,11 @@ def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...])
     settings = arena.settings
     whole = Window("search", windows[0].start, windows[-1].end)
     times = max((whole.end_ms - whole.start_ms) / (settings.search.end_ms - settings.search.start_ms), 1)
-    limits = settings.limits.model_copy(update={name: math.ceil(times * getattr(settings.limits, name)) for name in ("seconds", "output_kb")})
-    other = settings.model_copy(update={"windows": windows, "search": whole, "validation": None, "holdout": None, "limits": limits})
+    other = scrutiny.longer(settings, times).model_copy(update={"windows": windows, "search": whole, "validation": None, "holdout": None})
     lock.confirm(arena.lock)
     made = _candles(other, arena.lock, functools.reduce(grid.joined, candles, arena.tables))
-    return replace(arena, **made, ledger=None, trials=Trials(None, arena.lock.contract), causality="full", thorough=True)
+    before = arena if whole.start == settings.search.start else None
+    return replace(arena, **made, ledger=None, trials=Trials(None, arena.lock.contract), causality="full", thorough=True, before=before)
 
 
 def sealed_candles(arena: Arena, passphrase: str | None = None) -> tuple[Tables, ...]:

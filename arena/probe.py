@@ -3,8 +3,8 @@ The same strategy in a process that lives through time, in the worker: its candl
 
 A *look* populates frames that end where a stage ends and tells signals and parameters. A *walk* also runs FreqTrade's loop:
 before the candle at which a stage ends is simulated, everything decided so far has been told, and the process has never
-held that candle or a later one. There it forks: the child is given another candle with the same open (the market turns
-round), decides once, tells it, and ends; the process itself is given the true candle and the next stage, and goes on.
+held that candle or a later one. There it forks, once or more: each child is given another candle with the same open, decides
+once, tells it, and ends; the process itself is given the true candle and the next stage, and goes on.
 """
 
 import json
@@ -96,7 +96,7 @@ class Walk:
         run.notes.check()
         link.send({"stage": {**run.decided(self.since_ms), "events": run.witness.record.take()}})
         head, tables = link.receive()
-        if head["task"] == "twin":
+        while head["task"] == "twin":
             twin = self._twin(now_ms, tables)
             if twin is None:
                 return  # in the child: on with the other candle
@@ -115,6 +115,7 @@ class Walk:
         if child == 0:
             os.close(reader)
             self.child = writer
+            self.run.witness.record.given = []
             for pair, table in tables.items():
                 if len(table) and pair in self.run.columns:
                     self.rows[pair].append(signals.row(self.run.columns[pair], now_ms, [float(price) for price in table[0][1:5]]))
@@ -128,7 +129,9 @@ class Walk:
     def _tell_and_end(self) -> None:
         """The child's last act."""
         notes = self.run.notes
-        message: dict[str, Any] = {"events": self.run.witness.record.take()}
+        record = self.run.witness.record
+        numbers, extremes = ([given[k] for given in record.given or ()] for k in (0, 1))
+        message: dict[str, Any] = {"events": record.take(), "numbers": numbers, "extremes": extremes}
         if notes.found is not None:
             message = {"failure": str(notes.found), "frames": list(notes.found.frames)}
         self.end_child(message)

@@ -1,12 +1,17 @@
 """What is asked of a strategy beyond its account: causality in two depths, and the same market under other names."""
 
+import math
+from collections.abc import Iterable
+from dataclasses import fields, replace
+
 import numpy as np
 
-from arena import booking, causality, course, grid, instants, metrics, worlds
+from arena import booking, causality, course, fills, grid, instants, metrics, twins, worlds
 from arena.candles import utc
 from arena.causality import Case
-from arena.claims import CALLBACKS
-from arena.errors import StrategyError
+from arena.claims import CALLBACKS, Decisions
+from arena.decided import Finding
+from arena.errors import CausalityError, LimitError, StrategyError
 from arena.records import Claim, Market, Orders, Window
 from arena.sandbox import Task, backtest
 from arena.settings import Settings
@@ -23,49 +28,77 @@ LIMIT, LIMIT_STAGES = 3, 20
 """A check's worker, which populates several times, may take this many times the limit of an evaluation, and once more for so many stages."""
 
 
-def quick(case: Case, rng: np.random.Generator) -> None:
+def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
     """
-    Causality as it is checked every round, at a cost of about one evaluation. One worker at a time: another one of the same strategy, which
-    knows what this one must not, would only have to be heard.
+    Causality as it is checked every round, at a cost of about one evaluation. Returns what `causality.walk` does. One worker at a time:
+    another one of the same strategy, which knows what this one must not, would only have to be heard.
 
     Raises CausalityError or DeterminismError.
     """
     ways, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
     turns = np.random.default_rng(rng.integers(2**63))
+    ends = instants.quick(ways, case.book, case.claim, instants.TURNED["quick"], step, turns)
+    handed: dict[str, Finding] = {}
     if decides_on_the_way(case):
         borders = instants.quick(ways, case.book, case.claim, instants.WALKS, step, rng)
-        causality.walk(case, borders, rng, seconds=_limit(case, borders))
+        handed = causality.walk(case, borders, rng, seconds=_limit(case, borders))
     else:
         borders = instants.quick(ways, case.book, case.claim, instants.LOOKS, step, rng)
         causality.looks(case, borders, seconds=_limit(case, borders))
-    _turned(case, ways, instants.TURNED["quick"], turns)
+    _turned(case, ends, turns)
+    return handed
 
 
 def _limit(case: Case, borders: list[int]) -> float:
     return (LIMIT + len(borders) / LIMIT_STAGES) * case.settings.limits.seconds
 
 
-def full(case: Case, rng: np.random.Generator) -> None:
+def full(case: Case, rng: np.random.Generator, since_ms: int | None = None, until_ms: int | None = None) -> dict[str, Finding]:
     """
-    Causality as it is checked before it counts: a comb over the whole range, more turned futures, more stages for callbacks.
+    Causality as it is checked before it counts: a comb over the whole range, more turned futures, more stages for callbacks. With
+    `since_ms` and `until_ms` over a part of it, in a part of the time. Returns what `causality.walk` does.
 
     Raises CausalityError or DeterminismError.
     """
-    ways, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
-    borders = instants.comb(ways, min(_looks(case), len(ways.times) // instants.COMB + 1), rng)
+    whole, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
+    ways = whole.between(since_ms, until_ms)
+    if not len(ways.times):
+        return {}
+    recent = case if since_ms is None else _since(case, since_ms)
+    teeth = min(_looks(case, len(ways.times) / len(whole.times), late=since_ms is not None), len(ways.times) // instants.COMB + 1)
+    borders = instants.comb(ways, teeth if since_ms is None else teeth // 2, rng)
+    if since_ms is not None:  # too short a range for a fine comb: half of the instants lie where the profit was made
+        borders = sorted({*borders, *instants.quick(ways, recent.book, recent.claim, teeth // 2, step, rng)})
+    handed: dict[str, Finding] = {}
     if decides_on_the_way(case):
-        stages = instants.quick(ways, case.book, case.claim, instants.FULL_WALKS, step, rng)
-        causality.walk(case, stages, rng, seconds=_limit(case, stages))
-    widest = max(np.diff(borders), default=0) // step
+        stages = instants.quick(ways, recent.book, recent.claim, instants.FULL_WALKS, step, rng)
+        handed = causality.walk(case, stages, rng, seconds=_limit(case, stages))
+    widest = max(np.diff([int(ways.times[0]), *borders]), default=0) // step
     tail = max(TAIL, int(widest) + 1)  # no candle is left out
     causality.looks(case, borders, tail=tail, seconds=_limit(case, borders))
-    _turned(case, ways, instants.TURNED["full"], np.random.default_rng(rng.integers(2**63)))
+    turns = np.random.default_rng(rng.integers(2**63))
+    _turned(case, instants.quick(ways, recent.book, recent.claim, instants.TURNED["full"], step, turns), turns)
+    return handed
 
 
-def _looks(case: Case) -> int:
-    """How many instants of a full check fit into its time, by the number of candles: a frame that ends anywhere has half of them."""
+def _looks(case: Case, share: float, *, late: bool) -> int:
+    """
+    How many instants of a full check of such a share of the range fit into its time, by the number of candles: a frame that ends
+    anywhere has half of them, one that ends late nearly all.
+    """
     candles = sum(len(case.tables[pair]) for pair in case.strategy.pairs)
-    return int(np.clip(FULL_SECONDS / (LOOK_S + 0.5 * CANDLE_S * candles), *instants.FULL_LOOKS))
+    seconds = LOOK_S + (1.0 if late else 0.5) * CANDLE_S * candles
+    return int(np.clip(FULL_SECONDS * share / seconds, *instants.FULL_LOOKS))
+
+
+def _since(case: Case, since_ms: int) -> Case:
+    """The case with the trades and answers from an instant on: there are the instants that are worth a look."""
+    book = replace(case.book, trades=tuple(trade for trade in case.book.trades if trade.close_ms >= since_ms))
+    orders, events = case.claim.orders, case.claim.decisions.events
+    orders = replace(orders, **{f.name: getattr(orders, f.name)[orders.filled_ms >= since_ms] for f in fields(orders)})
+    decisions = replace(case.claim.decisions, events=events and events.between(since_ms, None))
+    claim = replace(case.claim, orders=orders, decisions=decisions)
+    return replace(case, book=book, claim=claim)
 
 
 def relabel(case: Case, rng: np.random.Generator) -> float:
@@ -84,20 +117,101 @@ def relabel(case: Case, rng: np.random.Generator) -> float:
     return 0.0 if np.isnan(found) else found
 
 
-def validation_sharpe(case: Case) -> float:
-    """Annualised Sharpe in the validation window: a slice of the run that goes on into it. Raises StrategyError. A secret."""
+def validation_sharpe(case: Case, rng: np.random.Generator | None = None) -> float:
+    """
+    Annualised Sharpe in the validation window: a slice of the run that goes on into it, whose decisions are checked there as they
+    are in the search range, at instants that are drawn anew where no generator is given. A secret. nan without a trade, where that
+    run fails, and where the slice's profit rests on wishful fills.
+
+    Raises CausalityError, DeterminismError or LimitError, in sentences that tell nothing of what lies there.
+    """
+    settings = case.settings
+    assert settings.validation is not None
+    try:
+        later = further(case)
+    except StrategyError:
+        return float("nan")
+    if later is None:
+        return float("nan")
+    unchanged(case, later)
+    handed = hidden(later, rng or np.random.default_rng(), settings.search.end_ms, settings.validation.end_ms)
+    if not wishful(case, later, handed) <= settings.gates.max_optimistic_fills:
+        return float("nan")
+    market = grid.market(later.tables, later.settings, later.settings.search)
+    return metrics.measure(market, later.book, settings.validation, last=True).sharpe
+
+
+def further(case: Case) -> Case | None:
+    """The strategy in the run that goes on to the end of the candles after the search range; None without a trade. Raises StrategyError."""
     beyond, whole = case.beyond()
+    search = Window("search", whole.start, whole.end)
+    times = (whole.end_ms - whole.start_ms) / (case.settings.search.end_ms - case.settings.search.start_ms)
+    settings = longer(case.settings, times).model_copy(update={"search": search, "validation": None})
     tables = grid.joined(case.tables, beyond)
-    ticks = worlds.ticks(tables, whole.start_ms - case.claim.startup * case.settings.step_ms)
-    assert case.settings.validation is not None
-    return _sharpe(case, tables, ticks, whole, case.settings.validation)
+    known = worlds.ticks(tables, whole.start_ms - case.claim.startup * settings.step_ms)
+    # a month that the search range cuts has one tick size in both runs
+    ticks = {pair: [*(mine := case.ticks.get(pair, [])), *(m for m in known[pair] if not mine or m[0] > mine[-1][0])] for pair in known}
+    more = continuing(settings, tables, None)
+    made = replace(case, settings=settings, tables=tables, ticks=ticks, beyond=lambda: more, after=lambda: more)
+    market = grid.market(tables, settings, search)
+    replayed = _replayed(made, tables, market, ticks, search)
+    if replayed is not None:
+        orders, decisions = replayed
+        claim = replace(case.claim, orders=orders, decisions=decisions, last_ms=int(market.open_ms[-1]), stretch=None)
+        claim = replace(claim, populate_s=times * claim.populate_s, loop_s=times * claim.loop_s)
+    else:
+        claim = backtest(case.strategy, settings, Task("backtest", search, case.markets, ticks=ticks), tables)
+    if not len(claim.orders.price):
+        return None
+    book = booking.book(market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
+    if replayed is None:
+        booking.reconcile(book, claim)
+    return replace(made, claim=claim, book=book, described=case.described if replayed is not None else None)
+
+
+def unchanged(case: Case, later: Case) -> None:
+    """Raises CausalityError where a decision inside the search range is another one in the run that goes on, or DeterminismError."""
+    end, told = case.claim.last_ms, later.claim.decisions
+    found = causality.decided(case, told, until_ms=end)
+    if found is None and later.described is None:
+        # where a pair ended before the range did, candles after the range fill the gap with rows that the search did not have
+        ended = [int(case.tables[pair][-1, 0]) for pair in case.strategy.pairs if len(case.tables[pair])]
+        until = min([end, *(ms for ms in ended if ms < end)])
+        events = told.events and told.events.between(None, until)
+        found = causality.answered(case, case.claim.decisions.events, events, None, until)
+    if found:
+        causality.confirm(case, found, told=causality.AFTER)
+
+
+def hidden(case: Case, rng: np.random.Generator, since_ms: int, until_ms: int) -> dict[str, Finding]:
+    """As `full` inside a range that nobody may know: of what goes wrong there one sentence is told. Raises CausalityError or LimitError."""
+    try:
+        return full(case, rng, since_ms, until_ms)
+    except LimitError:
+        raise LimitError(causality.LIMITED) from None
+    except StrategyError:
+        raise CausalityError(causality.LATER) from None
+
+
+def wishful(case: Case, later: Case, handed: Iterable[str]) -> float:
+    """The share of the profit after `case`'s range that rests on wishful fills, as `fills.optimistic_fills` has it for a whole run."""
+    shares = []
+    for made in (case, later):
+        market = grid.market(made.tables, made.settings, made.settings.search)
+        profit = sum(trade.profit for trade in made.book.trades) + made.book.open_profit
+        share = fills.optimistic_fills(market, made.claim.orders, made.book, fee=made.settings.fee, late=twins.late(handed))
+        shares.append((profit, share * max(profit, 0.0)))
+    (before, lost_before), (profit, lost) = shares
+    return max(lost - lost_before, 0.0) / (profit - before) if profit > before else 0.0
 
 
 def _sharpe(case: Case, tables: grid.Tables, ticks: worlds.Ticks, window: Window, counted: Window) -> float:
     """In another market, of the account over `window` in `counted`; nan without a trade. Raises StrategyError."""
     settings, market = case.settings, grid.market(tables, case.settings, window)
-    orders, claim = _replayed(case, tables, market, ticks, window), None
-    if orders is None:
+    replayed, claim = _replayed(case, tables, market, ticks, window), None
+    if replayed is not None:
+        orders, _ = replayed
+    else:
         claim = backtest(case.strategy, settings, Task("backtest", window, case.markets, ticks=ticks), tables)
         orders = claim.orders
     if not len(orders.price):
@@ -108,14 +222,16 @@ def _sharpe(case: Case, tables: grid.Tables, ticks: worlds.Ticks, window: Window
     return metrics.measure(market, book, counted, last=True).sharpe
 
 
-def _replayed(case: Case, tables: grid.Tables, market: Market, ticks: worlds.Ticks, window: Window) -> Orders | None:
-    """Orders of a replay; None where it does not represent the strategy in this market."""
+def _replayed(
+    case: Case, tables: grid.Tables, market: Market, ticks: worlds.Ticks, window: Window
+) -> tuple[Orders, Decisions] | None:
+    """Orders of a replay and the decisions behind them; None where it does not represent the strategy in this market."""
     if case.described is None:
         return None
     told = causality.populated(case, tables, window, ticks)
     try:
         made = course.described(case.strategy, case.settings, tables, market, case.markets, ticks, told)
-        return course.orders(course.replayed(made, case.settings, told), market)
+        return course.orders(course.replayed(made, case.settings, told), market), told
     except course.Outside:
         return None
 
@@ -130,9 +246,15 @@ def continuing(settings: Settings, tables: grid.Tables, sealed: grid.Tables | No
     return more, Window("beyond", settings.search.start, utc(end))
 
 
-def _turned(case: Case, ways: instants.Valid, n: int, rng: np.random.Generator) -> None:
-    for border in instants.quick(ways, case.book, case.claim, n, case.settings.step_ms, rng):
-        causality.turned(case, border, float(rng.choice(causality.POWERS)))
+def longer(settings: Settings, times: float) -> Settings:
+    """With limits for a range that is so many times as long."""
+    limits = {name: math.ceil(times * getattr(settings.limits, name)) for name in ("seconds", "output_kb")}
+    return settings.model_copy(update={"limits": settings.limits.model_copy(update=limits)})
+
+
+def _turned(case: Case, borders: list[int], rng: np.random.Generator) -> None:
+    for border in borders:
+        causality.turned(case, border, float(rng.choice(causality.POWERS)), rng)
 
 
 def decides_on_the_way(case: Case) -> bool:

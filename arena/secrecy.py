@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from arena import sandbox
 from arena.causality import Case
-from arena.errors import StrategyError
+from arena.errors import CausalityError, DeterminismError, StrategyError
 
 BASE_S, SHARE = 4.0, 2.0
 """Time for sealed candles: a fixed part, and this many times what the search range took, in proportion to the length."""
@@ -31,14 +31,22 @@ def time_s(case: Case, end_ms: int) -> float:
 
 
 def asked(case: Case, end_ms: int, ask: Callable[[Case], float]) -> float:
-    """What `ask` answers of the case under that limit; nan for a strategy that fails: who fails there is told nothing else."""
+    """
+    What `ask` answers of the case under that limit; nan for a strategy that fails: who fails there is told nothing else. Findings of
+    the checks are raised, after the same time.
+    """
     seconds, started = time_s(case, end_ms), time.monotonic()
     limits = case.settings.limits.model_copy(update={"seconds": seconds})
+    finding, answer = None, math.nan
     try:
         answer = ask(dataclasses.replace(case, settings=case.settings.model_copy(update={"limits": limits})))
+    except (CausalityError, DeterminismError) as error:
+        finding = error
     except StrategyError:
-        answer = math.nan
+        pass
     sandbox.pause(started + later(time.monotonic() - started, seconds + MARGIN_S) - time.monotonic())
+    if finding is not None:
+        raise finding
     return answer
 
 

@@ -20,7 +20,7 @@ from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from arena import plain
-from arena.claims import CALLBACKS, MAX_TAG, MAX_TAGS, Recorder
+from arena.claims import CALLBACKS, MAX_TAG, MAX_TAGS, Recorder, text_hash
 from arena.decisions import OLD_NAMES
 from arena.errors import IntegrityError
 from arena.notes import Notes
@@ -39,6 +39,8 @@ PASSED_ON = {
 """Defaults of FreqTrade's that ask the strategy again, under other names."""
 IGNORED = ("bot_loop_start", "order_filled")
 """FreqTrade does not look at what they answer."""
+SHOWN = (float, int, str, datetime)
+"""Of what FreqTrade hands to a callback, what is compared between worlds."""
 
 _close_order = Order.close_bt_order
 _lock_pair = PairLocks.lock_pair
@@ -161,6 +163,7 @@ class Witness:
 
         @functools.wraps(f)
         def noted(*args: Any, **kwargs: Any) -> Any:
+            given = (0, 0) if self.record.given is None else _given(kwargs)
             try:
                 answer = f(*args, **kwargs)
             except Exception as error:
@@ -170,7 +173,7 @@ class Witness:
             if name in CALLBACKS and (not passed_on or _has(f.__self__, name)):
                 answer = self._plain(name, answer)
                 trade = kwargs.get("trade")
-                self.record.note(self.now_ms, kwargs.get("pair") or (trade.pair if trade is not None else ""), name, answer)
+                self.record.note(self.now_ms, kwargs.get("pair") or (trade.pair if trade is not None else ""), name, answer, given)
             return answer
 
         noted.__qualname__ = asked  # FreqTrade gives the live trade, and no copy, to what is called like its own defaults
@@ -192,3 +195,15 @@ class Witness:
 
 def _has(strategy: Any, name: str) -> bool:
     return name in vars(strategy) or getattr(type(strategy), name, None) is not vars(IStrategy)[name]
+
+
+
+def _given(handed: dict[str, Any]) -> tuple[int, int]:
+    """Two hashes of what FreqTrade hands to a callback: its numbers and texts, and the highest and lowest rate of the trade."""
+    trade, extremes = handed.get("trade"), ""
+    values = {name: value for name, value in handed.items() if value is None or isinstance(value, SHOWN)}
+    if trade is not None:
+        values |= {name: getattr(trade, name) for name in ("stop_loss", "amount", "stake_amount", "open_rate")}
+        extremes = f"{trade.max_rate!r} {trade.min_rate!r}"
+    shown = [f"{name} {value:.8g}" if isinstance(value, float) else f"{name} {value!r}" for name, value in sorted(values.items())]
+    return text_hash("\n".join(shown)), text_hash(extremes)

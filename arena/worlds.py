@@ -73,6 +73,77 @@ def turned(tables: Tables, at_ms: int, power: float, tick: Ticks) -> Tables:
     return worlds
 
 
+def traded_otherwise(tables: Tables, at_ms: int, rng: np.random.Generator) -> Tables:
+    """Volumes from `at_ms` on in another order, and a single one several times as large or as small; prices stay."""
+    worlds = {}
+    for pair, table in tables.items():
+        made = table.copy()
+        later = np.flatnonzero(table[:, 0] >= at_ms)
+        if len(later) == 1:
+            volume = table[later, 5]
+            made[later, 5] = np.round(volume * _factor(rng), _decimals(float(volume[0])))
+        else:
+            made[later, 5] = rng.permutation(table[later, 5])
+        worlds[pair] = made
+    return worlds
+
+
+def closed_otherwise(tables: Tables, tick: Ticks, rng: np.random.Generator) -> Tables:
+    """
+    One candle a pair with the same open, high and low and another close, most often on the other side of the open. All that
+    FreqTrade does by its rules is the same there, but for a target in the candle of an entry below the open.
+    """
+    worlds = {}
+    for pair, table in tables.items():
+        made = table.copy()
+        for row in made:
+            row[4] = _other_close(row, tick.get(pair) or _WHOLE, rng)
+        worlds[pair] = made
+    return worlds
+
+
+def reached_otherwise(tables: Tables, keep: dict[str, str], tick: Ticks, rng: np.random.Generator) -> Tables:
+    """
+    One candle a pair with the same open and the same low or high, as `keep` says or else one by chance, where the other extreme
+    is nearer to the open or further away, and another close. What the kept side touches is touched there too.
+    """
+    worlds = {}
+    for pair, table in tables.items():
+        made, sizes = table.copy(), tick.get(pair) or _WHOLE
+        for row in made:
+            side = 2 if keep.get(pair, rng.choice(["low", "high"])) == "low" else 3  # of the extreme that moves
+            span = abs(row[side] - row[1]) or row[2] - row[3] or 0.01 * row[1]
+            sign = 1.0 if side == 2 else -1.0
+            row[side] = _on_tick(row[1] + sign * span * _factor(rng), row[0], sizes)
+            row[side] = max(row[side], row[1]) if side == 2 else min(row[side], row[1])
+            row[4] = _other_close(row, sizes, rng)
+        worlds[pair] = made
+    return worlds
+
+
+def _other_close(row: NDArray[np.float64], tick: list[tuple[int, float]], rng: np.random.Generator) -> float:
+    """A price between low and high that is not the close; the close where there is no other."""
+    _, first, high, low, close, _ = row
+    rises = bool(close > first) != bool(rng.random() < 0.75)  # whoever turns a close round cannot know whether it was turned
+    inside = (first, high) if rises else (low, first)
+    ends = [end for end in (first, high, low) if end != close]
+    made = float(np.clip(_on_tick(rng.uniform(*inside), row[0], tick), low, high))
+    return made if made != close or not ends else float(rng.choice(ends))
+
+
+def _on_tick(price: float, at_ms: float, tick: list[tuple[int, float]]) -> float:
+    return float(_rounded(np.array([[price]]), np.array([at_ms]), tick)[0, 0])
+
+
+def _factor(rng: np.random.Generator) -> float:
+    return float(rng.uniform(0.2, 0.7) if rng.random() < 0.5 else rng.uniform(1.4, 3.0))
+
+
+def _decimals(number: float) -> int:
+    """As many as the shortest text of it has; more would be known for invented."""
+    return len(f"{number:.8f}".rstrip("0").split(".")[1])
+
+
 def continued(tables: Tables, end_ms: int, step_ms: int, tick: Ticks) -> Tables:
     """Candles after `end_ms` for an arena that has no validation range: the first weeks of each pair again, joined to its last close."""
     worlds = {}

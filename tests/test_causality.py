@@ -300,12 +300,14 @@ def test_a_stop_that_looks_at_the_next_candle_is_found(arena):
 
 @pytest.mark.slow
 def test_freqtrades_own_highest_rate_holds_the_candle_that_is_not_over(arena):
-    """An exit at the open because the candle is going to rise far enough."""
+    """An exit at the open because the candle is going to rise far enough: FreqTrade hands it over, and whose exits know it is told."""
     known = "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return 'top' if %s else None"
     case = made(arena, callbacks=known % "trade.max_rate > current_rate * 1.01 and trade.max_rate > trade.open_rate * 1.02")
     borders = some(answers(case, "custom_exit", lambda answer: answer == "'top'"), 8)
-    assert re.search(r"custom_exit is ('top'|None) with the future, ('top'|None) without", refusal(walk, case, borders, rng()))
-    walk(made(arena, callbacks=known % "current_profit > 0.02"), borders, rng())
+    handed = walk(case, borders, rng())
+    assert re.search(r"custom_exit is ('top'|None) with the future, ('top'|None) without", str(handed.pop("custom_exit")))
+    assert not handed
+    assert not walk(made(arena, callbacks=known % "current_profit > 0.02"), borders, rng())
 
 
 @pytest.mark.slow
@@ -568,6 +570,10 @@ EXPLAINED = {
     "a stake after another pair's stop": ([*STOP, *ENTRY], [(ETH, "custom_stake_amount", 90.0), *ENTRY[1:]]),
     "the last digits of a number": ([(ETH, "custom_stake_amount", 100.0)], [(ETH, "custom_stake_amount", np.nextafter(100.0, 101.0))]),
     "an entry that finds no slot where the other pair is not stopped": ([*STOP, *ENTRY], []),
+    "a veto after the other pair's stop, which leaves another number of open trades": (
+        [*STOP, *ENTRY],
+        [ENTRY[0], (ETH, "confirm_trade_entry", False)],
+    ),
     "what another candle decides": ([*SIGNAL, (BTC, "custom_exit", "x", 1)], [*SIGNAL, (BTC, "custom_exit", "y", 1)]),
     "texts that are numbered otherwise": (
         [(BTC, "custom_exit", "a"), (ETH, "custom_exit", "b")],
@@ -592,10 +598,20 @@ FOUND = {
         [*STOP, (ETH, "custom_stake_amount", 90.0), *ENTRY[1:]],
         "custom_stake_amount is 100.0 with the future, 90.0 without",
     ),
-    "a veto, although the other pair's stop differs": (
-        [*STOP, *ENTRY],
+    "a veto before the other pair's stop differs": (
+        [*ENTRY, *STOP],
         [ENTRY[0], (ETH, "confirm_trade_entry", False)],
         "confirm_trade_entry is True with the future, False without",
+    ),
+    "an exit that is asked for by custom_exit": ([(BTC, "exit asked", "custom")], [], "exit asked is 2.0 with the future, not there without"),
+    "an exit by a signal": ([], [(BTC, "exit asked", "signal")], "exit asked is 1.0 without the future, not there with it"),
+    "a lock before anything happened": ([(BTC, "lock_pair", 1e9)], [], "lock_pair is 1000000000.0 with the future, not there without"),
+    "a lock of all before anything happened": ([("*", "lock_pair", 1e9), *STOP], STOP, "lock_pair is 1000000000.0 with"),
+    "an order that is timed out": ([(BTC, "check_entry_timeout", True)], [(BTC, "check_entry_timeout", False)], "check_entry_timeout is True with"),
+    "an order's time-out after the other pair's stop in both": (
+        [*STOP, (ETH, "check_exit_timeout", True)],
+        [*STOP, (ETH, "check_exit_timeout", False)],
+        "check_exit_timeout is True with",
     ),
     "another callback": ([(BTC, "custom_exit", "x")], [(BTC, "custom_exit_price", 5.0)], "custom_exit is 'x' with the future; without it comes custom_exit_price 5.0"),
     "nothing where there was something for no pair": ([("", "bot_loop_start", 1)], [], "bot_loop_start is 1.0 with the future, not there without"),

@@ -156,6 +156,15 @@ def test_fees_are_paid_by_the_pessimist_as_well_and_his_loss_can_exceed_the_prof
     assert share(candles, *rows, fee=0.01) == pytest.approx((110 * 0.99 - 90 * 1.01) / (220 * 0.99 - 190 * 1.01))
 
 
+def test_exits_that_knew_their_candle_are_sold_at_the_next_open():
+    candles = market([100, (110, 112, 90, 95), 96])
+    made = orders((0, 0, "buy", 100, 1), (0, 1, "sell", 110, 1, "custom"))
+    booked = book(candles, made, wallet=1000, fee=0, slots=0)
+    assert optimistic_fills(candles, made, booked, fee=0) == 0.0
+    assert optimistic_fills(candles, made, booked, fee=0, late=frozenset({"roi"})) == 0.0
+    assert optimistic_fills(candles, made, booked, fee=0, late=frozenset({"roi", "custom"})) == pytest.approx(14 / 10)  # 110 - 96
+
+
 def test_without_a_profit_there_is_none_to_be_wishful_about():
     assert share([(100, 110, 90, 95), 80], (0, 0, "buy", 100, 1), (0, 0, "sell", 95, 1)) == 0.0
     assert share([100, 100]) == 0.0

@@ -23,6 +23,7 @@ FLOORS = [
     {"anchor", "database"},
     {"ledger"},
     {"feed", "worlds", "instants", "decided", "retrospective"},  # pure functions of grid's tables
+    {"twins"},
     {"course"},
     {"stress", "trades"},
     {"refusals", "archived", "tried"},
@@ -46,7 +47,7 @@ FLOORS = [
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
 PURE = (
     {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch", "compiled", "isolation", "imports", "git"}
-    | {"feed", "worlds", "instants", "decided", "retrospective", "course", "stress", "trades", "refusals"}
+    | {"feed", "worlds", "instants", "decided", "twins", "retrospective", "course", "stress", "trades", "refusals"}
 )  # fmt: skip
 """They read no file, no clock and no network."""
 IN_THE_WORKER = {"backtest", "quicken", "idle", "stakes", "lean_ccxt", "witness", "decisions", "signals", "integrity", "probe"}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from arenas import cased, prepared, strategy
 
-from arena import grid, metrics, opening, sandbox, scrutiny
+from arena import causality, grid, metrics, opening, sandbox, scrutiny
 from arena.errors import CausalityError
 from arena.records import Window
 
@@ -196,3 +196,79 @@ def test_where_there_are_none_the_first_weeks_come_again(arena):
             assert 59 * DAY <= more[-1, 0] - settings.search.end_ms <= 60 * DAY
             moves, again = np.log(more[:, 4] / more[:, 1]), np.log(table[: len(more), 4] / table[: len(more), 1])
             assert np.corrcoef(moves, again)[0, 1] > 0.99
+
+
+# ---- the validation slice ----
+
+SLICE = (
+    'late = dataframe["date"] >= "2021-06-02"\n'
+    'dataframe.loc[late, "fast"], dataframe.loc[late, "slow"] = dataframe["close"].shift(-1)[late], dataframe["close"][late]'
+)
+"""Knows the next candle after the search range, and nothing before its end."""
+
+
+def untold(check, *args):
+    """What is told of a check inside a range that nobody may know."""
+    with pytest.raises(CausalityError) as caught:
+        check(*args)
+    assert (caught.value.frames, caught.value.__cause__) == ((), None)
+    return str(caught.value)
+
+
+def test_a_figure_of_validation_needs_decisions_that_were_checked_there(arena):
+    case = made(arena, indicators=SLICE)
+    scrutiny.quick(case, rng())
+    later = scrutiny.further(case)
+    market = grid.market(later.tables, later.settings, later.settings.search)
+    assert metrics.measure(market, later.book, arena.settings.validation, last=True).sharpe > 10
+    assert untold(scrutiny.validation_sharpe, case, rng()) == causality.LATER
+
+
+@pytest.mark.slow
+def test_so_it_is_where_callbacks_decide(arena):
+    case = made(arena, indicators=f"{KEEP}\nself.late = dataframe['date'].iloc[-1]", callbacks=VETO.replace("return", "if str(current_time) < '2021-06-02':\n        return True\n    return"))
+    assert untold(scrutiny.validation_sharpe, case, rng()) == causality.LATER
+
+
+@pytest.mark.parametrize("callbacks", ["", pytest.param(QUIET, marks=pytest.mark.slow)], ids=["signals", "callbacks"])
+def test_an_honest_strategy_has_the_figure_of_the_run_that_goes_on(arena, callbacks):
+    case = made(arena, callbacks=callbacks)
+    later = scrutiny.further(case)
+    assert later.claim.decisions.signals[BTC].start_ms == case.claim.decisions.signals[BTC].start_ms
+    assert later.claim.orders.filled_ms.max() > arena.settings.search.end_ms
+    market = grid.market(later.tables, later.settings, later.settings.search)
+    sharpe = metrics.measure(market, later.book, arena.settings.validation, last=True).sharpe
+    assert scrutiny.validation_sharpe(case, rng()) == pytest.approx(sharpe)
+
+
+AWARE = 'if dataframe["date"].iloc[-1] > pd.Timestamp("2021-06-20", tz="UTC"):\n    dataframe.loc[dataframe["date"] < "2021-05-01", "fast"] = 0'
+
+
+@pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
+def test_whoever_decides_otherwise_in_the_search_range_when_the_run_goes_on_is_found(arena, callbacks):
+    case = made(arena, indicators=f"import pandas as pd\n{AWARE}", callbacks=callbacks)
+    assert untold(scrutiny.unchanged, case, scrutiny.further(case)) == causality.AFTER
+    honest = made(arena, callbacks=callbacks)
+    scrutiny.unchanged(honest, scrutiny.further(honest))
+
+
+HAIR = (
+    "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, current_time, current_rate, current_profit, after_fill, **kwargs):\n"
+    "    return -0.0002 if str(current_time) >= '2021-06-01' and current_profit > 0.003 else None"
+)
+
+
+def test_nor_does_a_slice_count_that_rests_on_wishful_fills(arena):
+    case = made(arena, callbacks=HAIR)
+    later = scrutiny.further(case)
+    assert scrutiny.wishful(case, later, ()) > 0.3
+    honest = made(arena, callbacks=QUIET)
+    assert scrutiny.wishful(honest, scrutiny.further(honest), ()) <= 0.3
+
+
+def test_a_check_of_a_part_draws_its_instants_from_that_part(arena):
+    case = made(arena, indicators=ONE_DAY)
+    may = int(pd.Timestamp("2021-05-20", tz="UTC").value // 10**6)
+    scrutiny.full(case, rng(), since_ms=may)
+    with pytest.raises(CausalityError, match="2021-05-15"):
+        scrutiny.full(case, rng(), until_ms=may)

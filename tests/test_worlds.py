@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena import worlds
-from arena.worlds import Ticks, continued, cut, relabelled, ticks, turned
+from arena.worlds import Ticks, closed_otherwise, continued, cut, reached_otherwise, relabelled, ticks, traded_otherwise, turned
 
 A, B = "BTC/USDT", "ETH/USDT"
 WEEK = 7 * DAY
@@ -210,6 +210,53 @@ def test_in_a_gap_the_turn_begins_with_the_next_candle():
     assert made[:5].tolist() == gap[:5].tolist()
     assert made[5, 1] == gap[5, 1]
     assert made[5, 4] == pytest.approx(gap[5, 1] ** 2 / gap[5, 4], abs=0.006)
+
+
+ONE = (100, 110, 95, 105)
+
+
+def seeds(n=40):
+    return [np.random.default_rng(seed) for seed in range(n)]
+
+
+def test_another_close_leaves_open_high_and_low_and_lies_between_them():
+    rows = [closed_otherwise({A: table(ONE)}, CENTS, rng)[A][0] for rng in seeds()]
+    assert all(row[[0, 1, 2, 3, 5]].tolist() == table(ONE)[0, [0, 1, 2, 3, 5]].tolist() for row in rows)
+    closes = [row[4] for row in rows]
+    assert all(95 <= close <= 110 and close != 105 and close == round(close, 2) for close in closes)
+    assert 0.5 < np.mean([close < 100 for close in closes]) < 1  # most often on the other side, and not always
+    assert closed_otherwise({A: table((100, 100, 100, 100))}, CENTS, seeds(1)[0])[A].tolist() == table((100, 100, 100, 100)).tolist()
+
+
+@pytest.mark.parametrize(("side", "kept", "moved"), [("low", 3, 2), ("high", 2, 3)])
+def test_the_side_that_was_reached_stays_and_the_other_moves(side, kept, moved):
+    rows = [reached_otherwise({A: table(ONE)}, {A: side}, CENTS, rng)[A][0] for rng in seeds()]
+    assert all(row[kept] == ONE[kept - 1] and row[1] == 100 and row[moved] != ONE[moved - 1] for row in rows)
+    assert all(row[3] <= min(row[1], row[4]) and max(row[1], row[4]) <= row[2] for row in rows)
+    distances = [abs(row[moved] - 100) / abs(ONE[moved - 1] - 100) for row in rows]
+    assert min(distances) < 0.7 and max(distances) > 1.4
+
+
+def test_a_pair_of_which_nothing_is_known_keeps_either_side():
+    rows = [reached_otherwise({A: table(ONE)}, {}, CENTS, rng)[A][0] for rng in seeds()]
+    assert {(row[2] == 110, row[3] == 95) for row in rows} == {(True, False), (False, True)}
+
+
+def test_volumes_change_places_from_an_instant_on():
+    whole = walk(50)
+    made = traded_otherwise({A: whole}, START_MS + 20 * HOUR, np.random.default_rng(1))[A]
+    assert made[:, :5].tobytes() == whole[:, :5].tobytes()
+    assert made[:20].tobytes() == whole[:20].tobytes()
+    assert made[20:, 5].tolist() != whole[20:, 5].tolist()
+    assert sorted(made[20:, 5]) == sorted(whole[20:, 5])
+
+
+def test_a_single_volume_is_several_times_as_large_or_as_small_and_has_no_more_decimals():
+    single = table(ONE)
+    single[0, 5] = 12.5
+    volumes = [traded_otherwise({A: single}, START_MS, rng)[A][0, 5] for rng in seeds()]
+    assert all(volume == round(volume, 1) and (volume < 9 or volume > 17) for volume in volumes)
+    assert traded_otherwise({A: np.empty((0, 6))}, START_MS, np.random.default_rng(1))[A].shape == (0, 6)
 
 
 def test_each_pair_turns_round_its_own_open():
