@@ -4,7 +4,6 @@ import functools
 import json
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -18,7 +18,7 @@ FLOORS = [
     {"replay"},
     {"replay_twin"},  # the last floor of pure functions alone
     {"kernel", "usage"},
-    {"calls", "keeper", "ownroot"},
+    {"calls", "clock", "keeper", "ownroot"},
     {"seal", "lock", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
     {"anchor", "database"},
     {"ledger"},
