@@ -230,7 +230,8 @@ def test_so_it_is_where_callbacks_decide(arena):
     assert untold(scrutiny.validation_sharpe, case, rng()) == causality.LATER
 
 
-@pytest.mark.parametrize("callbacks", ["", pytest.param(QUIET, marks=pytest.mark.slow)], ids=["signals", "callbacks"])
+@pytest.mark.slow
+@pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
 def test_an_honest_strategy_has_the_figure_of_the_run_that_goes_on(arena, callbacks):
     case = made(arena, callbacks=callbacks)
     later = scrutiny.further(case)
@@ -266,6 +267,7 @@ def test_nor_does_a_slice_count_that_rests_on_wishful_fills(arena):
     assert scrutiny.wishful(honest, scrutiny.further(honest), ()) <= 0.3
 
 
+@pytest.mark.slow
 def test_a_check_of_a_part_draws_its_instants_from_that_part(arena):
     case = made(arena, indicators=ONE_DAY)
     may = int(pd.Timestamp("2021-05-20", tz="UTC").value // 10**6)
