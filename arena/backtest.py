@@ -204,8 +204,8 @@ class Run:
 
     def signalled(self, indicated: dict[str, pd.DataFrame]) -> None:
         """
-        Entry and exit signals of all pairs, put where FreqTrade looks for analysed frames; then what its loop reads of them, and
-        the parameters. No code of the strategy runs between that and the loop.
+        Entry and exit signals of all pairs, put where FreqTrade looks for analysed frames; then the parameters, and what its loop
+        reads of the frames. No code of the strategy runs between that and the loop.
         """
         bt, frames = self.backtesting, {}
         for pair, frame in indicated.items():
@@ -214,9 +214,9 @@ class Run:
                 signals.check(pair, frame, self.given[pair])
             frames[pair] = frame
             bt.dataprovider._set_cached_df(pair, bt.timeframe, frame, bt.config["candle_type_def"])
-        self.columns = {pair: signals.read(pair, frame, self.given[pair]) for pair, frame in frames.items()}
         self.parameters = decisions.parameters(self.strategy, self.protections)
         self.deciding |= dict.fromkeys(decisions.callbacks(self.strategy))
+        self.columns = {pair: signals.read(pair, frame, self.given[pair]) for pair, frame in frames.items()}
 
     def protect(self) -> None:
         """FreqTrade's protections, from a plain copy of the strategy's."""

@@ -1,5 +1,6 @@
 """
-Whether signals and parameters are the same with and without the future, and there at all: what is not told cannot be compared. Pure.
+Whether signals and parameters are the same with and without the future, and there at all: what is not told cannot be
+compared. Pure.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from arena.records import Claim, Strategy
 from arena.settings import Settings
 
 NOTHING = Signals(0, *(np.zeros(0, dtype=kind) for kind in (np.bool_, np.bool_, np.uint64, np.uint64)))
+
+
+TITLES = {"enter": "enter_long", "exit": "exit_long", "enter_tag": "enter_tag", "exit_tag": "exit_tag"}
 
 
 class Asked(Protocol):
@@ -38,8 +42,8 @@ class Finding:
 
 def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms: int | None = None) -> Finding | None:
     """
-    The first parameter or signal of a candle before `until_ms`, from `since_ms` on where that is given, that is not as it was with the
-    whole range. What is not told is a finding too.
+    The first parameter or signal of a candle before `until_ms`, from `since_ms` on where that is given, that is not as it
+    was with the whole range. What is not told is a finding too.
     """
     if told is None:
         return Finding("", "ends before its candles do")
@@ -57,12 +61,13 @@ def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms:
         for said, which in ((whole, "with"), (part, "without")):
             if said.start_ms > start or said.start_ms + len(said.enter) * step < end:
                 return Finding(f"{pair} {when(start)}", f"has no signal for every candle that there is {which} the future")
-        n, a, b = ((ms - begun) // step for ms, begun in ((end, start), (start, whole.start_ms), (start, part.start_ms)))
-        for column, title in (("enter", "enter_long"), ("exit", "exit_long"), ("enter_tag", "enter_tag"), ("exit_tag", "exit_tag")):
+        n, a, b = (end - start) // step, (start - whole.start_ms) // step, (start - part.start_ms) // step
+        for column, title in TITLES.items():
             ours, theirs = getattr(whole, column)[a : a + n], getattr(part, column)[b : b + n]
             if not np.array_equal(ours, theirs):
                 k = int(np.argmax(ours != theirs))
-                what = "is one with the future, another without" if "tag" in column else f"is {int(ours[k])} with the future, {int(theirs[k])} without"
+                values = ("one", "another") if "tag" in column else (int(ours[k]), int(theirs[k]))
+                what = "is {} with the future, {} without".format(*values)
                 if first is None or start + k * step < first[0]:
                     first = (start + k * step, Finding(f"{pair} {when(start + k * step)}", f"{title} {what}"))
     return first and first[1]

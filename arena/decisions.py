@@ -1,7 +1,7 @@
 """
-What decides in a strategy besides its signals, in the worker: settings that FreqTrade reads, and callbacks that it asks.
+What decides in a strategy besides its signals, in the worker: settings that FreqTrade reads, callbacks that it asks.
 
-Settings are compared by type and value: FreqTrade reads plain numbers, texts, lists and dicts, and everything else is refused.
+Settings are compared by type and value: FreqTrade reads plain numbers, texts, lists and dicts; everything else is refused.
 """
 
 from typing import Any
@@ -21,7 +21,9 @@ SETTINGS = (
     "unfilledtimeout", "protections", "can_short", "stake_currency", "stake_amount", "_ft_stop_uses_after_fill",
 )  # fmt: skip
 """What FreqTrade reads from a strategy besides signals and callbacks."""
-OLD_NAMES = {"custom_sell": "custom_exit", "check_buy_timeout": "check_entry_timeout", "check_sell_timeout": "check_exit_timeout"}
+OLD_NAMES = {
+    "custom_sell": "custom_exit", "check_buy_timeout": "check_entry_timeout", "check_sell_timeout": "check_exit_timeout",
+}  # fmt: skip
 """Callbacks that FreqTrade asks where the new one is not there."""
 MAX_PARAMETERS = 500
 MAX_NAME = 100
@@ -33,7 +35,8 @@ def parameters(strategy: IStrategy, protections: object = None) -> dict[str, str
 
     Raises IntegrityError for a setting that is not plain.
     """
-    made = {name: _setting(name, protections if name == "protections" else setting(strategy, name)) for name in SETTINGS}
+    made = {name: _setting(name, setting(strategy, name)) for name in SETTINGS if name != "protections"}
+    made["protections"] = _setting("protections", protections)
     own = {}
     for name in sorted(dir(type(strategy))):
         if isinstance(value := getattr(strategy, name, None), BaseParameter):
@@ -55,7 +58,8 @@ def plain_setting(name: str, value: object) -> object:
     try:
         return plain.copy(value)
     except plain.NotPlain as odd:
-        raise IntegrityError(f"integrity: {name} {odd}; settings are plain numbers, texts, True, False, None, lists and dicts") from None
+        rule = "settings are plain numbers, texts, True, False, None, lists and dicts"
+        raise IntegrityError(f"integrity: {name} {odd}; {rule}") from None
 
 
 def callbacks(strategy: IStrategy) -> list[str]:
@@ -79,7 +83,10 @@ def _setting(name: str, value: object) -> str:
 
 
 def _told(value: Any) -> str:
-    """A hyperopt parameter's value; FreqTrade reads none. What is not plain is told by its class: its printed form may hold an address."""
+    """
+    A hyperopt parameter's value; FreqTrade reads none. What is not plain is told by its class: its printed form may hold
+    an address.
+    """
     try:
         return plain.bounded(_literal(plain.copy(value)), MAX_PARAMETER)
     except plain.NotPlain:

@@ -1,8 +1,8 @@
 """
 Plain values: what is exactly a number, a text, True, False, None, or a list, tuple or dict of such. Pure.
 
-Everything else may answer for itself: a subclass of float compares as it likes, whatever its printed form says. What FreqTrade reads
-of a strategy is plain, so that what is compared is what decides.
+Everything else may answer for itself: a subclass of float compares as it likes, whatever its printed form says. What
+FreqTrade reads of a strategy is plain, so that what is compared is what decides.
 """
 
 from enum import Enum
@@ -39,7 +39,7 @@ def copy(value: object, depth: int = MAX_DEPTH) -> object:
 
 
 def text_of(value: object) -> str | None:
-    """A text as Python's own, where it is one: also a member of an enumeration of texts. None for everything else."""
+    """A text as Python's own, where it is one, or a member of an enumeration of texts. None for everything else."""
     if type(value) is str:
         return value
     return str.__str__(value) if type(value) is np.str_ or (isinstance(value, str) and isinstance(value, Enum)) else None
@@ -63,8 +63,8 @@ def shown(value: object) -> str:
 
 def bounded(text: str, most: int) -> str:
     """
-    The text itself, or where it is longer than `most`, at least 100, its beginning and a hash of the whole: two that differ anywhere
-    differ here.
+    The text itself, or where it is longer than `most`, at least 100, its beginning and a hash of the whole: two that
+    differ anywhere differ here.
     """
     if len(text) <= most:
         return text

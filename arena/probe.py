@@ -173,7 +173,9 @@ def _populate(run: Run) -> None:
     if not told:
         run.protect()  # FreqTrade takes them here, once
     run.signalled(indicated)
-    run.parameters |= {name: told[name] for name in before if before[name] != told.get(name) and run.parameters[name] == before[name] and name in told}
+    for name, value in before.items():
+        if name in told and value != told[name] and value == run.parameters.get(name):
+            run.parameters[name] = told[name]
     dp._DataProvider__slice_date, dp._DataProvider__slice_index = present
 
 

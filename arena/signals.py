@@ -1,8 +1,8 @@
 """
-The frames that a strategy returns, in the worker: whether they are the candles that it was given, and the signals in them.
+The frames that a strategy returns, in the worker: whether they are the candles that were given, and their signals.
 
-Signals are read once, into arrays of 0 and 1 and tables of texts. The rows of FreqTrade's loop are made of these arrays, and what is
-told, replayed and compared are these arrays too: there is no second reading that could find something else.
+Signals are read once, into arrays of 0 and 1 and tables of texts. The rows of FreqTrade's loop are made of these arrays,
+and what is told, replayed and compared are these arrays too: there is no second reading that could find something else.
 """
 
 from collections import defaultdict
@@ -46,13 +46,14 @@ class Columns(NamedTuple):
 
 
 def given(frame: pd.DataFrame) -> Given:
-    return Given(milliseconds(frame["date"]), frame["date"].copy(), tuple(frame[name].to_numpy(dtype=np.float64, copy=True) for name in PRICES))
+    prices = tuple(frame[name].to_numpy(dtype=np.float64, copy=True) for name in PRICES)
+    return Given(milliseconds(frame["date"]), frame["date"].copy(), prices)
 
 
 def check(pair: str, frame: Any, expected: Given) -> None:
     """
-    Whether a returned frame has the rows, dates and prices that were given. Raises IntegrityError with pair, candle, and the two
-    values.
+    Whether a returned frame has the rows, dates and prices that were given. Raises IntegrityError with pair, candle, and
+    the two values.
     """
     if type(frame) is not pd.DataFrame:
         what = "no frame: a return is missing" if frame is None else f"{plain.named(frame)}, not a DataFrame"
@@ -62,12 +63,14 @@ def check(pair: str, frame: Any, expected: Given) -> None:
         found = milliseconds(frame.iloc[:, at["date"][0]])
         prices = [np.asarray(frame.iloc[:, at[name][0]].to_numpy(dtype=np.float64)) for name in PRICES]
     except Exception as error:  # a column may be anything
-        raise IntegrityError(f"integrity: {pair}: date or prices are gone from the strategy's frame ({type(error).__name__}: {error})") from None
+        gone = f"{pair}: date or prices are gone from the strategy's frame ({type(error).__name__}: {error})"
+        raise IntegrityError(f"integrity: {gone}") from None
     times, n = expected.times, min(len(expected.times), len(found))
     other = times[:n] != found[:n]
     if other.any() or len(found) != len(times):
         row = int(np.argmax(other)) if other.any() else min(n, len(times) - 1)
-        raise IntegrityError(f"integrity: {pair}: the rows of the strategy's frame are not the arena's candles, from {when(int(times[row]))} on")
+        since = when(int(times[row]))
+        raise IntegrityError(f"integrity: {pair}: the rows of the strategy's frame are not the arena's candles, from {since} on")
     for name, ours, wanted in zip(PRICES, prices, expected.prices, strict=True):
         if (wrong := ours != wanted).any():
             k = int(np.argmax(wrong))
@@ -92,7 +95,7 @@ def read(pair: str, frame: pd.DataFrame, expected: Given) -> Columns:
     zeros, none = np.zeros(n, dtype=np.bool_), (np.full(n, -1, dtype=np.int64), ())
     first = {name: at[name][0] if name in at else None for name in (ENTER, EXIT, ENTER_SHORT, EXIT_SHORT)}
     enter, leave, _, _ = (column(name, place, _ones, zeros) for name, place in first.items())
-    # FreqTrade renames buy_tag to enter_tag beside the one that is there, and its loop takes the second for the exit's tag
+    # FreqTrade renames buy_tag to enter_tag beside the one that is there; its loop takes the second for the exit's tag
     entering, leaving = (*(at.get(ENTER_TAG) or [None]), *(at.get(EXIT_TAG) or [None]))[:2]
     enter_tag, enter_texts = column(ENTER_TAG, entering, _texts, none)
     exit_tag, exit_texts = column(EXIT_TAG, leaving, _texts, none)
@@ -101,21 +104,23 @@ def read(pair: str, frame: pd.DataFrame, expected: Given) -> Columns:
 
 def rows(columns: Columns, candles: Given, first: int, end: int) -> list[list[Any]]:
     """
-    Rows of FreqTrade's loop for the candles `first` to `end`, as its _get_ohlcv_as_lists makes them: the arena's prices, and the
-    signals of the candle before each. It never trades shorts here.
+    Rows of FreqTrade's loop for the candles `first` to `end`, as its _get_ohlcv_as_lists makes them: the arena's prices,
+    and the signals of the candle before each. It never trades shorts here.
     """
     acted, n = slice(first - 1, end - 1), end - first
     enter, leave = (signal[acted].astype(int).tolist() for signal in (columns.enter, columns.exit))
     coded = ((columns.enter_texts, columns.enter_tag), (columns.exit_texts, columns.exit_tag))
     tags = ([(*texts, None)[code] for code in codes[acted].tolist()] for texts, codes in coded)
     prices = (values[first:end].tolist() for values in candles.prices)
-    return list(map(list, zip(candles.dates.iloc[first:end].tolist(), *prices, enter, leave, [0] * n, [0] * n, *tags, strict=True)))
+    dates, shorts = candles.dates.iloc[first:end].tolist(), [0] * n
+    return list(map(list, zip(dates, *prices, enter, leave, shorts, shorts, *tags, strict=True)))
 
 
 def row(columns: Columns, now_ms: int, prices: list[float]) -> list[Any]:
     """The loop's row of a candle that follows the frame's last one."""
     tags = ((*columns.enter_texts, None)[columns.enter_tag[-1]], (*columns.exit_texts, None)[columns.exit_tag[-1]])
-    return [pd.Timestamp(now_ms, unit="ms", tz="UTC").as_unit("ms"), *prices, int(columns.enter[-1]), int(columns.exit[-1]), 0, 0, *tags]
+    date = pd.Timestamp(now_ms, unit="ms", tz="UTC").as_unit("ms")
+    return [date, *prices, int(columns.enter[-1]), int(columns.exit[-1]), 0, 0, *tags]
 
 
 def packed(columns: Columns, since_ms: int) -> dict[str, Any]:
@@ -166,10 +171,11 @@ def _ones(values: "pd.Series[Any]") -> NDArray[np.bool_]:
         fits = one | (numbers == 0) | np.isnan(numbers)
     else:
         cells = values.tolist()
-        known = [type(cell) in _CELLS for cell in cells]
-        missing = [cell is None or cell is pd.NA for cell in cells]
-        one = np.array([ok and not gone and bool(cell == 1) for cell, ok, gone in zip(cells, known, missing, strict=True)], dtype=np.bool_)
-        fits = np.array([ok and (gone or bool(cell == 0 or cell == 1 or cell != cell)) for cell, ok, gone in zip(cells, known, missing, strict=True)])
+        plains = [np.nan if cell is None or cell is pd.NA else cell for cell in cells]
+        known = [type(cell) in _CELLS for cell in cells]  # no other is asked what it is
+        one = np.array([ok and bool(cell == 1) for ok, cell in zip(known, plains, strict=True)], dtype=np.bool_)
+        fits = [ok and bool(cell == 1 or cell == 0 or cell != cell) for ok, cell in zip(known, plains, strict=True)]
+        fits = np.array(fits, dtype=np.bool_)
     if not fits.all():
         k = int(np.argmin(fits))
         raise _Odd(k, f"{plain.shown(cells[k])}; signals are 0 or 1 (False, True, nan)")
@@ -177,7 +183,7 @@ def _ones(values: "pd.Series[Any]") -> NDArray[np.bool_]:
 
 
 def _texts(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Codes and texts of a column of tags, -1 for what is missing. Raises _Odd for the first that is no text, or too long."""
+    """Codes and texts of a column of tags, -1 for what is missing. Raises _Odd for one that is no text, or too long."""
     codes, uniques = pd.factorize(values)
     codes, found = np.asarray(codes, dtype=np.int64), list(uniques)
     texts = [plain.text_of(tag) for tag in found]

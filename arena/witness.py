@@ -9,6 +9,7 @@ between processes that know different futures.
 import functools
 import math
 from datetime import datetime
+from types import MethodType
 from typing import Any
 
 import freqtrade.optimize.backtesting as engine
@@ -54,6 +55,7 @@ class Witness:
         }
         self.tags: list[Any] = []  # of each fill: why the trade ends, or the entry's own
         self.opened_ms: list[int] = []  # of each fill's trade
+        self.strategy: IStrategy | None = None
         self.now_ms = 0  # open time of the candle that is simulated
         self._why: dict[str, tuple[int, float | None]] = {}  # order id -> kind, stop at the candle's start
         self._exit: tuple[int, float | None] = (OTHER, None)
@@ -90,6 +92,7 @@ class Witness:
 
     def attach(self, backtesting: engine.Backtesting) -> None:
         """Listen to what belongs to one backtest: the orders that it places, and why."""
+        self.strategy = backtesting.strategylist[0]
         enter, leave = backtesting._enter_trade, backtesting._exit_trade
         signal, check = backtesting._get_exit_for_signal, backtesting._check_trade_exit
 
@@ -143,10 +146,9 @@ class Witness:
         FreqTrade's own defaults decide nothing and raise nothing: without a wrapper they cost no time at every candle. Some ask the
         strategy under another name.
         """
-        name = getattr(f, "__name__", "")
-        if getattr(f, "__func__", None) is vars(IStrategy).get(name, self):
-            asked = PASSED_ON.get(name, ())
-            if not any(_has(f.__self__, other) for other in asked):
+        own = getattr(f, "__name__", "")
+        if getattr(f, "__func__", None) is vars(IStrategy).get(own, self):
+            if not any(_has(f.__self__, other) for other in PASSED_ON.get(own, ())):
                 return f
         key = (f, message, default_retval, supress_error)  # the same method, asked at every candle, is wrapped once
         try:
@@ -158,7 +160,7 @@ class Witness:
         return known
 
     def _noted(self, f: Any, message: str, default_retval: Any, supress_error: bool) -> Any:
-        asked = getattr(f, "__name__", "")
+        asked = self._asked(f)
         passed_on = getattr(f, "__func__", None) is vars(IStrategy).get(asked, self)
 
         @functools.wraps(f)
@@ -179,6 +181,17 @@ class Witness:
         noted.__qualname__ = asked  # FreqTrade gives the live trade, and no copy, to what is called like its own defaults
         return strategy_safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)
 
+    def _asked(self, f: Any) -> str:
+        """Under which name FreqTrade asks: a function that stands there may call itself otherwise, or have no name."""
+        own = getattr(f, "__name__", "")
+        for name in sorted((*CALLBACKS, "bot_start"), key=lambda name: name != own):
+            there = getattr(self.strategy, name, None)
+            if there is f or (type(there) is type(f) is MethodType and there == f):
+                return name
+        if self.strategy is not None:
+            self.notes.refuse(IntegrityError("integrity: a callback is another one whenever FreqTrade asks for it"))
+        return own
+
     def _plain(self, name: str, answer: Any) -> Any:
         """The answer as FreqTrade may have it: what it reads is what is noted. Objects that can answer for themselves are refused."""
         if type(answer) in plain.SCALARS or type(answer) in plain.NUMBERS or name in IGNORED:
@@ -189,7 +202,8 @@ class Witness:
             return self._plain(name, answer.reshape(-1)[0])
         text = plain.text_of(answer)
         if text is None:
-            self.notes.refuse(IntegrityError(f"integrity: {name} answers {plain.named(answer)}; answers are numbers, texts, True, False or None"))
+            what = f"integrity: {name} answers {plain.named(answer)}; answers are numbers, texts, True, False or None"
+            self.notes.refuse(IntegrityError(what))
         return text
 
 

@@ -647,7 +647,7 @@ def test_an_exit_is_told_in_words_and_where_it_is(plain, name):
     *rows, message = WORDS[name]
     lists = []
     for hours, pair, kind in rows:
-        row = (pair, "confirm_trade_entry", True) if kind is None else (pair, "exit asked", ORDER_KINDS.index(kind))
+        row = (pair, "confirm_trade_entry", True) if kind is None else (pair, "exit asked", kind)
         lists.append(told(border + hours * HOUR, row))
     assert str(causality.answered(plain, *lists, None, None)) == message.format(when(border))
 

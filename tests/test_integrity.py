@@ -6,7 +6,7 @@ import pytest
 from arenas import prepared, sampled, strategy
 
 from arena import opening, sandbox, strategies
-from arena.errors import IntegrityError
+from arena.errors import IntegrityError, StrategyError
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,64 @@ OVERRIDES = {
 @pytest.mark.parametrize("name", sampled(OVERRIDES, set(list(OVERRIDES)[::4])))
 def test_what_is_freqtrades_own_cannot_be_overridden(arena, name):
     assert refusal(arena, callbacks=OVERRIDES[name]) == f"overrides {name}, which is FreqTrade's own"
+
+
+REFUSED = {
+    "a callback that is another one at every look": (
+        {"callbacks": "@property\ndef custom_exit(self):\n    return lambda **words: None"}, "a callback is another one whenever FreqTrade asks for it",
+    ),
+    "an answer with a truth of its own": (
+        {"extra": "class Answer:\n    def __bool__(self):\n        return False", "callbacks": "def custom_exit(self, pair, trade, **kwargs):\n    return self.Answer()"},
+        "custom_exit answers an Answer; answers are numbers, texts, True, False or None",
+    ),
+    "a configuration of its own": ({"indicators": "self.config = dict(self.config)"}, "config is not the one that FreqTrade gave"),
+    "what the configuration leaves out": ({"indicators": "self.config['available_capital'] = 1e6"}, "config.available_capital is 1000000.0, the arena's configuration leaves it out"),
+    "a live value in it": (
+        {"indicators": "self.config['fee'] = type('Fee', (float,), {'__eq__': lambda *_: True, '__hash__': None})(0)"},
+        "config.fee is no plain value: it holds a Fee, the arena's is 0.001",
+    ),
+    "an object in the place of a method": ({"indicators": "import functools\nself.should_exit = functools.partial(type(self).should_exit, self)"}, "overrides should_exit, which is FreqTrade's own"),
+    "another class": ({"indicators": "self.__class__ = type('Probe', (type(self),), {}) if type(self).__base__.__name__ == 'IStrategy' else type(self)"}, "puts another strategy in the place of the one that was loaded"),
+    "settings at the end of the run": (
+        {"callbacks": "def confirm_trade_exit(self, *args, **kwargs):\n    self.minimal_roi = type('Roi', (dict,), {})({0: 9})\n    return True"},
+        "minimal_roi holds a Roi; settings are plain numbers, texts, True, False, None, lists and dicts",
+    ),
+    "protections of its own": (
+        {"extra": "class Word(str):\n    pass\nprotections = [{'method': 'CooldownPeriod', 'stop_duration_candles': 3, 'note': Word('x')}]"},
+        "protections holds a Word; settings are plain numbers, texts, True, False, None, lists and dicts",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_could_answer_for_itself_is_refused_by_name(arena, name):
+    parts, said = REFUSED[name]
+    assert refusal(arena, **parts) == said
+
+
+STAGES = ("populate_indicators", "populate_entry_trend", "populate_exit_trend")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_populate_function_returns_the_candles_that_it_was_given(arena, stage):
+    """Also for one pair alone; FreqTrade looks after the indicators, and can be told not to."""
+    gives = f"def {stage}(self, dataframe, metadata):\n    return dataframe.iloc[:-1] if metadata['pair'] == 'ETH/USDT' else dataframe"
+    said = refusal(arena, extra="disable_dataframe_checks = True", callbacks=gives)
+    assert said == "ETH/USDT: the rows of the strategy's frame are not the arena's candles, from 2021-09-01 00:00 on"
+
+
+def test_every_run_shows_the_same_timerange(arena):
+    """The search's own, and one that reaches beyond it, as a look has."""
+    shown = "raise ValueError(str(self.config['timerange']) + str(self.dp._DataProvider__slice_date))"
+    file = strategy(arena.settings, "Probe", indicators=shown)
+    told = strategies.examine(file, arena.settings, strategies.read(file))
+    file.unlink()
+    said = set()
+    for window in (arena.settings.search, arena.beyond()[1]):
+        with pytest.raises(StrategyError) as caught:
+            sandbox.backtest(told, arena.settings, sandbox.Task("backtest", window, arena.markets), arena.tables)
+        said.add(str(caught.value))
+    assert said == {"ValueError: 20210301-None"}
 
 
 def test_nor_by_a_base_class(arena):

@@ -247,6 +247,29 @@ def test_what_freqtrade_answers_by_default_is_not_asked(run):
     assert names == {"entry price", "entry amount", "exit price", "exit amount", "exit asked", "filled"}
 
 
+OTHER_NAMES = {
+    "a function under another name": "def leaves(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n"
+    "    return 'up' if current_profit > 0.01 else None\ncustom_exit = leaves",
+    "one without a name": "def bot_start(self, **kwargs):\n    import functools\n    self.custom_exit = functools.partial(self.leaves, 0.01)\n"
+    "def leaves(self, least, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return 'up' if current_profit > least else None",
+    "one that borrows FreqTrade's": "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n"
+    "    return 'up' if current_profit > 0.01 else None\ncustom_exit.__qualname__ = 'IStrategy.custom_exit'",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_an_answer_is_noted_under_the_name_that_freqtrade_asks(run, name):
+    assert {answer for *_, answer in events(run(callbacks=OTHER_NAMES[name]), "custom_exit")} == {"'up'", "None"}
+
+
+def test_an_old_name_is_noted_as_what_it_is_and_is_given_a_copy_of_the_trade(run):
+    old = "def custom_sell(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    trade.stop_loss = 1e9\n    return 'up' if current_profit > 0.01 else None"
+    claim = run(callbacks=old)
+    assert {answer for *_, answer in events(claim, "custom_sell")} == {"'up'", "None"}
+    assert not list(events(claim, "custom_exit")) and "custom_sell" in claim.callbacks
+    assert not {ORDER_KINDS[kind] for kind in claim.orders.kind} & {"stop", "trailing"}
+
+
 # ---- decisions ----
 
 
