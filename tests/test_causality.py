@@ -674,6 +674,14 @@ def test_a_strategy_that_tells_nothing_of_its_callbacks_is_refused(plain):
     assert str(causality.decided(plain, None, None)) == "ends before its candles do"
 
 
+@pytest.mark.parametrize(("here", "there"), [(ENTRY, ENTRY[:-1]), (ENTRY[:-1], ENTRY)], ids=["without", "with"])
+def test_the_last_answer_that_is_there_in_one_run_alone_is_a_difference(plain, here, there):
+    border = int(ways(plain).times[100])
+    base, other = told(border, *here), told(border, *there)
+    assert causality.answered(plain, base, base, None, None) is None
+    assert "entry amount is 10.0" in str(causality.answered(plain, base, other, None, None))
+
+
 @pytest.mark.slow
 def test_a_slow_strategy_is_not_accused_because_the_checks_take_longer_than_it_did(arena):
     """Stages of frames that grow take several times as long as one run."""

@@ -237,6 +237,8 @@ def test_a_parent_may_be_one_that_was_killed(state):
     gone = Tried(1, "create", "Gone", "", code("Gone"), None, False, "")
     found = settled(f"### fork Gone -> Back\n{fenced('Back')}", replace(state, history=(gone,)))
     assert [(change.event, change.parent) for change in found.changes] == [("fork", "Gone")]
+    found = settled(f"### fork Gone -> Gone\n{fenced('Gone')}", replace(state, history=(gone,)))
+    assert [(change.event, change.parent) for change in found.changes] == [("create", "")]
 
 
 def test_blanks_at_line_ends_are_no_change(state):

@@ -122,3 +122,14 @@ def test_a_pair_with_longer_base_candles_is_not_resampled_at_them():
     store = Store("4h")
     store.add({A: table})
     pd.testing.assert_frame_equal(store.frame(A, "4h"), frame(table))
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "hours"), [(None, None, [0, 1, 2, 3, 4]), (1, 3, [1, 2, 3]), (0.5, 3.5, [1, 2, 3]), (None, 0, [0]), (4, None, [4]), (5, 9, [])]
+)
+def test_what_is_loaded_holds_the_candles_at_both_borders_and_fills_the_gaps_between(start, stop, hours):
+    store, table = Store("1h"), candles(5)
+    store.add({A: np.delete(table, 2, axis=0)})
+    loaded = store.loaded(A, "1h", *(None if border is None else START_MS + border * HOUR for border in (start, stop)))
+    assert ((loaded["date"] - pd.Timestamp("2021-01-01", tz="UTC")) / pd.Timedelta(hours=1)).tolist() == hours
+    assert loaded["close"].tolist() == [table[1 if hour == 2 else hour, 4] for hour in hours]

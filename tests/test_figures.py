@@ -51,6 +51,8 @@ def test_signals_are_replayed_and_callbacks_are_booked(recording):
     signals = evaluated(strategy(recording, "Signals"), arena)
     assert (signals.engine, signals.engine_note, signals.checks.replay) == (figures.REPLAY, "", "agrees")
     assert signals.stress.missing == ()
+    by_window = [window.own.sharpe for window in signals.windows]
+    assert signals.robust_sharpe == min(by_window) < max(by_window)
     callbacks = evaluated(strategy(recording, "Callbacks", callbacks=CALLBACK), arena)
     assert (callbacks.engine, callbacks.checks.replay) == (figures.BOOKING, "")
     assert callbacks.engine_note == "decided on the way by custom_exit"

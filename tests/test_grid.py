@@ -6,7 +6,7 @@ import pytest
 from builders import DAY, HOUR, START_MS, arena, window
 
 from arena.errors import DataError
-from arena.grid import candle_file, frame, market, read_candles, table
+from arena.grid import candle_file, frame, joined, market, read_candles, table
 
 CANDLES = [(100.0, 110.0, 95.0, 105.0, 7.0), (105.0, 106.0, 104.0, 104.0, 0.0), (104.5, 105.0, 90.25, 91.0, 12.5)]
 
@@ -124,3 +124,11 @@ def test_a_window_without_a_candle_is_an_error_that_names_it(tmp_path):
     tables = {"BTC/USDT": stored(flat(1.0)), "ETH/USDT": np.empty((0, 6))}
     with pytest.raises(DataError, match="no pair has a candle between 2021-01-02 and 2021-01-03"):
         market(tables, arena(tmp_path), window(24, 48))
+
+
+def test_candles_that_follow_are_joined_and_the_one_at_the_border_stands_once():
+    before, more = stored(*CANDLES[:2]), stored(*[flat(9.0)] * 2, first=1)
+    made = joined({"BTC/USDT": before, "ETH/USDT": before[:0]}, {"BTC/USDT": more, "ETH/USDT": more, "SOL/USDT": more})
+    np.testing.assert_array_equal(made["BTC/USDT"], np.concatenate([before, more[1:]]))
+    assert made["ETH/USDT"] is more and made["SOL/USDT"] is more
+    np.testing.assert_array_equal(joined({"BTC/USDT": before}, {})["BTC/USDT"], before)

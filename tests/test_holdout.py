@@ -394,6 +394,8 @@ def test_what_an_archived_version_tells_of_a_holdout_counts_as_its_openings(judg
     meta = yaml.safe_load((judged_repo / "versions/0.2.0" / archived.META).read_text())
     assert meta["counts"]["holdout_openings"] == 3
     assert len(noted(judged_repo, "opening")) == 3  # the ledger of this folder knows all that was opened in it
+    arena = opening.open_arena(settings.load(judged_repo / "config.json"), record=False)
+    assert len(holdout.opened(Ledger(judged_repo / "new.db"), arena)) == 3  # where that is lost, the archive does
 
 
 def test_a_figure_of_the_archive_that_is_not_earned_is_named(judged_repo):

@@ -170,14 +170,14 @@ def test_a_metaclass_is_refused(arena):
     assert said == "the class has a metaclass of its own, Meta"
 
 
-@pytest.mark.parametrize("price", ["open", "high", "low", "close"])
-def test_a_changed_price_is_named_with_pair_candle_and_both_values(arena, price):
-    changes = f'when = (dataframe["date"] == "2021-04-01 05:00") & (metadata["pair"] == "ETH/USDT")\ndataframe.loc[when, "{price}"] = 12.5'
+@pytest.mark.parametrize(("price", "other"), [("open", 12.5), ("high", 12.5), ("low", 99999.5), ("close", 99999.5)])
+def test_a_changed_price_is_named_with_pair_candle_and_both_values(arena, price, other):
+    changes = f'when = (dataframe["date"] == "2021-04-01 05:00") & (metadata["pair"] == "ETH/USDT")\ndataframe.loc[when, "{price}"] = {other}'
     table = arena.tables["ETH/USDT"]
     row = table[table[:, 0] == 1_617_253_200_000][0]
     value = row[1 + ["open", "high", "low", "close"].index(price)]
     said = refusal(arena, indicators=changes)
-    assert said == f"ETH/USDT 2021-04-01 05:00 {price} is 12.5 in the strategy's frame, the arena's is {value:.10g}"
+    assert said == f"ETH/USDT 2021-04-01 05:00 {price} is {other} in the strategy's frame, the arena's is {value:.10g}"
 
 
 def test_the_smallest_change_of_a_price_is_seen_and_of_volume_none(arena):

@@ -120,6 +120,10 @@ def test_another_arena_is_not_put_over_this_one_without_a_word(repo):
     assert done.returncode == 2
     assert "--force" in done.stderr
     assert contract(repo) == before
+    configure(repo, warmup_from="20210108")  # other candles, which nobody has asked the source for
+    done = prepare(repo)
+    assert (done.returncode, "--force" in done.stderr, contract(repo)) == (2, True, before)
+    configure(repo)
     assert prepare(repo, "--sample", "planted", "--force").returncode == 0
     assert contract(repo) != before
 

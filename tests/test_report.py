@@ -1,10 +1,13 @@
+import json
 import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from arena import journal, report
+from arena import journal, report, rounds
+from arena.ledger import Trial
 from arena.records import Checks, Evidence, GateResult, Look, Metrics, PairResult, Result, Stress, WindowResult
 from arena.report import FIGURE_KEYS, HEAD_KEYS, KEYS, MAX_LINE, ROUND_KEYS, block, joined, printable, round_block
 
@@ -356,3 +359,16 @@ def test_no_text_can_forge_a_line_of_the_round_block(text):
 def test_names_are_joined_or_none():
     assert joined(["A", "B"]) == "A, B"
     assert joined(iter(())) == "none"
+
+
+def tried(name, sharpe, *passed):
+    gates = [{"gate": gate, "passed": yes} for gate, yes in zip(("trades", "drawdown", "dsr"), passed, strict=True)]
+    told = json.dumps({"own": {"sharpe": sharpe}, "gates": gates})
+    return Trial("abc1234", name, name, "", "", told, "", "", np.empty(0))
+
+
+def test_the_best_of_a_round_is_the_best_that_passed_every_gate_but_those_of_luck():
+    trials = [tried("Lucky", 3.0, True, False, True), tried("Good", 1.5, True, True, False), tried("Worse", 1.0, True, True, True)]
+    trials += [tried("Undefined", math.nan, True, True, True)]
+    assert rounds._ledger(trials, 4) == "4 trials under this contract; best that passed every gate: Good at abc1234 with sharpe 1.5000"
+    assert rounds._ledger(trials[:1], 1) == "1 trials under this contract; none passed every gate"

@@ -92,6 +92,9 @@ def test_a_callback_that_is_put_there_while_it_runs_decides_on_the_way(arena):
     """The class has none; one was given to the instance."""
     given = "def bot_start(self, **kwargs):\n    self.custom_exit = lambda **words: None"
     assert scrutiny.decides_on_the_way(made(arena, callbacks=given))
+    named = "def bot_start(self, **kwargs):\n    def custom_exit(**words):\n        return None\n    self.custom_exit = custom_exit"
+    claim = made(arena, callbacks=named).claim
+    assert scrutiny.callbacks(dataclasses.replace(claim, callbacks=())) == ("custom_exit",)  # its answers tell where the strategy has taken it away again
     assert not scrutiny.decides_on_the_way(made(arena, callbacks="def bot_start(self, **kwargs):\n    self.kept = lambda **words: None"))
 
 

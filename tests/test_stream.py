@@ -169,6 +169,7 @@ def test_an_answer_beyond_its_characters_is_cut_off():
     [
         ("This model's maximum context length is 4097 tokens. However, you requested 5000 tokens (4000 in the messages, 1000 in the completion).", 4097),
         ("the request exceeds the available context size (2048 tokens), try increasing it", 2048),
+        ("this server's maximum context length is 8192 tokens, the model itself has a context window of 131072", 8192),
         ("prompt is too long: 213462 tokens > 200000 maximum", 200_000),
         ("The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).", 1_048_575),
         ("'max_tokens' or 'max_completion_tokens' is too large: 16000. This model's maximum context length is 4,096 tokens", 4096),
