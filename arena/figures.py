@@ -221,7 +221,7 @@ def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine
     settings, market, book, own = arena.settings, arena.market, case.book, found["own"]
     dice = [np.random.default_rng(secrets.randbits(128)) for _ in range(2)]
     with ThreadPoolExecutor(max_workers=1) as beside:
-        renamed = beside.submit(scrutiny.relabel, case, np.random.default_rng(_seed(case)))
+        renamed = beside.submit(scrutiny.relabel, case, np.random.default_rng(_seed(case)), own.sharpe)
         if arena.causality == "full":
             scrutiny.full(case, dice[0])
         else:

@@ -19,7 +19,7 @@ FLOORS = [
     {"replay_twin"},  # the last floor of pure functions alone
     {"seal", "lock", "ledger", "journal", "strategies", "markets", "grid", "walls", "sources.files", "sources.exchange", "sources.sample"},
     {"feed", "worlds", "instants", "retrospective"},  # pure functions of grid's tables
-    {"course"},
+    {"course", "relabelling"},
     {"stress", "trades"},
     {"refusals", "archived"},
     {"store", "lean_ccxt", "quicken", "idle", "notes", "decisions", "stakes"},
@@ -42,7 +42,7 @@ FLOORS = [
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
 PURE = (
     {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch"}
-    | {"feed", "worlds", "instants", "retrospective", "course", "stress", "trades", "refusals"}
+    | {"feed", "worlds", "relabelling", "instants", "retrospective", "course", "stress", "trades", "refusals"}
 )  # fmt: skip
 """They read no file, no clock and no network."""
 IN_THE_WORKER = {"backtest", "quicken", "idle", "stakes", "lean_ccxt", "witness", "decisions", "integrity", "probe"}
