@@ -232,7 +232,7 @@ def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine
     settings, market, book, own = arena.settings, arena.market, case.book, found["own"]
     dice = [np.random.default_rng(secrets.randbits(128)) for _ in range(2)]
     handed = _in_full(case, arena, dice[0]) if arena.causality == "full" else scrutiny.quick(case, dice[0])
-    relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)))
+    relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
     checks = Checks(
         causality="full" if arena.causality == "full" else "quick",
         optimistic_fills=_wishful(case, arena, handed),

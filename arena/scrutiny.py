@@ -1,12 +1,12 @@
 """What is asked of a strategy beyond its account: causality in two depths, and the same market under other names."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 
 import numpy as np
 
-from arena import booking, causality, course, fills, grid, instants, metrics, twins, worlds
+from arena import booking, causality, course, fills, gates, grid, instants, metrics, relabelling, twins, worlds
 from arena.candles import utc
 from arena.causality import Case
 from arena.claims import CALLBACKS, Decisions
@@ -22,8 +22,6 @@ LOOK_S, CANDLE_S = 0.06, 2e-6
 """About what a look takes besides the populate functions, and what they take a candle: no clock has a say in what is checked."""
 FULL_SECONDS = 60
 """Time that a full check may take for populate functions of usual speed."""
-EARLY_DAYS = 20
-"""A relabelled run begins up to this many days early."""
 LIMIT, LIMIT_STAGES = 3, 20
 """A check's worker, which populates several times, may take this many times the limit of an evaluation, and once more for so many stages."""
 
@@ -101,17 +99,31 @@ def _since(case: Case, since_ms: int) -> Case:
     return replace(case, book=book, claim=claim)
 
 
-def relabel(case: Case, rng: np.random.Generator) -> float:
+def relabel(case: Case, rng: np.random.Generator, own: float = np.nan) -> float:
     """
     Sharpe over the search range in the relabelled market; 0 when nothing is left of the strategy there: no trade, or an
-    error where there was none.
+    error where there was none. Where the gate would say no to a strategy whose Sharpe is `own`, two more such markets are asked:
+    one draw may go against an honest rule, not two of three.
     """
+    return middle(lambda: _renamed(case, rng), own, case.settings.gates.max_relabel_loss)
+
+
+def middle(ask: Callable[[], float], own: float, most: float) -> float:
+    """One answer, or the middle one of three where the first loses more than the share `most` of a Sharpe that the gate looks at."""
+    found = [ask()]
+    if own >= gates.LOW_SHARPE and not 1 - found[0] / own <= most:
+        found += [ask(), ask()]
+    return float(np.median(found))
+
+
+def _renamed(case: Case, rng: np.random.Generator) -> float:
     settings = case.settings
-    world = worlds.relabelled(case.tables, case.ticks, rng)
-    counted = _moved(settings.search, world.shift_ms, 0)
-    window = _moved(settings.search, world.shift_ms, _other_start(case, rng))
+    world = relabelling.relabelled(case.tables, case.ticks, settings.search, settings.step_ms, rng)
+    counted = _moved(settings.search, world.shift_ms, world.shift_ms)
+    window = _moved(settings.search, world.shift_ms - world.early_ms, world.shift_ms + world.late_ms)
+    longer = _limits(settings, counted, window)
     try:
-        found = _sharpe(case, world.tables, world.ticks, window, counted)
+        found = _sharpe(replace(case, settings=longer), world.tables, world.ticks, window, counted)
     except StrategyError:
         return 0.0
     return 0.0 if np.isnan(found) else found
@@ -274,17 +286,13 @@ def callbacks(claim: Claim) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*claim.callbacks, *answered)))
 
 
-def _other_start(case: Case, rng: np.random.Generator) -> int:
-    """
-    Days by which a relabelled run begins elsewhere, so that its rows have other numbers: early where the warm-up has room, and
-    what counts is the same; one day late where it has none.
-    """
-    settings = case.settings
-    begun = min(int(case.tables[pair][0, 0]) for pair in case.strategy.pairs)
-    room = (settings.search.start_ms - case.claim.startup * settings.step_ms - begun) // metrics.DAY_MS
-    return -int(rng.integers(1, min(EARLY_DAYS, room) + 1)) if room > 0 else 1
+def _limits(settings: Settings, counted: Window, window: Window) -> Settings:
+    """With limits of time and of answers in proportion to a run that is longer than what counts."""
+    times = (window.end_ms - window.start_ms) / (counted.end_ms - counted.start_ms)
+    more = {name: math.ceil(times * getattr(settings.limits, name)) for name in ("seconds", "output_kb")}
+    return settings.model_copy(update={"limits": settings.limits.model_copy(update=more)})
 
 
-def _moved(window: Window, ms: int, days: int) -> Window:
-    """The range under its new dates, begun some days later."""
-    return Window(window.name, utc(window.start_ms + ms + days * metrics.DAY_MS), utc(window.end_ms + ms))
+def _moved(window: Window, start_ms: int, end_ms: int) -> Window:
+    """The range with its start and its end moved by so much."""
+    return Window(window.name, utc(window.start_ms + start_ms), utc(window.end_ms + end_ms))

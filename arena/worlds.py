@@ -1,11 +1,9 @@
 """
-Other worlds than the one that happened: candles cut, turned round from an instant on, continued, relabelled. Pure.
+Other worlds than the one that happened: candles cut, turned round from an instant on, continued. Pure.
 
 A strategy that knows only the past decides the same in worlds that share it. Tables are those of `grid`; every new price
 is rounded to its month's tick, because a price with more decimals would be known for invented.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,23 +14,12 @@ from arena.grid import Tables, frame
 from arena.metrics import DAY_MS
 
 WEEK_MS = candles.step_ms("1w")
-JITTER = 0.1
-"""Relabelled prices move by this share of the pair's median move from open to close: invisible to a rule about the market."""
-SHIFTS = (8, 60)
-"""Weeks by which relabelled dates move back: at least two months, so that no table of days can be off by a little."""
 CONTINUED_DAYS = 60
 _WHOLE = [(0, 1.0)]
 """A pair without any tick has whole prices only."""
 
 Ticks = dict[str, list[tuple[int, float]]]
 """By pair: start of each month in milliseconds, and its tick; months without one are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relabelled:
-    tables: Tables
-    ticks: Ticks
-    shift_ms: int  # what was added to every date
 
 
 def cut(tables: Tables, start_ms: int | None, end_ms: int | None) -> Tables:
@@ -158,35 +145,6 @@ def continued(tables: Tables, end_ms: int, step_ms: int, tick: Ticks) -> Tables:
         again[:, 1:5] = _consistent(_rounded(again[:, 1:5], again[:, 0], tick.get(pair) or _WHOLE))
         worlds[pair] = np.concatenate([known, again])
     return worlds
-
-
-def relabelled(tables: Tables, tick: Ticks, rng: np.random.Generator) -> Relabelled:
-    """
-    The same market under other names: each pair's prices times a factor of its own (volume divided by it), dates moved
-    back by whole weeks, every candle moved a little. What is known by heart (days, price levels) is not there any more.
-    """
-    shift = -int(rng.integers(SHIFTS[0], SHIFTS[1] + 1)) * WEEK_MS
-    made: Tables = {}
-    new_ticks: Ticks = {}
-    for pair, table in tables.items():
-        factor = float(rng.uniform(0.3, 0.6) if rng.random() < 0.5 else rng.uniform(1.7, 3.0))
-        move = float(np.median(np.abs(np.log(table[:, 4] / table[:, 1])))) if len(table) else 0.0
-        # one step for the whole candle, carried from its open to its close: neighbours stay joined, and ratios inside stay
-        noise = np.exp(JITTER * move * rng.standard_normal(len(table) + 1))
-        values = table[:, 1:5] * factor
-        values[:, 0] *= noise[:-1]
-        values[:, 3] *= noise[1:]
-        values[:, 1] *= np.maximum(noise[:-1], noise[1:])
-        values[:, 2] *= np.minimum(noise[:-1], noise[1:])
-        finer = [(ms, t / 10) for ms, t in tick.get(pair, [])]
-        new = table.copy()
-        new[:, 1:5] = _consistent(_rounded(values, table[:, 0], finer))
-        new[:, 0] += shift
-        new[:, 5] /= factor
-        made[pair] = new
-        # a month's tick holds for the dates that its candles have now; between two months the later one's begins with the shift
-        new_ticks[pair] = [(ms + shift, t) for ms, t in finer]
-    return Relabelled(made, new_ticks, shift)
 
 
 def _rounded(values: NDArray[np.float64], times: NDArray[np.float64], tick: list[tuple[int, float]]) -> NDArray[np.float64]:

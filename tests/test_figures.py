@@ -141,7 +141,7 @@ def test_in_another_market_a_strategy_with_stakes_is_asked_itself(recording):
     assert case.claim.stakes is None and case.described is None
     earned = figures.earn(told, arena)
     assert earned.figures["engine"] == figures.REPLAY
-    assert earned.figures["checks"].relabel_sharpe == scrutiny.relabel(case, np.random.default_rng(figures._seed(case)))
+    assert earned.figures["checks"].relabel_sharpe == scrutiny.relabel(case, np.random.default_rng(figures._seed(case)), earned.figures["own"].sharpe)
     assert earned.validation == scrutiny.validation_sharpe(case)
 
 

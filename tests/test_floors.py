@@ -24,7 +24,7 @@ FLOORS = [
     {"ledger"},
     {"feed", "worlds", "instants", "decided", "retrospective"},  # pure functions of grid's tables
     {"twins"},
-    {"course"},
+    {"course", "relabelling"},
     {"stress", "trades"},
     {"refusals", "archived", "tried"},
     {"store", "lean_ccxt", "quicken", "idle", "notes", "decisions", "signals", "stakes"},
@@ -47,7 +47,7 @@ FLOORS = [
 LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
 PURE = (
     {module for floor in FLOORS[:9] for module in floor} - {"settings", "console", "lean_arch", "compiled", "isolation", "imports", "git"}
-    | {"feed", "worlds", "instants", "decided", "twins", "retrospective", "course", "stress", "trades", "refusals"}
+    | {"feed", "worlds", "instants", "decided", "twins", "relabelling", "retrospective", "course", "stress", "trades", "refusals"}
 )  # fmt: skip
 """They read no file, no clock and no network."""
 IN_THE_WORKER = {"backtest", "quicken", "idle", "stakes", "lean_ccxt", "witness", "decisions", "signals", "integrity", "probe"}

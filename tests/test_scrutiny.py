@@ -1,6 +1,7 @@
 """Each depth of the check does what it says, and another name of the same market takes from a strategy what was no edge."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -165,15 +166,24 @@ def test_what_is_left_of_a_strategy_that_does_not_trade_there_is_nothing(arena, 
     assert scrutiny.relabel(case, rng()) == 0.0
 
 
-def test_a_relabelled_run_begins_earlier_where_there_is_room(arena):
-    """Fifty-nine days of warm-up lie before the range; with as many candles at the start there is none."""
-    case = made(arena)
-    days = [scrutiny._other_start(case, rng(seed)) for seed in range(200)]
-    assert set(days) == set(range(-scrutiny.EARLY_DAYS, 0))
-    narrow = dataclasses.replace(case, claim=dataclasses.replace(case.claim, startup=56 * 24))
-    assert {scrutiny._other_start(narrow, rng(seed)) for seed in range(50)} == {-3, -2, -1}
-    full = dataclasses.replace(case, claim=dataclasses.replace(case.claim, startup=59 * 24))
-    assert scrutiny._other_start(full, rng()) == 1
+def test_a_relabelled_run_may_take_as_much_longer_as_it_is(arena):
+    settings, search = arena.settings, arena.settings.search
+    window = scrutiny._moved(search, -30 * DAY, 16 * DAY)
+    assert (window.start_ms, window.end_ms) == (search.start_ms - 30 * DAY, search.end_ms + 16 * DAY)
+    limits = scrutiny._limits(settings, search, window).limits
+    assert limits.seconds == 90  # 138 days instead of 92
+    assert limits.output_kb == math.ceil(settings.limits.output_kb * 1.5)
+    assert limits.memory_mb == settings.limits.memory_mb
+
+
+@pytest.mark.parametrize(
+    ("own", "answers", "expected"),
+    [(1.5, (1.1,), 1.1), (1.5, (0.2, 1.2, 1.4), 1.2), (1.5, (0.2, 0.3, 1.4), 0.3), (1.5, (0.9, 0.0, 1.4), 0.9), (0.9, (0.1,), 0.1), (math.nan, (0.1,), 0.1)],
+)
+def test_where_the_gate_would_say_no_the_middle_of_three_markets_counts(own, answers, expected):
+    asked = list(answers)
+    assert scrutiny.middle(lambda: asked.pop(0), own, 0.3) == expected
+    assert not asked
 
 
 # ---- the candles after the range ----

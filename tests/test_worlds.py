@@ -6,8 +6,7 @@ from builders import DAY, HOUR, START_MS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena import worlds
-from arena.worlds import Ticks, closed_otherwise, continued, cut, reached_otherwise, relabelled, ticks, traded_otherwise, turned
+from arena.worlds import Ticks, closed_otherwise, continued, cut, reached_otherwise, ticks, traded_otherwise, turned
 
 A, B = "BTC/USDT", "ETH/USDT"
 WEEK = 7 * DAY
@@ -130,7 +129,6 @@ def test_the_tables_that_were_given_stay_as_they_were():
     given_tables = {A: walk(20), B: walk(20, seed=2)}
     turned(given_tables, START_MS, 1.0, CENTS)
     continued(given_tables, START_MS + 19 * HOUR, HOUR, CENTS)
-    relabelled(given_tables, CENTS, np.random.default_rng(1))
     assert given_tables[A].tolist() == walk(20).tolist()
     assert given_tables[B].tolist() == walk(20, seed=2).tolist()
 
@@ -326,112 +324,3 @@ def test_the_last_candle_may_be_the_one_before_the_end():
 def test_a_market_of_whole_prices_goes_on_in_whole_prices():
     made = continued({A: walk(100, decimals=0, start=5000)}, START_MS + 99 * HOUR, HOUR, {A: []})[A]
     assert on_tick(made[:, 1:5], 0)
-
-
-# relabelled
-
-
-def relabel(tables, tick=CENTS, seed=1):
-    return relabelled(tables, tick, np.random.default_rng(seed))
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_dates_move_back_by_whole_weeks_so_that_weekday_and_hour_stay(seed):
-    whole = walk(50)
-    world = relabel({A: whole, B: walk(30)}, seed=seed)
-    assert world.shift_ms % WEEK == 0
-    assert -60 * WEEK <= world.shift_ms <= -8 * WEEK
-    for pair, n in ((A, 50), (B, 30)):
-        assert world.tables[pair][:, 0].tolist() == (whole[:n, 0] + world.shift_ms).tolist()
-
-
-def test_seeds_draw_other_shifts_and_factors():
-    drawn = [relabel({A: walk(200)}, seed=seed) for seed in range(40)]
-    assert len({world.shift_ms for world in drawn}) > 15
-    factors = np.array([float(np.median(world.tables[A][:, 1] / walk(200)[:, 1])) for world in drawn])
-    assert ((factors > 0.25) & (factors < 0.81) | (factors > 1.24) & (factors < 4)).all()  # never about 1
-    assert 8 < np.count_nonzero(factors < 1) < 32
-
-
-def test_the_same_seed_makes_the_same_world():
-    one, other = (relabel({A: walk(50)}, seed=7) for _ in range(2))
-    assert one.tables[A].tobytes() == other.tables[A].tobytes()
-    assert (one.ticks, one.shift_ms) == (other.ticks, other.shift_ms)
-
-
-def test_every_pair_has_a_factor_of_its_own():
-    world = relabel({A: walk(500), B: walk(500)})
-    ours, theirs = (np.median(world.tables[pair][:, 1] / walk(500)[:, 1]) for pair in (A, B))
-    assert abs(ours / theirs - 1) > 0.02
-
-
-def test_prices_move_by_less_than_the_market_does():
-    whole, fine = walk(5000, decimals=6), {A: [(START_MS, 1e-6)]}
-    made = relabel({A: whole}, fine).tables[A]
-    noise = np.log(made[:, [1, 4]] / whole[:, [1, 4]])
-    noise -= np.median(noise)
-    assert 0 < worlds.JITTER <= 0.5
-    move = np.median(np.abs(np.log(whole[:, 4] / whole[:, 1])))
-    assert noise.std() == pytest.approx(worlds.JITTER * move, rel=0.05)
-    assert (np.diff(noise[:, 0]) != 0).mean() > 0.99
-
-
-def test_high_and_low_move_with_open_and_close():
-    whole = walk(500, decimals=6)
-    whole[:, 2], whole[:, 3] = whole[:, 2] * 1.1, whole[:, 3] * 0.9  # far from both
-    made = relabel({A: whole}, {A: [(START_MS, 1e-6)]}).tables[A]
-    opens, high, low, close = (np.log(made[:, column] / whole[:, column]) for column in (1, 2, 3, 4))
-    assert high == pytest.approx(np.maximum(opens, close), abs=1e-7)
-    assert low == pytest.approx(np.minimum(opens, close), abs=1e-7)
-
-
-def test_ratios_inside_a_candle_and_between_candles_stay_up_to_the_noise():
-    whole, fine = walk(2000, decimals=6), {A: [(START_MS, 1e-6)]}
-    made = relabel({A: whole}, fine).tables[A]
-    most = 5 * worlds.JITTER * np.median(np.abs(np.log(whole[:, 4] / whole[:, 1])))
-    for column in (2, 3, 4):
-        assert np.abs(np.log(made[:, column] / made[:, 1]) - np.log(whole[:, column] / whole[:, 1])).max() < 2 * most
-    assert np.abs(np.log(made[100:, 4] / made[:-100, 4]) - np.log(whole[100:, 4] / whole[:-100, 4])).max() < 2 * most
-
-
-def test_neighbours_stay_joined():
-    whole, fine = walk(500, decimals=6), {A: [(START_MS, 1e-6)]}
-    made = relabel({A: whole}, fine).tables[A]
-    assert (whole[1:, 1] == whole[:-1, 4]).all()
-    assert (made[1:, 1] == made[:-1, 4]).all()
-
-
-def test_money_traded_stays():
-    whole = walk(100)
-    made = relabel({A: whole}).tables[A]
-    factor = float(whole[0, 5] / made[0, 5])
-    assert made[:, 5] * factor == pytest.approx(whole[:, 5], rel=1e-12)
-    assert np.median(made[:, 1] / whole[:, 1]) == pytest.approx(factor, rel=0.005)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 80), st.integers(0, 4))
-def test_a_relabelled_market_is_a_market_on_finer_ticks(seed, n, decimals):
-    world = relabel({A: walk(n, seed=seed, decimals=decimals, sigma=0.03)}, {A: [(START_MS, 1 / 10**decimals)]}, seed=seed)
-    assert is_a_market(world.tables[A])
-    assert on_tick(world.tables[A][:, 1:5], decimals + 1)
-    assert world.ticks == {A: [(START_MS + world.shift_ms, pytest.approx(10.0 ** -(decimals + 1)))]}
-
-
-def test_each_months_candles_keep_their_tick_where_they_have_moved():
-    days = walk(90, step=DAY, decimals=4)
-    world = relabel({A: days}, {A: [(START_MS, 0.1), (FEBRUARY, 0.001), (MARCH, 1.0)]})
-    january, february, march = (world.tables[A][rows, 1:5] for rows in (slice(0, 31), slice(31, 59), slice(59, None)))
-    assert on_tick(january, 2)
-    assert on_tick(february, 4)
-    assert not on_tick(february, 2)
-    assert on_tick(march, 1)
-    assert [ms - world.shift_ms for ms, _ in world.ticks[A]] == [START_MS, FEBRUARY, MARCH]
-    assert [tick for _, tick in world.ticks[A]] == pytest.approx([0.01, 0.0001, 0.1])
-
-
-def test_a_pair_without_candles_or_ticks_is_no_obstacle():
-    world = relabel({A: np.empty((0, 6)), B: table((3, 3, 3, 3))}, {})
-    assert world.tables[A].shape == (0, 6)
-    assert world.ticks == {A: [], B: []}
-    assert is_a_market(world.tables[B])
