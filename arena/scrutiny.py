@@ -121,9 +121,9 @@ def _renamed(case: Case, rng: np.random.Generator) -> float:
     world = relabelling.relabelled(case.tables, case.ticks, settings.search, settings.step_ms, rng)
     counted = _moved(settings.search, world.shift_ms, world.shift_ms)
     window = _moved(settings.search, world.shift_ms - world.early_ms, world.shift_ms + world.late_ms)
-    longer = _limits(settings, counted, window)
+    limited = longer(settings, (window.end_ms - window.start_ms) / (counted.end_ms - counted.start_ms))
     try:
-        found = _sharpe(replace(case, settings=longer), world.tables, world.ticks, window, counted)
+        found = _sharpe(replace(case, settings=limited), world.tables, world.ticks, window, counted)
     except StrategyError:
         return 0.0
     return 0.0 if np.isnan(found) else found
@@ -284,13 +284,6 @@ def callbacks(claim: Claim) -> tuple[str, ...]:
         return (*claim.callbacks, "callbacks that were not told")
     answered = [name for i, name in enumerate(CALLBACKS) if (events.name == i).any()]
     return tuple(dict.fromkeys((*claim.callbacks, *answered)))
-
-
-def _limits(settings: Settings, counted: Window, window: Window) -> Settings:
-    """With limits of time and of answers in proportion to a run that is longer than what counts."""
-    times = (window.end_ms - window.start_ms) / (counted.end_ms - counted.start_ms)
-    more = {name: math.ceil(times * getattr(settings.limits, name)) for name in ("seconds", "output_kb")}
-    return settings.model_copy(update={"limits": settings.limits.model_copy(update=more)})
 
 
 def _moved(window: Window, start_ms: int, end_ms: int) -> Window:
