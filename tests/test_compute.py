@@ -142,13 +142,13 @@ def test_a_process_of_joblib_that_is_killed_loses_nothing(arena, expected, monke
 def test_a_worktree_is_evaluated_by_machines_that_have_the_checkout_alone(arena, expected, tmp_path, monkeypatch):
     """A worktree shares the checkout's lock, candles and ledger by links; other machines do not have it."""
     monkeypatch.setattr(evaluation, "MANY", 2)
-    place = tmp_path / "worktree"
+    place = arena.root / "user_data" / "worktrees" / "w"
     (place / "user_data").mkdir(parents=True)
     for name in ("arena", "prepare.py", "run.py", "config.json", "user_data/strategies"):
         if (arena.root / name).exists():
             (shutil.copytree if (arena.root / name).is_dir() else shutil.copy)(arena.root / name, place / name)
     for name in (lock.FILE, lock.DATA):
-        (place / name).symlink_to(arena.root / name)
+        (place / name).symlink_to(os.path.relpath(arena.root / name, (place / name).parent))  # as drive.py makes them
     there = settings.load(place / "config.json")
     asked = files(there)[:2]
     opened = opening.open_arena(there.model_copy(update={"compute": Compute(backend="loky", jobs=2)}), record=False, causality="quick")
