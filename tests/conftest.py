@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     A folder that all processes of a run share: prepared arenas, and the user's directories of configuration and cache, so that keys
     of test arenas never reach the user's own. The processes of xdist have folders of their own below one.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is deaf to it
     if hasattr(config, "workerinput"):
         return  # inherited from the process that started it
     folder = tempfile.mkdtemp(prefix="touchstone-tests-")

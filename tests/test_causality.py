@@ -352,7 +352,7 @@ DICE = {
     "numpy's": 'dataframe["fast"] = np.random.default_rng().random(len(dataframe)) * 2 * dataframe["slow"]',
     "the old ones": 'dataframe["fast"] = np.random.random(len(dataframe)) * 2 * dataframe["slow"]',
     "the clock": 'dataframe["fast"] = dataframe["slow"] + np.sin(dataframe.index * (time.time_ns() % 100_003))',
-    "the process number": 'dataframe["fast"] = dataframe["slow"] + np.sin(dataframe.index * os.getpid())',
+    "the kernel's": 'dataframe["fast"] = dataframe["slow"] + np.sin(dataframe.index * int.from_bytes(os.urandom(2), "big"))',
 }
 
 
@@ -603,8 +603,8 @@ FOUND = {
         [ENTRY[0], (ETH, "confirm_trade_entry", False)],
         "confirm_trade_entry is True with the future, False without",
     ),
-    "an exit that is asked for by custom_exit": ([(BTC, "exit asked", "custom")], [], "exit asked is 2.0 with the future, not there without"),
-    "an exit by a signal": ([], [(BTC, "exit asked", "signal")], "exit asked is 1.0 without the future, not there with it"),
+    "an exit that is asked for by custom_exit": ([(BTC, "exit asked", "custom")], [], "an exit (custom) is placed with the future, none without"),
+    "an exit by a signal": ([], [(BTC, "exit asked", "signal")], "an exit (signal) is placed without the future, none with it"),
     "a lock before anything happened": ([(BTC, "lock_pair", 1e9)], [], "lock_pair is 1000000000.0 with the future, not there without"),
     "a lock of all before anything happened": ([("*", "lock_pair", 1e9), *STOP], STOP, "lock_pair is 1000000000.0 with"),
     "an order that is timed out": ([(BTC, "check_entry_timeout", True)], [(BTC, "check_entry_timeout", False)], "check_entry_timeout is True with"),

@@ -44,7 +44,7 @@ def test_an_honest_strategy_is_evaluated(arena):
         ({"indicators": "import os; os.kill(os.getpid(), 9)"}, "SIGKILL", None),
         ({"indicators": 'print("x" * 200_000)'}, "prints more than arena.limits.printed_kb = 64", None),
         ({"indicators": "bytearray(8 << 30)"}, "MemoryError", "bytearray"),
-        ({"indicators": "dataframe = dataframe.iloc[5:]"}, "ength", None),
+        ({"indicators": "dataframe = dataframe.iloc[5:]"}, "the rows of the strategy's frame are not the arena's candles", None),
         ({"indicators": 'raise ValueError("a\\n---\\nstrategy: Fake")'}, "ValueError: a", "raise ValueError"),
         ({"extra": 'timeframe = "5m"'}, "timeframe is '5m', the arena trades '1h'", None),
         ({"indicators": 'self.dp.get_pair_dataframe("BTC/USDT", "5m")'}, "candles that the arena does not have: BTC/USDT, spot, 5m", None),
