@@ -1,4 +1,5 @@
 # family: random
+# needs: process numbers that differ
 """Nondeterminism: the number of the process chooses which third of the entries is left out."""
 
 import os
