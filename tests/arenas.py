@@ -135,11 +135,13 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-def sampled(names: Iterable[Any], always: set[Any]) -> list[Any]:
-    """Parameters of a test: all of them, those that are not in `always` as slow."""
+def sampled(names: Iterable[Any], always: set[Any], ci: set[Any] | None = None) -> list[Any]:
+    """Parameters of a test: those in `always` run always, those in `ci` (None: all) are slow, the others nightly."""
     names = list(names)
-    assert always <= set(names)
-    return [name if name in always else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    ci = set(names) if ci is None else ci
+    assert always | ci <= set(names)
+    marks = {name: () if name in always else pytest.mark.slow if name in ci else pytest.mark.nightly for name in names}
+    return [pytest.param(name, marks=marks[name]) for name in names]
 
 
 class Done(NamedTuple):

@@ -202,7 +202,7 @@ QUIET = "def custom_exit(self, pair, trade, **kwargs):\n    return None"
 
 
 @pytest.mark.parametrize(
-    "name", sampled(LAST, {"a price in an exception", "an end without a word"})
+    "name", sampled(LAST, {"a price in an exception", "an end without a word"}, set(LAST) - {"no end"})
 )
 def test_of_the_last_stage_nothing_gets_out_but_that_it_differs(arena, name):
     case = made(arena, indicators=f"import pandas as pd\n{LEAK}{LAST[name]}")
@@ -514,7 +514,7 @@ def ragged(tmp_path_factory):
 RAGGED = ("informative", "averaging", "protections and a target", "orders that wait", "informative candles")
 
 
-@pytest.mark.parametrize("name", sampled(RAGGED, set()))
+@pytest.mark.parametrize("name", sampled(RAGGED, set(), {"informative", "averaging"}))
 def test_gaps_late_pairs_and_pairs_that_end_raise_no_alarm(ragged, name):
     plain = name == "informative"
     parts = {"extra": INFORMATIVE, "indicators": FILTERED} if plain else {"callbacks": HONEST[name]}
@@ -682,7 +682,7 @@ def test_the_last_answer_that_is_there_in_one_run_alone_is_a_difference(plain, h
     assert "entry amount is 10.0" in str(causality.answered(plain, base, other, None, None))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_slow_strategy_is_not_accused_because_the_checks_take_longer_than_it_did(arena):
     """Stages of frames that grow take several times as long as one run."""
     slow = "import time\nend = time.monotonic() + len(dataframe) * 2e-4\nwhile time.monotonic() < end: pass"

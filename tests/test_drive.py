@@ -182,8 +182,7 @@ loop.log.Log.keep = killed
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("before", [pytest.param(True, marks=pytest.mark.slow), False], ids=["done and not noted", "noted"])
+@pytest.mark.parametrize("before", [pytest.param(True, marks=pytest.mark.nightly), pytest.param(False, marks=pytest.mark.slow)], ids=["done and not noted", "noted"])
 def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path, before):
     """Each round is killed at another step, and the next start goes on."""
     rounds = transcript(tmp_path / "rounds", *ROUNDS)

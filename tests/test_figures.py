@@ -119,7 +119,7 @@ def test_stakes_that_are_a_share_of_what_is_proposed_are_replayed(recording, nam
     assert claim.closed_sharpe == pytest.approx(told.closed_sharpe, rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress_is_whole(recording):
     arena, quickly, parts = opened(recording), opened(recording, "quick"), SHARES["clamped"]
     found = evaluated(strategy(recording, "Shares", **parts), arena)
@@ -132,7 +132,7 @@ def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress
     assert "timing_p" in booked.stress.missing
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_in_another_market_a_strategy_with_stakes_is_asked_itself(recording):
     """Its answers there are not those that were replayed here."""
     file = strategy(recording, "Shares", **SHARES["clamped"])
@@ -198,21 +198,15 @@ def test_other_stakes_pass_integrity_and_fail_no_gate_of_a_replay(recording, nam
     assert passed["integrity"] and passed["causality"] and passed["determinism"] and passed["replay"]
 
 
-FORGED = 'class Stop(float):\n    def __repr__(self):\n        return "-0.1"\nself.stoploss = Stop(-0.01)'
-"""A stop at 1 % that is told as one at 10 %."""
-
-
-@pytest.mark.slow
 def test_orders_that_do_not_follow_from_what_is_told_are_told_and_not_accepted(recording):
-    result = evaluated(strategy(recording, "Forged", indicators=FORGED), opened(recording))
-    assert not result.error
-    assert result.checks.replay == "differs"
-    assert result.engine == figures.BOOKING
-    assert {gate.gate for gate in result.gates if not gate.passed} >= {"replay", "validation"}
-    assert not result.look.asked
-    (warning,) = [text for text in result.warnings if "the replay does not agree" in text]
-    assert re.search(r"order \d+ is .* in the replay, .* sell \(stop\) .* in FreqTrade's loop", warning)
-    assert result.engine_note in warning
+    arena, file = opened(recording, "quick"), strategy(recording, "Forged")
+    told = strategies.examine(file, recording)
+    claim = sandbox.backtest(told, recording, sandbox.Task("backtest", recording.search, arena.markets), arena.tables)
+    assert figures.engine_of(told, arena, claim).replay == "agrees"
+    price = np.where(np.arange(len(claim.orders.price)) == 6, 1.01, 1.0) * claim.orders.price
+    engine = figures.engine_of(told, arena, dataclasses.replace(claim, orders=dataclasses.replace(claim.orders, price=price)))
+    assert (engine.name, engine.replay, engine.described) == (figures.BOOKING, "differs", None)
+    assert re.search(r"order 6 is .* buy .* in the replay, .* buy .* in FreqTrade's loop", engine.note)
 
 
 def test_evidence_counts_every_source_and_an_old_answer_counts_the_new_ones(recording):
@@ -292,8 +286,7 @@ def test_the_validation_window_tells_new_bests_by_whole_steps_and_counts_its_ans
     assert twin.look.looks > result.look.looks
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("callbacks", ["", CALLBACK], ids=["replayed", "booked"])
+@pytest.mark.parametrize("callbacks", [pytest.param("", marks=pytest.mark.slow, id="replayed"), pytest.param(CALLBACK, marks=pytest.mark.nightly, id="booked")])
 def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
     """The Sharpe of the validation window, computed here in the open, stands nowhere in what is recorded."""
     arena = opened(recording)

@@ -16,8 +16,6 @@ from arena import archive, forward, seal, settings
 from arena.archived import SUMS
 from arena.sources.sample import SampleSource
 
-pytestmark = pytest.mark.slow
-
 END = datetime(2021, 11, 1, tzinfo=UTC)
 PAIRS = ("BTC/USDT", "ETH/USDT")
 
@@ -50,6 +48,7 @@ def rows(folder):
     return [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
 
 
+@pytest.mark.nightly
 def test_the_record_grows_with_the_candles_and_only_with_them(repo, tmp_path):
     some = files(tmp_path / "some", END - timedelta(days=2), END + timedelta(days=20, hours=5))
     done = judge(repo, "forward", "--from", str(some))
@@ -67,6 +66,7 @@ def test_the_record_grows_with_the_candles_and_only_with_them(repo, tmp_path):
     assert len(noted(repo, "forward")) == 4
 
 
+@pytest.mark.slow
 def test_new_candles_are_on_disk_encrypted_alone(repo, tmp_path):
     some = files(tmp_path / "some", END, END + timedelta(days=5))
     prices = [float(price) for price in pd.read_feather(some / "BTC_USDT-1h.feather")["close"][20:100:20]]
@@ -77,6 +77,7 @@ def test_new_candles_are_on_disk_encrypted_alone(repo, tmp_path):
     assert set(frames) == set(PAIRS) and len(frames["BTC/USDT"]) == 121
 
 
+@pytest.mark.slow
 def test_candles_that_leave_a_hole_are_refused_and_the_store_stays(repo, tmp_path):
     done = judge(repo, "forward", "--from", str(files(tmp_path / "late", END + timedelta(days=9), END + timedelta(days=30))))
     assert done.returncode == 2
@@ -84,6 +85,7 @@ def test_candles_that_leave_a_hole_are_refused_and_the_store_stays(repo, tmp_pat
     assert not (repo / forward.FOLDER / forward.FILE).exists() and not (repo / forward.RECORD).exists()
 
 
+@pytest.mark.slow
 def test_without_newer_candles_there_is_nothing_to_score(repo, tmp_path):
     done = judge(repo, "forward", "--from", str(files(tmp_path / "old", END - timedelta(days=30), END - timedelta(days=1))))
     assert done.returncode == 2 and "has no candle from 2021-11-01 00:00 on" in done.stderr
@@ -91,6 +93,7 @@ def test_without_newer_candles_there_is_nothing_to_score(repo, tmp_path):
     assert done.returncode == 2 and "do not fill a day yet" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_is_the_frozen_source_that_is_scored(repo, tmp_path):
     some = files(tmp_path / "some", END, END + timedelta(days=31))
     strategy(settings.load(repo / "config.json"), "Alpha", indicators="raise RuntimeError('no')")
@@ -103,6 +106,7 @@ def test_it_is_the_frozen_source_that_is_scored(repo, tmp_path):
     assert done.returncode == 2 and "strategies/Alpha.py has changed since it was archived" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_whose_arena_was_another_one_is_left_out(repo, tmp_path):
     file = repo / "versions" / "0.1.0" / "meta.yaml"
     file.write_text(file.read_text().replace("warmup_from: '20210101'", "warmup_from: '20200101'"))
@@ -113,6 +117,7 @@ def test_a_run_whose_arena_was_another_one_is_left_out(repo, tmp_path):
 
 
 @pytest.mark.parametrize("days", [30, 365])
+@pytest.mark.slow
 def test_the_band_holds_what_goes_on_as_before_and_not_what_has_changed(days):
     rng = np.random.default_rng(11)
     searched = rng.normal(0.002, 0.01, 700)
@@ -122,6 +127,7 @@ def test_the_band_holds_what_goes_on_as_before_and_not_what_has_changed(days):
     assert forward.metrics.sharpe(rng.normal(-0.004, 0.01, days)) < low
 
 
+@pytest.mark.slow
 def test_the_band_is_undefined_for_few_days_and_for_returns_that_do_not_vary():
     returns = np.random.default_rng(1).normal(0, 0.01, 300)
     assert all(map(math.isnan, forward.band(returns, 29, np.random.default_rng(1))))

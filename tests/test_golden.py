@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from arenas import ROOT, evaluated, prepared, strategy
+from arenas import ROOT, evaluated, prepared, sampled, strategy
 
 from arena import evaluation, opening, sandbox, strategies
-
-pytestmark = pytest.mark.slow
 
 ONE = {"windows": {"all": "20230101-20251231"}, "warmup_from": "20220101", "validation": None, "holdout": None}
 FIVE = {"name": "binance", "pair_whitelist": ["BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT"]}
@@ -57,7 +55,7 @@ def arena_of(folder: Path, name: str, market_data: Path):
     return settings
 
 
-@pytest.mark.parametrize("name", ARENAS)
+@pytest.mark.parametrize("name", sampled(ARENAS, set(), {"slots bind", "four hours", "daily equities"}))
 def test_an_arena_of_any_shape_gives_freqtrades_own_figures(name, market_data, tmp_path):
     settings = arena_of(tmp_path / "arena", name, market_data)
     sandbox.warm_up()
@@ -78,6 +76,7 @@ GOLDEN = {"MeanRevRsi": (571, -2820.01356433), "TrendDonchian": (260, 31453.8847
 """Trades and profit of FreqTrade 2026.9's own `backtesting` over 20210101-20240101, on folders that hold all candles."""
 
 
+@pytest.mark.slow
 def test_the_examples_on_real_candles_give_freqtrades_figures(market_data, tmp_path):
     shipped = json.loads((ROOT / "config.json").read_text())
     settings = prepared(tmp_path / "arena", {"kind": "files", "path": str(market_data / "spot")}, **shipped)

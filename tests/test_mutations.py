@@ -1,7 +1,6 @@
 """The list of mutations fits the code as it is: tests/mutations/run.py makes them."""
 
 import pytest
-
 from mutations.run import ROOT, CannotRun, Mutation, listed
 
 LISTED = listed()
