@@ -206,7 +206,7 @@ def test_orders_that_do_not_follow_from_what_is_told_are_told_and_not_accepted(r
     price = np.where(np.arange(len(claim.orders.price)) == 6, 1.01, 1.0) * claim.orders.price
     engine = figures.engine_of(told, arena, dataclasses.replace(claim, orders=dataclasses.replace(claim.orders, price=price)))
     assert (engine.name, engine.replay, engine.described) == (figures.BOOKING, "differs", None)
-    assert re.search(r"order 6 is .* buy .* in the replay, .* buy .* in FreqTrade's loop", engine.note)
+    assert re.search(r"order 6 is .* sell .* in the replay, .* sell .* in FreqTrade's loop", engine.note)
 
 
 def test_evidence_counts_every_source_and_an_old_answer_counts_the_new_ones(recording):
