@@ -66,16 +66,17 @@ def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome 
     asked = [i for i, one in enumerate(begun) if one.strategy is not None and one.known is None]
     yield from ((i, None) for i in range(len(begun)) if i not in asked)
     backend = arena.settings.compute.backend
-    if asked and (backend == "dask" or (backend == "loky" and len(asked) >= MANY)):
-        asks = arena.settings.validation is not None and arena.causality != "quick"
-        for i in asked:  # before they leave for where nothing is recorded, a look neither
-            _attempt(begun[i], arena, EITHER if asks else EVALUATION)
+    elsewhere = bool(asked) and (backend == "dask" or (backend == "loky" and len(asked) >= MANY))
+    asks = arena.settings.validation is not None and arena.causality != "quick"
+    for i in asked:  # in the files' order, before code of any of them runs; where they leave for nothing is recorded, a look neither
+        _attempt(begun[i], arena, EITHER if elsewhere and asks else EVALUATION)
+    if elsewhere:
         for k, outcome in compute.earn_many([begun[i].strategy for i in asked], arena):
             yield asked[k], outcome
         return
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)  # one more, so that the longest does not begin last
     try:
-        futures = {pool.submit(_outcome, begun[i], arena): i for i in asked}
+        futures = {pool.submit(compute.outcome, begun[i].strategy, arena): i for i in asked}
         # while the workers start; in a thread, because an import that Ctrl-C meets may swallow it
         threading.Thread(target=lean_arch.bootstrap, daemon=True).start()
         for future in as_completed(futures):
@@ -94,8 +95,11 @@ def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
 
     A strategy's fault becomes a Result with `error`. Raises ArenaError alone.
     """
-    begun = _begin(file, arena, head)
-    return _end(begun, _outcome(begun, arena) if begun.strategy is not None and begun.known is None else None, arena)
+    begun, outcome = _begin(file, arena, head), None
+    if begun.strategy is not None and begun.known is None:
+        _attempt(begun, arena)
+        outcome = compute.outcome(begun.strategy, arena)
+    return _end(begun, outcome, arena)
 
 
 def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
@@ -119,13 +123,8 @@ def _asks_more(known: Result, arena: Arena) -> bool:
     return arena.causality == "full" or (arena.causality == "auto" and earned)
 
 
-def _outcome(begun: _Begun, arena: Arena) -> Outcome:
-    """What it earned, or its fault. From before its code runs the ledger knows that it is tried."""
-    _attempt(begun, arena)
-    return compute.outcome(begun.strategy, arena)
-
-
 def _attempt(begun: _Begun, arena: Arena, what: str = EVALUATION) -> None:
+    """From before its code runs the ledger knows that it is tried."""
     if arena.ledger:
         source = begun.data.decode(errors="replace")
         arena.ledger.begin(Entry("trial", arena.lock.contract, begun.file.stem, begun.sha256, source, begun.commit), what)

@@ -25,8 +25,6 @@ from arena import archive, archived, holdout, ledger, lock, opening, retrospecti
 from arena.errors import ArenaError
 from arena.ledger import Entry, Ledger
 
-pytestmark = pytest.mark.slow
-
 LATE_PEEK = """\
 late = dataframe["date"] >= "2021-10-01"
 dataframe["fast"] = dataframe["fast"].where(~late, dataframe["close"].shift(-6))
@@ -64,6 +62,7 @@ def nothing_opened(folder, done, *words):
     return True
 
 
+@pytest.mark.slow
 def test_every_strategy_has_its_verdict_beside_search_validation_and_holding(opened):
     folder, done = opened
     assert (done.returncode, done.stderr) == (0, "")
@@ -81,6 +80,7 @@ def test_every_strategy_has_its_verdict_beside_search_validation_and_holding(ope
         assert "bah_sharpe=" in lines["holdout"]
 
 
+@pytest.mark.slow
 def test_openings_are_recorded_before_judgements_and_the_chain_holds(opened):
     folder, _ = opened
     openings, judgements = noted(folder, "opening"), noted(folder, "judgement")
@@ -89,11 +89,13 @@ def test_openings_are_recorded_before_judgements_and_the_chain_holds(opened):
     assert Ledger(folder / ledger.LEDGER).check() == []
 
 
+@pytest.mark.slow
 def test_one_continuous_run_gives_the_search_range_the_figures_of_the_ledger(opened):
     _, done = opened
     assert "in the run that goes on, the search range has" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_second_opening_gives_the_recorded_answer_and_is_no_opening(judged_repo):
     before = [(one.strategy, one.result) for one in noted(judged_repo, "judgement")]
     done = judge(judged_repo, "open", "0.2.0")
@@ -105,6 +107,7 @@ def test_a_second_opening_gives_the_recorded_answer_and_is_no_opening(judged_rep
     assert metas[0]["strategies"] == metas[1]["strategies"]
 
 
+@pytest.mark.nightly
 def test_a_changed_strategy_is_another_source_and_the_level_is_shared(judged_repo):
     strategy(settings.load(judged_repo / "config.json"), "Alpha", extra="stoploss = -0.07")
     commit(judged_repo)
@@ -117,6 +120,7 @@ def test_a_changed_strategy_is_another_source_and_the_level_is_shared(judged_rep
     assert told["openings"] == 3 and told["needed"] == pytest.approx(1 - 0.05 / 3)
 
 
+@pytest.mark.slow
 def test_lookahead_that_begins_in_the_holdout_is_found_there(repo):
     (repo / "user_data" / "strategies" / "Beta.py").unlink()
     strategy(settings.load(repo / "config.json"), "Alpha", indicators=LATE_PEEK)
@@ -129,6 +133,7 @@ def test_lookahead_that_begins_in_the_holdout_is_found_there(repo):
     assert meta["strategies"][0]["verdict"] == "rejected" and meta["strategies"][0]["holdout"] is None
 
 
+@pytest.mark.slow
 def test_what_failed_in_the_search_is_not_shown_the_holdout(repo):
     strategy(settings.load(repo / "config.json"), "Alpha", indicators="raise RuntimeError('no')")
     commit(repo)
@@ -139,15 +144,18 @@ def test_what_failed_in_the_search_is_not_shown_the_holdout(repo):
     assert [one.strategy for one in noted(repo, "opening")] == ["Beta"]
 
 
+@pytest.mark.slow
 def test_without_a_word_of_confirmation_nothing_is_opened(repo):
     assert nothing_opened(repo, judge(repo, "open", "0.1.0"), "nobody is there to confirm", "--yes")
 
 
+@pytest.mark.slow
 def test_a_missing_key_opens_nothing(repo, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
     assert nothing_opened(repo, judge(repo, "open", "0.1.0", "--yes"), "key", "cannot be read")
 
 
+@pytest.mark.slow
 def test_a_tampered_file_opens_nothing(repo):
     file = repo / lock.DATA / "holdout.sealed"
     data = bytearray(file.read_bytes())
@@ -156,11 +164,13 @@ def test_a_tampered_file_opens_nothing(repo):
     assert nothing_opened(repo, judge(repo, "open", "0.1.0", "--yes"), "holdout.sealed has changed since the lock")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["1", "v1.0", "0.1.0/..", "../0.1", "0.1.0 "])
 def test_a_version_that_is_none_is_refused(repo, version):
     assert nothing_opened(repo, judge(repo, "open", version, "--yes"), "is no version")
 
 
+@pytest.mark.slow
 def test_what_is_not_committed_or_was_never_evaluated_is_refused_by_name(repo):
     strategy(settings.load(repo / "config.json"), "Alpha", extra="stoploss = -0.05")
     assert nothing_opened(repo, judge(repo, "open", "0.1.0", "--yes"), "Alpha.py is not as it was committed")
@@ -168,12 +178,14 @@ def test_what_is_not_committed_or_was_never_evaluated_is_refused_by_name(repo):
     assert nothing_opened(repo, judge(repo, "open", "0.1.0", "--yes"), "Alpha.py was never evaluated")
 
 
+@pytest.mark.slow
 def test_a_broken_ledger_opens_nothing(repo):
     with sqlite3.connect(repo / ledger.LEDGER) as db:
         db.execute("DELETE FROM entries WHERE number = 2")
     assert nothing_opened(repo, judge(repo, "open", "0.1.0", "--yes"), "the ledger is not as it was written: entry 2 is missing")
 
 
+@pytest.mark.slow
 def test_an_archived_version_is_not_written_again(judged_repo):
     before = (judged_repo / "versions/0.1.0/SHA256SUMS").read_bytes()
     done = judge(judged_repo, "open", "0.1.0", "--yes")
@@ -181,6 +193,7 @@ def test_an_archived_version_is_not_written_again(judged_repo):
     assert (judged_repo / "versions/0.1.0/SHA256SUMS").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_wrong_passphrase_opens_nothing_and_the_right_one_does(tmp_path):
     folder = tmp_path / "repo"
     checkout(folder)
@@ -209,6 +222,7 @@ def clear(folder, prices):
     return [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink() and shows(file.read_bytes())]
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_a_kill_leave_no_clear_candle_and_the_next_start_judges(repo, tmp_path, monkeypatch):
     """Between opening and judgement; the second start asks for the same sources again, and they are no new openings."""
     arena = opening.open_arena(settings.load(repo / "config.json"), record=False)
@@ -243,6 +257,7 @@ def start(folder, temporary):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_without_a_holdout_the_run_is_archived_and_nothing_is_confirmed(tmp_path):
     folder = made(tmp_path / "repo", arena={"windows": {"spring": "20210301-20210601"}, "validation": None, "holdout": None})
     done = judge(folder, "open", "0.1.0")
@@ -253,6 +268,7 @@ def test_without_a_holdout_the_run_is_archived_and_nothing_is_confirmed(tmp_path
     assert yaml.safe_load((folder / "versions/0.1.0/meta.yaml").read_text())["counts"]["holdout_openings"] == 0
 
 
+@pytest.mark.slow
 def test_openings_of_other_candles_are_not_counted(judged_repo):
     book = Ledger(judged_repo / ledger.LEDGER)
     arena = opening.open_arena(settings.load(judged_repo / "config.json"), record=False)
@@ -263,6 +279,7 @@ def test_openings_of_other_candles_are_not_counted(judged_repo):
 # the archive
 
 
+@pytest.mark.slow
 def test_a_version_holds_everything_but_candles(opened):
     folder, _ = opened
     version = folder / "versions" / "0.1.0"
@@ -281,6 +298,7 @@ def test_a_version_holds_everything_but_candles(opened):
     assert "[0.1.0](0.1.0/retrospective.md)" in (folder / "versions" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_meta_data_are_the_ledgers_and_the_arenas(opened):
     folder, _ = opened
     meta = yaml.safe_load((folder / "versions/0.1.0/meta.yaml").read_text())
@@ -294,6 +312,7 @@ def test_the_meta_data_are_the_ledgers_and_the_arenas(opened):
     assert {one["strategy"]: one["search"]["sharpe"] for one in meta["strategies"]} == {result["strategy"]: result["own"]["sharpe"] for result in results}
 
 
+@pytest.mark.slow
 def test_a_retrospective_joins_the_sums_when_it_is_written(judged_repo):
     version = judged_repo / "versions" / "0.1.0"
     assert archived.RETROSPECTIVE not in (version / archived.SUMS).read_text()
@@ -309,6 +328,7 @@ def test_a_retrospective_joins_the_sums_when_it_is_written(judged_repo):
     assert "errata.md" in judge(judged_repo, "close", "0.1.0").stderr
 
 
+@pytest.mark.slow
 def test_a_version_that_was_changed_afterwards_is_named_and_errata_are_free(judged_repo):
     version = judged_repo / "versions" / "0.1.0"
     (version / archived.ERRATA).write_text("The third sentence is wrong.\n")
@@ -323,6 +343,7 @@ def test_a_version_that_was_changed_afterwards_is_named_and_errata_are_free(judg
         archive.close(judged_repo, "9.9.9")
 
 
+@pytest.mark.slow
 def test_versions_are_sorted_by_number(tmp_path):
     for version in ("0.10.0", "0.9.1", "0.9"):
         (tmp_path / "versions" / version).mkdir(parents=True)
@@ -333,6 +354,7 @@ def test_versions_are_sorted_by_number(tmp_path):
 # verification
 
 
+@pytest.mark.slow
 def test_an_archived_version_is_reproduced_from_its_frozen_sources(judged_repo):
     git(judged_repo, "add", ".")
     commit(judged_repo)
@@ -358,6 +380,7 @@ def relocked(folder):
     lock.write(folder, lock.renew(lock.read(folder), settings.load(folder / "config.json")))
 
 
+@pytest.mark.slow
 def test_a_version_is_evaluated_by_the_code_of_now_where_candles_and_config_are_the_same(judged_repo):
     relocked(judged_repo)
     done = judge(judged_repo, "--verify")
@@ -367,6 +390,7 @@ def test_a_version_is_evaluated_by_the_code_of_now_where_candles_and_config_are_
     assert len(told) == 2 and all(int(line.split()[2]) > 250 and line.endswith("figures are the archive's") for line in told)
 
 
+@pytest.mark.slow
 def test_what_other_code_computes_otherwise_is_a_difference_until_the_errata_speak_of_it(judged_repo):
     relocked(judged_repo)
     forged(judged_repo / "versions/0.1.0")
@@ -378,12 +402,14 @@ def test_what_other_code_computes_otherwise_is_a_difference_until_the_errata_spe
     assert "versions/0.1.0: what differs is the code's doing; errata.md is there to say why" in done.stdout
 
 
+@pytest.mark.nightly
 def test_errata_excuse_nothing_under_the_same_code(judged_repo):
     forged(judged_repo / "versions/0.1.0")
     (judged_repo / "versions/0.1.0" / archived.ERRATA).write_text("I like 3 better.\n")
     assert judge(judged_repo, "--verify").returncode == 1
 
 
+@pytest.mark.nightly
 def test_what_an_archived_version_tells_of_a_holdout_counts_as_its_openings(judged_repo):
     relocked(judged_repo)
     strategy(settings.load(judged_repo / "config.json"), "Gamma", extra="pair_basket = ['BTC/USDT']")
@@ -398,6 +424,7 @@ def test_what_an_archived_version_tells_of_a_holdout_counts_as_its_openings(judg
     assert len(holdout.opened(Ledger(judged_repo / "new.db"), arena)) == 3  # where that is lost, the archive does
 
 
+@pytest.mark.nightly
 def test_a_figure_of_the_archive_that_is_not_earned_is_named(judged_repo):
     forged(judged_repo / "versions" / "0.1.0")
     done = judge(judged_repo, "--verify")
@@ -405,6 +432,7 @@ def test_a_figure_of_the_archive_that_is_not_earned_is_named(judged_repo):
     assert "versions/0.1.0 Alpha: holdout.sharpe is 3 in the archive, " in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [folder.parent for folder in Path(ROOT, "versions").glob("*/SHA256SUMS")], ids=lambda folder: folder.name)
 def test_no_file_of_an_archived_version_of_this_repository_has_changed(version):
     assert archived.broken(version) == []
