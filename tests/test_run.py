@@ -89,7 +89,7 @@ def test_blocks_come_in_order_with_a_row_each_and_a_round(first, played):
 
 
 def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(first, played):
-    done, again = first[2], run(played.root)
+    done, again = first[2], run(played.root, "--causality", "quick")
     assert done.stdout.count("cached: no") == 2
     assert again.stdout.count("cached: yes") == 2
     for key in ("sharpe", "sharpe_ci95", "total_profit_abs", "relabel_sharpe", "stress", "timing_p", "validation"):

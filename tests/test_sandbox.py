@@ -221,7 +221,7 @@ def test_what_a_worker_writes_is_seen_by_no_other_process(arena, scratch):
     writes = "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile True: time.sleep(0.01)"
     with worker(arena, writes) as made:
         made.send({"task": "backtest"}, arena.tables)
-        assert until(lambda: cpu_of(made) > 0.3 and asleep(made), 300)
+        assert until(lambda: cpu_of(made) > 0.3 and asleep(made))
         assert sorted(path.relative_to(made.scratch).as_posix() for path in made.scratch.rglob("*")) == ["home", "strategy"]
         assert not [path for path in scratch.parent.rglob("note")]
 
@@ -240,7 +240,7 @@ def test_a_worker_has_the_same_number_every_time_and_shows_no_arguments(arena):
     assert found(arena, "found = [os.getpid(), os.getppid()]") == [2, 1]
     with worker(arena, "while True: pass") as made:
         made.send({"task": "backtest"}, arena.tables)
-        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and not Path(f"/proc/{max(alive(made.process.pid))}/cmdline").read_bytes(), 30)
+        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and not Path(f"/proc/{max(alive(made.process.pid))}/cmdline").read_bytes())
         assert Path("/proc/self/cmdline").read_bytes()
 
 
@@ -332,7 +332,7 @@ def test_time_of_orphans_is_the_workers(arena):
     """Nobody but the worker's keeper is left to wait for them."""
     with worker(arena, HIDES) as made:
         made.send({"task": "backtest"}, arena.tables)
-        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and cpu_of(made) > 2.4, 300)
+        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and cpu_of(made) > 2.4)
 
 
 def test_folders_of_runs_that_were_killed_are_removed_at_the_next_start(arena, scratch):
@@ -440,7 +440,7 @@ def waiting(arena):
     file = strategy(arena.settings, "Waits", indicators="import os\nos.fork()\nwhile True: pass")
     before = set(sandbox._running)
     thread, caught = in_a_thread(lambda: evaluation.evaluate(file, arena, "0000000"))
-    assert until(lambda: any(len(alive(p.pid)) == 2 + KEEPERS for p in sandbox._running - before), 30)
+    assert until(lambda: any(len(alive(p.pid)) == 2 + KEEPERS for p in sandbox._running - before))
     (process,) = sandbox._running - before
     return thread, caught, process, file
 
