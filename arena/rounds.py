@@ -56,24 +56,31 @@ def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float
             "stable": [report.joined(f"{name} {journal.stable_rounds(now, name)}/{settings.max_stable_rounds}" for name in present)],
             "demands": journal.demands(now, present, settings.max_stable_rounds) or ["nothing"],
             "journal": _first(complaints) or [f"{len(written.rows)} rows, nothing to mend"],
-            "ledger": [f"{_ledger(trials, arena)}; head {arena.ledger.head()[:16]}" if arena.ledger else "not used"],
+            "ledger": [_ledger_line(trials, arena) if arena.ledger else "not used"],
             "superior": _superior(trials, arena),
             "seconds": [f"{seconds:.1f}"],
         }
     )
 
 
-def _ledger(trials: list[Trial], arena: Arena) -> str:
-    """Distinct sources so far, and the best that passed every gate but those that ask about luck."""
+def _ledger_line(trials: list[Trial], arena: Arena) -> str:
+    assert arena.ledger is not None
+    told = _ledger(trials, arena.ledger.n_trials(arena.lock.contract), arena.trials.elsewhere(""))
+    return f"{told}; head {arena.ledger.head()[:16]}"
+
+
+def _ledger(trials: list[Trial], n: int, others: int = 0) -> str:
+    """
+    Distinct sources so far, `n` under this contract and `others` under others, and the best that passed every gate but those that ask
+    about luck.
+    """
     passed = []
     for trial in trials:
         result = json.loads(trial.result)
         value = result["own"]["sharpe"]
         if gates.earned(result["gates"]) and not math.isnan(value):
             passed.append((value, trial.strategy, trial.commit))
-    assert arena.ledger is not None
-    others = arena.trials.elsewhere("")
-    count = f"{arena.ledger.n_trials(arena.lock.contract)} trials under this contract" + (f", {others} under others on these candles" if others else "")
+    count = f"{n} trials under this contract" + (f", {others} under others on these candles" if others else "")
     if not passed:
         return f"{count}; none passed every gate but {' and '.join(gates.EVIDENCE)}"
     value, name, commit = max(passed)

@@ -310,7 +310,7 @@ def test_freqtrades_own_highest_rate_holds_the_candle_that_is_not_over(arena):
     assert not walk(made(arena, callbacks=known % "current_profit > 0.02"), borders, rng())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_only_the_turned_candle_breaks_is_told(arena):
     breaks = "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return {}[1] if current_time not in self.kept[pair] else None"
     case = made(arena, indicators=KEEP, callbacks=breaks)

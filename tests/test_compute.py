@@ -21,8 +21,6 @@ from arena import compute, evaluation, lock, opening, sandbox, settings, strateg
 from arena.errors import ArenaError
 from arena.settings import Compute
 
-pytestmark = pytest.mark.slow
-
 WINDOWS = {"windows": {"spring": "20210301-20210401"}, "warmup_from": "20210201", "validation": "20210401-20210501", "holdout": None}
 CALLBACK = "def custom_exit(self, pair, trade, current_time, **kwargs):\n    return 'late' if (current_time - trade.open_date_utc).days > 2 else None"
 
@@ -87,20 +85,24 @@ def cluster(folder, n=2):
             process.wait()
 
 
+@pytest.mark.slow
 def test_processes_of_this_machine_give_the_same(arena, expected, monkeypatch):
     monkeypatch.setattr(evaluation, "MANY", 2)
     assert evaluated(arena, backend="loky", jobs=2) == expected
 
 
+@pytest.mark.slow
 def test_a_few_strategies_need_no_processes(arena, expected):
     assert evaluated(arena, backend="loky") == expected
 
 
+@pytest.mark.slow
 def test_two_workers_of_dask_give_the_same(arena, expected, tmp_path):
     with cluster(tmp_path) as (address, _):
         assert evaluated(arena, backend="dask", address=address) == expected
 
 
+@pytest.mark.nightly
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(arena, expected, tmp_path):
     with cluster(tmp_path) as (address, workers):
         killer = threading.Thread(target=kill_at_work, args=(workers[0],))
@@ -117,6 +119,7 @@ def kill_at_work(worker):
     worker.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.nightly
 def test_a_process_of_joblib_that_is_killed_loses_nothing(arena, expected, monkeypatch):
     monkeypatch.setattr(evaluation, "MANY", 2)
     killed = []
@@ -139,6 +142,7 @@ def test_a_process_of_joblib_that_is_killed_loses_nothing(arena, expected, monke
     assert killed
 
 
+@pytest.mark.slow
 def test_a_worktree_is_evaluated_by_machines_that_have_the_checkout_alone(arena, expected, tmp_path, monkeypatch):
     """A worktree shares the checkout's lock, candles and ledger by links; other machines do not have it."""
     monkeypatch.setattr(evaluation, "MANY", 2)
@@ -158,17 +162,20 @@ def test_a_worktree_is_evaluated_by_machines_that_have_the_checkout_alone(arena,
     assert [result.own.sharpe for result in results if not result.error] == [json.loads(text)["own"]["sharpe"] for text in expected[:2] if not json.loads(text)["error"]]
 
 
+@pytest.mark.slow
 def test_without_a_scheduler_it_says_so(arena, monkeypatch):
     monkeypatch.setattr(compute, "SECONDS", 2)
     with pytest.raises(ArenaError, match="dask's scheduler at tcp://127.0.0.1:1 cannot be reached"):
         evaluated(arena, backend="dask", address="tcp://127.0.0.1:1")
 
 
+@pytest.mark.slow
 def test_without_workers_it_says_so(arena, tmp_path):
     with cluster(tmp_path, n=0) as (address, _), pytest.raises(ArenaError, match="has no workers"):
         evaluated(arena, backend="dask", address=address)
 
 
+@pytest.mark.slow
 def test_a_machine_with_another_contract_is_refused(arena):
     opened = opening.open_arena(arena, record=False, causality="quick")
     told = strategies.examine(files(arena)[0], arena, strategies.read(files(arena)[0]))

@@ -133,7 +133,7 @@ def test_lookahead_that_begins_in_the_holdout_is_found_there(repo):
     assert meta["strategies"][0]["verdict"] == "rejected" and meta["strategies"][0]["holdout"] is None
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_failed_in_the_search_is_not_shown_the_holdout(repo):
     strategy(settings.load(repo / "config.json"), "Alpha", indicators="raise RuntimeError('no')")
     commit(repo)

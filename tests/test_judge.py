@@ -106,7 +106,7 @@ def test_code_that_was_committed_otherwise_is_named_and_nothing_is_evaluated(are
     assert "Alpha" not in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_committed_strategy_that_was_never_evaluated_is_named(arena):
     strategy(settings.load(arena / "config.json"), "Alpha", extra="stoploss = -0.07")
     commit(arena)

@@ -370,5 +370,5 @@ def tried(name, sharpe, *passed):
 def test_the_best_of_a_round_is_the_best_that_passed_every_gate_but_those_of_luck():
     trials = [tried("Lucky", 3.0, True, False, True), tried("Good", 1.5, True, True, False), tried("Worse", 1.0, True, True, True)]
     trials += [tried("Undefined", math.nan, True, True, True)]
-    assert rounds._ledger(trials, 4) == "4 trials under this contract; best that passed every gate: Good at abc1234 with sharpe 1.5000"
-    assert rounds._ledger(trials[:1], 1) == "1 trials under this contract; none passed every gate"
+    assert rounds._ledger(trials, 4) == "4 trials under this contract; best that passed every gate but dsr and validation: Good at abc1234 with sharpe 1.5000"
+    assert rounds._ledger(trials[:1], 1, 2) == "1 trials under this contract, 2 under others on these candles; none passed every gate but dsr and validation"

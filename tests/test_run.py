@@ -19,7 +19,9 @@ from arena import journal, ledger, lock, settings
 
 
 def run(folder, *arguments):
-    return command(commands.cli, folder, "run.py", *arguments)
+    """Checked quickly, where nothing else is asked for."""
+    depth = () if "--causality" in arguments else ("--causality", "quick")
+    return command(commands.cli, folder, "run.py", *depth, *arguments)
 
 
 def git(folder, *arguments):

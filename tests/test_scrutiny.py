@@ -51,7 +51,7 @@ VETO = (
 KEEP = 'self.__dict__.setdefault("kept", {})[metadata["pair"]] = dict(zip(dataframe["date"].dt.to_pydatetime(), dataframe["close"]))'
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
 def test_an_honest_strategy_passes_both_depths(arena, callbacks):
     case = made(arena, callbacks=callbacks)
@@ -170,8 +170,8 @@ def test_a_relabelled_run_may_take_as_much_longer_as_it_is(arena):
     settings, search = arena.settings, arena.settings.search
     window = scrutiny._moved(search, -30 * DAY, 16 * DAY)
     assert (window.start_ms, window.end_ms) == (search.start_ms - 30 * DAY, search.end_ms + 16 * DAY)
-    limits = scrutiny._limits(settings, search, window).limits
-    assert limits.seconds == 90  # 138 days instead of 92
+    limits = scrutiny.longer(settings, 138 / 92).limits
+    assert limits.seconds == 90
     assert limits.output_kb == math.ceil(settings.limits.output_kb * 1.5)
     assert limits.memory_mb == settings.limits.memory_mb
 
@@ -266,16 +266,7 @@ def test_whoever_decides_otherwise_in_the_search_range_when_the_run_goes_on_is_f
     scrutiny.unchanged(honest, scrutiny.further(honest))
 
 
-HAIR = (
-    "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, current_time, current_rate, current_profit, after_fill, **kwargs):\n"
-    "    return -0.0002 if str(current_time) >= '2021-06-01' and current_profit > 0.003 else None"
-)
-
-
-def test_nor_does_a_slice_count_that_rests_on_wishful_fills(arena):
-    case = made(arena, callbacks=HAIR)
-    later = scrutiny.further(case)
-    assert scrutiny.wishful(case, later, ()) > 0.3
+def test_an_honest_slice_rests_on_no_wishful_fill(arena):
     honest = made(arena, callbacks=QUIET)
     assert scrutiny.wishful(honest, scrutiny.further(honest), ()) <= 0.3
 

@@ -161,7 +161,7 @@ def test_ctrl_c_ends_all_runs_after_their_step_and_begins_no_other(repo):
         assert [one.step for one in played(repo, run)][:-1] == ["settled"] * (len(played(repo, run)) - 1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_when_the_sweep_itself_is_killed_its_runs_end_after_their_step_and_the_next_start_waits_for_them(repo, tmp_path):
     repo = repo.resolve()
     rounds = transcript(tmp_path / "rounds", *([change("create" if k == 0 else "evolve", "Alpha", source("Alpha", 3 + k, 40))] for k in range(9)))

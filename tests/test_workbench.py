@@ -12,7 +12,7 @@ from builders import HOUR
 
 import run as commands
 from arena import accounts, evaluation, journal, ledger, lock, opening, refusals, report, sandbox, settings, workbench
-from arena.errors import SealError
+from arena.errors import LockError
 
 TAGGED = (
     "def populate_entry_trend(self, dataframe, metadata):\n"
@@ -123,7 +123,7 @@ def test_no_candle_of_the_validation_window_is_opened_for_a_file_elsewhere(arena
     inside = opening.open_arena(arena, record=False)
     (arena.root / "user_data" / "data" / "validation.sealed").unlink()
     assert not evaluation.evaluate(elsewhere, opened, None).error
-    with pytest.raises(SealError, match="validation.sealed"):
+    with pytest.raises(LockError, match="validation.sealed"):
         inside.beyond()
 
 
@@ -238,7 +238,7 @@ def test_the_examples_are_named_in_the_text(arena):
     assert sum(map(int, told)) == int(counts[3]) == int(counts[1]) - int(counts[2])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_exported_run_is_no_new_trial_and_is_exported_from_the_ledgers_answer_too(arena):
     first, again = (run(arena.root, "--export") for _ in range(2))
     for done in (first, again):
