@@ -492,6 +492,7 @@ REFUSED = {
     "slots is 1.5": ("account", {"slots": 1.5}),
     "needs a limit of slots": ("account", {"slots": np.inf}),
     "fee is 1": ("account", {"fee": 1.0}),
+    "fee is -0.1": ("account", {"fee": -0.1}),
     "not those of the fee": ("account", {"fee": 0.002}),
     "reserves must be": ("account", {"cost_reserve": 0.9}),
     "compensated is a int": ("account", {"compensated": 1}),
