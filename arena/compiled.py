@@ -5,15 +5,17 @@ Numba keeps compiled code beside the module and looks at that one file to see wh
 file may have changed. Here one folder holds what was compiled from one state of all modules with compiled code, under one
 Python and one version of Numba: nothing in it is ever stale.
 
-Compiled code that is loaded runs in the trusted process. The folder lies outside the repository and belongs to the user
-alone; where that does not hold, code is kept for this process only.
+Compiled code that is loaded runs in the trusted process. The folder lies outside the repository, belongs to the user alone,
+and no variable leads elsewhere; where that does not hold, code is kept for this process only.
 """
 
 import atexit
+import contextlib
 import functools
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -23,6 +25,9 @@ from typing import Any, Self
 import numba
 from numba import config, njit
 from numba.core.caching import UserProvidedCacheLocator
+
+from arena import isolation
+from arena.errors import ArenaError
 
 MODULES = ("decimals.py", "equity.py", "replay.py", "replay_exit.py", "replay_loop.py")
 """Files whose functions, constants and records are compiled."""
@@ -49,29 +54,30 @@ kept = njit(cache=True, error_model="numpy", nogil=True)
 """Decorator of functions that Python calls: compiled at the first call, and kept."""
 
 
-def cache_dir() -> Path:
-    """The user's cache directory: $XDG_CACHE_HOME or ~/.cache, then touchstone."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "touchstone")
-
-
 @functools.cache
 def folder() -> Path:
-    """Where compiled code of this state is kept: below `cache_dir`, or a temporary folder where that is not the user's alone."""
-    place = cache_dir() / "compiled" / state(Path(__file__).parent)
-    try:
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if all(_is_private(path) for path in (place, place.parent, place.parent.parent)):
-            return place
-    except OSError:
-        pass
+    """Where compiled code of this state is kept: in the user's private folder, or a temporary one where there can be none."""
+    private = isolation.private("compiled")
+    if private is not None:
+        place = Path(private, state(Path(__file__).parent))
+        with contextlib.suppress(OSError):
+            place.mkdir(exist_ok=True, mode=0o700)
+            if _is_own(place):
+                return place
     temporary = Path(tempfile.mkdtemp(prefix="touchstone-compiled-"))
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     return temporary
 
 
-def _is_private(path: Path) -> bool:
-    found = path.lstat()
-    return path.is_dir() and not path.is_symlink() and found.st_uid == os.geteuid() and not found.st_mode & 0o022 and os.access(path, os.W_OK)
+def _is_own(place: Path) -> bool:
+    status = place.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077 and os.access(place, os.W_OK)
+
+
+def refuse_settings(folder: Path) -> None:
+    """Numba reads this file where a command is started, and compiles by it. Raises ArenaError where there is one."""
+    if os.path.lexists(file := folder / ".numba_config.yaml"):
+        raise ArenaError(f"{file} would change how Numba compiles the arena's code. Remove it.")
 
 
 def state(arena: Path) -> str:

@@ -4,13 +4,14 @@ import functools
 import json
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from arena import baseline, grid, ladder, lock, scrutiny, seal, store, tried, worlds
+from arena import baseline, compiled, grid, ladder, lock, scrutiny, seal, store, tried, worlds
 from arena.errors import ArenaError, SealError
 from arena.grid import Tables
 from arena.ledger import LEDGER, LOOK, REFUSED, Entry, Ledger
@@ -127,6 +128,7 @@ class Arena:
 
 def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> Arena:
     """Verify the lock, read the candles, compute the benchmark. Raises ArenaError when any of it cannot be used."""
+    compiled.refuse_settings(Path.cwd())
     locked = lock.verify(settings)
     ledger = Ledger(settings.root / LEDGER) if record else None
     if ledger:

@@ -5,14 +5,15 @@ import shutil
 import pytest
 from conftest import ROOT
 
-from arena import compiled, equity, replay_loop
+from arena import compiled, equity, isolation, replay_loop
 from arena.compiled import MODULES
+from arena.errors import ArenaError
 
 
 @pytest.fixture
-def cache(monkeypatch, tmp_path):
-    """A user's cache directory of its own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def home(monkeypatch, tmp_path):
+    """The private folder of a user who has nothing yet."""
+    monkeypatch.setattr(isolation, "private", lambda name: str(tmp_path))
     compiled.folder.cache_clear()
     yield tmp_path
     compiled.folder.cache_clear()
@@ -39,28 +40,32 @@ def test_functions_that_are_kept_lie_in_the_folder():
         assert function._cache.cache_path == str(compiled.folder())
 
 
-def test_the_folder_is_the_users_own(cache):
+def test_the_folder_is_the_users_own_and_no_variable_leads_elsewhere(home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "elsewhere"))
     folder = compiled.folder()
-    assert folder.parent == cache / "touchstone" / "compiled"
+    assert folder.parent == home
     assert folder.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("where", ["touchstone", "touchstone/compiled"])
-def test_a_folder_that_others_may_write_to_is_not_used(cache, where):
-    place = cache / where
-    place.mkdir(parents=True)
+def test_a_folder_that_others_may_write_to_is_not_used(home):
+    place = home / compiled.state(ROOT / "arena")
+    place.mkdir()
     place.chmod(0o777)
-    assert cache not in compiled.folder().parents
-
-
-def test_a_folder_behind_a_link_is_not_used(cache, tmp_path):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir(mode=0o700)
-    (cache / "touchstone").symlink_to(elsewhere)
-    assert tmp_path not in compiled.folder().parents
-
-
-def test_without_a_cache_directory_code_is_kept_for_this_process(cache, monkeypatch):
-    (cache / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache / "file"))
     assert compiled.folder().name.startswith("touchstone-compiled-")
+
+
+def test_a_folder_behind_a_link_is_not_used(home, tmp_path_factory):
+    (home / compiled.state(ROOT / "arena")).symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    assert compiled.folder().name.startswith("touchstone-compiled-")
+
+
+def test_without_a_private_folder_code_is_kept_for_this_process(home, monkeypatch):
+    monkeypatch.setattr(isolation, "private", lambda name: None)
+    assert compiled.folder().name.startswith("touchstone-compiled-")
+
+
+def test_numbas_own_settings_are_refused(tmp_path):
+    compiled.refuse_settings(tmp_path)
+    (tmp_path / ".numba_config.yaml").write_text("disable_jit: 1\n")
+    with pytest.raises(ArenaError, match=r"\.numba_config\.yaml would change how Numba compiles"):
+        compiled.refuse_settings(tmp_path)
