@@ -55,6 +55,7 @@ def test_time_that_is_slept_counts_as_much(start):
     assert clock.idle_s > 0.5 and took < PATIENCE * 0.8
 
 
+@pytest.mark.slow
 def test_time_that_others_took_is_no_finding(start):
     """On one processor with somebody who always goes first."""
     processor = min(os.sched_getaffinity(0))

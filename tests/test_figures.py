@@ -231,6 +231,7 @@ def test_what_a_run_is_about_to_evaluate_counts_whichever_ends_first(recording):
     assert [result.evidence.trials for result in results] == [3, 3, 3]
 
 
+@pytest.mark.slow
 def test_a_quick_answer_does_not_keep_a_strategy_from_the_validation_window(recording):
     """And from before its code runs the ledger knows of it, as of a look from before the window is asked."""
     file = strategy(recording, "Later")

@@ -216,6 +216,7 @@ def test_a_worker_runs_wherever_its_server_was_started(arena, tmp_path, monkeypa
     assert found(arena, "found = 'here'") == "here"
 
 
+@pytest.mark.slow
 @WALLED
 def test_what_a_worker_writes_is_seen_by_no_other_process(arena, scratch):
     writes = "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile True: time.sleep(0.01)"
