@@ -25,7 +25,7 @@ from arena.grid import Tables
 from arena.records import Book, Claim, Strategy, Window
 from arena.sandbox import Task, Worker, backtest
 from arena.settings import Settings
-from arena.twins import difference, same
+from arena.twins import difference, parting
 from arena.worlds import Ticks
 
 POWERS = (1.0, 0.6, 1.5, -2.0)
@@ -183,18 +183,8 @@ def answered(case: Case, base: Events | None, told: Events | None, after_ms: int
     ours = np.flatnonzero(
         (base.time_ms >= (-np.inf if after_ms is None else after_ms)) & (base.time_ms < (np.inf if until_ms is None else until_ms))
     )
-    n = min(len(ours), len(told))
-    different = np.flatnonzero(~same(base, ours[:n], told, np.arange(n)))
-    if not len(different) and len(ours) == len(told):
-        return None
-    k = int(different[0]) if len(different) else n
-    return difference(case.settings.pairs, base, int(ours[k]) if k < len(ours) else None, told, k if k < len(told) else None)
-
-
-def at_border(case: Case, base: Events, told: Events, border: int, other: Tables) -> Finding | None:
-    """What was decided at the open of one candle against what was decided with the candle as it is in `other`; see `twins`."""
-    candle = worlds.cut(case.tables, border, border + case.settings.step_ms)
-    return twins.Candle(case.settings.pairs, base, told, border, candle, other).compare()
+    parted = parting(base, ours, told, range(len(told)))
+    return parted and difference(case.settings.pairs, base, parted.ours, told, parted.theirs)
 
 
 class _blamed:

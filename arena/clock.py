@@ -27,7 +27,7 @@ class Clock:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.used_s = self.idle_s = self.waited_s = 0.0
-        self._last, self._unseen, self._next, self._dice = time.monotonic(), 0.0, 0.0, random.SystemRandom()
+        self._last, self._unseen, self._dice = time.monotonic(), 0.0, random.SystemRandom()
 
     def resume(self) -> None:
         self._last = time.monotonic()

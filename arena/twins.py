@@ -9,8 +9,9 @@ it asks about an exit), a different answer is no finding here; it is told which 
 worth the next candle's open.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,6 +53,24 @@ def same(a: Events, i: np.ndarray, b: Events, j: np.ndarray) -> np.ndarray:
     return equal & value
 
 
+class Parting(NamedTuple):
+    """Where two lists of events part."""
+
+    place: int  # in both lists
+    ours: int | None  # the event of each there, None where the list has ended
+    theirs: int | None
+
+
+def parting(base: Events, ours: Sequence[int], told: Events, theirs: Sequence[int]) -> Parting | None:
+    """The first place at which events of two runs, given by their numbers in order, are not the same; None where there is none."""
+    n = min(len(ours), len(theirs))
+    different = np.flatnonzero(~same(base, np.array(ours[:n], dtype=int), told, np.array(theirs[:n], dtype=int)))
+    k = int(different[0]) if len(different) else n
+    if k >= max(len(ours), len(theirs)):
+        return None
+    return Parting(k, int(ours[k]) if k < len(ours) else None, int(theirs[k]) if k < len(theirs) else None)
+
+
 def difference(pairs: tuple[str, ...], base: Events, i: int | None, told: Events, j: int | None) -> Finding:
     """Event `i` of the run that held the future against event `j` of one that did not; None where there is none."""
 
@@ -91,12 +110,10 @@ def alike(pairs: tuple[str, ...], base: Events, told: Events, border: int) -> Fi
     one case: whether a target in the candle of an entry below the open lies above it.
     """
     ours = np.flatnonzero(base.time_ms == border)
-    n = min(len(ours), len(told))
-    different = np.flatnonzero(~same(base, ours[:n], told, np.arange(n)))
-    if not len(different) and len(ours) == len(told):
+    parted = parting(base, ours, told, range(len(told)))
+    if parted is None:
         return None
-    k = int(different[0]) if len(different) else n
-    i, j = int(ours[k]) if k < len(ours) else None, k if k < len(told) else None
+    k, i, j = parted
     pair = base.pair[i] if i is not None else told.pair[j]
     before = [int(at) for at in ours[:k] if base.pair[at] == pair]
     other_names = i is None or j is None or base.name[i] != told.name[j]
@@ -128,13 +145,10 @@ class Candle:
         parted: list[tuple[int, int | None, int | None, list[int]]] = []
         begun = int(np.searchsorted(base.time_ms, self.border))
         for pair in ours.keys() | theirs.keys():
-            a, b = ours.get(pair, []), theirs.get(pair, [])
-            n = min(len(a), len(b))
-            different = np.flatnonzero(~same(base, np.array(a[:n], dtype=int), told, np.array(b[:n], dtype=int)))
-            k = int(different[0]) if len(different) else n
-            if k < max(len(a), len(b)):
-                i, j = a[k] if k < len(a) else None, b[k] if k < len(b) else None
-                parted.append((j if i is None else i - begun, i, j, a[:k]))
+            mine = ours.get(pair, [])
+            if found := parting(base, mine, told, theirs.get(pair, [])):
+                k, i, j = found
+                parted.append((j if i is None else i - begun, i, j, mine[:k]))
         explained = False
         for _, i, j, before in sorted(parted, key=lambda item: item[0]):
             if self._explains(i, j, before):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import rapidjson
+from conftest import SHARED
 
 from arena import anchor, booking, evaluation, figures, lock, sandbox, settings, store, strategies
 from arena.causality import Case
@@ -25,8 +26,6 @@ from arena.settings import Settings
 from arena.sources import Source
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = "TOUCHSTONE_TESTS"
-"""Environment variable: the folder that all processes of a test run share."""
 DEFAULT = rapidjson.loads((ROOT / "config.json").read_text())
 
 SMALL = {

@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI") == "true"
+SHARED = "TOUCHSTONE_TESTS"
+"""Environment variable: the folder that all processes of a test run share."""
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return  # inherited from the process that started it
     folder = tempfile.mkdtemp(prefix="touchstone-tests-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    os.environ["TOUCHSTONE_TESTS"] = folder
+    os.environ[SHARED] = folder
     os.environ["XDG_CONFIG_HOME"] = str(Path(folder, "config"))
 
 

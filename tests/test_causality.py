@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from arenas import cased, prepared, sampled, strategy
 
-from arena import causality, instants, opening, sandbox, scrutiny, worlds
-from arena.causality import AFTER, LIMITED, Case, at_border, looks, turned, walk
+from arena import causality, instants, opening, sandbox, scrutiny, twins, worlds
+from arena.causality import AFTER, LIMITED, Case, looks, turned, walk
 from arena.claims import NAMES, Recorder, unpack_events
 from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.records import ORDER_KINDS
@@ -543,6 +543,12 @@ def plain(arena):
 
 def candle_of(case, border):
     return worlds.cut(case.tables, border, border + HOUR)
+
+
+def at_border(case, base, twin, border, other):
+    """What was decided at the open of one candle against what was decided with the candle as it is in `other`."""
+    candle = worlds.cut(case.tables, border, border + case.settings.step_ms)
+    return twins.Candle(case.settings.pairs, base, twin, border, candle, other).compare()
 
 
 def told(border, *rows):

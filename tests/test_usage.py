@@ -4,9 +4,9 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 
 import pytest
+from waiting import until
 
 from arena import usage
 
@@ -45,13 +45,6 @@ def running(code):
             yield process.pid
         finally:
             os.killpg(process.pid, 9)
-
-
-def until(condition, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
 
 
 def test_its_own_time_counts():
