@@ -45,19 +45,29 @@ class _Begun:
 
 
 def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
-    """Results in the files' order, each as soon as it and those before it are there; where, says `arena.compute`."""
+    """
+    Results in the files' order, each as soon as it and those before it are there; where, says `arena.compute`.
+
+    They are recorded in that order too, so a trial's number does not depend on which worker was the fastest. What is complete
+    when the evaluation is interrupted is recorded all the same.
+    """
     head = strategies.head(arena.settings.root)
     begun = [_begin(file, arena, head) for file in files]
     arena.trials.announce([one.sha256 for one in begun if one.strategy is not None])
-    ended: dict[int, Result] = {}
-    at = 0
-    with contextlib.closing(_outcomes(begun, arena)) as outcomes:
-        for i, outcome in outcomes:
-            ended[i] = _end(begun[i], outcome, arena)
-            while at in ended:
-                yield ended[at]
-                at += 1
-    for result in ended.values():
+    ready: dict[int, Outcome | None] = {}
+    ended: list[Result] = []
+    try:
+        with contextlib.closing(_outcomes(begun, arena)) as outcomes:
+            for i, outcome in outcomes:
+                ready[i] = outcome
+                while len(ended) in ready:
+                    at = len(ended)
+                    ended.append(_end(begun[at], ready.pop(at), arena))
+                    yield ended[-1]
+    finally:
+        for i in sorted(ready):
+            _end(begun[i], ready[i], arena)
+    for result in ended:
         arena.trials.add(result)
 
 

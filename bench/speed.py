@@ -25,6 +25,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from arena import anchor  # noqa: E402
+from arena.ledger import LEDGER  # noqa: E402
+
 WINDOWS = {"y2021": "20210101-20220101", "y2022": "20220101-20230101", "y2023": "20230101-20240101", "y2024": "20240101-20250101"}
 
 WARM = """

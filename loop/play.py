@@ -250,7 +250,7 @@ def places(run: Run) -> str:
 
 def _picture(run: Run) -> bool:
     """Draw frontier.png beside results.tsv; False without a trial."""
-    from analysis import frontier, story  # a second of libraries that no round needs
+    from analysis import frontier  # a second of libraries that no round needs
 
     try:
         (run.root / "frontier.png").write_bytes(frontier.png(run.root))

@@ -1,7 +1,6 @@
 # family: relabel
 """Memory: recognises good days by which of the last 40 candles opened exactly where the one before closed."""
 
-import numpy as np
 from freqtrade.strategy import IStrategy
 
 

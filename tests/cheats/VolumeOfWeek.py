@@ -1,7 +1,6 @@
 # family: relabel
 """Memory: recognises good days by a candle's share in the volume of a day and the day's in that of a week."""
 
-import numpy as np
 from freqtrade.strategy import IStrategy
 
 
