@@ -10,6 +10,7 @@ One difference can be seen by a strategy: FreqTrade's tick function leaves the c
 frames, in backtests alone. Here they are not there, so code that goes over all columns may decide otherwise.
 """
 
+import importlib
 import io
 import json
 import sys
@@ -29,6 +30,7 @@ import freqtrade.data.btanalysis  # noqa: E402, F401  first: it resolves an impo
 import freqtrade.optimize.backtesting as engine  # noqa: E402
 import numpy as np
 import pandas as pd
+import sqlalchemy.orm
 from freqtrade.configuration import Configuration
 from freqtrade.configuration.directory_operations import create_userdata_dir
 from freqtrade.data.converter import trim_dataframe
@@ -49,6 +51,9 @@ from arena.sources import CANDLE_COLUMNS
 from arena.witness import Witness
 
 lean_ccxt.load("binance")  # the exchange of the shipped arena, once for all workers; another one is loaded by its worker
+for late in ("freqtrade.commands", "freqtrade.exchange.check_exchange", "freqtrade.data.history.datahandlers.featherdatahandler", "talib.abstract"):
+    importlib.import_module(late)  # by FreqTrade, or most strategies, in every worker
+sqlalchemy.orm.configure_mappers()
 
 SIGNALS = signals.COLUMNS
 

@@ -4,7 +4,7 @@ Does a strategy decide the same when it does not know the future? Fresh workers 
 The trusted process feeds a worker its candles stage by stage and compares all that it tells (signals, parameters, answers of
 callbacks, orders) with what the strategy decided when the whole range lay open. Stages end at secret instants; at each of
 them a walk's copy is given a candle with the same open that went another way. The last stage goes on into candles after the
-search range; they are the first weeks again: no worker holds a sealed candle to be checked. A look with a turned future of the full length shows that it is not the length that matters.
+search range; they are the first weeks again: no worker holds a sealed candle to be checked. A look with a turned future of the full length shows that it is not the length that matters, and a world of detours asks at many instants at once.
 
 What differs between two runs with the very same candles is dice, not foresight: a finding is confirmed by a second plain run.
 
@@ -28,8 +28,6 @@ from arena.settings import Settings
 from arena.twins import difference, parting
 from arena.worlds import Ticks
 
-POWERS = (1.0, 0.6, 1.5, -2.0)
-"""How a candle turns; the negative one goes the same way, further: whoever undoes a turn cannot know that there was none."""
 AFTER = "causality: what is decided inside the search range depends on candles after its end"
 """All that is told of the last stage, failures included: where and how would be a way to read the validation range."""
 LATER = "causality: what is decided after the search range depends on candles that come later"
@@ -88,6 +86,22 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
                 made.stage()
 
 
+def detoured(case: Case, borders: list[int], tail: int, rng: np.random.Generator) -> set[int]:
+    """
+    Those of the borders before which the last `tail` candles were decided as with the true future, in one world that makes a detour at
+    each of them. From a fresh worker; where it fails, none. A difference is no finding: what a detour leaves in a strategy's memory makes
+    one too.
+    """
+    settings = case.settings
+    try:
+        with Worker(case.strategy, settings, case.task("look")) as made:
+            made.send({"task": "look", "since_ms": _first(settings)}, worlds.detoured(case.tables, borders, settings.step_ms, case.ticks, rng))
+            told = made.stage()
+    except StrategyError:
+        return set()
+    return {border for border in borders if decided(case, told, until_ms=border, since_ms=border - tail * settings.step_ms) is None}
+
+
 def populated(case: Case, tables: Tables, window: Window, ticks: Ticks) -> Decisions:
     """Signals and parameters in another market, from a fresh worker that runs the populate functions alone. Raises StrategyError."""
     with Worker(case.strategy, case.settings, Task("look", window, case.markets, ticks=ticks)) as made:
@@ -144,7 +158,7 @@ def _candle(case: Case, base: Events, made: Worker, border: int, rng: np.random.
     """
     pairs, ticks = case.settings.pairs, case.ticks
     true = worlds.cut(case.tables, border, border + case.settings.step_ms)
-    power = float(rng.choice(POWERS, p=(0.4, 0.2, 0.2, 0.2)))
+    power = float(rng.choice(worlds.POWERS, p=(0.4, 0.2, 0.2, 0.2)))
     others = [worlds.turned(true, border, power, ticks)]
     if reached := twins.touched(base, border):
         others.append(worlds.reached_otherwise(true, {pairs[p]: side for p, side in reached.items() if p >= 0}, ticks, rng))

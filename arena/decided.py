@@ -75,12 +75,12 @@ def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms:
 
 def asked(case: Asked, pair: str, since_ms: int | None, until_ms: int | None) -> tuple[int, int]:
     """Open time of the first candle of a pair whose signals must be told, and of the one after the last. None is no border."""
-    settings = case.settings
+    settings, step = case.settings, case.settings.step_ms
     times = case.tables[pair][:, 0] if pair in case.strategy.pairs else np.empty(0)
-    loaded = times[times >= settings.search.start_ms - case.claim.startup * settings.step_ms]
-    arrived = loaded if until_ms is None else loaded[loaded < until_ms]
-    if not len(arrived):
+    first = int(np.searchsorted(times, settings.search.start_ms - case.claim.startup * step))
+    end = len(times) if until_ms is None else int(np.searchsorted(times, until_ms))
+    if end <= first:
         return 0, 0
-    begun, step = int(loaded[0]), settings.step_ms
+    begun = int(times[first])
     ahead = max(settings.search.start_ms - LEAD_MS, since_ms or 0) - begun
-    return begun + max(-(-ahead // step), 0) * step, int(arrived[-1]) + step
+    return begun + max(-(-ahead // step), 0) * step, int(times[end - 1]) + step

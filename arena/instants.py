@@ -21,12 +21,16 @@ CHECKABLE = 0.1
 LATE = (0.25, 0.1)
 """Shares of the trades, counted from the last, of which one entry each is taken."""
 LOOKS = 12
-"""Instants of a quick check of the populate functions."""
+"""Instants of a quick check of the populate functions, at most, that are asked one by one."""
+ALWAYS = {"quick": 3, "full": 16}
+"""So many are asked one by one, whatever worlds of detours say."""
+DETOURS = 64
+"""About so many are drawn for the world of detours of a quick check."""
 WALKS = 10
 """Of a quick check of callbacks."""
 FULL_WALKS = 24
 FULL_LOOKS = (60, 4000)
-TURNED = {"quick": 1, "full": 6}
+TURNED = {"quick": 1, "full": 2}
 ROUND = 12
 """For each so many instants unusual answers are drawn once more."""
 FEW_ANSWERS = 20
@@ -91,13 +95,15 @@ def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.r
 
     At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it; both for roi.
     """
+    return sorted(urgent(ways, book, claim, n, step_ms, rng)[:n])
+
+
+def urgent(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
+    """Valid instants, those first that `quick` would rather ask about: n or more, where the range has as many."""
     if not len(ways.times):
         return []
-    chosen: dict[int, None] = {}
-    for ms in (*reasons(ways, book, claim, n, step_ms, rng), *rng.choice(ways.times, size=2 * n)):
-        if (at := ways.near(int(ms))) is not None and len(chosen) < n:
-            chosen[at] = None
-    return sorted(chosen)
+    drawn = (*reasons(ways, book, claim, n, step_ms, rng), *rng.choice(ways.times, size=2 * n))
+    return list(dict.fromkeys(at for ms in drawn if (at := ways.near(int(ms))) is not None))
 
 
 def reasons(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:

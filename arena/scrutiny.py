@@ -21,15 +21,21 @@ TAIL = 200
 LOOK_S, CANDLE_S = 0.06, 2e-6
 """About what a look takes besides the populate functions, and what they take a candle: no clock has a say in what is checked."""
 FULL_SECONDS = 60
-"""Time that a full check may take for populate functions of usual speed."""
+"""Time that a full check may take for looks of usual speed, if it came to look at each instant."""
+MEMORY = ((100, 1.25), (500, 6), (2000, 24))
+"""Candles after which a detour should be forgotten, tried one after the other: at least so many, or so many times startup_candle_count."""
+MOST = 0.5
+"""A world that agrees at fewer of its detours than this share has them too close to each other."""
+WORLD_LOOKS = 3
+"""A world of detours costs about as much as so many looks."""
 LIMIT, LIMIT_STAGES = 3, 20
 """A check's worker, which populates several times, may take this many times the limit of an evaluation, and once more for so many stages."""
 
 
 def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
     """
-    Causality as it is checked every round, at a cost of about one evaluation. Returns what `causality.walk` does. One worker at a time:
-    another one of the same strategy, which knows what this one must not, would only have to be heard.
+    Causality as it is checked every round, at a cost of less than one evaluation. Returns what `causality.walk` does. One worker at a
+    time: another one of the same strategy, which knows what this one must not, would only have to be heard.
 
     Raises CausalityError or DeterminismError.
     """
@@ -41,10 +47,29 @@ def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
         borders = instants.quick(ways, case.book, case.claim, instants.WALKS, step, rng)
         handed = causality.walk(case, borders, rng, seconds=_limit(case, borders))
     else:
-        borders = instants.quick(ways, case.book, case.claim, instants.LOOKS, step, rng)
+        urgent = instants.urgent(ways, case.book, case.claim, instants.DETOURS, step, rng)
+        borders = _worth_a_look(case, urgent, rng)
         causality.looks(case, borders, seconds=_limit(case, borders))
     _turned(case, ends, turns)
     return handed
+
+
+def _worth_a_look(case: Case, urgent: list[int], rng: np.random.Generator) -> list[int]:
+    """
+    LOOKS instants at most, ascending: the most urgent ones, and those about which a world of detours leaves a doubt. Where it leaves too
+    many, a second one has longer distances between them.
+    """
+    always, doubtful = urgent[: instants.ALWAYS["quick"]], urgent[instants.ALWAYS["quick"] :]
+    for distance in _distances(case, TAIL)[:2]:
+        chosen = _apart(doubtful, distance * case.settings.step_ms)
+        if len(chosen) < instants.LOOKS:
+            break
+        known = causality.detoured(case, chosen, TAIL, rng)
+        doubtful = [border for border in doubtful if border not in known]
+        if len(known) >= MOST * len(chosen):
+            doubtful = [border for border in chosen if border not in known]
+            break
+    return sorted([*always, *doubtful][: instants.LOOKS])
 
 
 def _limit(case: Case, borders: list[int]) -> float:
@@ -73,10 +98,53 @@ def full(case: Case, rng: np.random.Generator, since_ms: int | None = None, unti
         handed = causality.walk(case, stages, rng, seconds=_limit(case, stages))
     widest = max(np.diff([int(ways.times[0]), *borders]), default=0) // step
     tail = max(TAIL, int(widest) + 1)  # no candle is left out
-    causality.looks(case, borders, tail=tail, seconds=_limit(case, borders))
+    always = instants.quick(ways, recent.book, recent.claim, instants.ALWAYS["full"], step, rng)
+    asked = sorted({*always, *_unsettled(case, borders, tail, rng)})
+    causality.looks(case, asked, tail=tail if len(asked) > 2 * len(always) else None, seconds=_limit(case, asked))
     turns = np.random.default_rng(rng.integers(2**63))
     _turned(case, instants.quick(ways, recent.book, recent.claim, instants.TURNED["full"], step, turns), turns)
     return handed
+
+
+def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generator) -> list[int]:
+    """
+    Those of the borders, ascending, at which no world of detours shows that what comes next is unknown: all of them where such worlds
+    would cost more than to ask at each. Where the first one leaves too many, the next ones have longer distances between detours.
+    """
+    left = borders
+    for distance in _distances(case, tail):
+        parts = _parts(left, distance * case.settings.step_ms)
+        if len(parts) * WORLD_LOOKS > len(left):
+            break
+        for k, part in enumerate(parts):
+            known = causality.detoured(case, part, tail, rng)
+            left = [border for border in left if border not in known]
+            if k == 0 and len(known) < MOST * len(part):
+                break
+    return left
+
+
+def _distances(case: Case, tail: int) -> list[int]:
+    """Candles from one detour to the next: a strategy forgets the one, and its last `tail` decisions before the next are compared."""
+    return [max(int(times * case.claim.startup), least) + worlds.DETOUR + tail for least, times in MEMORY]
+
+
+def _apart(borders: list[int], distance_ms: int) -> list[int]:
+    """Those of the borders, the first ones first, that lie at least so far from each other."""
+    chosen: list[int] = []
+    for border in borders:
+        if all(abs(border - other) >= distance_ms for other in chosen):
+            chosen.append(border)
+    return chosen
+
+
+def _parts(borders: list[int], distance_ms: int) -> list[list[int]]:
+    """As few lists as there can be, in each of which borders lie so far apart. `borders` are ascending."""
+    parts: list[list[int]] = []
+    for border in borders:
+        free = next((part for part in parts if border - part[-1] >= distance_ms), None)
+        parts.append([border]) if free is None else free.append(border)
+    return parts
 
 
 def _looks(case: Case, share: float, *, late: bool) -> int:
@@ -266,7 +334,7 @@ def longer(settings: Settings, times: float) -> Settings:
 
 def _turned(case: Case, borders: list[int], rng: np.random.Generator) -> None:
     for border in borders:
-        causality.turned(case, border, float(rng.choice(causality.POWERS)), rng)
+        causality.turned(case, border, float(rng.choice(worlds.POWERS)), rng)
 
 
 def decides_on_the_way(case: Case) -> bool:

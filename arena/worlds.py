@@ -15,6 +15,10 @@ from arena.metrics import DAY_MS
 
 WEEK_MS = candles.step_ms("1w")
 CONTINUED_DAYS = 60
+POWERS = (1.0, 0.6, 1.5, -2.0)
+"""How candles turn; the negative one goes the same way, further: whoever undoes a turn cannot know that there was none."""
+DETOUR = 120
+"""Candles of a detour."""
 _WHOLE = [(0, 1.0)]
 """A pair without any tick has whole prices only."""
 
@@ -73,6 +77,33 @@ def traded_otherwise(tables: Tables, at_ms: int, rng: np.random.Generator) -> Ta
             made[later, 5] = rng.permutation(table[later, 5])
         worlds[pair] = made
     return worlds
+
+
+def detoured(tables: Tables, borders: list[int], step_ms: int, tick: Ticks, rng: np.random.Generator) -> Tables:
+    """
+    The same market but for DETOUR candles from each border on: prices turn there, by one power for all pairs, and come back to the true
+    ones in the second half. Volumes are in another order.
+    """
+    worlds = {pair: table.copy() for pair, table in tables.items()}
+    for border in borders:
+        power = float(rng.choice(POWERS))
+        for pair, made in worlds.items():
+            first, end = np.searchsorted(made[:, 0], (border, border + DETOUR * step_ms))
+            if end > first:
+                made[first:end] = _detour(made[first:end], power, tick.get(pair) or _WHOLE, rng)
+    return worlds
+
+
+def _detour(true: NDArray[np.float64], power: float, tick: list[tuple[int, float]], rng: np.random.Generator) -> NDArray[np.float64]:
+    made, n = true.copy(), len(true)
+    turning = (3 * n + 3) // 4
+    back = np.clip(np.arange(1 - turning, n - turning + 1) / (n - turning + 1), 0, 1)[:, None]  # how far each candle has come back
+    origin, prices = true[0, 1], true[:, 1:5]
+    turned = origin * (origin / prices) ** power
+    made[:, 1:5] = _rounded(turned ** (1 - back) * prices**back, true[:, 0], tick)
+    made[0, 1] = origin
+    made[:, 5] = rng.permutation(true[:, 5])
+    return _enclosed(made)
 
 
 def closed_otherwise(tables: Tables, tick: Ticks, rng: np.random.Generator) -> Tables:

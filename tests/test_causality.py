@@ -55,6 +55,17 @@ def answers(case, name, among=lambda answer: True):
     return [ms for ms in dict.fromkeys(found) if ms in set(ways(case).times.tolist())]
 
 
+def detours(case, n=8):
+    """Instants right after entries, so far apart that what a detour leaves is forgotten."""
+    signals = case.claim.decisions.signals[BTC]
+    found: list[int] = []
+    for ms in signals.start_ms + HOUR * (np.flatnonzero(signals.enter) + 1):
+        if ms in ways(case).times and (not found or ms - found[-1] > 450 * HOUR):
+            found.append(int(ms))
+    assert len(found) >= n
+    return found[:n]
+
+
 def some(times, n=6):
     assert len(times) >= n
     return [times[int(k)] for k in np.linspace(0, len(times) - 1, n + 2)[1:-1]]
@@ -701,3 +712,21 @@ def test_a_slow_strategy_is_not_accused_because_the_checks_take_longer_than_it_d
         scrutiny.quick(case, rng())
     except LimitError:  # a CausalityError would be an accusation
         pytest.skip("this machine is too busy to tell three times the limit from more")
+
+
+AHEAD = 'dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-6), dataframe["close"]'
+
+
+def test_at_a_detour_an_honest_strategy_decides_as_it_did(arena):
+    case = made(arena)
+    assert causality.detoured(case, detours(case), 200, rng()) == set(detours(case))
+
+
+MEAN = 'self.minimal_roi = {0: 1 + dataframe["close"].mean() / 1e9}'
+
+
+@pytest.mark.parametrize("indicators", [AHEAD, MEAN], ids=["signals", "a parameter"])
+def test_at_a_detour_foresight_decides_otherwise(arena, indicators):
+    case = made(arena, indicators=indicators)
+    assert len(causality.detoured(case, detours(case), 200, rng())) <= 3
+

@@ -73,12 +73,14 @@ def test_the_docs_explain_every_wall():
 
 
 def test_the_docs_give_the_numbers_of_the_checks():
-    instants, scrutiny = pytest.importorskip("arena.instants"), pytest.importorskip("arena.scrutiny")
+    instants, scrutiny, worlds = (pytest.importorskip(f"arena.{name}") for name in ("instants", "scrutiny", "worlds"))
     numbers = [
-        f"{instants.LOOKS} instants; all candles", f"a walk with {instants.WALKS} instants",
+        f"looks at {instants.ALWAYS['quick']} instants", f"up to {instants.LOOKS} instants; all candles", f"looks at {instants.ALWAYS['full']} instants",
+        f"for the {worlds.DETOUR} candles", f"a walk with {instants.WALKS} instants",
         f"{instants.FULL_WALKS} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all", f"every {instants.COMB} candles",
         f"{instants.BEST} most profitable", f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |",
-        f"last {scrutiny.TAIL} candles", f"{scrutiny.FULL_SECONDS} s of populate functions of usual speed",
+        f"last {scrutiny.TAIL} candles", f"{scrutiny.FULL_SECONDS} s of looks of usual speed",
+        *(f"{least} candles or {times:g} times" for least, times in scrutiny.MEMORY[:2]), "{} or {} times".format(*scrutiny.MEMORY[2]),
     ]  # fmt: skip
     assert not [text for text in numbers if text not in " ".join(CHECKS.split())]
 

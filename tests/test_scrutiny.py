@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from arenas import cased, prepared, strategy
 
-from arena import causality, grid, metrics, opening, sandbox, scrutiny
+from arena import causality, grid, instants, metrics, opening, sandbox, scrutiny
 from arena.errors import CausalityError
 from arena.records import Window
 
@@ -278,3 +278,30 @@ def test_a_check_of_a_part_draws_its_instants_from_that_part(arena):
     scrutiny.full(case, rng(), since_ms=may)
     with pytest.raises(CausalityError, match="2021-05-15"):
         scrutiny.full(case, rng(), until_ms=may)
+
+
+def test_detours_settle_most_instants_and_what_they_leave_is_looked_at(arena):
+    case = made(arena)
+    borders = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 40, rng())
+    assert len(scrutiny._unsettled(case, borders, scrutiny.TAIL, rng())) < 10
+
+
+def test_where_detours_would_cost_more_every_instant_is_looked_at(arena):
+    case = made(arena)
+    few = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 4, rng())
+    assert scrutiny._unsettled(case, few, scrutiny.TAIL, rng()) == few
+
+
+def test_foresight_is_left_to_the_looks(arena):
+    case = made(arena, indicators=TOMORROW)
+    borders = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 40, rng())
+    assert len(scrutiny._unsettled(case, borders, scrutiny.TAIL, rng())) > 20
+
+
+def test_parts_are_few_and_their_instants_far_apart():
+    assert scrutiny._parts([0, 3, 5, 8, 10, 13], 5) == [[0, 5, 10], [3, 8, 13]]
+    assert scrutiny._parts([], 5) == []
+
+
+def test_of_instants_too_close_to_each_other_the_more_urgent_one_is_taken():
+    assert scrutiny._apart([7, 5, 12, 1, 18], 5) == [7, 12, 1, 18]

@@ -6,7 +6,7 @@ from builders import DAY, HOUR, START_MS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.worlds import Ticks, closed_otherwise, continued, cut, reached_otherwise, ticks, traded_otherwise, turned
+from arena.worlds import DETOUR, POWERS, Ticks, closed_otherwise, continued, cut, detoured, reached_otherwise, ticks, traded_otherwise, turned
 
 A, B = "BTC/USDT", "ETH/USDT"
 WEEK = 7 * DAY
@@ -324,3 +324,49 @@ def test_the_last_candle_may_be_the_one_before_the_end():
 def test_a_market_of_whole_prices_goes_on_in_whole_prices():
     made = continued({A: walk(100, decimals=0, start=5000)}, START_MS + 99 * HOUR, HOUR, {A: []})[A]
     assert on_tick(made[:, 1:5], 0)
+
+
+# detours
+
+
+def detour(table, *hours, seed=1):
+    return detoured({A: table}, [START_MS + hour * HOUR for hour in hours], HOUR, CENTS, np.random.default_rng(seed))[A]
+
+
+def test_beside_its_detours_a_market_is_the_same_bit_for_bit():
+    true = walk(1000)
+    made = detour(true, 300, 600)
+    there = np.zeros(1000, dtype=bool)
+    there[300 : 300 + DETOUR] = there[600 : 600 + DETOUR] = True
+    assert np.array_equal(made[~there], true[~there]) and np.array_equal(made[:, 0], true[:, 0])
+    assert (made[there][:, 4] != true[there][:, 4]).mean() > 0.9
+    assert np.array_equal(true, walk(1000)), "the table that was given stays as it was"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_detour_turns_and_comes_back(seed):
+    true = walk(400, seed=seed)
+    made, turning = detour(true, 100, seed=seed), 3 * DETOUR // 4
+    assert any(np.array_equal(made[100 : 100 + turning, 1:5], turned({A: true}, START_MS + 100 * HOUR, power, CENTS)[A][100 : 100 + turning, 1:5]) for power in POWERS)
+    away = np.abs(np.log(made[:, 4] / true[:, 4]))
+    assert away[100 + DETOUR - 1] < 0.1 * away[100 + turning - 1] or away[100 + turning - 1] < 0.01
+    assert is_a_market(made) and on_tick(made[:, 1:5], 2)
+
+
+def test_volumes_of_a_detour_change_places():
+    true = walk(400)
+    made = detour(true, 100)[100 : 100 + DETOUR, 5]
+    assert sorted(made) == sorted(true[100 : 100 + DETOUR, 5]) and not np.array_equal(made, true[100 : 100 + DETOUR, 5])
+
+
+def test_all_pairs_make_the_same_detours():
+    tables = {A: walk(400), B: walk(400)}
+    made = detoured(tables, [START_MS + 50 * HOUR], HOUR, CENTS, np.random.default_rng(1))
+    assert np.array_equal(made[A][:, 1:5], made[B][:, 1:5])
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 30])
+def test_a_detour_ends_with_the_candles(left):
+    true = walk(400)[: 300 + left]
+    made = detour(true, 300)
+    assert len(made) == len(true) and np.array_equal(made[:300], true[:300]) and is_a_market(made)
