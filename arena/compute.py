@@ -11,9 +11,11 @@ of dask's start with Python's own `site`, and import by Python's rules: loky's n
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -31,21 +33,29 @@ SECONDS = 20
 """To wait for dask's scheduler."""
 
 Outcome = Earned | StrategyError
+T = TypeVar("T")
 
 
 def outcome(strategy: Strategy, arena: Arena) -> Outcome:
     """What one strategy earned, or its fault. Asked once more where the machine was too busy. Raises ArenaError when it still is."""
-    try:
-        return _asked(strategy, arena)
-    except BusyError:
-        return _asked(strategy, arena)
+    return _twice(lambda: figures.earn(strategy, arena))
 
 
-def _asked(strategy: Strategy, arena: Arena) -> Outcome:
-    try:
-        return figures.earn(strategy, arena)
-    except StrategyError as error:
-        return error
+def judged(found: Outcome, strategy: Strategy, arena: Arena) -> dict[str, Any] | StrategyError:
+    """Fields of the Result, or the fault that the full check has found. As `outcome` on a busy machine."""
+    return found if isinstance(found, StrategyError) else _twice(lambda: figures.judged(found, strategy, arena))
+
+
+def _twice(ask: Callable[[], T]) -> T | StrategyError:
+    for last in (False, True):
+        try:
+            return ask()
+        except StrategyError as error:
+            return error
+        except BusyError:
+            if last:
+                raise
+    raise AssertionError
 
 
 def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, Outcome]]:
@@ -115,7 +125,8 @@ def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy
     if arena.lock.contract != contract:
         raise ArenaError(f"{config} has the contract {arena.lock.contract[:8]} on {os.uname().nodename}, the run has {contract[:8]}.")
     lock.verify(arena.settings)
-    return index, outcome(strategy, arena)
+    found = outcome(strategy, arena)
+    return index, found if isinstance(found, StrategyError) else replace(found, made=None)
 
 
 @lru_cache(maxsize=1)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from arena import compute, figures, gates, isolation, lean_arch, literals, lock, report, sandbox, strategies, walls
 from arena.compute import Outcome
-from arena.errors import RefusedError, StrategyError
-from arena.ledger import EITHER, EVALUATION, Entry, returns_bytes
+from arena.errors import ArenaError, RefusedError, StrategyError
+from arena.ledger import EVALUATION, Entry, returns_bytes
 from arena.opening import RESULT, Arena
 from arena.records import Result, Strategy
 
@@ -65,8 +65,11 @@ def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
                     ended.append(_end(begun[at], ready.pop(at), arena))
                     yield ended[-1]
     finally:
+        if ready:
+            sandbox.stop()  # no check begins any more
         for i in sorted(ready):
-            _end(begun[i], ready[i], arena)
+            with contextlib.suppress(ArenaError):
+                _end(begun[i], ready[i], arena)
     for result in ended:
         arena.trials.add(result)
 
@@ -76,11 +79,9 @@ def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome 
     asked = [i for i, one in enumerate(begun) if one.strategy is not None and one.known is None]
     yield from ((i, None) for i in range(len(begun)) if i not in asked)
     backend = arena.settings.compute.backend
-    elsewhere = bool(asked) and (backend == "dask" or (backend == "loky" and len(asked) >= MANY))
-    asks = arena.settings.validation is not None and arena.causality != "quick"
-    for i in asked:  # in the files' order, before code of any of them runs; where they leave for nothing is recorded, a look neither
-        _attempt(begun[i], arena, EITHER if elsewhere and asks else EVALUATION)
-    if elsewhere:
+    for i in asked:  # in the files' order, before code of any of them runs
+        _attempt(begun[i], arena)
+    if asked and (backend == "dask" or (backend == "loky" and len(asked) >= MANY)):
         for k, outcome in compute.earn_many([begun[i].strategy for i in asked], arena):
             yield asked[k], outcome
         return
@@ -129,28 +130,30 @@ def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
 
 def _asks_more(known: Result, arena: Arena) -> bool:
     """Whether a quick answer is not enough: to who asks for the full check, and in `auto` where only that check kept it from validation."""
-    earned = all(gate.passed for gate in known.gates if gate.gate not in gates.EVIDENCE)
-    return arena.causality == "full" or (arena.causality == "auto" and earned)
+    convincing = all(gate.passed for gate in figures.as_of_now(known, arena).gates if gate.gate != "validation")
+    return arena.causality == "full" or (arena.causality == "auto" and convincing)
 
 
-def _attempt(begun: _Begun, arena: Arena, what: str = EVALUATION) -> None:
+def _attempt(begun: _Begun, arena: Arena) -> None:
     """From before its code runs the ledger knows that it is tried."""
     if arena.ledger:
         source = begun.data.decode(errors="replace")
-        arena.ledger.begin(Entry("trial", arena.lock.contract, begun.file.stem, begun.sha256, source, begun.commit), what)
+        arena.ledger.begin(Entry("trial", arena.lock.contract, begun.file.stem, begun.sha256, source, begun.commit), EVALUATION)
 
 
 def _end(begun: _Begun, outcome: Outcome | None, arena: Arena) -> Result:
-    """The Result, recorded unless it was known."""
+    """The Result, recorded unless it was known. What the evidence makes worth it is asked more first."""
     if begun.known is not None:
         now = figures.as_of_now(begun.known, arena)
         return replace(now, commit=begun.commit, seconds=time.perf_counter() - begun.started, cached=True)
     lock.confirm(arena.lock)
-    sha256 = begun.sha256
-    fault = begun.fault or (outcome if isinstance(outcome, StrategyError) else None)
-    if isinstance(outcome, figures.Earned):
-        found = figures.judged(outcome, sha256, arena)
+    sha256, fault = begun.sha256, begun.fault
+    if outcome is not None:
+        outcome = compute.judged(outcome, begun.strategy, arena)
+    if isinstance(outcome, dict):
+        found = outcome
     else:
+        fault = fault or outcome
         kind = type(fault).__name__
         told, *frames = (report.printable(text) for text in (str(fault), *fault.frames))  # one line each, wherever they go from here
         found = {"error": told, "error_kind": kind, "frames": tuple(frames), "gates": gates.failed(kind), "engine": "-"}

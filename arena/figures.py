@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import booking, course, fills, gates, metrics, opening, sandbox, scrutiny, secrecy, significance, stress, trials, twins
+from arena import booking, course, fills, gates, hints, metrics, opening, sandbox, scrutiny, secrecy, significance, stress, trials, twins
 from arena.causality import Case
 from arena.course import Described, Outside
-from arena.errors import CausalityError, SampleError, StrategyError
+from arena.errors import CausalityError, DeterminismError, SampleError, StrategyError
 from arena.opening import Arena
-from arena.records import Book, Checks, Claim, Evidence, Look, Market, Orders, PairResult, Result, Strategy, WindowResult
+from arena.records import Book, Checks, Claim, Evidence, GateResult, Look, Market, Orders, PairResult, Result, Strategy, WindowResult
 from arena.replay import Replayed
-from arena.settings import Settings
 from arena.decided import Finding
 
 NO_GATE = "a gate says no"
@@ -32,8 +31,7 @@ STAKE = "custom_stake_amount"
 REPLAY, BOOKING = "replay=freqtrade", "booking"
 STRETCH, STRETCH_DAYS = 0.1, 60
 """Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before validation."""
-LATE_SIGNAL_DAYS = 30
-"""A first signal later than this after the first window's start, with an indicator undefined until then, is a warning."""
+
 
 
 class Engine(NamedTuple):
@@ -47,6 +45,11 @@ class Engine(NamedTuple):
     sized: Described | None = None  # where custom_stake_amount's shares belong to it: under other terms, in no other market
     trades: Replayed | None = None
 
+    @property
+    def differs(self) -> str:
+        """Where the replay is another one than FreqTrade's loop."""
+        return self.note if self.replay == "differs" else ""
+
 
 class Account(NamedTuple):
     """A strategy's orders, booked against the arena's own candles."""
@@ -58,24 +61,33 @@ class Account(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What one strategy has by itself, whatever else was tried. The trusted process alone may hold it."""
+    """What one strategy has by itself, whatever else was tried."""
 
     figures: dict[str, Any]  # fields of the Result; its gates are those before the evidence
-    validation: float | None  # annualised Sharpe in the validation window, a secret; None where it is not asked
-    why: str = ""  # why it is not
+    made: Account | None = None  # in the process that made it
 
 
 def earn(strategy: Strategy, arena: Arena) -> Earned:
-    """Account, checks and stress. Raises StrategyError."""
-    settings, market = arena.settings, arena.market
+    """
+    Account, checks and stress. What hardly trades or loses is told so by its account, and asked nothing that costs time and decides
+    nothing any more; the judge asks everything. Raises StrategyError.
+    """
     started = time.perf_counter()
     made = account(strategy, arena)
-    case = case_of(strategy, arena, made.claim, made.book, made.engine.described)
     found = measured(strategy, arena, made)
-    replayable, dice = made.engine.described or made.engine.sized, np.random.default_rng(int(strategy.sha256[16:32], 16))
-    found["stress"] = stress.of(market, settings, made.claim.orders, replayable, dice)
-    earned = _scrutinised(case, arena, found, made.engine)
-    return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
+    found["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, made, found)
+    if "stress" not in skipped:
+        replayable, dice = made.engine.described or made.engine.sized, np.random.default_rng(int(strategy.sha256[16:32], 16))
+        found["stress"] = stress.of(arena.market, arena.settings, made.claim.orders, replayable, dice)
+    found |= _scrutinised(strategy, arena, made, found)
+    return Earned({**found, "seconds": time.perf_counter() - started}, made)
+
+
+def _skipped(strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any]) -> tuple[str, ...]:
+    """Checks that can decide nothing more: see gates.HOPELESS and gates.LOW_SHARPE."""
+    if any(not gate.passed for gate in _gates(strategy, arena, found, _of_account(arena, made)) if gate.gate in gates.HOPELESS):
+        return ("relabel", "stress")
+    return ("relabel",) if found["own"].sharpe < gates.LOW_SHARPE else ()
 
 
 def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
@@ -116,22 +128,25 @@ def account(strategy: Strategy, arena: Arena) -> Account:
     settings = arena.settings
     claim, engine = claimed(strategy, arena)
     if not len(claim.orders.price):
-        raise StrategyError(_no_trades(claim, settings))
+        raise StrategyError(hints.no_trades(claim, settings))
     book = booking.book(arena.market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
     if engine.described is None:
         booking.reconcile(book, claim)
     return Account(claim, engine, book)
 
 
-def judged(earned: Earned, sha256: str, arena: Arena) -> dict[str, Any]:
-    """Fields of the Result, with the evidence of all trials and the answer of the validation window."""
-    found = earned.figures
-    evidence = against_all(arena, sha256, np.array(found["daily_returns"]))
-    look = Look(why=earned.why)
-    if earned.validation is not None:
-        convincing = evidence.dsr >= arena.settings.gates.min_dsr
-        look = arena.trials.look(earned.validation, arena.settings.ladder_step, convincing=convincing)
-    return {**found, "evidence": evidence, "look": look, "gates": (*found["gates"], *gates.evidence(evidence, look, arena.settings.gates))}
+def judged(earned: Earned, strategy: Strategy, arena: Arena) -> dict[str, Any]:
+    """
+    Fields of the Result, with the evidence of all trials and, where every other gate says yes, the full check and the answer of the
+    validation window. Raises StrategyError.
+    """
+    started, found, limits = time.perf_counter(), earned.figures, arena.settings.gates
+    evidence, why, validation = against_all(arena, strategy.sha256, np.array(found["daily_returns"])), NO_GATE, None
+    if all(gate.passed for gate in found["gates"]) and evidence.dsr >= limits.min_dsr:
+        found, why, validation = _deeper(earned, strategy, arena)
+    look = Look(why=why) if validation is None else arena.trials.look(validation, arena.settings.ladder_step)
+    seconds = found["seconds"] + time.perf_counter() - started
+    return {**found, "evidence": evidence, "look": look, "gates": (*found["gates"], *gates.evidence(evidence, look, limits)), "seconds": seconds}
 
 
 def case_of(strategy: Strategy, arena: Arena, claim: Claim, book: Book, described: Described | None = None) -> Case:
@@ -221,52 +236,75 @@ def interval(returns: NDArray[np.float64], strategy: Strategy) -> tuple[float, f
         return math.nan, math.nan
 
 
-def _scrutinised(case: Case, arena: Arena, found: dict[str, Any], engine: Engine) -> Earned:
+def _scrutinised(strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any]) -> dict[str, Any]:
     """
-    Everything that is asked beyond the account, and the gates that follow from it. Raises CausalityError or DeterminismError, or
-    LimitError.
+    What is asked beyond the account, and the gates that follow from it, by field of the Result. Raises CausalityError or
+    DeterminismError, or LimitError.
 
     The instants of causality are nobody's to know, and change: what could be foreseen could be dodged. One thing after another: while a
     strategy is asked without its future, no other worker of it has it.
     """
-    settings, market, book, own = arena.settings, arena.market, case.book, found["own"]
-    dice = [np.random.default_rng(secrets.randbits(128)) for _ in range(2)]
-    handed = _in_full(case, arena, dice[0]) if arena.causality == "full" else scrutiny.quick(case, dice[0])
-    relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
-    checks = Checks(
-        causality="full" if arena.causality == "full" else "quick",
-        optimistic_fills=_wishful(case, arena, handed),
-        hidden_loss=metrics.hidden_loss(market, book),
-        top_share=metrics.top_share(book.trades),
-        pair_share=metrics.pair_share(book.trades),
-        relabel_sharpe=relabelled,
-        relabel_loss=max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan,
-        replay=engine.replay,
+    case, own, depth = case_of(strategy, arena, made.claim, made.book, made.engine.described), found["own"], arena.causality
+    dice = np.random.default_rng(secrets.randbits(128))
+    handed = _in_full(case, arena, dice) if depth == "full" else scrutiny.quick(case, dice)
+    checks = replace(_of_account(arena, made), causality="full" if depth == "full" else "quick", optimistic_fills=_wishful(case, arena, handed))
+    if "relabel" not in found["skipped"]:
+        relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
+        loss = max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan
+        checks = replace(checks, relabel_sharpe=relabelled, relabel_loss=loss)
+    engine = made.engine
+    told = {"engine": engine.name, "engine_note": engine.note, "warnings": hints.warnings(made.claim, made.book, arena.settings, engine.differs)}
+    return {**told, "checks": checks, "gates": _gates(strategy, arena, found, checks)}
+
+
+def _of_account(arena: Arena, made: Account) -> Checks:
+    """Those checks that ask nothing of the strategy."""
+    return Checks(
+        hidden_loss=metrics.hidden_loss(arena.market, made.book),
+        top_share=metrics.top_share(made.book.trades),
+        pair_share=metrics.pair_share(made.book.trades),
+        replay=made.engine.replay,
     )
 
-    def earned(checks: Checks, engine: Engine, validation: float | None, why: str = "") -> Earned:
-        judged = gates.judge(own, found["windows"], checks, settings.gates, n_pairs=len(case.strategy.pairs))
-        told = {"engine": engine.name, "engine_note": engine.note, "warnings": _warnings(case.claim, book, settings, engine)}
-        return Earned({**found, **told, "checks": checks, "gates": judged}, validation, why)
 
-    passed = earned(checks, engine, None, NO_GATE)
-    if not all(gate.passed for gate in passed.figures["gates"]):
-        return passed
+def _gates(strategy: Strategy, arena: Arena, found: dict[str, Any], checks: Checks) -> tuple[GateResult, ...]:
+    skipped = found.get("skipped", ())
+    return gates.judge(found["own"], found["windows"], checks, arena.settings.gates, n_pairs=len(strategy.pairs), skipped=skipped)
+
+
+def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str, Any], str, float | None]:
+    """
+    What is asked before the strategy counts: the full check, FreqTrade's loop over the whole range, and the annualised Sharpe of the
+    validation window, a secret that only the trusted process may hold; None where that is not asked, with the reason. Raises
+    StrategyError.
+    """
+    found, settings, made = earned.figures, arena.settings, earned.made or _again(earned, strategy, arena)
     if arena.causality == "quick":
-        return earned(checks, engine, None, "only what passed the full check of causality is asked")
+        return found, "only what passed the full check of causality is asked", None
+    case, checks = case_of(strategy, arena, made.claim, made.book, made.engine.described), found["checks"]
     if checks.causality != "full":
-        handed |= scrutiny.full(case, dice[1])
-        checks = replace(checks, causality="full", optimistic_fills=_wishful(case, arena, handed))
-        passed = earned(checks, engine, None, NO_GATE)
-        if not all(gate.passed for gate in passed.figures["gates"]):
-            return passed
+        handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
+        checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
+    engine = made.engine
     if engine.described is not None and not arena.thorough and (unlike := _unlike(case, arena)):
-        return earned(replace(checks, replay="differs"), engine._replace(note=unlike, replay="differs"), None, NO_GATE)
+        engine, checks = engine._replace(note=unlike, replay="differs"), replace(checks, replay="differs")
+    told = {"engine_note": engine.note, "warnings": hints.warnings(made.claim, made.book, settings, engine.differs)}
+    found = {**found, **told, "checks": checks, "gates": _gates(strategy, arena, found, checks)}
+    if not all(gate.passed for gate in found["gates"]):
+        return found, NO_GATE, None
     if settings.validation is None:
-        return earned(checks, engine, None, "there is no validation window")
-    opening.begin_look(arena, case.strategy)
-    answer = secrecy.asked(case, settings.validation.end_ms, lambda timed: scrutiny.validation_sharpe(timed, dice[1]))
-    return earned(checks, engine, answer)
+        return found, "there is no validation window", None
+    opening.begin_look(arena, strategy)
+    dice = np.random.default_rng(secrets.randbits(128))
+    return found, "", secrecy.asked(case, settings.validation.end_ms, lambda timed: scrutiny.validation_sharpe(timed, dice))
+
+
+def _again(earned: Earned, strategy: Strategy, arena: Arena) -> Account:
+    """The account of a strategy that was evaluated elsewhere. Raises DeterminismError where it is another one here."""
+    made = account(strategy, arena)
+    if measured(strategy, arena, made)["daily_returns"] != earned.figures["daily_returns"]:
+        raise DeterminismError("determinism: two fresh runs with the same candles make other trades")
+    return made
 
 
 def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Finding]:
@@ -351,30 +389,3 @@ def _pairs(strategy: Strategy, arena: Arena, book: Book) -> tuple[PairResult, ..
         profit = float(book.pair_profit[p, -1] / arena.settings.wallet)
         results.append(PairResult(pair=pair, profit=profit, hold_profit=arena.pair_hold[p], **figures))
     return tuple(results)
-
-
-def _warnings(claim: Claim, book: Book, settings: Settings, engine: Engine) -> tuple[str, ...]:
-    found = []
-    if engine.replay == "differs":
-        found.append(f"the replay does not agree with FreqTrade's loop, figures come from {engine.name}: {engine.note}")
-    late = settings.search.start_ms + LATE_SIGNAL_DAYS * metrics.DAY_MS
-    if claim.warmup and claim.warmup_ms is not None and claim.warmup_ms > late and (claim.first_signal_ms or late + 1) > late:
-        days = (claim.warmup_ms - settings.search.start_ms) / metrics.DAY_MS
-        found.append(
-            f"no signal was possible in the first {days:.0f} days: {claim.warmup} has no value before {_day(claim.warmup_ms)}. "
-            "Shorten it, or let arena.warmup_from begin earlier"
-        )
-    if book.open_profit:
-        found.append(f"positions worth {book.open_profit:+.2f} of open profit never closed; they are valued at the last open")
-    return tuple(found)
-
-
-def _no_trades(claim: Claim, settings: Settings) -> str:
-    if claim.first_signal_ms is not None:
-        return f"no trades: there are entry signals from {_day(claim.first_signal_ms)} on, but no entry was filled (stake, price or confirmation refuse)"
-    late = claim.warmup and claim.warmup_ms is not None and claim.warmup_ms > settings.search.start_ms
-    return "no trades: no entry signal in any pair" + (f"; {claim.warmup} has no value before {_day(claim.warmup_ms)}" if late else "")
-
-
-def _day(ms: int) -> str:
-    return str(np.datetime64(ms, "ms"))[:10]

@@ -1,5 +1,6 @@
 """The gates: figures in, one yes or no each. Every comparison is written so that nan says no."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ EVIDENCE = ("dsr", "validation")
 """Gates that say whether it is luck; all others say whether it was earned, and only what passes them is asked about luck."""
 LOW_SHARPE = 1.0
 """Below this Sharpe over the search range `relabel` does not apply: there is little to lose, and jitter alone moves it by a large share."""
+HOPELESS = ("trades", "window_trades", "drawdown", "profit")
+"""Gates that follow from the account alone. What fails one of them is not asked about other markets, other terms and other times."""
 FEW_PAIRS = 3
 """With fewer pairs than this `pair_share` does not apply: one of two has more than half by arithmetic."""
 BROKEN_BY = {IntegrityError.__name__: "integrity", CausalityError.__name__: "causality", DeterminismError.__name__: "determinism"}
@@ -19,7 +22,7 @@ NAN = float("nan")
 
 
 def judge(
-    own: Metrics, windows: tuple[WindowResult, ...], checks: Checks, limits: Gates, *, n_pairs: int
+    own: Metrics, windows: tuple[WindowResult, ...], checks: Checks, limits: Gates, *, n_pairs: int, skipped: Collection[str] = ()
 ) -> tuple[GateResult, ...]:
     """
     Every gate with its figure and its limit, in the order in which the block prints them.
@@ -34,6 +37,8 @@ def judge(
     limits : Gates
     n_pairs : int
         Pairs that the strategy may trade.
+    skipped : collection of str
+        Checks that were not made. Where the gate of one applies, it says no.
     """
     fewest = min((float(w.own.trades) for w in windows), default=NAN)
     return (
@@ -41,7 +46,7 @@ def judge(
         _without_figure("causality", checks.causality != ""),
         _without_figure("determinism", True),
         _where(checks.replay != "", _without_figure("replay", checks.replay == "agrees")),
-        _where(not own.sharpe < LOW_SHARPE, _at_most("relabel", checks.relabel_loss, limits.max_relabel_loss)),
+        _where(not own.sharpe < LOW_SHARPE, _skipped("relabel", skipped) or _at_most("relabel", checks.relabel_loss, limits.max_relabel_loss)),
         _at_most("optimistic_fills", checks.optimistic_fills, limits.max_optimistic_fills),
         _at_most("hidden_loss", checks.hidden_loss, limits.max_hidden_loss),
         _at_least("trades", own.trades, limits.min_trades),
@@ -84,6 +89,11 @@ def _without_figure(gate: str, passed: bool) -> GateResult:
 def _where(applies: bool, gate: GateResult) -> GateResult:
     """The gate itself, or one that fails nobody."""
     return gate if applies else replace(gate, passed=True, applies=False)
+
+
+def _skipped(gate: str, skipped: Collection[str]) -> GateResult | None:
+    """A gate that says no and gives no reason: another one does."""
+    return replace(_without_figure(gate, False), applies=False) if gate in skipped else None
 
 
 def _at_least(gate: str, figure: float, limit: float) -> GateResult:

@@ -38,8 +38,8 @@ LIMIT = "LimitError"
 """Kind of the one failure that says as much of the machine as of the source."""
 UNFINISHED = "Unfinished"
 """Error kind of a row that is written before a source's code runs, or before the validation window is asked: no end is known yet."""
-EVALUATION, LOOK, EITHER = "evaluation", "look", "evaluation and perhaps look"
-"""What begins; the last one where nobody here will know whether the validation window is asked on the way."""
+EVALUATION, LOOK = "evaluation", "look"
+"""What begins. Any other text, which older ledgers have, is both."""
 REFUSED = RefusedError.__name__
 """Kind of the failure of which no code ran: it is recorded, and no try of the market."""
 RUNS = f"kind = 'trial' AND error_kind != '{UNFINISHED}'"
@@ -126,7 +126,7 @@ class Ledger:
         return self._append(entry, forgiven=False)
 
     def begin(self, entry: Entry, what: str) -> None:
-        """Record that a source is tried from here on: EVALUATION, LOOK or EITHER begins. A trial's row ends it."""
+        """Record that a source is tried from here on: EVALUATION or LOOK begins. A trial's row ends it."""
         self.append(replace(entry, kind="trial", error_kind=UNFINISHED, result=json.dumps({"begun": what})))
 
     def confirm(self) -> None:

@@ -91,14 +91,14 @@ class Trials:
         """How many of them only other contracts have, or entries that are lost."""
         return self._tried.others(sha256)
 
-    def look(self, sharpe: float, step: float, *, convincing: bool) -> Look:
+    def look(self, sharpe: float, step: float) -> Look:
         """
-        Ask the ladder, one at a time: each look changes what the next one is told. One that is `convincing` otherwise is told the
-        sign too, where it is no new best.
+        Ask the ladder, one at a time: each look changes what the next one is told. Who asks is convincing otherwise, and is told the
+        sign too where it is no new best.
         """
         with self._climbing:
             look = ladder.climb(ladder.best_of(self.looks), sharpe, step)
-            if convincing and not look.improved:
+            if not look.improved:
                 look = replace(look, positive=bool(sharpe > 0))
             self.looks.append(look)
             return replace(look, looks=ladder.count(self.looks))

@@ -260,6 +260,7 @@ class Result:
     rejected_entries: int = 0
     checks: Checks = field(default_factory=Checks)
     stress: Stress = field(default_factory=Stress)
+    skipped: tuple[str, ...] = ()  # checks that could decide nothing any more and were not made
     evidence: Evidence = field(default_factory=Evidence)
     look: Look = field(default_factory=Look)
     engine_note: str = ""  # why the figures are not a replay's

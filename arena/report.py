@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 
-from arena.gates import EVIDENCE, verdict
+from arena.gates import EVIDENCE, HOPELESS, LOW_SHARPE, verdict
 from arena.records import Evidence, GateResult, Look, Metrics, Result, Stress
 
 HEAD_KEYS = ("strategy", "commit", "status", "contract", "source", "sandbox", "engine", "seconds", "cached")
@@ -19,7 +19,7 @@ FIGURE_KEYS = (
     "relabel_sharpe", "bah_sharpe", "bah_profit_pct", "bah_dd_pct",
 )  # fmt: skip
 KEYS = (
-    *HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "stress", "timing_p", "evidence", "validation", "literals", "gates", "verdict", "warning",
+    *HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "stress", "timing_p", "skipped", "evidence", "validation", "literals", "gates", "verdict", "warning",
     "row",
 )  # fmt: skip
 ROUND_KEYS = ("active", "stable", "demands", "journal", "ledger", "superior", "seconds")
@@ -40,7 +40,8 @@ def block(result: Result, row: str | None) -> str:
         lines += _figures(result)
         lines += ["windows:", *(_window(w.window, w.own, w.hold) for w in result.windows)]
         lines += ["per_pair:", *(_pair(p) for p in result.pairs)]
-        lines += _stress(result.stress)
+        lines += _stress(result.stress) if "stress" not in result.skipped else []
+        lines += [_line("skipped", _skipped(result))] if result.skipped else []
         lines += [_line("evidence", _evidence(result.evidence)), _line("validation", _validation(result.look))] if recorded else []
         lines += [_line("literals", printable(joined(result.literals)))]
         lines += [_gates(result if recorded else replace(result, gates=tuple(g for g in result.gates if g.gate not in EVIDENCE)))]
@@ -149,6 +150,13 @@ def _stress(stress: Stress) -> list[str]:
     return [_line("stress", values + missing), _line("timing_p", _number(stress.timing_p))]
 
 
+def _skipped(result: Result) -> str:
+    """Which checks could decide nothing any more, and why."""
+    hopeless = [gate.gate for gate in result.gates if gate.gate in HOPELESS and not gate.passed]
+    reasons = hopeless if "stress" in result.skipped else [f"sharpe below {LOW_SHARPE:g}"]
+    return f"{', '.join(result.skipped)} ({', '.join(reasons)})"
+
+
 def _evidence(found: Evidence) -> str:
     why = f" ({found.why})" if found.why else ""
     return (
@@ -170,7 +178,7 @@ def _gates(result: Result) -> str:
 
 def _gate(gate: GateResult, result: Result) -> str:
     if not gate.applies:
-        return f"{gate.gate}=n/a"
+        return f"{gate.gate}={'n/a' if gate.passed else 'skipped'}"
     word = "PASS" if gate.passed else "FAIL"
     if gate.relation:
         return f"{gate.gate}={word}({gate.figure:.4g}{gate.relation if gate.passed else _not(gate)}{gate.limit:g})"

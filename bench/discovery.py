@@ -274,8 +274,8 @@ def verdicts(world: World, tried: list[Tried], shared: trials.Evidence) -> list[
         dsr = trials.deflated_sharpe(np.array(one.result.daily_returns), np.empty(0), shared.effective)
         evidence = Evidence(**shared._replace(dsr=dsr)._asdict())
         look = Look(why="a gate says no")
-        if all(gate.passed for gate in one.result.gates):
-            look = asked.look(one.validation, world.settings.ladder_step, convincing=dsr >= world.settings.gates.min_dsr)
+        if all(gate.passed for gate in one.result.gates) and dsr >= world.settings.gates.min_dsr:
+            look = asked.look(one.validation, world.settings.ladder_step)
         judged = (*one.result.gates, *gates.evidence(evidence, look, world.settings.gates))
         found.append(gates.verdict(replace(one.result, evidence=evidence, look=look, gates=judged)))
     return found

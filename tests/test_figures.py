@@ -10,13 +10,15 @@ import pytest
 from arenas import STRATEGY, begin_anew, cased, evaluated, prepared, strategy
 from builders import market as made_of
 
-from arena import booking, course, evaluation, figures, grid, metrics, opening, sandbox, scrutiny, strategies
+from arena import booking, course, evaluation, figures, gates, grid, metrics, opening, sandbox, scrutiny, strategies
+from arena.errors import DeterminismError
 from arena.gates import verdict
 from arena.records import Look
+from arena.report import block
 
 EASY = {
     "min_trades": 1, "min_trades_per_window": 0, "min_exposure": 0, "min_position": 0, "max_drawdown": 1, "min_profit": -1.0,
-    "max_optimistic_fills": 1, "max_hidden_loss": 1, "max_top_share": 1, "max_pair_share": 1, "max_relabel_loss": 1,
+    "max_optimistic_fills": 1, "max_hidden_loss": 1, "max_top_share": 1, "max_pair_share": 1, "max_relabel_loss": 1, "min_dsr": 1e-9,
 }  # fmt: skip
 """Gates that every strategy passes, so that the validation window is asked."""
 CALLBACK = "def custom_exit(self, pair, trade, current_time, **kwargs):\n    return 'late' if (current_time - trade.open_date_utc).days > 3 else None"
@@ -44,6 +46,14 @@ def recording(easy):
 
 def opened(settings, causality="auto"):
     return opening.open_arena(settings, record=True, causality=causality)
+
+
+def compared(settings, causality="auto"):
+    """As `opened`, with another trial to be compared with: without one there is no evidence, and validation is not asked."""
+    arena = opened(settings, causality)
+    days = (settings.search.end_ms - settings.search.start_ms) // metrics.DAY_MS
+    arena.trials.returns["another"] = np.random.default_rng(1).normal(0, 0.01, days)
+    return arena
 
 
 def test_signals_are_replayed_and_callbacks_are_booked(recording):
@@ -121,7 +131,7 @@ def test_stakes_that_are_a_share_of_what_is_proposed_are_replayed(recording, nam
 
 @pytest.mark.nightly
 def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress_is_whole(recording):
-    arena, quickly, parts = opened(recording), opened(recording, "quick"), SHARES["clamped"]
+    arena, quickly, parts = compared(recording), opened(recording, "quick"), SHARES["clamped"]
     found = evaluated(strategy(recording, "Shares", **parts), arena)
     booked = evaluated(strategy(recording, "Booked", **parts | {"callbacks": parts["callbacks"] + BOOKED}), quickly)
     assert (found.engine, found.checks.replay, found.checks.causality, found.look.asked) == (figures.REPLAY, "agrees", "full", True)
@@ -139,10 +149,9 @@ def test_in_another_market_a_strategy_with_stakes_is_asked_itself(recording):
     told, arena = strategies.examine(file, recording, strategies.read(file)), opened(recording)
     case = cased(file, arena)
     assert case.claim.stakes is None and case.described is None
-    earned = figures.earn(told, arena)
-    assert earned.figures["engine"] == figures.REPLAY
-    assert earned.figures["checks"].relabel_sharpe == scrutiny.relabel(case, np.random.default_rng(figures._seed(case)), earned.figures["own"].sharpe)
-    assert earned.validation == scrutiny.validation_sharpe(case)
+    found = figures.earn(told, arena).figures
+    assert (found["engine"], found["skipped"]) == (figures.REPLAY, ())
+    assert found["checks"].relabel_sharpe == scrutiny.relabel(case, np.random.default_rng(figures._seed(case)), found["own"].sharpe)
 
 
 @pytest.mark.slow
@@ -235,11 +244,11 @@ def test_what_a_run_is_about_to_evaluate_counts_whichever_ends_first(recording):
 def test_a_quick_answer_does_not_keep_a_strategy_from_the_validation_window(recording):
     """And from before its code runs the ledger knows of it, as of a look from before the window is asked."""
     file = strategy(recording, "Later")
-    quick = evaluated(file, opened(recording, "quick"))
-    assert quick.look.why.startswith("only what passed the full check") and evaluated(file, opened(recording, "quick")).cached
-    first = evaluated(file, opened(recording))
+    quick = evaluated(file, compared(recording, "quick"))
+    assert quick.look.why.startswith("only what passed the full check") and evaluated(file, compared(recording, "quick")).cached
+    first = evaluated(file, compared(recording))
     assert (first.cached, first.checks.causality, first.look.asked) == (False, "full", True)
-    again = evaluated(file, opened(recording))
+    again = evaluated(file, compared(recording))
     assert again.cached and again.look == first.look
     rows = opened(recording).ledger.tries()
     told = [json.loads(row.result).get("begun", "end") for row in rows]
@@ -276,12 +285,12 @@ def test_what_only_running_it_shows_is_a_try(recording):
 @pytest.mark.slow
 def test_the_validation_window_tells_new_bests_by_whole_steps_and_counts_its_answers(recording):
     up = strategy(recording, "Up", extra="stoploss = -0.05")
-    result = evaluated(up, opened(recording))
+    result = evaluated(up, compared(recording))
     assert result.checks.causality == "full"
     assert result.look.asked and result.look.looks >= 1
-    assert result.look.improved == (result.look.best > 0)
+    assert result.look.improved == (result.look.best > 0) == (result.look.positive is None)
     assert result.look.best % 0.5 == 0
-    twin = evaluated(strategy(recording, "Twin", extra="stoploss = -0.050001"), opened(recording))
+    twin = evaluated(strategy(recording, "Twin", extra="stoploss = -0.050001"), compared(recording))
     assert twin.look.asked and not twin.look.improved
     assert twin.look.best == max(result.look.best, 0.0)
     assert twin.look.looks > result.look.looks
@@ -290,7 +299,7 @@ def test_the_validation_window_tells_new_bests_by_whole_steps_and_counts_its_ans
 @pytest.mark.parametrize("callbacks", [pytest.param("", marks=pytest.mark.slow, id="replayed"), pytest.param(CALLBACK, marks=pytest.mark.nightly, id="booked")])
 def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
     """The Sharpe of the validation window, computed here in the open, stands nowhere in what is recorded."""
-    arena = opened(recording)
+    arena = compared(recording)
     file = strategy(recording, "Trace", callbacks=callbacks)
     source = file.read_text()
     result = evaluated(file, arena)
@@ -312,32 +321,43 @@ def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
 
 @pytest.mark.slow
 def test_who_fails_a_gate_or_was_checked_quickly_is_not_asked(recording, tmp_path):
-    assert evaluated(strategy(recording, "Quick"), opened(recording, "quick")).look.why.startswith("only what passed the full check")
+    assert evaluated(strategy(recording, "Quick"), compared(recording, "quick")).look.why.startswith("only what passed the full check")
     strict = arena_of(tmp_path / "strict", arena={"gates": EASY | {"min_trades": 100_000}})
-    assert evaluated(strategy(strict, "Strict"), opened(strict)).look.why == "a gate says no"
+    assert evaluated(strategy(strict, "Strict"), compared(strict)).look.why == "a gate says no"
     closed = arena_of(tmp_path / "closed", arena={"gates": EASY, "validation": None, "holdout": None})
-    look = evaluated(strategy(closed, "Closed"), opened(closed)).look
+    look = evaluated(strategy(closed, "Closed"), compared(closed)).look
     assert (look.asked, look.why) == (False, "there is no validation window")
 
 
 @pytest.mark.slow
-def test_a_convincing_strategy_that_is_no_new_best_learns_its_sign(recording):
-    """Evidence is set, not earned: what matters here is what the window answers."""
-    arena = opened(recording)
-    file = strategy(recording, "Sign")
+def test_what_may_be_luck_is_neither_checked_in_full_nor_asked(tmp_path):
+    lucky = arena_of(tmp_path, arena={"gates": EASY | {"min_dsr": 0.999999}})
+    result = evaluated(strategy(lucky, "Lucky"), compared(lucky))
+    assert all(gate.passed for gate in result.gates if gate.gate not in gates.EVIDENCE)
+    assert (result.checks.causality, result.look.asked, result.look.why) == ("quick", False, "a gate says no")
+
+
+@pytest.mark.slow
+def test_what_loses_or_hardly_trades_is_asked_nothing_that_decides_nothing(recording, tmp_path):
+    strict = arena_of(tmp_path, arena={"gates": EASY | {"min_trades": 100_000}})
+    result = evaluated(strategy(strict, "Few"), opened(strict))
+    assert result.skipped == ("relabel", "stress") and result.checks.causality == "quick"
+    assert math.isnan(result.checks.relabel_sharpe) and math.isnan(result.stress.fee_x2)
+    (relabel,) = [gate for gate in result.gates if gate.gate == "relabel"]
+    assert not relabel.applies and relabel.passed == (result.own.sharpe < gates.LOW_SHARPE)
+    assert "skipped:" in block(result, "row")
+
+
+@pytest.mark.slow
+def test_a_strategy_that_was_evaluated_elsewhere_is_asked_more_here(recording):
+    arena, file = compared(recording), strategy(recording, "Elsewhere")
     told = strategies.examine(file, recording, strategies.read(file))
-    earned = figures.earn(told, arena)
-    assert earned.validation is not None
-    weak = dataclasses.replace(earned, validation=0.2)
-    assert figures.judged(weak, told.sha256, arena)["look"] == Look(asked=True, improved=False, best=0.0, looks=1)
-    arena.trials.returns["another"] = np.array(earned.figures["daily_returns"])[::-1]
-    steady = np.full(len(earned.figures["daily_returns"]), 0.01) + np.tile([0.001, -0.001], len(earned.figures["daily_returns"]))[: len(earned.figures["daily_returns"])]
-    strong = dataclasses.replace(weak, figures={**earned.figures, "daily_returns": tuple(steady)})
-    found = figures.judged(strong, told.sha256, arena)
-    assert found["evidence"].dsr > 0.95
-    assert (found["look"].positive, found["look"].looks) == (True, 3)
-    losing = figures.judged(dataclasses.replace(strong, validation=-0.2), told.sha256, arena)
-    assert losing["look"].positive is False
+    earned = dataclasses.replace(figures.earn(told, arena), made=None)
+    found = figures.judged(earned, told, arena)
+    assert (found["checks"].causality, found["look"].asked) == ("full", True)
+    other = dataclasses.replace(earned, figures={**earned.figures, "daily_returns": earned.figures["daily_returns"][::-1]})
+    with pytest.raises(DeterminismError, match="other trades"):
+        figures.judged(other, told, arena)
 
 
 @pytest.mark.slow
@@ -354,7 +374,7 @@ def test_the_relabelled_market_is_the_same_each_time_and_another_for_each_source
 
 @pytest.mark.slow
 def test_an_arena_knows_the_looks_of_its_ledger(recording):
-    first = evaluated(strategy(recording, "Before"), opened(recording))
+    first = evaluated(strategy(recording, "Before"), compared(recording))
     later = opened(recording)
     assert [look.best for look in later.trials.looks] == [first.look.best]
     assert later.trials.count("another") == 2

@@ -13,7 +13,7 @@ FLOORS = [
     {"settings", "console", "answers"},
     {"metrics", "booking", "gates", "candles"},
     {"significance", "baseline", "report", "fills", "decimals", "ladder", "equity"},
-    {"trials", "replay_exit", "judgement"},
+    {"trials", "replay_exit", "judgement", "hints"},
     {"replay_loop", "replay_limits"},
     {"replay"},
     {"replay_twin"},  # the last floor of pure functions alone

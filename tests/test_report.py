@@ -75,8 +75,17 @@ def values(text):
 IN_THE_CONTRACT_LINE = ("source", "sandbox", "engine", "seconds", "cached")
 
 
+def test_what_was_skipped_is_said_with_the_reason():
+    assert values(block(replace(OK, skipped=("relabel",)), ROW))["skipped"] == ["relabel (sharpe below 1)"]
+    few = GateResult("trades", False, 3, 30, ">=")
+    relabel = GateResult("relabel", False, math.nan, math.nan, "", applies=False)
+    found = values(block(replace(OK, skipped=("relabel", "stress"), gates=(*OK.gates, relabel, few)), ROW))
+    assert found["skipped"] == ["relabel, stress (drawdown, trades)"] and "relabel=skipped" in found["gates"][0]
+    assert "stress" not in found and "timing_p" not in found and "skipped" not in values(block(OK, ROW))
+
+
 def test_every_key_is_found_once():
-    found = values(block(OK, ROW))
+    found = values(block(replace(OK, skipped=("relabel",)), ROW))
     assert set(found) == set(KEYS) - set(IN_THE_CONTRACT_LINE)
     assert all(len(lines) == 1 for lines in found.values())
     assert set(IN_THE_CONTRACT_LINE) < set(HEAD_KEYS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from arena import opening, trials, tried
-from arena.ledger import EITHER, EVALUATION, LOOK, Entry, Ledger, returns_bytes
+from arena.ledger import EVALUATION, LOOK, Entry, Ledger, returns_bytes
 from arena.metrics import DAY_MS
 from arena.records import Evidence, Look, Result
 from arena.tried import Candles, Tried, on_candles_of, share_search, share_validation
@@ -194,7 +194,7 @@ def test_a_look_that_was_begun_is_a_look_until_the_window_has_answered(book):
 
 def test_where_nobody_knows_whether_the_window_was_asked_it_counts_until_the_end(book):
     described(book, "c1", SAME["the same"])
-    book.begin(Entry("trial", "c1", sha256="a"), EITHER)
+    book.begin(Entry("trial", "c1", sha256="a"), "evaluation and perhaps look")
     assert len(looks(book)) == 1
     evaluated(book, "c1", "a", daily(1))
     assert looks(book) == []
@@ -206,7 +206,7 @@ def test_the_ladder_goes_on_where_another_contract_left_it(book):
     described(book, "c3", candles(validation="20211001-20220101", sealed="s3"))
     evaluated(book, "c1", "a", daily(1), look=Look(asked=True, improved=True, best=0.4))
     assert looks(book, "c2") == [(True, 0.4)] and looks(book, "c3") == []
-    assert opening.Trials(book, "c2").look(0.3, 0.1, convincing=False) == Look(asked=True, improved=False, best=0.4, looks=2)
+    assert opening.Trials(book, "c2").look(0.3, 0.1) == Look(asked=True, improved=False, best=0.4, positive=True, looks=3)
 
 
 def test_lost_entries_count_as_tries(book):
