@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
+from arenas import sampled
 
 from arena import candles, markets, settings
 from arena.errors import DataError
@@ -259,7 +260,7 @@ def test_a_timeframe_that_nobody_knows_is_refused(source):
 # ---- failures ----
 
 
-@pytest.mark.parametrize("fails", ["500", "close"])
+@pytest.mark.parametrize("fails", sampled(["500", "close"], {"500"}))
 def test_a_download_that_breaks_names_the_pair_and_the_date_that_it_reached(source, binance, fails):
     binance.fails, binance.fails_from_ms = fails, ms(LISTED) + 10_500 * HOUR_MS
     with pytest.raises(DataError, match="binance, TOUCH/USDT 1h, which reached 2022-02-21 15:00: .*Check the network; or use"):
@@ -321,6 +322,7 @@ def test_a_helper_that_dies_is_an_error_and_leaves_nothing_behind(misspelt):
     assert misspelt._process is None
 
 
+@pytest.mark.slow
 def test_this_process_never_loads_freqtrade():
     imports = "import sys, arena.sources.exchange, arena.sources.files, arena.markets"
     code = f"{imports}; print({{'freqtrade', 'ccxt'}} & set(sys.modules))"

@@ -173,7 +173,7 @@ def group_of(pid):
 
 @pytest.mark.slow
 def test_a_late_first_signal_because_of_warm_up_is_a_warning(arena):
-    slow = 'dataframe["slow"] = ta.EMA(dataframe, timeperiod=1500)'
+    slow = 'dataframe["slow"] = ta.EMA(dataframe, timeperiod=1000)\ndataframe["fast"] = dataframe["slow"].fillna(0) + 1'
     result = outcome(arena, strategy(arena.settings, "Late", indicators=slow))
     assert any("slow of BTC/USDT has no value before 2021-" in text for text in result.warnings)
     assert not outcome(arena, strategy(arena.settings, "Early")).warnings

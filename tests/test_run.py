@@ -10,7 +10,7 @@ import sys
 
 import psutil
 import pytest
-from arenas import checkout, command, prepared, strategy
+from arenas import SHORT, checkout, command, prepared, strategy
 from waiting import HEARS_CTRL_C, PATIENCE_S, until
 
 import prepare as preparation
@@ -37,7 +37,7 @@ def commit(folder):
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    made = prepared(tmp_path_factory.mktemp("template") / "repo")
+    made = prepared(tmp_path_factory.mktemp("template") / "repo", arena=SHORT)
     git(made.root, "init", "-q")
     strategy(made, "Alpha")
     strategy(made, "Beta", extra="stoploss = -0.03")
@@ -155,7 +155,7 @@ def test_a_row_is_missed_for_what_was_discarded_here_and_not_for_what_another_wo
 
 
 def test_what_was_not_committed_is_marked_dirty(played):
-    strategy(played, "Beta", extra="stoploss = -0.06")
+    strategy(played, "Beta", indicators="return (")
     alpha, beta = values(run(played.root).stdout, "commit")
     assert (alpha.endswith("+dirty"), beta.endswith("+dirty")) == (False, True)
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from arenas import cased, prepared, strategy
+from arenas import SHORT, cased, prepared, strategy
 
 from arena import opening, sandbox, secrecy
 from arena.errors import ArenaError, LimitError, StrategyError
@@ -13,7 +13,7 @@ from arena.errors import ArenaError, LimitError, StrategyError
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
-    settings = prepared(tmp_path_factory.mktemp("arena"))
+    settings = prepared(tmp_path_factory.mktemp("arena"), arena=SHORT)
     sandbox.warm_up()
     arena = opening.open_arena(settings, record=False)
     made = cased(strategy(settings), arena)
