@@ -293,11 +293,11 @@ COMPUTED = "@property\ndef stoploss(self):\n    return -0.05\n@stoploss.setter\n
     ("parts", "names"),
     [
         ({}, ()),
-        ({"callbacks": "def custom_exit(self, pair, trade, **kwargs):\n    return None"}, ("custom_exit",)),
+        pytest.param({"callbacks": "def custom_exit(self, pair, trade, **kwargs):\n    return None"}, ("custom_exit",), marks=pytest.mark.slow),
         ({"callbacks": "def bot_loop_start(self, current_time, **kwargs):\n    pass\ndef leverage(self, **kwargs):\n    return 1.0"}, ("bot_loop_start", "leverage")),
         ({"callbacks": "def bot_start(self, **kwargs):\n    self.custom_exit = lambda **words: None"}, ("custom_exit",)),
         ({"extra": COMPUTED}, ("stoploss",)),
-        ({"extra": "@property\ndef protections(self):\n    return []"}, ()),
+        pytest.param({"extra": "@property\ndef protections(self):\n    return []"}, (), marks=pytest.mark.slow),
     ],
 )
 def test_what_decides_on_the_way_is_listed(run, parts, names):
