@@ -107,6 +107,7 @@ def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(fir
     assert kept.check() == []
 
 
+@pytest.mark.slow
 def test_whoever_changes_a_limit_keeps_the_count_and_whoever_loses_the_ledger_too(played):
     text = (played.root / "config.json").read_text()
     (played.root / "config.json").write_text(re.sub(r'"seconds": \d+', '"seconds": 119', text))

@@ -92,6 +92,7 @@ def test_a_strategy_of_the_repository_is_a_trial_with_its_trades(debugged):
     assert kept(arena).n_trials(contract(arena)) == 1
 
 
+@pytest.mark.slow
 def test_the_same_strategy_at_a_path_inside_the_repository_is_a_trial_too(arena):
     folder = arena.root / "drafts"
     folder.mkdir()
