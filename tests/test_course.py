@@ -26,6 +26,7 @@ FEATURES = {
     "no target while it enters": 'ignore_roi_if_entry_signal = True\nminimal_roi = {"0": 0.01}',
     "no warm-up": "startup_candle_count = 0",
     "long warm-up": "startup_candle_count = 200",
+    "a warm-up longer than the history": "startup_candle_count = 700",
     "one pair": 'pair_basket = ["ETH/USDT"]',
     "numbers of numpy": "import numpy as np\nstoploss = np.float64(-0.02)\nexit_profit_offset = np.float64(0.01)\ndel np",
 }
