@@ -77,7 +77,7 @@ CHANGED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sampled(CHANGED, {"the fee in the configuration", "the pairs", "one of numpy", "profit", "a trace"}))
+@pytest.mark.parametrize("name", sampled(CHANGED, {"the fee in the configuration", "the fee", "the pairs", "one of numpy", "profit", "a trace"}))
 def test_what_is_changed_is_named(arena, name):
     code, message = CHANGED[name]
     said = refusal(arena, indicators=FIND + code)
