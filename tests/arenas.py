@@ -40,6 +40,14 @@ SMALL = {
 }
 """Two pairs, half a year in two windows, two months of history; validation and holdout of a month."""
 
+SHORT = {
+    "warmup_from": "20210201",
+    "windows": {"spring": "20210301-20210501"},
+    "validation": "20210501-20210601",
+    "holdout": None,
+}
+"""The section "arena" of two months in one window, in which `strategy` trades sixty times: for tests that run FreqTrade's loop often."""
+
 
 def configured(folder: Path, **changes: Any) -> Settings:
     """A repository with the shipped config.json, changed by SMALL and then by `changes`; "arena" is merged by key."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     of test arenas never reach the user's own. The processes of xdist have folders of their own below one.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is deaf to it
+    sys.dont_write_bytecode = False  # whatever the environment says: to compile all tests takes half of the time until the first one runs
     if hasattr(config, "workerinput"):
         return  # inherited from the process that started it
     folder = tempfile.mkdtemp(prefix="touchstone-tests-")

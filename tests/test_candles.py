@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import CI
 from freqtrade.data.btanalysis import get_tick_size_over_time
 from freqtrade.data.converter import ohlcv_fill_up_missing_data
 from hypothesis import given, settings
@@ -258,7 +259,7 @@ def test_tick_sizes_of_random_prices_are_freqtrades(digits, size):
     same_ticks(frame_of(prices, "1d"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 if CI else 50, deadline=None)
 @given(st.lists(st.floats(1e-12, 1e17), min_size=1, max_size=40))
 def test_tick_sizes_of_any_prices_are_freqtrades(prices):
     same_ticks(frame_of(prices, "1d"))

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from arenas import cased, prepared, strategy
+from arenas import SHORT, cased, prepared, sampled, strategy
 
 from arena import course, grid, opening, replay, sandbox, strategies, worlds
 from arena.claims import Stakes
@@ -26,6 +26,7 @@ FEATURES = {
     "no target while it enters": 'ignore_roi_if_entry_signal = True\nminimal_roi = {"0": 0.01}',
     "no warm-up": "startup_candle_count = 0",
     "long warm-up": "startup_candle_count = 200",
+    "a warm-up longer than the history": "startup_candle_count = 700",
     "one pair": 'pair_basket = ["ETH/USDT"]',
     "numbers of numpy": "import numpy as np\nstoploss = np.float64(-0.02)\nexit_profit_offset = np.float64(0.01)\ndel np",
 }
@@ -33,9 +34,22 @@ FEATURES = {
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory):
-    settings = prepared(tmp_path_factory.mktemp("arena"))
+    settings = prepared(tmp_path_factory.mktemp("arena"), arena=SHORT)
     sandbox.warm_up()
     return opening.open_arena(settings, record=False, causality="quick")
+
+
+@pytest.fixture(scope="module")
+def case_of(arena):
+    """Cases by what stands in the strategy's class, each made once."""
+    made = {}
+
+    def case(extra=""):
+        if extra not in made:
+            made[extra] = cased(strategy(arena.settings, "Probe", extra=extra), arena)
+        return made[extra]
+
+    return case
 
 
 def described(case, arena, decided=None):
@@ -49,16 +63,16 @@ def replayed(case, arena):
     return course.orders(course.replayed(made, arena.settings, case.claim.decisions), arena.market)
 
 
-@pytest.mark.parametrize("name", FEATURES)
-def test_replayed_orders_are_those_of_freqtrades_loop(arena, name):
-    case = cased(strategy(arena.settings, "Probe", extra=FEATURES[name]), arena)
+@pytest.mark.parametrize("name", sampled(FEATURES, set(FEATURES) - {"trailing", "no exit signal", "long warm-up", "numbers of numpy"}))
+def test_replayed_orders_are_those_of_freqtrades_loop(arena, case_of, name):
+    case = case_of(FEATURES[name])
     found = replayed(case, arena)
     assert len(found.price) > 20
     assert course.difference(found, case.claim.orders, arena.market) == ""
 
 
-def test_stakes_stand_in_the_candles_of_their_entries(arena):
-    case = cased(strategy(arena.settings, "Probe"), arena)
+def test_stakes_stand_in_the_candles_of_their_entries(arena, case_of):
+    case = case_of()
     terms = (case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions)
     start, step = int(arena.market.open_ms[0]), arena.market.step_ms
     pair = arena.market.pairs[1]
@@ -112,7 +126,6 @@ def test_arenas_of_other_shapes_are_replayed_too(tmp_path, name):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_pairs_that_are_listed_late_are_replayed_on_real_candles(tmp_path, market_data):
     pairs = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT"]
     settings = prepared(
@@ -137,10 +150,10 @@ OUTSIDE = {
 }
 
 
-@pytest.mark.parametrize("name", OUTSIDE)
-def test_what_signals_do_not_say_is_outside(arena, name):
+@pytest.mark.parametrize("name", sampled(OUTSIDE, {"protections"}))
+def test_what_signals_do_not_say_is_outside(arena, case_of, name):
     extra, message = OUTSIDE[name]
-    case = cased(strategy(arena.settings, "Probe", extra=extra), arena)
+    case = case_of(extra)
     with pytest.raises(Outside, match=message):
         replayed(case, arena)
 
@@ -160,15 +173,15 @@ def test_what_signals_do_not_say_is_outside(arena, name):
         ("trailing_stop_positive", "[", "trailing_stop_positive is no plain value"),
     ],
 )
-def test_parameters_of_another_kind_are_outside(arena, parameter, text, message):
-    case = cased(strategy(arena.settings, "Probe"), arena)
+def test_parameters_of_another_kind_are_outside(arena, case_of, parameter, text, message):
+    case = case_of()
     decided = dataclasses.replace(case.claim.decisions, parameters={**case.claim.decisions.parameters, parameter: text})
     with pytest.raises(Outside, match=message.replace("(", r"\(")):
         described(case, arena, decided)
 
 
-def test_signals_that_do_not_reach_are_outside(arena):
-    case = cased(strategy(arena.settings, "Probe"), arena)
+def test_signals_that_do_not_reach_are_outside(arena, case_of):
+    case = case_of()
     signals = case.claim.decisions.signals
     for change, message in [
         ({BTC: dataclasses.replace(signals[BTC], enter=signals[BTC].enter[:-5], exit=signals[BTC].exit[:-5])}, "do not reach"),
@@ -182,8 +195,8 @@ def test_signals_that_do_not_reach_are_outside(arena):
         described(case, arena, alone)
 
 
-def test_the_first_difference_is_told_with_pair_time_and_both_sides(arena):
-    case = cased(strategy(arena.settings, "Probe"), arena)
+def test_the_first_difference_is_told_with_pair_time_and_both_sides(arena, case_of):
+    case = case_of()
     mine = replayed(case, arena)
     price = mine.price.copy()
     price[3] += 0.01
@@ -198,8 +211,8 @@ def test_the_first_difference_is_told_with_pair_time_and_both_sides(arena):
 
 
 @pytest.mark.parametrize("name", ["pair", "filled_ms", "buys", "price", "amount", "kind", "stop_before"])
-def test_every_column_is_compared(arena, name):
-    mine = replayed(cased(strategy(arena.settings, "Probe", extra="stoploss = -0.01"), arena), arena)
+def test_every_column_is_compared(arena, case_of, name):
+    mine = replayed(case_of(FEATURES["stop"]), arena)
     column = getattr(mine, name)
     k = int(np.flatnonzero(~np.isnan(mine.stop_before))[0])
     changed = column.copy()
@@ -219,8 +232,8 @@ def test_the_account_is_the_arenas(arena):
         course.account_of(amended)
 
 
-def test_an_exit_that_waits_longer_than_a_candle_is_known(arena):
-    case = cased(strategy(arena.settings, "Probe"), arena)
+def test_an_exit_that_waits_longer_than_a_candle_is_known(arena, case_of):
+    case = case_of()
     decided = case.claim.decisions
     for text, waits in [
         ("{'entry': 10, 'exit': 10, 'unit': 'minutes'}", False),
@@ -233,16 +246,16 @@ def test_an_exit_that_waits_longer_than_a_candle_is_known(arena):
     assert "unfilledtimeout" in decided.parameters
 
 
-def test_ticks_change_with_the_month(arena):
+def test_ticks_change_with_the_month(arena, case_of):
     """A tick holds from its month on; before the first one the exchange's does."""
     market = grid.market(arena.tables, arena.settings, arena.settings.search)
     month = market.open_ms.astype("datetime64[ms]").astype("datetime64[M]")
     starts = np.unique(month).astype("datetime64[ms]").astype(np.int64)
-    case = cased(strategy(arena.settings, "Probe"), arena)
-    ticks = {BTC: [(int(starts[1]), 0.1), (int(starts[3]), 0.001)], ETH: []}
+    case = case_of()
+    ticks = {BTC: [(int(starts[1]), 0.1)], ETH: [(int(starts[1]), 0.1), (int(starts[2]), 0.001)]}
     made = course.course(case.strategy, arena.settings, arena.tables, market, arena.markets, ticks, case.claim.decisions)
-    usual = round(1 / arena.markets[BTC]["precision"]["price"])
-    assert made.tick[0].tolist()[:5] == [usual, 10, 10, 1000, 1000]
+    usual = [round(1 / arena.markets[pair]["precision"]["price"]) for pair in (BTC, ETH)]
+    assert made.tick.tolist() == [[usual[0], 10, 10], [usual[1], 10, 1000]]
     assert (made.month == month.astype(int) - month.astype(int)[0]).all()
 
 
@@ -253,7 +266,7 @@ def test_a_stretch_is_replayed_as_if_the_range_began_and_ended_there(arena, name
     told = strategies.examine(file, arena.settings, strategies.read(file))
     file.unlink()
     times = arena.market.open_ms
-    for first, last in ((0, 700), (1000, 2500), (1, 2), (3000, len(times) - 1)):
+    for first, last in ((0, 300), (400, 1000), (1, 2), (1100, len(times) - 1)):
         stretch = (int(times[first]), int(times[last]))
         task = sandbox.Task("backtest", arena.settings.search, arena.markets, stretch=stretch)
         claim = sandbox.backtest(told, arena.settings, task, arena.tables)

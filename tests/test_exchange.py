@@ -22,6 +22,8 @@ from arena.errors import DataError
 from arena.sources import exchange
 from arena.sources.exchange import ExchangeSource
 
+pytestmark = pytest.mark.slow  # FreqTrade's client is loaded by a process that is started for it
+
 HOUR_MS = 3_600_000
 LISTED = datetime(2021, 1, 1, tzinfo=UTC)
 DELISTED = LISTED + timedelta(hours=12_000)
@@ -172,7 +174,6 @@ def free_port():
 # ---- candles ----
 
 
-@pytest.mark.slow
 def test_candles_are_those_of_the_exchange_over_many_pages_with_its_gap(source, binance):
     start, end = LISTED + timedelta(hours=100), LISTED + timedelta(hours=2_600)
     frame = source.candles("TOUCH/USDT", "1h", start, end)
@@ -181,7 +182,6 @@ def test_candles_are_those_of_the_exchange_over_many_pages_with_its_gap(source, 
     assert sum(path == "/public/klines" for path, _ in binance.asked) >= 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2000])
 def test_both_ends_of_the_range_are_included_whatever_the_page_size(source, count):
     start, end = LISTED + timedelta(hours=3_000), LISTED + timedelta(hours=2_999 + count)
@@ -189,7 +189,6 @@ def test_both_ends_of_the_range_are_included_whatever_the_page_size(source, coun
     assert (frame["date"].iloc[0], frame["date"].iloc[-1], len(frame)) == (pd.Timestamp(start), pd.Timestamp(end), count)
 
 
-@pytest.mark.slow
 def test_a_range_may_be_longer_than_one_stretch_and_than_the_listing(source):
     told = []
     source.progress = lambda pair, reached: told.append((pair, reached))
@@ -206,7 +205,6 @@ def test_a_range_without_candles_gives_an_empty_frame(source):
         assert frame.empty and frame.dtypes.astype(str).tolist() == ["datetime64[ms, UTC]"] + ["float64"] * 5
 
 
-@pytest.mark.slow
 def test_the_candle_that_is_not_closed_yet_is_left_out_and_only_that(source):
     now = datetime.now(UTC)
     frame = source.candles("STONE/USDT", "1h", now - timedelta(days=9), now + timedelta(days=9))
@@ -271,7 +269,6 @@ def test_a_download_that_breaks_names_the_pair_and_the_date_that_it_reached(sour
     assert len(source.candles("TOUCH/USDT", "1h", LISTED, LISTED + timedelta(hours=9))) == 10
 
 
-@pytest.mark.slow
 def test_without_a_network_the_choices_are_told_in_one_message_and_later_it_works(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(exchange, "MARKETS_S", 120.0)  # FreqTrade's own answer is waited for, however slow the machine is
     port = free_port()
@@ -289,7 +286,6 @@ def test_without_a_network_the_choices_are_told_in_one_message_and_later_it_work
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.slow
 def test_a_network_that_swallows_packets_is_given_up_at_the_deadline(tmp_path, monkeypatch):
     """A server that accepts and never answers. The deadline is shortened; with the real one it takes 28 s."""
     monkeypatch.setattr(exchange, "NO_NETWORK_S", 3.0)
@@ -305,13 +301,11 @@ def test_the_deadline_leaves_room_below_half_a_minute():
     assert exchange.MARKETS_S <= exchange.NO_NETWORK_S < 30
 
 
-@pytest.mark.slow
 def test_an_exchange_that_does_not_exist_is_refused_with_the_nearest(misspelt):
     with pytest.raises(DataError, match="^binanze, list of markets: .*not supported by ccxt. Did you mean binance"):
         misspelt.markets(("TOUCH/USDT",))
 
 
-@pytest.mark.slow
 def test_a_helper_that_dies_is_an_error_and_leaves_nothing_behind(misspelt):
     with pytest.raises(DataError):
         misspelt.markets(("TOUCH/USDT",))

@@ -78,6 +78,11 @@ def imports(tree):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def packages_of(tree):
+    """The packages that a module imports from, wherever in it."""
+    return {name.split(".")[0] for name in imports(tree)}
+
+
 def of_arena(tree):
     """Modules of arena/ that a module imports."""
     for name in imports(tree):
@@ -109,10 +114,9 @@ def test_every_module_has_a_floor():
     assert len(LEVEL) == sum(map(len, FLOORS))
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_go_down(module):
-    for other in of_arena(TREES[module]):
-        assert LEVEL[other] < LEVEL[module], f"{module} imports {other}, which is not below it"
+def test_imports_go_down():
+    above = {module: {other for other in of_arena(TREES[module]) if LEVEL[other] >= LEVEL[module]} for module in MODULES}
+    assert not {module: others for module, others in above.items() if others}
 
 
 def test_pictures_are_drawn_from_what_was_recorded():
@@ -164,15 +168,15 @@ USED_BY_THE_LOOP = {
 """The loop evaluates as run.py does, and reads what run.py wrote; runs are compared by the statistics of trials."""
 
 
-@pytest.mark.parametrize("name", LOOP)
-def test_the_loop_goes_through_the_arenas_front_door(name):
-    assert set(of_arena(LOOP[name])) <= USED_BY_THE_LOOP
-    assert not [other for other in imports(LOOP[name]) if other.split(".")[0] in ("freqtrade", "ccxt", "talib")]
+def test_the_loop_goes_through_the_arenas_front_door():
+    for name, tree in LOOP.items():
+        assert set(of_arena(tree)) <= USED_BY_THE_LOOP, name
+        assert not {"freqtrade", "ccxt", "talib"} & packages_of(tree), name
 
 
-@pytest.mark.parametrize("name", [name for name in LOOP if name.startswith("loop/genome/")])
-def test_genomes_know_of_the_arena_its_settings_alone(name):
-    assert set(of_arena(LOOP[name])) <= {"settings"}
+def test_genomes_know_of_the_arena_its_settings_alone():
+    for name in [name for name in LOOP if name.startswith("loop/genome/")]:
+        assert set(of_arena(LOOP[name])) <= {"settings"}, name
 
 
 def test_the_contract_knows_nothing_of_the_loop():
@@ -187,9 +191,8 @@ def test_no_module_imports_itself_in_a_circle():
     assert not graph
 
 
-@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - WITH_FREQTRADE))
-def test_freqtrade_is_imported_by_the_workers_modules_and_the_exchange_alone(name):
-    assert not [other for other in imports(TREES[name]) if other.split(".")[0] in ("freqtrade", "ccxt")]
+def test_freqtrade_is_imported_by_the_workers_modules_and_the_exchange_alone():
+    assert not [name for name in TREES.keys() - WITH_FREQTRADE if {"freqtrade", "ccxt"} & packages_of(TREES[name])]
 
 
 def test_the_exchange_imports_freqtrade_inside_its_helper_alone():
@@ -197,15 +200,15 @@ def test_the_exchange_imports_freqtrade_inside_its_helper_alone():
     assert not [other for other in imports_on_import(TREES["sources.exchange"]) if other.split(".")[0] in ("freqtrade", "ccxt")]
 
 
-@pytest.mark.parametrize("name", sorted(IN_THE_WORKER - {"lean_ccxt"}))
-def test_no_module_is_on_the_list_that_does_not_load_freqtrade(name):
+def test_no_module_is_on_the_list_that_does_not_load_freqtrade():
     """lean_ccxt names ccxt in texts alone."""
-    assert [other for other in imports_on_import(TREES[name]) if other.split(".")[0] == "freqtrade"]
+    for name in IN_THE_WORKER - {"lean_ccxt"}:
+        assert [other for other in imports_on_import(TREES[name]) if other.split(".")[0] == "freqtrade"], name
 
 
-@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - IN_THE_WORKER - IN_ITS_OWN_PROCESS - {"worker"}))
-def test_what_loads_freqtrade_is_imported_by_the_worker_alone(name):
-    assert not IN_THE_WORKER & set(of_arena(TREES[name]))
+def test_what_loads_freqtrade_is_imported_by_the_worker_alone():
+    others = TREES.keys() - IN_THE_WORKER - IN_ITS_OWN_PROCESS - {"worker"}
+    assert not [name for name in others if IN_THE_WORKER & set(of_arena(TREES[name]))]
 
 
 def test_what_writes_freqtrades_results_is_imported_by_nobody_and_runs_no_strategy():
@@ -215,9 +218,8 @@ def test_what_writes_freqtrades_results_is_imported_by_nobody_and_runs_no_strate
     assert not [other for other in imports(TREES["exporter"]) if other.startswith(resolvers)]
 
 
-@pytest.mark.parametrize("name", sorted({*MODULES, *SCRIPTS} - {"worker", "probe"}))
-def test_the_backtest_is_imported_by_the_worker_and_its_probe_alone(name):
-    assert not {"backtest", "probe"} & set(of_arena(TREES[name]))
+def test_the_backtest_is_imported_by_the_worker_and_its_probe_alone():
+    assert not [name for name in TREES.keys() - {"worker", "probe"} if {"backtest", "probe"} & set(of_arena(TREES[name]))]
 
 
 def test_the_worker_imports_backtest_and_probe_inside_a_function():
@@ -233,8 +235,7 @@ def test_the_walls_need_nothing_but_the_standard_library():
         assert {other.split(".")[0] for other in imports(TREES[name])} <= sys.stdlib_module_names | {"arena"}
 
 
-@pytest.mark.parametrize("module", sorted(PURE))
-def test_pure_modules_touch_neither_disk_nor_clock_nor_network(module):
+def test_pure_modules_touch_neither_disk_nor_clock_nor_network():
     world = {
         "os",
         "io",
@@ -250,35 +251,33 @@ def test_pure_modules_touch_neither_disk_nor_clock_nor_network(module):
         "random",
         "requests",
     }
-    assert not world & {other.split(".")[0] for other in imports(TREES[module])}
-    called = {node.func.id for node in ast.walk(TREES[module]) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not called & {"open", "print", "input", "exec", "eval"}
+    for module in PURE:
+        assert not world & packages_of(TREES[module]), module
+        called = {node.func.id for node in ast.walk(TREES[module]) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        assert not called & {"open", "print", "input", "exec", "eval"}, module
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nothing_unpickles(module):
+def test_nothing_unpickles():
     """Unpickling what a worker sent would run its code here. What joblib carries comes from trusted processes: `_earn` is ours."""
-    trusted = {"joblib"} if module == "compute" else set()
-    assert not {"pickle", "cloudpickle", "joblib", "dill", "marshal", "shelve"} & ({
-        other.split(".")[0] for other in imports(TREES[module])
-    } - trusted)
+    for module in MODULES:
+        trusted = {"joblib"} if module == "compute" else set()
+        assert not {"pickle", "cloudpickle", "joblib", "dill", "marshal", "shelve"} & (packages_of(TREES[module]) - trusted), module
 
 
 CODE = TREES | PICTURES | LOOP
 
 
-@pytest.mark.parametrize("name", CODE)
-def test_files_stay_short(name):
-    assert (MODULES | SCRIPTS).get(name, ROOT / name).read_text().count("\n") <= MAX_LINES
+def test_files_stay_short():
+    lines = {name: (MODULES | SCRIPTS).get(name, ROOT / name).read_text().count("\n") for name in CODE}
+    assert not {name: count for name, count in lines.items() if count > MAX_LINES}
 
 
-@pytest.mark.parametrize("name", CODE)
-def test_functions_stay_short(name):
-    for node in ast.walk(CODE[name]):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno - node.lineno + 1 <= MAX_FUNCTION_LINES, (
-                f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
-            )
+def test_functions_stay_short():
+    for name, tree in CODE.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = node.end_lineno - node.lineno + 1
+                assert lines <= MAX_FUNCTION_LINES, f"{node.name} of {name} has {lines} lines"
 
 
 def loaded(statement):

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from arenas import ROOT, checkout
+from arenas import ROOT, checkout, configured
 
 from arena import imports, isolation
 
@@ -35,6 +35,7 @@ def poison(source: Path, code: Path, mark: Path, compiled: Path) -> None:
 def test_a_command_runs_nothing_that_was_planted(tmp_path):
     """Plants in the repository's root, beside and before a module, in __pycache__, and wherever a variable leads; all in one start."""
     repo, mark, away = checkout(tmp_path / "repo"), tmp_path / "mark", tmp_path / "away"
+    configured(repo)
     for name in ("json.py", "argparse.py", "pathlib.py", "numpy.py", "rapidjson.py", "pydantic/__init__.py"):
         planted(repo / name, mark)
         planted(away / name, mark)

@@ -127,6 +127,7 @@ def test_every_picture_of_a_night_has_something_to_draw(night):
     assert {name: said(figure) for name, figure in drawn(night).items()} == dict.fromkeys(DRAWINGS, "")
 
 
+@pytest.mark.slow
 def test_outside_the_repository_the_first_cell_says_where_to_start(tmp_path):
     shutil.copy(NOTEBOOK, tmp_path)
     with pytest.raises(CellExecutionError, match="In the root of the repository: uv run jupyter lab analysis.ipynb"):

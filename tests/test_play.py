@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from arenas import command
+from arenas import command, sampled
 from driven import change, check, rows, source, transcript, untouched, worktree
 
 import drive as commands
@@ -107,7 +107,7 @@ def test_a_refused_answer_is_asked_again_and_three_make_a_skipped_round(start):
     assert log[2].usage == Usage(3, 30, 30, 1.5) and "3 answers were refused" in log[2].why
 
 
-@pytest.mark.parametrize("answer", ["../../config", "run.py", "Alpha.py", "a b", ""])
+@pytest.mark.parametrize("answer", sampled(["../../config", "run.py", "Alpha.py", "a b", ""], {"../../config"}))
 def test_a_name_never_leads_out_of_the_folder(start, answer):
     before = untouched(start.repo)
     change = Proposal((Change("create", answer, "x = 1\n"),))

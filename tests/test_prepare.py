@@ -14,6 +14,7 @@ from arenas import SMALL, checkout, command
 from waiting import until
 
 import prepare as commands
+import run
 from arena import ledger, lock, seal
 
 
@@ -35,7 +36,7 @@ def prepare(folder, *arguments, stdin=""):
 
 
 def demo(folder):
-    return subprocess.run([sys.executable, "run.py", "--demo"], cwd=folder, capture_output=True, text=True)
+    return command(run.cli, folder, "run.py", "--demo")
 
 
 def contract(folder):
@@ -91,9 +92,9 @@ def test_a_changed_config_is_locked_again_and_the_ledger_tells(repo):
     prepare(repo, "--sample")
     before = contract(repo)
     configure(repo, gates={"min_trades": 7})
-    run = demo(repo)
-    assert run.returncode == 2
-    assert "config.json has changed since the lock. Run `uv run prepare.py`" in run.stderr
+    refused = demo(repo)
+    assert refused.returncode == 2
+    assert "config.json has changed since the lock. Run `uv run prepare.py`" in refused.stderr
     done = prepare(repo)
     assert "locked again: contract file config.json has changed" in done.stdout
     assert contract(repo) != before
@@ -107,8 +108,8 @@ def test_a_data_file_that_was_changed_is_made_again(repo):
     before = contract(repo)
     file = repo / "user_data" / "data" / "ETH_USDT-4h.feather"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    run = demo(repo)
-    assert (run.returncode, "ETH_USDT-4h.feather has changed" in run.stderr) == (2, True)
+    refused = demo(repo)
+    assert (refused.returncode, "ETH_USDT-4h.feather has changed" in refused.stderr) == (2, True)
     assert prepare(repo).returncode == 0
     assert contract(repo) == before
 

@@ -4,6 +4,7 @@ import copy
 from datetime import UTC, datetime
 
 import pytest
+from conftest import CI
 from freqtrade.persistence import LocalTrade, Order
 from freqtrade.persistence.usedb_context import disable_database_use
 from hypothesis import given, settings
@@ -33,7 +34,7 @@ def trade(amount=2.5, fee=0.001, short=False):
 FLOATS = st.floats(1e-9, 1e9) | st.floats(0, 1e300, allow_subnormal=True) | st.integers(0, 10**6).map(lambda n: n / 1000)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500 if CI else 100, deadline=None)
 @given(amount=FLOATS, rate=FLOATS, fee=st.sampled_from([0.0, 0.001, 0.00075, 0.1]) | st.floats(0, 0.5))
 def test_the_close_value_is_freqtrades_bit_for_bit(amount, rate, fee):
     one = trade(amount or 1.0, fee)

@@ -13,6 +13,7 @@ import numpy as np
 import parity
 import pytest
 from arenas import ROOT, prepared
+from conftest import CI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,7 +128,7 @@ def test_the_replay_is_its_twin_on_any_market():
     assert all(count >= 20 for count in seen.values()), seen
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 if CI else 70, deadline=None)
 @given(st.integers(1000, 2**32))
 def test_the_replay_is_its_twin_on_markets_that_nobody_chose(seed):
     agree(drawn(seed))
@@ -139,7 +140,7 @@ CANDLES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 if CI else 100, deadline=None)
 @given(
     pairs=st.lists(CANDLES, min_size=1, max_size=3),
     tick=st.sampled_from([0.0, 1.0, 10.0]),

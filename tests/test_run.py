@@ -10,7 +10,7 @@ import sys
 
 import psutil
 import pytest
-from arenas import checkout, command, prepared, strategy
+from arenas import SHORT, checkout, command, prepared, strategy
 from waiting import HEARS_CTRL_C, PATIENCE_S, until
 
 import prepare as preparation
@@ -37,7 +37,7 @@ def commit(folder):
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    made = prepared(tmp_path_factory.mktemp("template") / "repo")
+    made = prepared(tmp_path_factory.mktemp("template") / "repo", arena=SHORT)
     git(made.root, "init", "-q")
     strategy(made, "Alpha")
     strategy(made, "Beta", extra="stoploss = -0.03")
@@ -107,6 +107,7 @@ def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(fir
     assert kept.check() == []
 
 
+@pytest.mark.slow
 def test_whoever_changes_a_limit_keeps_the_count_and_whoever_loses_the_ledger_too(played):
     text = (played.root / "config.json").read_text()
     (played.root / "config.json").write_text(re.sub(r'"seconds": \d+', '"seconds": 119', text))
@@ -155,7 +156,7 @@ def test_a_row_is_missed_for_what_was_discarded_here_and_not_for_what_another_wo
 
 
 def test_what_was_not_committed_is_marked_dirty(played):
-    strategy(played, "Beta", extra="stoploss = -0.06")
+    strategy(played, "Beta", indicators="return (")
     alpha, beta = values(run(played.root).stdout, "commit")
     assert (alpha.endswith("+dirty"), beta.endswith("+dirty")) == (False, True)
 

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from arenas import sampled
 from scipy.signal import lfilter
 from scipy.stats import kurtosis
 
@@ -138,7 +139,7 @@ def test_prices_stay_plausible(markets):
 # candles
 
 
-@pytest.mark.parametrize("kind", ["market", "null", "planted"])
+@pytest.mark.parametrize("kind", sampled(["market", "null", "planted"], {"planted"}))
 def test_candles_are_valid(kind):
     source = SampleSource(kind, 3)
     steps = source.markets(PAIRS)
@@ -209,9 +210,10 @@ def test_one_seed_gives_the_same_candles_and_another_seed_others():
     def month(kind: str, seed: int) -> pd.DataFrame:
         return SampleSource(kind, seed).candles("BTC/USDT", "1h", START, START + timedelta(days=30))
 
-    pd.testing.assert_frame_equal(month("market", 5), month("market", 5), check_exact=True)
+    first = month("market", 5)
+    pd.testing.assert_frame_equal(first, month("market", 5), check_exact=True)
     for kind, seed in (("market", 6), ("null", 5), ("planted", 5)):
-        both = month("market", 5).merge(month(kind, seed), on="date")
+        both = first.merge(month(kind, seed), on="date")
         assert len(both) > 650
         assert (both.close_x != both.close_y).mean() > 0.99
 

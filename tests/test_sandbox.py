@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from arenas import ROOT, prepared, strategy
+from arenas import ROOT, SHORT, prepared, sampled, strategy
 from waiting import until
 
 from arena import evaluation, opening, sandbox, seal, strategies, usage, walls
@@ -56,7 +56,7 @@ def say(data, size=None, os=os, struct=struct, pipe=pipe):
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory):
     """A small arena; its fork server starts here, beside a secret and an open file that are none of its business."""
-    settings = prepared(tmp_path_factory.mktemp("arena"), arena={"limits": {"seconds": 60, "printed_kb": 64}})
+    settings = prepared(tmp_path_factory.mktemp("arena"), arena=SHORT | {"limits": {"seconds": 60, "printed_kb": 64}})
     if sandbox._server_pid() is not None:
         forkserver._forkserver._stop()
     descriptor = os.open(settings.path, os.O_RDONLY)
@@ -160,14 +160,19 @@ ATTEMPTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def refused(arena, outside):
+    """What each attempt raises, all of them made by one worker."""
+    names = "\n".join(f"{name} = {value!r}" for name, value in outside.items())
+    tries = "for name, attempt in attempts.items():\n    try:\n        exec(attempt, globals() | locals())\n    except Exception as error:\n        found[name] = repr(error)"
+    return found(arena, f"{names}\nattempts, found = {ATTEMPTS!r}, {{}}\n{tries}")
+
+
 @WALLED
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_what_is_outside_cannot_be_reached(arena, outside, attempt):
+def test_what_is_outside_cannot_be_reached(refused, outside, attempt):
     exec(f"import os\n{ATTEMPTS[attempt]}", dict(outside))
-    names = "\n".join(f"{name} = {value!r}" for name, value in outside.items())
-    said = failure(arena, f"{names}\n{ATTEMPTS[attempt]}")
-    assert str(said).startswith(("PermissionError: ", "FileNotFoundError: ", "ProcessLookupError: ")), said
-    assert ATTEMPTS[attempt] in said.frames[-1]
+    assert refused[attempt].startswith(("PermissionError(", "FileNotFoundError(", "ProcessLookupError(")), refused[attempt]
 
 
 def test_its_environment_holds_nothing_of_the_callers(arena):
@@ -219,10 +224,10 @@ def test_a_worker_runs_wherever_its_server_was_started(arena, tmp_path, monkeypa
 @pytest.mark.slow
 @WALLED
 def test_what_a_worker_writes_is_seen_by_no_other_process(arena, scratch):
-    writes = "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile True: time.sleep(0.01)"
+    writes = "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile time.process_time() < 1: pass\ntime.sleep(1000)"
     with worker(arena, writes) as made:
         made.send({"task": "backtest"}, arena.tables)
-        assert until(lambda: cpu_of(made) > 0.3 and asleep(made))
+        assert until(lambda: cpu_of(made) > 1 and asleep(made))
         assert sorted(path.relative_to(made.scratch).as_posix() for path in made.scratch.rglob("*")) == ["home", "strategy"]
         assert not [path for path in scratch.parent.rglob("note")]
 
@@ -304,7 +309,7 @@ def test_nothing_is_left_after(arena, scratch, ending):
 
 def test_a_child_that_it_forked_ends_with_it_at_the_deadline(arena):
     forks = "import signal\nfor number in (1, 2, 15):\n    signal.signal(number, signal.SIG_IGN)\nos.fork()\nos.fork()\nwhile True: pass"
-    with worker(arena, forks, seconds=4) as made:
+    with worker(arena, forks, seconds=2) as made:
         made.send({"task": "backtest"}, arena.tables)
         with pytest.raises(LimitError, match="did not end within"):
             made.claim()
@@ -318,7 +323,7 @@ def burn():
     until = time.process_time() + 0.3
     while time.process_time() < until: pass
     os._exit(0)
-for _ in range(8):
+for _ in range(4):
     child = os.fork()
     if child == 0:
         ctypes.CDLL(None).fork() or burn()  # without the death signal that Python's own fork sets
@@ -333,7 +338,7 @@ def test_time_of_orphans_is_the_workers(arena):
     """Nobody but the worker's keeper is left to wait for them."""
     with worker(arena, HIDES) as made:
         made.send({"task": "backtest"}, arena.tables)
-        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and cpu_of(made) > 2.4)
+        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and cpu_of(made) > 1.2)
 
 
 def test_folders_of_runs_that_were_killed_are_removed_at_the_next_start(arena, scratch):
@@ -366,8 +371,8 @@ def test_a_message_has_a_limit(arena):
     told = strategies.examine(file, arena.settings, strategies.read(file))
     file.unlink()
     task = sandbox.Task("backtest", arena.settings.search, arena.markets)
-    with pytest.raises(LimitError, match=r"returns \d+ KB, the limit is arena.limits.output_kb = 64"):
-        sandbox.backtest(told, limited(arena, output_kb=64), task, arena.tables)
+    with pytest.raises(LimitError, match=r"returns \d+ KB, the limit is arena.limits.output_kb = 16"):
+        sandbox.backtest(told, limited(arena, output_kb=16), task, arena.tables)
     assert sandbox.backtest(told, arena.settings, task, arena.tables).trades > 20
 
 
@@ -395,16 +400,19 @@ NONSENSE = {
     "more than is allowed": ("say(b'', size=1 << 40)", "the limit is arena.limits.output_kb"),
     "more than there is": ("say(b'', size=(1 << 64) - 1)", "the limit is arena.limits.output_kb"),
     "nothing any more": ("os.close(pipe)\nwhile True: pass", "ended without an answer"),
-    "nothing": ("import time\ntime.sleep(100)", "did not end within arena.limits.seconds = 5"),
-    "one byte and no more": ("os.write(pipe, b'1')\nwhile True: pass", "did not end within arena.limits.seconds = 5"),
+    "nothing": ("import time\ntime.sleep(100)", "did not end within arena.limits.seconds = 2"),
+    "one byte and no more": ("os.write(pipe, b'1')\nwhile True: pass", "did not end within arena.limits.seconds = 2"),
     "a flood": ("say(b'', size=1 << 23)\nwhile True: os.write(pipe, b' ' * 1000)", "not a claim"),
 }
 
 
-@pytest.mark.parametrize("nonsense", NONSENSE)
+OFTEN = {"no JSON", "an empty claim", "beyond all digits", "the end", "a failure of the arena", "less than announced", "more than is allowed", "one byte and no more", "a flood"}
+
+
+@pytest.mark.parametrize("nonsense", sampled(NONSENSE, OFTEN))
 def test_whatever_a_worker_says_is_the_strategys_fault(arena, nonsense):
     code, message = NONSENSE[nonsense]
-    said = failure(arena, f"{SAY}\n{code}", seconds=5 if "seconds = 5" in message else 60)
+    said = failure(arena, f"{SAY}\n{code}", seconds=2 if "seconds = 2" in message else 60)
     assert message in str(said)
     assert str(said).isprintable()
 

@@ -92,24 +92,24 @@ def test_a_source_that_answers_at_once_keeps_no_staging(arena):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"validation": "20210901-20391001", "holdout": None}, "candles end .*\"validation\": null"),
+        ({"validation": "20210901-20231001", "holdout": None}, "candles end .*\"validation\": null"),
         ({"warmup_from": "20180101", "windows": {"early": "20180101-20180601"}, "validation": None, "holdout": None}, "no 1h candle .* 2018-01-01"),
-        ({"validation": None, "holdout": "20210901-20450101"}, "candles end .*\"holdout\": null"),
+        ({"validation": None, "holdout": "20210901-20231101"}, "candles end .*\"holdout\": null"),
     ],
 )
 def test_a_range_without_candles_is_refused_and_named(arena, section, message):
     asked = configured(arena.root, arena=section)
     with pytest.raises(DataError, match=message):
-        build(asked, EndsIn2030(), resume=False)
+        build(asked, EndsIn2022(), resume=False)
     assert lock.read(arena.root) is None
 
 
-class EndsIn2030(SampleSource):
+class EndsIn2022(SampleSource):
     def __init__(self):
         super().__init__("market", 1)
 
     def candles(self, pair, timeframe, start, end):
-        frame = super().candles(pair, timeframe, start, min(end, end.replace(year=2030)))
+        frame = super().candles(pair, timeframe, start, min(end, end.replace(year=2022)))
         return frame
 
 

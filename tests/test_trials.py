@@ -132,7 +132,7 @@ def test_one_more_trial_never_lowers_the_number():
     """Neither a copy nor a new idea, a crash or an opposite: an optimiser cannot lower its hurdle by trying more."""
     rng = np.random.default_rng(4)
     rows, last, total = families(rng, 3, 4, 0.7), 0.0, 12
-    for _ in range(40):
+    for _ in range(25):
         kind = rng.integers(4)
         pick = rows[rng.integers(len(rows))]
         new = [pick + 1e-3 * rng.normal(size=DAYS), rng.normal(size=DAYS), np.full(DAYS, np.nan), -pick][kind]
@@ -282,9 +282,9 @@ def test_sums_of_blocks_give_what_the_days_give(n, n_blocks):
 
 @pytest.mark.parametrize("cells", [1, 1000, 10**9])
 def test_splits_are_taken_in_parts_and_none_is_lost(monkeypatch, cells):
-    whole = pbo(NOISE, 12)
+    whole = pbo(NOISE, 8)
     monkeypatch.setattr(trials, "CELLS", cells)
-    assert pbo(NOISE, 12) == whole
+    assert pbo(NOISE, 8) == whole
 
 
 @pytest.mark.parametrize("n", [3, 20])

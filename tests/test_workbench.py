@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arenas import ROOT, command, prepared, strategy
+from arenas import ROOT, command, prepared, sampled, strategy
 from builders import HOUR
 
 import run as commands
-from arena import accounts, evaluation, journal, ledger, lock, opening, refusals, report, sandbox, settings, workbench
+from arena import evaluation, figures, journal, ledger, lock, opening, refusals, report, sandbox, settings, strategies, trades, workbench
+from arena.accounts import Shown
 from arena.errors import LockError
 
 TAGGED = (
@@ -34,6 +35,14 @@ def template(tmp_path_factory):
     made = prepared(tmp_path_factory.mktemp("template") / "repo", **ONE_SLOT)
     strategy(made, "Alpha", callbacks=TAGGED)
     return made
+
+
+@pytest.fixture(scope="module")
+def debugged(template, tmp_path_factory):
+    """The arena after its strategy was asked for, and what the command said."""
+    folder = tmp_path_factory.mktemp("debugged") / "repo"
+    shutil.copytree(template.root, folder)
+    return settings.load(folder / "config.json"), run(folder, "--strategy", "Alpha", "--trades")
 
 
 @pytest.fixture
@@ -65,8 +74,8 @@ def table(text):
     return [line.split() for line in lines]
 
 
-def test_a_strategy_of_the_repository_is_a_trial_with_its_trades(arena):
-    done = run(arena.root, "--strategy", "Alpha", "--trades")
+def test_a_strategy_of_the_repository_is_a_trial_with_its_trades(debugged):
+    arena, done = debugged
     assert done.returncode == 0, done.stderr
     assert len(values(done.stdout, "row")) == len(values(done.stdout, "evidence")) == 1
     assert values(done.stdout, "validation")[0].startswith("not asked: ")
@@ -83,25 +92,26 @@ def test_a_strategy_of_the_repository_is_a_trial_with_its_trades(arena):
     assert kept(arena).n_trials(contract(arena)) == 1
 
 
+@pytest.mark.slow
 def test_the_same_strategy_at_a_path_inside_the_repository_is_a_trial_too(arena):
     folder = arena.root / "drafts"
     folder.mkdir()
     inside = folder / "Inside.py"
     inside.write_text((arena.root / "user_data" / "strategies" / "Alpha.py").read_text().replace("class Alpha", "class Inside"))
     for path in ("drafts/Inside.py", f"{arena.root}/user_data/../drafts/Inside.py"):
-        assert "evidence:" in run(arena.root, "--strategy", path, "--trades").stdout
+        assert "evidence:" in run(arena.root, "--strategy", path).stdout
     assert kept(arena).n_trials(contract(arena)) == 1
 
 
-@pytest.mark.parametrize("trades", [True, False])
-def test_a_file_elsewhere_is_evaluated_and_not_recorded(arena, elsewhere, trades):
+@pytest.mark.parametrize("detailed", sampled([True, False], {True}))
+def test_a_file_elsewhere_is_evaluated_and_not_recorded(arena, elsewhere, detailed):
     before = kept(arena).head()
-    done = run(arena.root, "--strategy", str(elsewhere), *(["--trades"] if trades else []))
+    done = run(arena.root, "--strategy", str(elsewhere), *(["--trades"] if detailed else []))
     assert done.returncode == 0, done.stderr
     assert values(done.stdout, "verdict") == [report.NOT_RECORDED]
     assert (values(done.stdout, "commit"), len(values(done.stdout, "sharpe"))) == (["unknown"], 1)
     assert not re.search(r"^(row|evidence|validation|round):|dsr=|validation=", done.stdout, re.M)
-    assert ("entry signals:" in done.stdout) == trades
+    assert ("entry signals:" in done.stdout) == detailed
     assert kept(arena).head() == before and kept(arena).n_trials(contract(arena)) == 0
     assert not (arena.root / journal.FILE).exists()
 
@@ -160,9 +170,13 @@ def test_trades_are_of_one_strategy_checked_quickly_and_no_option_is_abbreviated
 
 
 def account(arena, name, **parts):
-    opened = opening.open_arena(arena, record=False, causality="quick")
+    """An account with its trades, without the checks of an evaluation."""
+    opened = opening.open_arena(arena, record=False)
+    sandbox.warm_up()
     file = strategy(arena, name, **parts)
-    return opened, accounts.again(evaluation.evaluate(file, opened, None), file, opened)
+    told = strategies.examine(file, arena, strategies.read(file))
+    made = figures.account(told, opened)
+    return opened, Shown(told, made, trades.deals(made.claim, made.book, opened.market, arena.fee))
 
 
 def reasons(opened, shown):
@@ -228,8 +242,8 @@ def test_an_account_that_ends_at_its_pairs_end_keeps_its_slot(arena):
     assert ends.positions(column + 2, other) == 1  # although its own last candle was the one before
 
 
-def test_the_examples_are_named_in_the_text(arena):
-    done = run(arena.root, "--strategy", "Alpha", "--trades")
+def test_the_examples_are_named_in_the_text(debugged):
+    done = debugged[1]
     told = dict(re.findall(r"^  (\d+): (.*)$", done.stdout.split("entry signals:")[1], re.M))
     (slots,) = [text for text in told.values() if text.startswith(refusals.SLOTS)]
     assert re.fullmatch(rf"{refusals.SLOTS}; for example (\w+/USDT 2021-\d\d-\d\d \d\d:00(, )?){{{workbench.EXAMPLES}}}", slots)
