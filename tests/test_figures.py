@@ -67,7 +67,11 @@ def test_signals_are_replayed_and_callbacks_are_booked(recording):
     assert (callbacks.engine, callbacks.checks.replay) == (figures.BOOKING, "")
     assert callbacks.engine_note == "decided on the way by custom_exit"
     assert "timing_p" in callbacks.stress.missing
-    limits = evaluated(strategy(recording, "Limits", extra="position_adjustment_enable = True"), arena)
+
+
+@pytest.mark.slow
+def test_orders_of_a_setting_that_no_replay_knows_are_booked(recording):
+    limits = evaluated(strategy(recording, "Limits", extra="position_adjustment_enable = True"), opened(recording, "quick"))
     assert (limits.engine, limits.checks.replay) == (figures.BOOKING, "")
     assert limits.engine_note == "position_adjustment_enable is True"
 
@@ -162,6 +166,7 @@ def test_in_a_small_wallet_it_shows_whether_a_strategy_clamps_its_stakes(tmp_pat
         assert (engine.name, engine.sized.rules.clamp) == (figures.REPLAY, clamps)
 
 
+@pytest.mark.slow
 def test_a_pair_that_is_listed_late_has_its_stakes_from_then_on(tmp_path):
     pairs = {"name": "binance", "pair_whitelist": ["BTC/USDT", "AVAX/USDT", "ETH/USDT"]}
     autumn = {"warmup_from": "20200801", "windows": {"autumn": "20200815-20201101"}, "validation": None, "holdout": None}

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from arenas import cased, prepared, strategy
+from arenas import cased, prepared, sampled, strategy
 
 from arena import causality, grid, instants, metrics, opening, sandbox, scrutiny
 from arena.errors import CausalityError
@@ -106,7 +106,7 @@ BOOKED = {
 }
 
 
-@pytest.mark.parametrize("name", BOOKED)
+@pytest.mark.parametrize("name", sampled(BOOKED, {"an old name"}))
 def test_whatever_is_booked_is_walked_though_it_has_no_callback(arena, name):
     case = made(arena, **BOOKED[name])
     assert case.described is None and scrutiny.decides_on_the_way(case)
@@ -139,14 +139,14 @@ def table_of_days(arena):
     return made(arena, indicators=f"import pandas as pd\n{code}")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", sampled(range(3), {0}))
 def test_an_honest_strategy_keeps_its_sharpe_under_other_names(arena, seed):
     trend = 'dataframe["fast"], dataframe["slow"] = ta.EMA(dataframe, timeperiod=24), ta.EMA(dataframe, timeperiod=96)'
     case = made(arena, indicators=trend)
     assert scrutiny.relabel(case, rng(seed)) == pytest.approx(sharpe(arena, case), abs=1.0)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", sampled(range(3), {0}))
 def test_a_table_of_days_loses_it(arena, table_of_days, seed):
     own = sharpe(arena, table_of_days)
     assert own > 5
@@ -258,7 +258,7 @@ def test_an_honest_strategy_has_the_figure_of_the_run_that_goes_on(arena, callba
 AWARE = 'if dataframe["date"].iloc[-1] > pd.Timestamp("2021-06-20", tz="UTC"):\n    dataframe.loc[dataframe["date"] < "2021-05-01", "fast"] = 0'
 
 
-@pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
+@pytest.mark.parametrize("callbacks", [pytest.param("", id="signals"), pytest.param(QUIET, marks=pytest.mark.slow, id="callbacks")])
 def test_whoever_decides_otherwise_in_the_search_range_when_the_run_goes_on_is_found(arena, callbacks):
     case = made(arena, indicators=f"import pandas as pd\n{AWARE}", callbacks=callbacks)
     assert untold(scrutiny.unchanged, case, scrutiny.further(case)) == causality.AFTER
@@ -269,6 +269,25 @@ def test_whoever_decides_otherwise_in_the_search_range_when_the_run_goes_on_is_f
 def test_an_honest_slice_rests_on_no_wishful_fill(arena):
     honest = made(arena, callbacks=QUIET)
     assert scrutiny.wishful(honest, scrutiny.further(honest), ()) <= 0.3
+
+
+AT_ONCE = (
+    "use_custom_roi = True\n"
+    "def custom_roi(self, pair, trade, current_time, trade_duration, entry_tag, side, **kwargs):\n"
+    "    return 0.004 if str(current_time) >= '2021-06-01' else 10\n"
+)
+"""After the search range, and not in it, each trade is to end in the candle of its entry."""
+
+
+def test_wishful_fills_after_the_search_range_are_counted_there(arena):
+    often = (
+        'late, high = dataframe["date"] >= "2021-05-31 22:00", dataframe["high"].shift(-1)\n'
+        'dataframe["fast"] = 0.5 + (late & (high > 1.006 * dataframe["close"]) | (dataframe["date"].dt.day == 20))\n'
+        'dataframe["slow"] = 0.5'
+    )
+    case = made(arena, indicators=often, callbacks=AT_ONCE)
+    later = scrutiny.further(case)
+    assert scrutiny.wishful(case, later, ()) > 0.3
 
 
 @pytest.mark.slow
@@ -292,6 +311,7 @@ def test_where_detours_would_cost_more_every_instant_is_looked_at(arena):
     assert scrutiny._unsettled(case, few, scrutiny.TAIL, rng()) == few
 
 
+@pytest.mark.slow
 def test_foresight_is_left_to_the_looks(arena):
     case = made(arena, indicators=TOMORROW)
     borders = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 40, rng())

@@ -36,7 +36,7 @@ REASONS = {
         "optimistic_fills", "hidden_loss", "drawdown", "trades", "window_trades", "exposure", "position", "top_share", "pair_share",
     },
     "attack": {"integrity", "booking", "determinism"} | CRASH,
-    "random": {"determinism", "causality"},  # dice with two sides can agree with themselves twice
+    "random": {"determinism", "causality"} | CRASH,  # dice with two sides can agree with themselves twice; vetoes by chance can leave no trade
 }  # fmt: skip
 """Of each family, what may refuse it. A `crash` is any other failure, limits included."""
 

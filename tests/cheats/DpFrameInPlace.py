@@ -15,7 +15,7 @@ class DpFrameInPlace(IStrategy):
 
     def populate_indicators(self, dataframe, metadata):
         frame = sys._getframe(1)
-        while frame is not None and "pair_data" not in frame.f_locals:
+        while frame is not None and not isinstance(frame.f_locals.get("data"), dict):
             frame = frame.f_back
         raw = frame.f_locals["data"] if frame else {}
         for pair, candles in raw.items():

@@ -29,5 +29,5 @@ class KillsGroup(IStrategy):
         return dataframe
 
     def bot_start(self, **kwargs):
-        if os.getpgrp() in (os.getpid(), os.getppid()):  # never a group that was not made for workers
-            os.killpg(os.getpgrp(), signal.SIGKILL)
+        if os.getpgrp() in (0, os.getpid(), os.getppid()):  # never a group that was not made for workers; 0 is one from outside
+            os.kill(0, signal.SIGKILL)

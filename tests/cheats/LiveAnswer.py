@@ -1,4 +1,4 @@
-# family: callback
+# family: engine
 import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
