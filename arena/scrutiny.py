@@ -126,7 +126,7 @@ def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generat
 
 def _distances(case: Case, tail: int) -> list[int]:
     """Candles from one detour to the next: a strategy forgets the one, and its last `tail` decisions before the next are compared."""
-    return [max(int(times * case.claim.startup), least) + worlds.DETOUR + tail for least, times in MEMORY]
+    return [max(int(times * case.claim.startup), least) + max(worlds.DETOURS) + tail for least, times in MEMORY]
 
 
 def _apart(borders: list[int], distance_ms: int) -> list[int]:

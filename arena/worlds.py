@@ -17,8 +17,8 @@ WEEK_MS = candles.step_ms("1w")
 CONTINUED_DAYS = 60
 POWERS = (1.0, 0.6, 1.5, -2.0)
 """How candles turn; the negative one goes the same way, further: whoever undoes a turn cannot know that there was none."""
-DETOUR = 120
-"""Candles of a detour."""
+DETOURS = (60, 120, 240)
+"""Candles of a detour: the longer it is, the further ahead it finds who looks, and the longer it is remembered."""
 _WHOLE = [(0, 1.0)]
 """A pair without any tick has whole prices only."""
 
@@ -81,14 +81,14 @@ def traded_otherwise(tables: Tables, at_ms: int, rng: np.random.Generator) -> Ta
 
 def detoured(tables: Tables, borders: list[int], step_ms: int, tick: Ticks, rng: np.random.Generator) -> Tables:
     """
-    The same market but for DETOUR candles from each border on: prices turn there, by one power for all pairs, and come back to the true
-    ones in the second half. Volumes are in another order.
+    The same market but for one of DETOURS candles from each border on: prices turn there, by one power for all pairs, and come back to
+    the true ones in the last quarter. Volumes are in another order.
     """
     worlds = {pair: table.copy() for pair, table in tables.items()}
     for border in borders:
-        power = float(rng.choice(POWERS))
+        power, length = float(rng.choice(POWERS)), int(rng.choice(DETOURS))
         for pair, made in worlds.items():
-            first, end = np.searchsorted(made[:, 0], (border, border + DETOUR * step_ms))
+            first, end = np.searchsorted(made[:, 0], (border, border + length * step_ms))
             if end > first:
                 made[first:end] = _detour(made[first:end], power, tick.get(pair) or _WHOLE, rng)
     return worlds

@@ -76,7 +76,7 @@ def test_the_docs_give_the_numbers_of_the_checks():
     instants, scrutiny, worlds = (pytest.importorskip(f"arena.{name}") for name in ("instants", "scrutiny", "worlds"))
     numbers = [
         f"looks at {instants.ALWAYS['quick']} instants", f"up to {instants.LOOKS} instants; all candles", f"looks at {instants.ALWAYS['full']} instants",
-        f"for the {worlds.DETOUR} candles", f"a walk with {instants.WALKS} instants",
+        "for the {}, {} or {} candles".format(*worlds.DETOURS), f"a walk with {instants.WALKS} instants",
         f"{instants.FULL_WALKS} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all", f"every {instants.COMB} candles",
         f"{instants.BEST} most profitable", f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |",
         f"last {scrutiny.TAIL} candles", f"{scrutiny.FULL_SECONDS} s of looks of usual speed",

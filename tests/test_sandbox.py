@@ -224,7 +224,7 @@ def test_a_worker_runs_wherever_its_server_was_started(arena, tmp_path, monkeypa
 @pytest.mark.slow
 @WALLED
 def test_what_a_worker_writes_is_seen_by_no_other_process(arena, scratch):
-    writes = "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile time.process_time() < 1: pass\ntime.sleep(1000)"
+    writes = "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile time.process_time() < 1.5: pass\ntime.sleep(1000)"
     with worker(arena, writes) as made:
         made.send({"task": "backtest"}, arena.tables)
         assert until(lambda: cpu_of(made) > 1 and asleep(made))

@@ -53,7 +53,7 @@ def line(file, key):
 
 def reasons(result):
     """What refused it: gates, and the kind of a failure."""
-    found = {gate.gate for gate in result.gates if not gate.passed}
+    found = {gate.gate for gate in result.gates if gate.applies and not gate.passed}
     if result.error and not found:
         found = {"booking" if result.error_kind == "BookingError" else "crash"}
     return found
