@@ -94,7 +94,7 @@ def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(fir
     done, again = first[2], run(played.root, "--causality", "quick")
     assert done.stdout.count("cached: no") == 2
     assert again.stdout.count("cached: yes") == 2
-    for key in ("sharpe", "sharpe_ci95", "total_profit_abs", "relabel_sharpe", "stress", "timing_p", "validation"):
+    for key in ("sharpe", "sharpe_ci95", "total_profit_abs", "relabel_sharpe", "skipped", "validation"):
         assert len(values(done.stdout, key)) == 2
         assert values(done.stdout, key) == values(again.stdout, key)
     earned = [[re.sub(r"dsr=\S+", "", line) for line in values(text.stdout, "gates")] for text in (done, again)]
