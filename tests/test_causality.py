@@ -294,7 +294,7 @@ UNUSUAL = {
 @pytest.mark.parametrize("callback", sampled(PEEKS, {"custom_exit"}))
 def test_a_callback_that_looks_at_the_candle_in_a_frame_that_it_kept_is_found(arena, callback):
     case = made(arena, indicators=KEEP, callbacks=AHEAD + PEEKS[callback])
-    said = refusal(walk, case, some(answers(case, callback, UNUSUAL.get(callback, lambda answer: True)), 8), rng())
+    said = refusal(walk, case, some(answers(case, callback, UNUSUAL.get(callback, lambda answer: True)), 6), rng())
     assert re.match(rf"causality: (BTC|ETH)/USDT 2021-\d\d-\d\d \d\d:\d\d {callback} is .+ with the future", said)
 
 

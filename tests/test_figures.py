@@ -56,14 +56,17 @@ def compared(settings, causality="auto"):
     return arena
 
 
-def test_signals_are_replayed_and_callbacks_are_booked(recording):
-    arena = opened(recording, "quick")
-    signals = evaluated(strategy(recording, "Signals"), arena)
+def test_signals_are_replayed(recording):
+    signals = evaluated(strategy(recording, "Signals"), opened(recording, "quick"))
     assert (signals.engine, signals.engine_note, signals.checks.replay) == (figures.REPLAY, "", "agrees")
     assert signals.stress.missing == ()
     by_window = [window.own.sharpe for window in signals.windows]
     assert signals.robust_sharpe == min(by_window) < max(by_window)
-    callbacks = evaluated(strategy(recording, "Callbacks", callbacks=CALLBACK), arena)
+
+
+@pytest.mark.slow
+def test_callbacks_are_booked(recording):
+    callbacks = evaluated(strategy(recording, "Callbacks", callbacks=CALLBACK), opened(recording, "quick"))
     assert (callbacks.engine, callbacks.checks.replay) == (figures.BOOKING, "")
     assert callbacks.engine_note == "decided on the way by custom_exit"
     assert "timing_p" in callbacks.stress.missing
@@ -385,8 +388,6 @@ def test_an_arena_knows_the_looks_of_its_ledger(recording):
     assert later.trials.count("another") == 2
     assert later.trials.others("another")[0].shape == (len(first.daily_returns),)
     assert later.trials.others(first.sha256) == []
-
-
 
 
 @pytest.mark.parametrize("n", [2, 30, 1000, 40_000])

@@ -258,7 +258,8 @@ def test_an_honest_strategy_has_the_figure_of_the_run_that_goes_on(arena, callba
 AWARE = 'if dataframe["date"].iloc[-1] > pd.Timestamp("2021-06-20", tz="UTC"):\n    dataframe.loc[dataframe["date"] < "2021-05-01", "fast"] = 0'
 
 
-@pytest.mark.parametrize("callbacks", [pytest.param("", id="signals"), pytest.param(QUIET, marks=pytest.mark.slow, id="callbacks")])
+@pytest.mark.slow
+@pytest.mark.parametrize("callbacks", ["", QUIET], ids=["signals", "callbacks"])
 def test_whoever_decides_otherwise_in_the_search_range_when_the_run_goes_on_is_found(arena, callbacks):
     case = made(arena, indicators=f"import pandas as pd\n{AWARE}", callbacks=callbacks)
     assert untold(scrutiny.unchanged, case, scrutiny.further(case)) == causality.AFTER
@@ -279,6 +280,7 @@ AT_ONCE = (
 """After the search range, and not in it, each trade is to end in the candle of its entry."""
 
 
+@pytest.mark.slow
 def test_wishful_fills_after_the_search_range_are_counted_there(arena):
     often = (
         f"{TOMORROW}\n"
@@ -300,6 +302,7 @@ def test_a_check_of_a_part_draws_its_instants_from_that_part(arena):
         scrutiny.full(case, rng(), until_ms=may)
 
 
+@pytest.mark.slow
 def test_detours_settle_most_instants_and_what_they_leave_is_looked_at(arena):
     case = made(arena)
     borders = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 40, rng())
