@@ -242,10 +242,13 @@ def test_evidence_counts_every_source_and_an_old_answer_counts_the_new_ones(reco
 
 
 @pytest.mark.slow
-def test_what_a_run_is_about_to_evaluate_counts_whichever_ends_first(recording):
-    files = [strategy(recording, name, extra=f"stoploss = -0.0{k}") for k, name in enumerate(("A", "B", "C"), 2)]
-    results = list(evaluation.evaluate_all(files, opened(recording, "quick")))
+def test_what_a_run_is_about_to_evaluate_counts_and_has_its_number_whichever_ends_first(recording):
+    late = {"A": "for _ in range(3 * 10**7): pass"}
+    files = [strategy(recording, name, extra=f"stoploss = -0.0{k}", indicators=late.get(name, "")) for k, name in enumerate(("A", "B", "C"), 2)]
+    arena = opened(recording, "quick")
+    results = list(evaluation.evaluate_all(files, arena))
     assert [result.evidence.trials for result in results] == [3, 3, 3]
+    assert [trial.strategy for trial in arena.ledger.trials(arena.lock.contract)] == ["A", "B", "C"]
 
 
 @pytest.mark.slow

@@ -149,6 +149,7 @@ def test_without_a_trial_every_picture_says_so(clean):
     assert told["correlations"] == "Correlations need two trials with returns that vary; there is none."
 
 
+@pytest.mark.slow
 def test_one_uncommitted_trial_has_its_picture_and_no_correlation(clean, tmp_path):
     made = copied(clean, tmp_path)
     strategy(made, "Alpha")

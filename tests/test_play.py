@@ -63,6 +63,7 @@ def start(repo, monkeypatch):
     return started
 
 
+@pytest.mark.slow
 def test_an_agent_is_shown_what_was_tried_with_its_figures(start):
     agent = Scripted(create("Alpha"), evolve("Alpha", 9, 26, learnings="# what I know\n"))
     (start.repo / "nudges.md").write_text("quiet days, long averages, small stakes\n")
