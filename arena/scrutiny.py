@@ -190,8 +190,9 @@ def _renamed(case: Case, rng: np.random.Generator) -> float:
     counted = _moved(settings.search, world.shift_ms, world.shift_ms)
     window = _moved(settings.search, world.shift_ms - world.early_ms, world.shift_ms + world.late_ms)
     limited = longer(settings, (window.end_ms - window.start_ms) / (counted.end_ms - counted.start_ms))
+    tables = worlds.cut(world.tables, None, window.end_ms + 1)  # FreqTrade's loop ends where the candles do
     try:
-        found = _sharpe(replace(case, settings=limited), world.tables, world.ticks, window, counted)
+        found = _sharpe(replace(case, settings=limited), tables, world.ticks, window, counted)
     except StrategyError:
         return 0.0
     return 0.0 if np.isnan(found) else found

@@ -146,6 +146,12 @@ def test_an_honest_strategy_keeps_its_sharpe_under_other_names(arena, seed):
     assert scrutiny.relabel(case, rng(seed)) == pytest.approx(sharpe(arena, case), abs=1.0)
 
 
+@pytest.mark.parametrize("callbacks", [pytest.param(QUIET, id="booked"), pytest.param("", marks=pytest.mark.slow, id="replayed")])
+def test_a_position_that_is_open_at_the_end_is_counted_under_other_names_too(arena, callbacks):
+    case = made(arena, indicators='dataframe["fast"], dataframe["slow"] = 1.0, 0.5', callbacks=callbacks)
+    assert scrutiny.relabel(case, rng()) == pytest.approx(sharpe(arena, case), abs=0.5)
+
+
 @pytest.mark.parametrize("seed", sampled(range(3), {0}))
 def test_a_table_of_days_loses_it(arena, table_of_days, seed):
     own = sharpe(arena, table_of_days)
