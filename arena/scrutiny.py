@@ -116,7 +116,7 @@ def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generat
         parts = _parts(left, distance * case.settings.step_ms)
         if len(parts) * WORLD_LOOKS > len(left):
             break
-        for k, part in enumerate(parts):
+        for k, part in enumerate(part for part in parts if len(part) >= WORLD_LOOKS):
             known = causality.detoured(case, part, tail, rng)
             left = [border for border in left if border not in known]
             if k == 0 and len(known) < MOST * len(part):
