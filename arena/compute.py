@@ -41,9 +41,9 @@ def outcome(strategy: Strategy, arena: Arena) -> Outcome:
     return _twice(lambda: figures.earn(strategy, arena))
 
 
-def judged(found: Outcome, strategy: Strategy, arena: Arena) -> dict[str, Any] | StrategyError:
-    """Fields of the Result, or the fault that the full check has found. As `outcome` on a busy machine."""
-    return found if isinstance(found, StrategyError) else _twice(lambda: figures.judged(found, strategy, arena))
+def judged(found: Outcome, strategy: Strategy, arena: Arena, *, deeper: bool) -> dict[str, Any] | StrategyError:
+    """Fields of the Result, or the fault that the full check has found, as `figures.judged`. As `outcome` on a busy machine."""
+    return found if isinstance(found, StrategyError) else _twice(lambda: figures.judged(found, strategy, arena, deeper=deeper))
 
 
 def _twice(ask: Callable[[], T]) -> T | StrategyError:

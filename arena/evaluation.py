@@ -12,13 +12,13 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from arena import compute, figures, gates, isolation, lean_arch, literals, lock, report, sandbox, strategies, walls
 from arena.compute import Outcome
-from arena.errors import ArenaError, RefusedError, StrategyError
+from arena.errors import RefusedError, StrategyError
 from arena.ledger import EVALUATION, Entry, returns_bytes
 from arena.opening import RESULT, Arena
 from arena.records import Result, Strategy
@@ -57,25 +57,25 @@ def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
     ready: dict[int, Outcome | None] = {}
     ended: list[Result] = []
     try:
-        with contextlib.closing(_outcomes(begun, arena)) as outcomes:
+        with contextlib.closing(_outcomes(begun, arena, ready)) as outcomes:
             for i, outcome in outcomes:
                 ready[i] = outcome
                 while len(ended) in ready:
-                    at = len(ended)
-                    ended.append(_end(begun[at], ready.pop(at), arena))
+                    ended.append(_end(begun[len(ended)], ready[len(ended)], arena))
                     yield ended[-1]
     finally:
-        if ready:
-            sandbox.stop()  # no check begins any more
         for i in sorted(ready):
-            with contextlib.suppress(ArenaError):
-                _end(begun[i], ready[i], arena)
+            if i >= len(ended):  # interrupted
+                _end(begun[i], ready[i], arena, deeper=False)
     for result in ended:
         arena.trials.add(result)
 
 
-def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome | None]]:
-    """What was earned, or the fault, by index, in the order in which it is ready; None for what needs no evaluation."""
+def _outcomes(begun: list[_Begun], arena: Arena, left: dict[int, Outcome | None]) -> Iterator[tuple[int, Outcome | None]]:
+    """
+    What was earned, or the fault, by index, in the order in which it is ready; None for what needs no evaluation. What is ready and was
+    not asked for any more, after an interruption, is put into `left`.
+    """
     asked = [i for i, one in enumerate(begun) if one.strategy is not None and one.known is None]
     yield from ((i, None) for i in range(len(begun)) if i not in asked)
     backend = arena.settings.compute.backend
@@ -86,6 +86,7 @@ def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome 
             yield asked[k], outcome
         return
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)  # one more, so that the longest does not begin last
+    futures: dict[Future[Outcome], int] = {}
     try:
         futures = {pool.submit(compute.outcome, begun[i].strategy, arena): i for i in asked}
         # while the workers start; in a thread, because an import that Ctrl-C meets may swallow it
@@ -97,6 +98,7 @@ def _outcomes(begun: list[_Begun], arena: Arena) -> Iterator[tuple[int, Outcome 
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        left.update({i: future.result() for future, i in futures.items() if not future.cancelled() and future.exception() is None})
 
 
 def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
@@ -123,7 +125,7 @@ def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
     begun = _Begun(file, data, started, strategies.label(arena.settings.root, head, file, data), strategy, fault=fault)
     if strategy is not None and arena.ledger and (answer := arena.ledger.answer(arena.lock.contract, strategy.sha256)):
         known = RESULT.validate_json(answer)
-        if known.error or known.checks.causality == "full" or not _asks_more(known, arena):
+        if known.error or (known.look.why != figures.INTERRUPTED and (known.checks.causality == "full" or not _asks_more(known, arena))):
             return replace(begun, known=known)
     return begun
 
@@ -141,15 +143,15 @@ def _attempt(begun: _Begun, arena: Arena) -> None:
         arena.ledger.begin(Entry("trial", arena.lock.contract, begun.file.stem, begun.sha256, source, begun.commit), EVALUATION)
 
 
-def _end(begun: _Begun, outcome: Outcome | None, arena: Arena) -> Result:
-    """The Result, recorded unless it was known. What the evidence makes worth it is asked more first."""
+def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bool = True) -> Result:
+    """The Result, recorded unless it was known. What the evidence makes worth it is asked more first, `deeper`."""
     if begun.known is not None:
         now = figures.as_of_now(begun.known, arena)
         return replace(now, commit=begun.commit, seconds=time.perf_counter() - begun.started, cached=True)
     lock.confirm(arena.lock)
     sha256, fault = begun.sha256, begun.fault
     if outcome is not None:
-        outcome = compute.judged(outcome, begun.strategy, arena)
+        outcome = compute.judged(outcome, begun.strategy, arena, deeper=deeper)
     if isinstance(outcome, dict):
         found = outcome
     else:

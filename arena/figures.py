@@ -26,6 +26,7 @@ from arena.replay import Replayed
 from arena.decided import Finding
 
 NO_GATE = "a gate says no"
+INTERRUPTED = "the evaluation was interrupted"
 WISHFUL = "optimistic_fills: the profit after the search range rests on fills that a pessimist would not grant"
 STAKE = "custom_stake_amount"
 REPLAY, BOOKING = "replay=freqtrade", "booking"
@@ -135,15 +136,15 @@ def account(strategy: Strategy, arena: Arena) -> Account:
     return Account(claim, engine, book)
 
 
-def judged(earned: Earned, strategy: Strategy, arena: Arena) -> dict[str, Any]:
+def judged(earned: Earned, strategy: Strategy, arena: Arena, *, deeper: bool = True) -> dict[str, Any]:
     """
     Fields of the Result, with the evidence of all trials and, where every other gate says yes, the full check and the answer of the
-    validation window. Raises StrategyError.
+    validation window, unless the evaluation was interrupted: then nothing is asked any more. Raises StrategyError.
     """
     started, found, limits = time.perf_counter(), earned.figures, arena.settings.gates
     evidence, why, validation = against_all(arena, strategy.sha256, np.array(found["daily_returns"])), NO_GATE, None
     if all(gate.passed for gate in found["gates"]) and evidence.dsr >= limits.min_dsr:
-        found, why, validation = _deeper(earned, strategy, arena)
+        found, why, validation = _deeper(earned, strategy, arena) if deeper else (found, INTERRUPTED, None)
     look = Look(why=why) if validation is None else arena.trials.look(validation, arena.settings.ladder_step)
     seconds = found["seconds"] + time.perf_counter() - started
     return {**found, "evidence": evidence, "look": look, "gates": (*found["gates"], *gates.evidence(evidence, look, limits)), "seconds": seconds}
@@ -278,9 +279,10 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     validation window, a secret that only the trusted process may hold; None where that is not asked, with the reason. Raises
     StrategyError.
     """
-    found, settings, made = earned.figures, arena.settings, earned.made or _again(earned, strategy, arena)
+    found, settings = earned.figures, arena.settings
     if arena.causality == "quick":
         return found, "only what passed the full check of causality is asked", None
+    made = earned.made or _again(earned, strategy, arena)
     case, checks = case_of(strategy, arena, made.claim, made.book, made.engine.described), found["checks"]
     if checks.causality != "full":
         handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
@@ -288,7 +290,7 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     engine = made.engine
     if engine.described is not None and not arena.thorough and (unlike := _unlike(case, arena)):
         engine, checks = engine._replace(note=unlike, replay="differs"), replace(checks, replay="differs")
-    told = {"engine_note": engine.note, "warnings": hints.warnings(made.claim, made.book, settings, engine.differs)}
+    told = {"engine": engine.name, "engine_note": engine.note, "warnings": hints.warnings(made.claim, made.book, settings, engine.differs)}
     found = {**found, **told, "checks": checks, "gates": _gates(strategy, arena, found, checks)}
     if not all(gate.passed for gate in found["gates"]):
         return found, NO_GATE, None

@@ -22,8 +22,10 @@ LATE = (0.25, 0.1)
 """Shares of the trades, counted from the last, of which one entry each is taken."""
 LOOKS = 12
 """Instants of a quick check of the populate functions, at most, that are asked one by one."""
-ALWAYS = {"quick": 3, "full": 16}
-"""So many are asked one by one, whatever worlds of detours say."""
+ALWAYS, EVEN = {"quick": 3, "full": 16}, 24
+"""So many of the most urgent ones are asked one by one, whatever worlds of detours say, and in a full check so many at even distances."""
+DOUBTS = {"quick": 2, "full": 6}
+"""Of those that detours leave in doubt so many are asked with a turned future too."""
 DETOURS = 64
 """About so many are drawn for the world of detours of a quick check."""
 WALKS = 10

@@ -41,35 +41,46 @@ def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
     """
     ways, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
     turns = np.random.default_rng(rng.integers(2**63))
-    ends = instants.quick(ways, case.book, case.claim, instants.TURNED["quick"], step, turns)
+    ends = instants.comb(ways, instants.TURNED["quick"], turns)
     handed: dict[str, Finding] = {}
     if decides_on_the_way(case):
         borders = instants.quick(ways, case.book, case.claim, instants.WALKS, step, rng)
         handed = causality.walk(case, borders, rng, seconds=_limit(case, borders))
     else:
         urgent = instants.urgent(ways, case.book, case.claim, instants.DETOURS, step, rng)
-        borders = _worth_a_look(case, urgent, rng)
+        doubtful, noticed = _in_doubt(case, urgent[instants.ALWAYS["quick"] :], rng)
+        always = [*urgent[: instants.ALWAYS["quick"]], *instants.comb(ways, 1, rng)]
+        borders = sorted(dict.fromkeys([*always, *doubtful][: instants.LOOKS]))
         causality.looks(case, borders, seconds=_limit(case, borders))
+        ends += _some(noticed, instants.DOUBTS["quick"], turns)
     _turned(case, ends, turns)
     return handed
 
 
-def _worth_a_look(case: Case, urgent: list[int], rng: np.random.Generator) -> list[int]:
+def _in_doubt(case: Case, urgent: list[int], rng: np.random.Generator) -> tuple[list[int], list[int]]:
     """
-    LOOKS instants at most, ascending: the most urgent ones, and those about which a world of detours leaves a doubt. Where it leaves too
-    many, a second one has longer distances between them.
+    Instants that a world of detours does not settle, the urgent ones first, all of them where too few fit into one; and those of them at
+    which it was noticed. Where too many are in doubt, a second one has longer distances between its detours.
     """
-    always, doubtful = urgent[: instants.ALWAYS["quick"]], urgent[instants.ALWAYS["quick"] :]
+    doubtful, noticed = urgent, []
     for distance in _distances(case, TAIL)[:2]:
         chosen = _apart(doubtful, distance * case.settings.step_ms)
         if len(chosen) < instants.LOOKS:
             break
         known = causality.detoured(case, chosen, TAIL, rng)
-        doubtful = [border for border in doubtful if border not in known]
+        noticed = [border for border in chosen if border not in known]
         if len(known) >= MOST * len(chosen):
-            doubtful = [border for border in chosen if border not in known]
-            break
-    return sorted([*always, *doubtful][: instants.LOOKS])
+            return noticed, noticed
+        doubtful = [border for border in doubtful if border not in known]
+    return doubtful, noticed
+
+
+def _some(borders: list[int], n: int, rng: np.random.Generator) -> list[int]:
+    """
+    At most n of the instants that are in doubt. A cut can take a doubt away that was none: who decides as without a future where the true
+    one is good is asked with a bad one.
+    """
+    return [borders[k] for k in rng.permutation(len(borders))[:n]]
 
 
 def _limit(case: Case, borders: list[int]) -> float:
@@ -98,11 +109,12 @@ def full(case: Case, rng: np.random.Generator, since_ms: int | None = None, unti
         handed = causality.walk(case, stages, rng, seconds=_limit(case, stages))
     widest = max(np.diff([int(ways.times[0]), *borders]), default=0) // step
     tail = max(TAIL, int(widest) + 1)  # no candle is left out
+    doubtful = _unsettled(case, borders, tail, rng)
     always = instants.quick(ways, recent.book, recent.claim, instants.ALWAYS["full"], step, rng)
-    asked = sorted({*always, *_unsettled(case, borders, tail, rng)})
-    causality.looks(case, asked, tail=tail if len(asked) > 2 * len(always) else None, seconds=_limit(case, asked))
+    asked = sorted({*always, *instants.comb(ways, instants.EVEN, rng), *doubtful})
+    causality.looks(case, asked, tail=tail if len(doubtful) > instants.EVEN else None, seconds=_limit(case, asked))
     turns = np.random.default_rng(rng.integers(2**63))
-    _turned(case, instants.quick(ways, recent.book, recent.claim, instants.TURNED["full"], step, turns), turns)
+    _turned(case, [*instants.comb(ways, instants.TURNED["full"], turns), *_some(doubtful, instants.DOUBTS["full"], turns)], turns)
     return handed
 
 
@@ -113,7 +125,7 @@ def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generat
     """
     left = borders
     for distance in _distances(case, tail):
-        parts = _parts(left, distance * case.settings.step_ms)
+        parts = _parts(left, distance * case.settings.step_ms, rng)
         if len(parts) * WORLD_LOOKS > len(left):
             break
         for k, part in enumerate(part for part in parts if len(part) >= WORLD_LOOKS):
@@ -126,7 +138,7 @@ def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generat
 
 def _distances(case: Case, tail: int) -> list[int]:
     """Candles from one detour to the next: a strategy forgets the one, and its last `tail` decisions before the next are compared."""
-    return [max(int(times * case.claim.startup), least) + max(worlds.DETOURS) + tail for least, times in MEMORY]
+    return [max(int(times * case.claim.startup), least) + worlds.DETOURS[1] + tail for least, times in MEMORY]
 
 
 def _apart(borders: list[int], distance_ms: int) -> list[int]:
@@ -138,11 +150,14 @@ def _apart(borders: list[int], distance_ms: int) -> list[int]:
     return chosen
 
 
-def _parts(borders: list[int], distance_ms: int) -> list[list[int]]:
-    """As few lists as there can be, in each of which borders lie so far apart. `borders` are ascending."""
+def _parts(borders: list[int], distance_ms: int, rng: np.random.Generator) -> list[list[int]]:
+    """
+    Lists in each of which borders lie at least so far apart, and up to half as far again: with even distances no detour would lie as far ahead
+    of a decision as somebody may look. `borders` are ascending.
+    """
     parts: list[list[int]] = []
     for border in borders:
-        free = next((part for part in parts if border - part[-1] >= distance_ms), None)
+        free = next((part for part in parts if border - part[-1] >= distance_ms * rng.uniform(1, 1.5)), None)
         parts.append([border]) if free is None else free.append(border)
     return parts
 

@@ -17,8 +17,8 @@ WEEK_MS = candles.step_ms("1w")
 CONTINUED_DAYS = 60
 POWERS = (1.0, 0.6, 1.5, -2.0)
 """How candles turn; the negative one goes the same way, further: whoever undoes a turn cannot know that there was none."""
-DETOURS = (60, 120, 240)
-"""Candles of a detour: the longer it is, the further ahead it finds who looks, and the longer it is remembered."""
+DETOURS = (60, 240)
+"""Candles of a detour, at least and at most: the longer it is, the further ahead it finds who looks, and the longer it is remembered."""
 _WHOLE = [(0, 1.0)]
 """A pair without any tick has whole prices only."""
 
@@ -81,26 +81,32 @@ def traded_otherwise(tables: Tables, at_ms: int, rng: np.random.Generator) -> Ta
 
 def detoured(tables: Tables, borders: list[int], step_ms: int, tick: Ticks, rng: np.random.Generator) -> Tables:
     """
-    The same market but for one of DETOURS candles from each border on: prices turn there, by one power for all pairs, and come back to
-    the true ones in the last quarter. Volumes are in another order.
+    The same market but for a detour of DETOURS candles from each border on: prices turn there, by one power for all pairs, and come back
+    to the true ones in its last part. Length, power and part are drawn for each detour, and gaps stay what they are: nothing of a detour
+    is a number that code could look for. Volumes are in another order.
     """
     worlds = {pair: table.copy() for pair, table in tables.items()}
     for border in borders:
-        power, length = float(rng.choice(POWERS)), int(rng.choice(DETOURS))
+        power = float(rng.uniform(0.5, 1.7) if rng.random() < 0.75 else rng.uniform(-2.5, -1.5))
+        length, turning = int(rng.integers(DETOURS[0], DETOURS[1] + 1)), float(rng.uniform(0.6, 0.85))
         for pair, made in worlds.items():
             first, end = np.searchsorted(made[:, 0], (border, border + length * step_ms))
             if end > first:
-                made[first:end] = _detour(made[first:end], power, tick.get(pair) or _WHOLE, rng)
+                made[first:end] = _detour(made[first:end], power, turning, tick.get(pair) or _WHOLE, rng)
     return worlds
 
 
-def _detour(true: NDArray[np.float64], power: float, tick: list[tuple[int, float]], rng: np.random.Generator) -> NDArray[np.float64]:
+def _detour(
+    true: NDArray[np.float64], power: float, turning: float, tick: list[tuple[int, float]], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """`turning` is the share of its candles after which it comes back."""
     made, n = true.copy(), len(true)
-    turning = (3 * n + 3) // 4
-    back = np.clip(np.arange(1 - turning, n - turning + 1) / (n - turning + 1), 0, 1)[:, None]  # how far each candle has come back
+    away = min(max(int(turning * n), 1), max(n - 1, 1))
+    back = np.clip(np.arange(1 - away, n - away + 1) / max(n - away, 1), 0, 1)  # how far each close has come back
+    opened = np.append(0.0, back[:-1])  # an open is as far as the close before it
+    shares = np.column_stack([opened, back, back, back])
     origin, prices = true[0, 1], true[:, 1:5]
-    turned = origin * (origin / prices) ** power
-    made[:, 1:5] = _rounded(turned ** (1 - back) * prices**back, true[:, 0], tick)
+    made[:, 1:5] = _rounded((origin * (origin / prices) ** power) ** (1 - shares) * prices**shares, true[:, 0], tick)
     made[0, 1] = origin
     made[:, 5] = rng.permutation(true[:, 5])
     return _enclosed(made)

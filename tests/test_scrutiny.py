@@ -312,7 +312,7 @@ def test_a_check_of_a_part_draws_its_instants_from_that_part(arena):
 def test_detours_settle_most_instants_and_what_they_leave_is_looked_at(arena):
     case = made(arena)
     borders = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 40, rng())
-    assert len(scrutiny._unsettled(case, borders, scrutiny.TAIL, rng())) < 10
+    assert len(scrutiny._unsettled(case, borders, 50, rng())) < 10
 
 
 def test_where_detours_would_cost_more_every_instant_is_looked_at(arena):
@@ -325,12 +325,16 @@ def test_where_detours_would_cost_more_every_instant_is_looked_at(arena):
 def test_foresight_is_left_to_the_looks(arena):
     case = made(arena, indicators=TOMORROW)
     borders = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 40, rng())
-    assert len(scrutiny._unsettled(case, borders, scrutiny.TAIL, rng())) > 20
+    assert len(scrutiny._unsettled(case, borders, 50, rng())) > 20
 
 
 def test_parts_are_few_and_their_instants_far_apart():
-    assert scrutiny._parts([0, 3, 5, 8, 10, 13], 5) == [[0, 5, 10], [3, 8, 13]]
-    assert scrutiny._parts([], 5) == []
+    borders = list(range(0, 3000, 3))
+    parts = scrutiny._parts(borders, 50, rng())
+    assert sorted(border for part in parts for border in part) == borders and len(parts) < 50
+    distances = np.concatenate([np.diff(part) for part in parts])
+    assert distances.min() >= 50 and len(np.unique(distances)) > 10
+    assert scrutiny._parts([], 5, rng()) == []
 
 
 def test_of_instants_too_close_to_each_other_the_more_urgent_one_is_taken():
