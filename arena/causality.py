@@ -4,7 +4,8 @@ Does a strategy decide the same when it does not know the future? Fresh workers 
 The trusted process feeds a worker its candles stage by stage and compares all that it tells (signals, parameters, answers of
 callbacks, orders) with what the strategy decided when the whole range lay open. Stages end at secret instants; at each of
 them a walk's copy is given a candle with the same open that went another way. The last stage goes on into candles after the
-search range; they are the first weeks again: no worker holds a sealed candle to be checked. A look with a turned future of the full length shows that it is not the length that matters, and a world of detours asks at many instants at once.
+search range; they are the first weeks again: no worker holds a sealed candle to be checked. A look with a turned future of the
+full length shows that it is not the length that matters, and a world of detours asks at many instants at once.
 
 What differs between two runs with the very same candles is dice, not foresight: a finding is confirmed by a second plain run.
 
@@ -92,14 +93,19 @@ def detoured(case: Case, borders: list[int], tail: int, rng: np.random.Generator
     each of them. From a fresh worker; where it fails, none. A difference is no finding: what a detour leaves in a strategy's memory makes
     one too.
     """
-    settings = case.settings
+    step = case.settings.step_ms
     try:
-        with Worker(case.strategy, settings, case.task("look")) as made:
-            made.send({"task": "look", "since_ms": _first(settings)}, worlds.detoured(case.tables, borders, settings.step_ms, case.ticks, rng))
-            told = made.stage()
+        told = _looked(case, worlds.detoured(case.tables, borders, step, case.ticks, rng))
     except StrategyError:
         return set()
-    return {border for border in borders if decided(case, told, until_ms=border, since_ms=border - tail * settings.step_ms) is None}
+    return {border for border in borders if decided(case, told, until_ms=border, since_ms=border - tail * step) is None}
+
+
+def _looked(case: Case, world: Tables) -> Decisions | None:
+    """What a fresh worker decides in frames of the full length, in a world of their own. Raises StrategyError."""
+    with Worker(case.strategy, case.settings, case.task("look")) as made:
+        made.send({"task": "look", "since_ms": _first(case.settings)}, world)
+        return made.stage()
 
 
 def populated(case: Case, tables: Tables, window: Window, ticks: Ticks) -> Decisions:
@@ -118,9 +124,8 @@ def turned(case: Case, at_ms: int, power: float, rng: np.random.Generator | None
     """One look at frames of full length whose candles from `at_ms` on went another way, volumes in another order. Raises as `looks`."""
     world = worlds.turned(case.tables, at_ms, power, case.ticks)
     world = worlds.traded_otherwise(world, at_ms, rng or np.random.default_rng())
-    with Worker(case.strategy, case.settings, case.task("look")) as made, _blamed(case, at_ms):
-        made.send({"task": "look", "since_ms": _first(case.settings)}, world)
-        confirm(case, decided(case, made.stage(), until_ms=at_ms))
+    with _blamed(case, at_ms):
+        confirm(case, decided(case, _looked(case, world), until_ms=at_ms))
 
 
 def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: float | None = None) -> dict[str, Finding]:

@@ -47,15 +47,17 @@ def judged(found: Outcome, strategy: Strategy, arena: Arena, *, deeper: bool) ->
 
 
 def _twice(ask: Callable[[], T]) -> T | StrategyError:
-    for last in (False, True):
-        try:
-            return ask()
-        except StrategyError as error:
-            return error
-        except BusyError:
-            if last:
-                raise
-    raise AssertionError
+    try:
+        return _once(ask)
+    except BusyError:
+        return _once(ask)
+
+
+def _once(ask: Callable[[], T]) -> T | StrategyError:
+    try:
+        return ask()
+    except StrategyError as error:
+        return error
 
 
 def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, Outcome]]:

@@ -132,8 +132,10 @@ def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
 
 def _asks_more(known: Result, arena: Arena) -> bool:
     """Whether a quick answer is not enough: to who asks for the full check, and in `auto` where only that check kept it from validation."""
-    convincing = all(gate.passed for gate in figures.as_of_now(known, arena).gates if gate.gate != "validation")
-    return arena.causality == "full" or (arena.causality == "auto" and convincing)
+    if arena.causality != "auto":
+        return arena.causality == "full"
+    earned = all(gate.passed for gate in known.gates if gate.gate not in gates.EVIDENCE)  # first: evidence takes its time
+    return earned and all(gate.passed for gate in figures.as_of_now(known, arena).gates if gate.gate != "validation")
 
 
 def _attempt(begun: _Begun, arena: Arena) -> None:

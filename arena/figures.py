@@ -76,7 +76,7 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     started = time.perf_counter()
     made = account(strategy, arena)
     found = measured(strategy, arena, made)
-    found["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, made, found)
+    found["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, found)
     if "stress" not in skipped:
         replayable, dice = made.engine.described or made.engine.sized, np.random.default_rng(int(strategy.sha256[16:32], 16))
         found["stress"] = stress.of(arena.market, arena.settings, made.claim.orders, replayable, dice)
@@ -84,9 +84,9 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     return Earned({**found, "seconds": time.perf_counter() - started}, made)
 
 
-def _skipped(strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any]) -> tuple[str, ...]:
+def _skipped(strategy: Strategy, arena: Arena, found: dict[str, Any]) -> tuple[str, ...]:
     """Checks that can decide nothing more: see gates.HOPELESS and gates.LOW_SHARPE."""
-    if any(not gate.passed for gate in _gates(strategy, arena, found, _of_account(arena, made)) if gate.gate in gates.HOPELESS):
+    if any(not gate.passed for gate in _gates(strategy, arena, found, Checks()) if gate.gate in gates.HOPELESS):
         return ("relabel", "stress")
     return ("relabel",) if found["own"].sharpe < gates.LOW_SHARPE else ()
 
@@ -94,7 +94,7 @@ def _skipped(strategy: Strategy, arena: Arena, made: Account, found: dict[str, A
 def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
     """What the account alone says, of a strategy whose decisions there were checked in full. Raises StrategyError."""
     made = account(strategy, arena)
-    case = case_of(strategy, arena, made.claim, made.book, made.engine.described)
+    case = case_of(strategy, arena, made)
     scrutiny.hidden(case, np.random.default_rng(secrets.randbits(128)), arena.settings.search.start_ms, arena.settings.search.end_ms)
     return measured(strategy, arena, made)
 
@@ -150,9 +150,11 @@ def judged(earned: Earned, strategy: Strategy, arena: Arena, *, deeper: bool = T
     return {**found, "evidence": evidence, "look": look, "gates": (*found["gates"], *gates.evidence(evidence, look, limits)), "seconds": seconds}
 
 
-def case_of(strategy: Strategy, arena: Arena, claim: Claim, book: Book, described: Described | None = None) -> Case:
+def case_of(strategy: Strategy, arena: Arena, made: Account) -> Case:
     """What the checks of causality ask about."""
-    return Case(strategy, arena.settings, arena.tables, arena.beyond, arena.after, arena.markets, claim, book, arena.ticks(claim.startup), described)
+    claim, engine, book = made
+    ticks = arena.ticks(claim.startup)
+    return Case(strategy, arena.settings, arena.tables, arena.beyond, arena.after, arena.markets, claim, book, ticks, engine.described)
 
 
 def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
@@ -245,27 +247,34 @@ def _scrutinised(strategy: Strategy, arena: Arena, made: Account, found: dict[st
     The instants of causality are nobody's to know, and change: what could be foreseen could be dodged. One thing after another: while a
     strategy is asked without its future, no other worker of it has it.
     """
-    case, own, depth = case_of(strategy, arena, made.claim, made.book, made.engine.described), found["own"], arena.causality
-    dice = np.random.default_rng(secrets.randbits(128))
+    case, own = case_of(strategy, arena, made), found["own"]
+    depth, dice = "full" if arena.causality == "full" else "quick", np.random.default_rng(secrets.randbits(128))
     handed = _in_full(case, arena, dice) if depth == "full" else scrutiny.quick(case, dice)
-    checks = replace(_of_account(arena, made), causality="full" if depth == "full" else "quick", optimistic_fills=_wishful(case, arena, handed))
-    if "relabel" not in found["skipped"]:
-        relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
-        loss = max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan
-        checks = replace(checks, relabel_sharpe=relabelled, relabel_loss=loss)
-    engine = made.engine
-    told = {"engine": engine.name, "engine_note": engine.note, "warnings": hints.warnings(made.claim, made.book, arena.settings, engine.differs)}
-    return {**told, "checks": checks, "gates": _gates(strategy, arena, found, checks)}
-
-
-def _of_account(arena: Arena, made: Account) -> Checks:
-    """Those checks that ask nothing of the strategy."""
-    return Checks(
+    checks = Checks(
+        causality=depth,
+        optimistic_fills=_wishful(case, arena, handed),
         hidden_loss=metrics.hidden_loss(arena.market, made.book),
         top_share=metrics.top_share(made.book.trades),
         pair_share=metrics.pair_share(made.book.trades),
         replay=made.engine.replay,
     )
+    if "relabel" not in found["skipped"]:
+        relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
+        loss = max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan
+        checks = replace(checks, relabel_sharpe=relabelled, relabel_loss=loss)
+    return _concluded(strategy, arena, made, found, checks)
+
+
+def _concluded(strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any], checks: Checks) -> dict[str, Any]:
+    """What follows from the engine and the checks, by field of the Result."""
+    engine = made.engine
+    return {
+        "engine": engine.name,
+        "engine_note": engine.note,
+        "warnings": hints.warnings(made.claim, made.book, arena.settings, engine.differs),
+        "checks": checks,
+        "gates": _gates(strategy, arena, found, checks),
+    }
 
 
 def _gates(strategy: Strategy, arena: Arena, found: dict[str, Any], checks: Checks) -> tuple[GateResult, ...]:
@@ -283,15 +292,13 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     if arena.causality == "quick":
         return found, "only what passed the full check of causality is asked", None
     made = earned.made or _again(earned, strategy, arena)
-    case, checks = case_of(strategy, arena, made.claim, made.book, made.engine.described), found["checks"]
+    case, checks = case_of(strategy, arena, made), found["checks"]
     if checks.causality != "full":
         handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
         checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
-    engine = made.engine
-    if engine.described is not None and not arena.thorough and (unlike := _unlike(case, arena)):
-        engine, checks = engine._replace(note=unlike, replay="differs"), replace(checks, replay="differs")
-    told = {"engine": engine.name, "engine_note": engine.note, "warnings": hints.warnings(made.claim, made.book, settings, engine.differs)}
-    found = {**found, **told, "checks": checks, "gates": _gates(strategy, arena, found, checks)}
+    if made.engine.described is not None and not arena.thorough and (unlike := _unlike(case, arena)):
+        made, checks = made._replace(engine=made.engine._replace(note=unlike, replay="differs")), replace(checks, replay="differs")
+    found = {**found, **_concluded(strategy, arena, made, found, checks)}
     if not all(gate.passed for gate in found["gates"]):
         return found, NO_GATE, None
     if settings.validation is None:
@@ -318,7 +325,7 @@ def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Fi
         return scrutiny.full(case, rng)
     earlier, known = arena.before, arena.before.settings.search.end_ms
     made = account(case.strategy, earlier)
-    before = case_of(case.strategy, earlier, made.claim, made.book, made.engine.described)
+    before = case_of(case.strategy, earlier, made)
     scrutiny.unchanged(before, case)
     handed = scrutiny.full(case, rng, until_ms=known)
     for window in arena.settings.windows:

@@ -26,6 +26,7 @@ def warnings(claim: Claim, book: Book, settings: Settings, differs: str) -> tupl
 
 
 def no_trades(claim: Claim, settings: Settings) -> str:
+    """Why there is no account, as far as signals and indicators tell."""
     if claim.first_signal_ms is not None:
         return f"no trades: there are entry signals from {_day(claim.first_signal_ms)} on, but no entry was filled (stake, price or confirmation refuse)"
     late = claim.warmup and claim.warmup_ms is not None and claim.warmup_ms > settings.search.start_ms

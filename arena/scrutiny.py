@@ -34,8 +34,8 @@ LIMIT, LIMIT_STAGES = 3, 20
 
 def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
     """
-    Causality as it is checked every round, at a cost of less than one evaluation. Returns what `causality.walk` does. One worker at a
-    time: another one of the same strategy, which knows what this one must not, would only have to be heard.
+    Causality as it is checked every round. Returns what `causality.walk` does. One worker at a time: another one of the same strategy,
+    which knows what this one must not, would only have to be heard.
 
     Raises CausalityError or DeterminismError.
     """
@@ -152,8 +152,8 @@ def _apart(borders: list[int], distance_ms: int) -> list[int]:
 
 def _parts(borders: list[int], distance_ms: int, rng: np.random.Generator) -> list[list[int]]:
     """
-    Lists in each of which borders lie at least so far apart, and up to half as far again: with even distances no detour would lie as far ahead
-    of a decision as somebody may look. `borders` are ascending.
+    Lists in each of which borders lie at least so far apart, by distances that are drawn: with even ones there would be a number of
+    candles ahead of a decision at which no detour ever lies. `borders` are ascending.
     """
     parts: list[list[int]] = []
     for border in borders:

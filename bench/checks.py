@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arena import booking, figures, metrics, opening, sandbox, scrutiny, settings, strategies, stress
+from arena import figures, opening, sandbox, scrutiny, settings, strategies, stress
 from arena.causality import Case
 from arena.opening import Arena
 from arena.records import Strategy
@@ -54,14 +54,9 @@ def seconds(strategy: Strategy, opened: Arena, repeat: int) -> dict[str, float]:
 
 def evaluated(strategy: Strategy, opened: Arena) -> Case:
     """The account, and what the checks ask about."""
-    arena, market = opened.settings, opened.market
-    claim, engine = figures.claimed(strategy, opened)
-    book = booking.book(market, claim.orders, wallet=arena.wallet, fee=arena.fee, slots=arena.max_open_trades)
-    if engine.described is None:
-        booking.reconcile(book, claim)
-    for window in (arena.search, *arena.windows):
-        metrics.measure(market, book, window, last=window in (arena.search, arena.windows[-1]))
-    return figures.case_of(strategy, opened, claim, book, engine.described)
+    made = figures.account(strategy, opened)
+    figures.measured(strategy, opened, made)
+    return figures.case_of(strategy, opened, made)
 
 
 def timed(check: Callable[[], object]) -> float:

@@ -127,7 +127,7 @@ def cased(file: Path, arena: Arena) -> Case:
     limits = {"wallet": arena.settings.wallet, "fee": arena.settings.fee, "slots": arena.settings.max_open_trades}
     book = booking.book(arena.market, claim.orders, **limits)
     booking.reconcile(book, claim)
-    return figures.case_of(told, arena, claim, book, figures.engine_of(told, arena, claim).described)
+    return figures.case_of(told, arena, figures.Account(claim, figures.engine_of(told, arena, claim), book))
 
 
 def checkout(folder: Path) -> Path:

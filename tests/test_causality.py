@@ -731,4 +731,3 @@ MEAN = 'self.minimal_roi = {0: 1 + dataframe["close"].mean() / 1e9}'
 def test_at_a_detour_foresight_decides_otherwise(arena, indicators):
     case = made(arena, indicators=indicators)
     assert len(causality.detoured(case, detours(case), 200, rng())) <= 2
-

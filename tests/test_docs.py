@@ -75,7 +75,8 @@ def test_the_docs_explain_every_wall():
 def test_the_docs_give_the_numbers_of_the_checks():
     instants, scrutiny, worlds = (pytest.importorskip(f"arena.{name}") for name in ("instants", "scrutiny", "worlds"))
     numbers = [
-        f"looks at {instants.ALWAYS['quick']} instants", f"up to {instants.LOOKS} instants; all candles", f"looks at the {instants.ALWAYS['full']} most urgent instants, at {instants.EVEN} at even distances",
+        f"looks at {instants.ALWAYS['quick']} instants", f"up to {instants.LOOKS} instants; all candles",
+        f"looks at the {instants.ALWAYS['full']} most urgent instants, at {instants.EVEN} at even distances",
         "for {} to {} candles".format(*worlds.DETOURS), f"a walk with {instants.WALKS} instants",
         f"{instants.FULL_WALKS} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all", f"every {instants.COMB} candles",
         f"{instants.BEST} most profitable", f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |",

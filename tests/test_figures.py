@@ -13,7 +13,6 @@ from builders import market as made_of
 from arena import booking, course, evaluation, figures, gates, grid, metrics, opening, sandbox, scrutiny, strategies
 from arena.errors import DeterminismError
 from arena.gates import verdict
-from arena.records import Look
 from arena.report import block
 
 EASY = {

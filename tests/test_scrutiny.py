@@ -36,6 +36,10 @@ def rng(seed=1):
     return np.random.default_rng(seed)
 
 
+def comb(case, n):
+    return instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), n, rng())
+
+
 QUIET = "def custom_exit(self, pair, trade, **kwargs):\n    return None"
 TOMORROW = 'dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-1), dataframe["close"]'
 ONE_DAY = (
@@ -311,20 +315,20 @@ def test_a_check_of_a_part_draws_its_instants_from_that_part(arena):
 @pytest.mark.slow
 def test_detours_settle_most_instants_and_what_they_leave_is_looked_at(arena):
     case = made(arena)
-    borders = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 40, rng())
+    borders = comb(case, 40)
     assert len(scrutiny._unsettled(case, borders, 50, rng())) < 10
 
 
 def test_where_detours_would_cost_more_every_instant_is_looked_at(arena):
     case = made(arena)
-    few = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 4, rng())
+    few = comb(case, 4)
     assert scrutiny._unsettled(case, few, scrutiny.TAIL, rng()) == few
 
 
 @pytest.mark.slow
 def test_foresight_is_left_to_the_looks(arena):
     case = made(arena, indicators=TOMORROW)
-    borders = instants.comb(instants.valid(case.strategy, case.settings, case.tables, case.claim), 40, rng())
+    borders = comb(case, 40)
     assert len(scrutiny._unsettled(case, borders, 50, rng())) > 20
 
 
