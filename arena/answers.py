@@ -82,15 +82,16 @@ class _Events(_Closed):
     texts: Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(max_length=MAX_TEXTS)]
 
 
+class _Stakes(_Closed):
+    open_ms: Annotated[Column[Instant], Field(max_length=MAX_STAKES)]
+    scale: Annotated[Column[Annotated[FiniteFloat, Field(ge=0)] | None], Field(max_length=MAX_STAKES)]
+
+
 class _Decisions(_Closed):
     signals: Annotated[dict[Name, _Signals], Few]
     parameters: Annotated[dict[Name, Annotated[str, Field(max_length=MAX_PARAMETER)]], Few]
     events: _Events | None = None
-
-
-class _Stakes(_Closed):
-    open_ms: Annotated[Column[Instant], Field(max_length=MAX_STAKES)]
-    scale: Annotated[Column[Annotated[FiniteFloat, Field(ge=0)] | None], Field(max_length=MAX_STAKES)]
+    stakes: Annotated[dict[Name, _Stakes], Few] | None = None
 
 
 class _Labels(_Closed):
@@ -116,7 +117,6 @@ class _Claim(_Closed):
     loop_s: Annotated[FiniteFloat, Field(ge=0)]
     callbacks: Annotated[list[Name], Field(max_length=100)]
     decisions: _Decisions
-    stakes: Annotated[dict[Name, _Stakes], Few] | None = None
 
 
 class _Failure(_Closed):
@@ -168,7 +168,6 @@ def claim(answer: bytes, pairs: tuple[str, ...]) -> Claim:
         "decisions": _decisions(said.decisions, pairs),
         "callbacks": tuple(name for name in said.callbacks if name.isprintable()),
         "stretch": (said.stretch[0], said.stretch[1]) if said.stretch else None,
-        "stakes": None if said.stakes is None else _stakes(said.stakes, pairs),
     }
     return Claim(**{name: getattr(said, name) for name in type(said).model_fields} | made)
 
@@ -216,7 +215,8 @@ def _decisions(said: _Decisions, pairs: tuple[str, ...]) -> Decisions:
     if unknown := said.signals.keys() - set(pairs):
         raise StrategyError(f"signals for a pair outside the arena: {min(unknown)}")
     signals = {pair: _checked(unpack_signals, **dict(packed)) for pair, packed in said.signals.items()}
-    return Decisions(signals, said.parameters, None if said.events is None else _checked(_events, said.events))
+    events = None if said.events is None else _checked(_events, said.events)
+    return Decisions(signals, said.parameters, events, None if said.stakes is None else _stakes(said.stakes, pairs))
 
 
 def _stakes(said: dict[str, _Stakes], pairs: tuple[str, ...]) -> dict[str, Stakes]:

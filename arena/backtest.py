@@ -151,12 +151,11 @@ class Run:
         bt = self.backtesting
         data, timerange = self.candles()
         started = time.process_time()
-        original, loop, populated, rows = bt._get_ohlcv_as_lists, bt.backtest, [], {}
+        original, loop, populated = bt._get_ohlcv_as_lists, bt.backtest, []
         self.stretch = stretch = None if decisions.callbacks(self.strategy) else self.job.stretch
 
         def as_lists(processed: dict[str, pd.DataFrame]) -> dict[str, Any]:
             made = original(processed)
-            rows.update(made)
             populated.append(time.process_time() - started)
             return made
 
@@ -171,6 +170,7 @@ class Run:
         self.check()
         content = bt.all_bt_content[self.strategy.get_strategy_name()]
         trades, deciding = content["results"], list(self.deciding)
+        diagnosis = _diagnosis(self)
         replayable = deciding == ["custom_stake_amount"] and self.job.stretch is not None  # a stretch is given where a replay is wanted
         return {
             "orders": self.witness.fills,
@@ -185,9 +185,12 @@ class Run:
             "populate_s": populated[0],
             "loop_s": looped,
             "callbacks": deciding,
-            "decisions": {**self.decided(self.job.start_ms - LEAD_MS), "events": self.witness.record.take()},
-            **_diagnosis(self),
-            "stakes": stakes.told(bt, rows) if replayable else None,  # last: the strategy is asked again
+            "decisions": {
+                **self.decided(self.job.start_ms - LEAD_MS),
+                "events": self.witness.record.take(),
+                "stakes": stakes.told(bt, self.candidates()) if replayable else None,  # the strategy is asked again
+            },
+            **diagnosis,
         }
 
     def candles(self) -> tuple[dict[str, pd.DataFrame], Any]:
@@ -233,7 +236,17 @@ class Run:
     def _rows(self, processed: dict[str, pd.DataFrame]) -> dict[str, list[Any]]:
         """As FreqTrade's _get_ohlcv_as_lists."""
         self.signalled(processed)
-        return {pair: signals.rows(columns, self.given[pair], *self.looped(pair)) for pair, columns in self.columns.items()}
+        return {pair: signals.rows(columns, self.given[pair], slice(*self.looped(pair))) for pair, columns in self.columns.items()}
+
+    def candidates(self) -> dict[str, stakes.Candidates]:
+        """The candles in which each pair may enter, as rows of FreqTrade's loop."""
+        made = {}
+        for pair, columns in self.columns.items():
+            first, end = self.looped(pair)
+            rows = signals.rows(columns, self.given[pair], first + np.flatnonzero(columns.enter[first - 1 : end - 1]))
+            begun = int(self.given[pair].times[first]) if first < end else 0
+            made[pair] = stakes.Candidates(begun, end - first, [row for row in rows if self.backtesting.check_for_trade_entry(row) == "long"])
+        return made
 
     def looped(self, pair: str) -> tuple[int, int]:
         """Index of a pair's first candle in FreqTrade's loop, and of the one after its last: after the warm-up, or as much as it is to see."""

@@ -29,7 +29,7 @@ def step_ms(timeframe: str) -> int:
 
 def milliseconds(dates: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
     """Dates with a timezone as milliseconds since 1970."""
-    return dates.dt.as_unit("ms").astype("int64").to_numpy()
+    return pd.DatetimeIndex(dates).as_unit("ms").asi8
 
 
 def check(frame: pd.DataFrame, pair: str, timeframe: str, where: str) -> pd.DataFrame:
@@ -77,13 +77,11 @@ def fill_gaps(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
     grid = np.arange(ms[0], ms[-1] + step, step)
     source = np.searchsorted(ms, grid, side="right") - 1  # the candle itself, or the last one before the hole
     invented = ms[source] != grid
-    filled = frame.iloc[source].reset_index(drop=True)
-    filled["date"] = _as_dates(grid)
-    close = filled["close"].to_numpy()
-    for column in PRICES[:3]:
-        filled[column] = np.where(invented, close, filled[column])
-    filled["volume"] = np.where(invented, 0.0, filled["volume"])
-    return filled
+    columns = {name: frame[name].to_numpy()[source] for name in frame.columns if name != "date"}
+    for name in PRICES[:3]:
+        columns[name][invented] = columns["close"][invented]
+    columns["volume"][invented] = 0.0
+    return pd.DataFrame({"date": _as_dates(grid), **columns})
 
 
 def resample(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:

@@ -20,7 +20,7 @@ import numpy as np
 from arena import twins, worlds
 from arena.claims import LEAD_MS, Decisions, Events
 from arena.course import Described
-from arena.decided import Finding, decided
+from arena.decided import Finding, decided, sized_alike
 from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.grid import Tables
 from arena.records import Book, Claim, Strategy, Window
@@ -33,6 +33,8 @@ AFTER = "causality: what is decided inside the search range depends on candles a
 """All that is told of the last stage, failures included: where and how would be a way to read the validation range."""
 LATER = "causality: what is decided after the search range depends on candles that come later"
 """All that is told of a check inside a range that nobody may know."""
+SHARES = 300
+"""So many shares of stakes before an instant are asked for, at most."""
 LIMITED = "a check of causality ended at a limit (arena.limits), or its worker ended early"
 """The same for limits in the last stage."""
 
@@ -58,33 +60,45 @@ class Case:
         return Task(kind, whole, self.markets, ticks=self.ticks, end_ms=self.claim.last_ms)
 
 
-def looks(case: Case, borders: list[int], *, tail: int | None = None, after: bool = True, seconds: float | None = None) -> None:
+def looks(case: Case, borders: list[int], *, tail: int | None = None, after: bool = True, seconds: float | None = None) -> list[int]:
     """
     Populate frames that end at each border, ascending, and compare all signals before it (the last `tail` candles only, where
-    given) and all parameters. With `after` the last frames go on beyond the search range.
+    given) and all parameters. With `after` the last frames go on beyond the search range. Returns the borders up to which shares of
+    stakes are other ones: no finding, as they may follow from what was asked before. To be asked for one at the border, frames have
+    another candle with its open there.
 
     Raises CausalityError or DeterminismError.
     """
-    settings = case.settings
+    settings, doubtful, powers = case.settings, [], np.random.default_rng()
     with Worker(case.strategy, settings, case.task("look"), seconds=seconds) as made:
         before: int | None = None
         for border in borders:
             since = _first(settings) if tail is None else border - tail * settings.step_ms
             with _blamed(case, border):
-                made.send({"task": "look", "since_ms": since}, worlds.cut(case.tables, before, border))
+                spans = _spans(case, [border], tail)
+                tables = worlds.cut(case.tables, before, border if spans is None else border + settings.step_ms)
+                if spans is not None:
+                    tables = worlds.turned(tables, border, float(powers.choice(worlds.POWERS)), case.ticks)
+                made.send({"task": "look", "since_ms": since, "stakes": spans}, tables)
                 told = made.stage()
                 confirm(case, decided(case, told, until_ms=border, since_ms=since))
+            if spans is not None and not sized_alike(case, told, *spans[0]):
+                doubtful.append(border)
             before = border
         if after:
             beyond, _ = case.after()
             with _blamed(case, None):
-                made.send({"task": "look", "since_ms": _first(settings)}, _rest(case.tables, beyond, before))
-                found = decided(case, made.stage(), until_ms=None)
-                if found:
+                spans = _spans(case, [case.claim.last_ms], None)
+                made.send({"task": "look", "since_ms": _first(settings), "stakes": spans}, _rest(case.tables, beyond, before))
+                told = made.stage()
+                if decided(case, told, until_ms=None):
                     confirm(case, Finding("", ""), told=AFTER)
+            if spans and not sized_alike(case, told, *spans[0]):
+                doubtful.extend(borders[-1:])
             made.send({"task": "end"}, {})
             with _blamed(case, None):
                 made.stage()
+    return doubtful
 
 
 def detoured(case: Case, borders: list[int], tail: int, rng: np.random.Generator) -> set[int]:
@@ -94,24 +108,55 @@ def detoured(case: Case, borders: list[int], tail: int, rng: np.random.Generator
     one too.
     """
     step = case.settings.step_ms
+    spans = _spans(case, borders, tail)
     try:
-        told = _looked(case, worlds.detoured(case.tables, borders, step, case.ticks, rng))
+        told = _looked(case, worlds.detoured(case.tables, borders, step, case.ticks, rng), spans)
     except StrategyError:
         return set()
-    return {border for border in borders if decided(case, told, until_ms=border, since_ms=border - tail * step) is None}
+    same = {border for border, span in zip(borders, spans or [(0, 0)] * len(borders), strict=True) if sized_alike(case, told, *span)}
+    return {border for border in same if decided(case, told, until_ms=border, since_ms=border - tail * step) is None}
 
 
-def _looked(case: Case, world: Tables) -> Decisions | None:
+def repeats_shares(case: Case, at_ms: list[int]) -> bool:
+    """
+    Whether shares of stakes in the candles of these instants are the same again from a fresh worker that is asked for them alone, with the same
+    candles. Others follow from what was asked before. Raises StrategyError.
+    """
+    spans = _spans(case, at_ms, 0)
+    if spans is None:
+        return True
+    told = _looked(case, case.tables, spans)
+    return all(sized_alike(case, told, *span) for span in spans)
+
+
+def _looked(case: Case, world: Tables, spans: list[list[int]] | None) -> Decisions | None:
     """What a fresh worker decides in frames of the full length, in a world of their own. Raises StrategyError."""
     with Worker(case.strategy, case.settings, case.task("look")) as made:
-        made.send({"task": "look", "since_ms": _first(case.settings)}, world)
+        made.send({"task": "look", "since_ms": _first(case.settings), "stakes": spans}, world)
         return made.stage()
+
+
+def _spans(case: Case, borders: list[int], tail: int | None) -> list[list[int]] | None:
+    """
+    Between which instants shares of stakes are asked for: in the last `tail` candles before each border, at most SHARES of them, and in
+    the candle that opens there. None where they say nothing.
+    """
+    if case.claim.decisions.stakes is None:
+        return None
+    known = np.sort(np.concatenate([told.open_ms for told in case.claim.decisions.stakes.values()]))
+    spans = []
+    for border in borders:
+        last = known[: np.searchsorted(known, border)][-SHARES:]
+        since = int(last[0]) if len(last) else border
+        spans.append([since if tail is None else max(since, border - tail * case.settings.step_ms), border])
+    return spans
 
 
 def populated(case: Case, tables: Tables, window: Window, ticks: Ticks) -> Decisions:
     """Signals and parameters in another market, from a fresh worker that runs the populate functions alone. Raises StrategyError."""
     with Worker(case.strategy, case.settings, Task("look", window, case.markets, ticks=ticks)) as made:
-        made.send({"task": "look", "since_ms": window.start_ms - LEAD_MS}, tables)
+        spans = None if case.claim.decisions.stakes is None else [[window.start_ms, window.end_ms]]
+        made.send({"task": "look", "since_ms": window.start_ms - LEAD_MS, "stakes": spans}, tables)
         told = made.stage()
         made.send({"task": "end"}, {})
         made.stage()
@@ -120,12 +165,18 @@ def populated(case: Case, tables: Tables, window: Window, ticks: Ticks) -> Decis
     return told
 
 
-def turned(case: Case, at_ms: int, power: float, rng: np.random.Generator | None = None) -> None:
-    """One look at frames of full length whose candles from `at_ms` on went another way, volumes in another order. Raises as `looks`."""
+def turned(case: Case, at_ms: int, power: float, rng: np.random.Generator | None = None) -> bool:
+    """
+    One look at frames of full length whose candles from `at_ms` on went another way, volumes in another order. Returns whether shares
+    of stakes are the same too. Raises as `looks`.
+    """
     world = worlds.turned(case.tables, at_ms, power, case.ticks)
     world = worlds.traded_otherwise(world, at_ms, rng or np.random.default_rng())
+    spans = _spans(case, [at_ms], None)
     with _blamed(case, at_ms):
-        confirm(case, decided(case, _looked(case, world), until_ms=at_ms))
+        told = _looked(case, world, spans)
+        confirm(case, decided(case, told, until_ms=at_ms))
+    return spans is None or sized_alike(case, told, *spans[0])
 
 
 def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: float | None = None) -> dict[str, Finding]:

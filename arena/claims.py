@@ -112,6 +112,7 @@ class Decisions:
     signals: dict[str, Signals] = field(default_factory=dict)  # by pair
     parameters: dict[str, str] = field(default_factory=dict)  # read after the populate functions
     events: Events | None = None
+    stakes: dict[str, Stakes] | None = None  # by pair, where custom_stake_amount alone decides on the way; None: not asked
 
 
 class Recorder:

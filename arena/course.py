@@ -39,18 +39,17 @@ class Described(NamedTuple):
 
 
 def described(
-    strategy: Strategy, settings: Settings, tables: Tables, market: Market, markets: dict[str, Any], ticks: Ticks, decided: Decisions,
-    stakes: dict[str, Stakes] | None = None,
-) -> Described:  # fmt: skip
+    strategy: Strategy, settings: Settings, tables: Tables, market: Market, markets: dict[str, Any], ticks: Ticks, decided: Decisions
+) -> Described:
     """
-    All that a replay needs; with `stakes`, where custom_stake_amount decides on the way, as one that clamps nothing itself. Raises
+    All that a replay needs; with shares of stakes, where custom_stake_amount decides on the way, as one that clamps nothing itself. Raises
     Outside for what it cannot represent, exactly.
     """
     made = Described(
         course(strategy, settings, tables, market, markets, ticks, decided), account_of(settings), rules(settings, decided)
     )
-    if stakes is not None:
-        scale = _scale(stakes, market, made.course.flags.shape[1])
+    if decided.stakes is not None:
+        scale = _scale(decided.stakes, market, made.course.flags.shape[1])
         made = made._replace(course=made.course._replace(scale=scale), rules=made.rules._replace(sized=True))
     if why := replay.refusal(*made):
         raise Outside(why)

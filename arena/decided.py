@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from arena.claims import LEAD_MS, Decisions, Signals
+from arena.claims import LEAD_MS, Decisions, Signals, Stakes
 from arena.errors import when
 from arena.grid import Tables
 from arena.records import Claim, Strategy
@@ -17,6 +17,8 @@ from arena.settings import Settings
 NOTHING = Signals(0, *(np.zeros(0, dtype=kind) for kind in (np.bool_, np.bool_, np.uint64, np.uint64)))
 
 
+SAME_SHARE = 1e-9
+"""Shares of stakes that are closer than this, relative, are one."""
 TITLES = {"enter": "enter_long", "exit": "exit_long", "enter_tag": "enter_tag", "exit_tag": "exit_tag"}
 
 
@@ -71,6 +73,31 @@ def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms:
                 if first is None or start + k * step < first[0]:
                     first = (start + k * step, Finding(f"{pair} {when(start + k * step)}", f"{title} {what}"))
     return first and first[1]
+
+
+def sized_alike(case: Asked, told: Decisions | None, since_ms: int, until_ms: int) -> bool:
+    """
+    Whether the shares of stakes for candles that open from the one instant to the other are those of the whole range; True where none
+    were asked for. Sums that run over other candles before differ in their last digits.
+    """
+    with_future = case.claim.decisions.stakes
+    if with_future is None:
+        return True
+    if told is None or told.stakes is None:
+        return False
+    for pair, whole in with_future.items():
+        part = told.stakes.get(pair)
+        ours, theirs = (said and _between(said, since_ms, until_ms) for said in (whole, part))
+        if theirs is None or not np.array_equal(ours.open_ms, theirs.open_ms):
+            return False
+        if not np.allclose(ours.scale, theirs.scale, rtol=SAME_SHARE, atol=0, equal_nan=True):
+            return False
+    return True
+
+
+def _between(told: Stakes, since_ms: int, until_ms: int) -> Stakes:
+    inside = (told.open_ms >= since_ms) & (told.open_ms <= until_ms)
+    return Stakes(told.open_ms[inside], told.scale[inside])
 
 
 def asked(case: Asked, pair: str, since_ms: int | None, until_ms: int | None) -> tuple[int, int]:

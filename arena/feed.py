@@ -40,14 +40,16 @@ class Store:
         self.timeframe = timeframe
         self._tables: Tables = {}
         self._frames: dict[tuple[str, str], pd.DataFrame] = {}
+        self._filled: dict[tuple[str, str], pd.DataFrame] = {}
 
     def add(self, tables: Tables) -> None:
-        """Candles that follow those before; a pair may be new."""
+        """Candles that follow those before, or take the place of the last ones; a pair may be new."""
         for pair, table in tables.items():
             if len(table):
-                known = self._tables.get(pair)
-                self._tables[pair] = table if known is None else np.concatenate([known, table])
+                known = self._tables.get(pair, table[:0])
+                self._tables[pair] = np.concatenate([known[: np.searchsorted(known[:, 0], table[0, 0])], table])
         self._frames.clear()
+        self._filled.clear()
 
     def frame(self, pair: str, timeframe: str) -> pd.DataFrame:
         """A new frame as from a candle file, gaps included; empty for a pair of which nothing has arrived."""
@@ -58,12 +60,15 @@ class Store:
         A new frame as FreqTrade loads it: from the first candle at or after `start_ms` to the last one at or before `stop_ms`,
         gaps between filled. None is no border.
         """
-        known = self._kept(pair, timeframe)
-        times = milliseconds(known["date"]) if len(known) else np.empty(0, dtype=np.int64)
-        first = 0 if start_ms is None else int(np.searchsorted(times, start_ms))
-        end = len(times) if stop_ms is None else int(np.searchsorted(times, stop_ms, side="right"))
-        part = known.iloc[first:end].reset_index(drop=True)
-        return fill_gaps(part, timeframe) if len(part) else part
+        known, key = self._kept(pair, timeframe), (pair, timeframe)
+        times = milliseconds(known["date"])
+        within = times[(times >= (-np.inf if start_ms is None else start_ms)) & (times <= (np.inf if stop_ms is None else stop_ms))]
+        if not len(within):
+            return known.iloc[:0].reset_index(drop=True)
+        if key not in self._filled:
+            self._filled[key] = fill_gaps(known, timeframe)
+        first, last = np.searchsorted(milliseconds(self._filled[key]["date"]), within[[0, -1]])
+        return self._filled[key].iloc[first : last + 1].reset_index(drop=True).copy()
 
     def _kept(self, pair: str, timeframe: str) -> pd.DataFrame:
         key = (pair, timeframe)

@@ -42,8 +42,7 @@ class Engine(NamedTuple):
     name: str  # REPLAY or BOOKING
     note: str  # why it is not a replay
     replay: str  # as in Checks
-    described: Described | None = None  # to replay again, where signals and parameters say everything
-    sized: Described | None = None  # where custom_stake_amount's shares belong to it: under other terms, in no other market
+    described: Described | None = None  # to replay again, where signals and parameters say everything, or they and shares of stakes
     trades: Replayed | None = None
 
     @property
@@ -78,8 +77,8 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     found = measured(strategy, arena, made)
     found["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, found)
     if "stress" not in skipped:
-        replayable, dice = made.engine.described or made.engine.sized, np.random.default_rng(int(strategy.sha256[16:32], 16))
-        found["stress"] = stress.of(arena.market, arena.settings, made.claim.orders, replayable, dice)
+        dice = np.random.default_rng(int(strategy.sha256[16:32], 16))
+        found["stress"] = stress.of(arena.market, arena.settings, made.claim.orders, made.engine.described, dice)
     found |= _scrutinised(strategy, arena, made, found)
     return Earned({**found, "seconds": time.perf_counter() - started}, made)
 
@@ -169,9 +168,8 @@ def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
     if engine.described is None and claim.stretch is not None:
         claim = sandbox.backtest(strategy, arena.settings, replace(task, stretch=None), arena.tables)
         engine = engine_of(strategy, arena, claim) if engine.replay != "differs" else engine._replace(orders=claim.orders)
-    made = engine.described or engine.sized
-    if engine.trades is not None and made is not None:
-        first, last = (int(arena.market.open_ms[k]) for k in course.span(made.course))
+    if engine.trades is not None and engine.described is not None:
+        first, last = (int(arena.market.open_ms[k]) for k in course.span(engine.described.course))
         closed = metrics.closed_sharpe(engine.trades.profit, arena.settings.wallet, (last - first) // metrics.DAY_MS)
         claim = replace(claim, rejected=engine.trades.rejected, closed_sharpe=closed)
     return replace(claim, orders=engine.orders), engine
@@ -189,7 +187,7 @@ def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     """The replay's orders where it represents the strategy and agrees with FreqTrade's loop, else the worker's."""
     settings, market = arena.settings, arena.market
     deciding = scrutiny.callbacks(claim)
-    if deciding == (STAKE,) and claim.stakes is not None:
+    if deciding == (STAKE,) and claim.decisions.stakes is not None:
         return _sized(strategy, arena, claim)
     if deciding:
         often = ", too often to ask for each stake" if deciding == (STAKE,) else ""
@@ -212,11 +210,9 @@ def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     clamped by the strategy, where it makes FreqTrade's orders. Other stakes are as honest: there a difference is no finding.
     """
     settings, market, why = arena.settings, arena.market, course.NO_SHARE
-    known = not any(np.isnan(told.scale).any() for told in claim.stakes.values())
+    known = not any(np.isnan(told.scale).any() for told in claim.decisions.stakes.values())
     try:
-        made = course.described(
-            strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions, claim.stakes
-        )
+        made = course.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
     except Outside as reason:
         return Engine(claim.orders, BOOKING, str(reason), "")
     for clamp in (False, True):
@@ -227,7 +223,7 @@ def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
             why = str(reason) if known else course.NO_SHARE
             continue
         if not course.difference(orders := course.orders(trades, market), claim.orders, market):
-            return Engine(orders, REPLAY, "", "agrees", sized=made, trades=trades)
+            return Engine(orders, REPLAY, "", "agrees", made, trades=trades)
     return Engine(claim.orders, BOOKING, why, "")
 
 
@@ -296,7 +292,7 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     if checks.causality != "full":
         handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
         checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
-    if made.engine.described is not None and not arena.thorough and (unlike := _unlike(case, arena)):
+    if made.claim.stretch is not None and not arena.thorough and (unlike := _unlike(case, arena)):
         made, checks = made._replace(engine=made.engine._replace(note=unlike, replay="differs")), replace(checks, replay="differs")
     found = {**found, **_concluded(strategy, arena, made, found, checks)}
     if not all(gate.passed for gate in found["gates"]):

@@ -22,15 +22,17 @@ LATE = (0.25, 0.1)
 """Shares of the trades, counted from the last, of which one entry each is taken."""
 LOOKS = 12
 """Instants of a quick check of the populate functions, at most, that are asked one by one."""
-ALWAYS, EVEN = {"quick": 3, "full": 16}, 24
-"""So many of the most urgent ones are asked one by one, whatever worlds of detours say, and in a full check so many at even distances."""
+ALWAYS, EVEN = {"quick": 3, "full": 6}, 24
+"""So many of the most urgent ones are asked one by one, whatever worlds of detours say, and in a full check
+so many at even distances, fewer where others are asked anyway, a third of them at least."""
+URGENT = 24
+"""So many of the most urgent ones stand among those of a full check's worlds of detours, and are the stages of its walk."""
 DOUBTS = {"quick": 2, "full": 6}
 """Of those that detours leave in doubt so many are asked with a turned future too."""
 DETOURS = 64
 """About so many are drawn for the world of detours of a quick check."""
 WALKS = 10
 """Of a quick check of callbacks."""
-FULL_WALKS = 24
 FULL_LOOKS = (60, 4000)
 TURNED = {"quick": 1, "full": 2}
 ROUND = 12

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from freqtrade.data.dataprovider import DataProvider
 
-from arena import decisions, signals
+from arena import decisions, signals, stakes
 from arena.backtest import Run
 from arena.errors import StrategyError
 from arena.grid import Tables
@@ -33,12 +33,18 @@ class Link(Protocol):
 
 
 def look(run: Run, link: Link, head: dict[str, Any]) -> None:
-    """Populate whenever candles arrive; tell the signals since the instant that is asked for. The first have arrived."""
+    """
+    Populate whenever candles arrive; tell the signals since the instant that is asked for, and shares of stakes between those that
+    are. The first have arrived.
+    """
     run.backtesting._set_strategy(run.strategy)  # which calls bot_start
     while head["task"] != "end":
         _populate(run)
         run.notes.check()
-        link.send({"stage": run.decided(head["since_ms"])})
+        told = run.decided(head["since_ms"])
+        if head.get("stakes") is not None:
+            told["stakes"] = stakes.told(run.backtesting, run.candidates(), head["stakes"])
+        link.send({"stage": told})
         head, tables = link.receive()
         run.store.add(tables)
     run.check()
@@ -150,7 +156,7 @@ class Walk:
         if rows:
             first = max(first, int(np.searchsorted(known.times, int(rows[-1][0].timestamp() * 1000), side="right")))
         if first < end:
-            rows.extend(signals.rows(run.columns[pair], known, first, end))
+            rows.extend(signals.rows(run.columns[pair], known, slice(first, end)))
 
 
 def _populate(run: Run) -> None:

@@ -99,7 +99,6 @@ class Claim:
     callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
     decisions: Decisions = field(default_factory=Decisions)
     labels: Labels = field(default_factory=Labels)  # of the orders that the worker told
-    stakes: dict[str, Stakes] | None = None  # by pair, where custom_stake_amount alone decides on the way; None: not asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,22 @@ def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
         doubtful, noticed = _in_doubt(case, urgent[instants.ALWAYS["quick"] :], rng)
         always = [*urgent[: instants.ALWAYS["quick"]], *instants.comb(ways, 1, rng)]
         borders = sorted(dict.fromkeys([*always, *doubtful][: instants.LOOKS]))
-        causality.looks(case, borders, seconds=_limit(case, borders))
-        ends += _some(noticed, instants.DOUBTS["quick"], turns)
+        sized = causality.looks(case, borders, seconds=_limit(case, borders))
+        sized += _turned(case, [*ends, *_some(noticed, instants.DOUBTS["quick"], turns)], turns)
+        if not sized:
+            return handed
+        return _walked(case, sized, urgent, instants.WALKS, rng)
     _turned(case, ends, turns)
     return handed
+
+
+def _walked(case: Case, sized: list[int], urgent: list[int], n: int, rng: np.random.Generator) -> dict[str, Finding]:
+    """
+    A walk through n instants, first those before which shares of stakes were other ones. They may follow from what was asked before,
+    which is no foresight: what FreqTrade's loop is answered decides.
+    """
+    borders = sorted(dict.fromkeys([*sized, *urgent][:n]))
+    return causality.walk(case, borders, rng, seconds=_limit(case, borders))
 
 
 def _in_doubt(case: Case, urgent: list[int], rng: np.random.Generator) -> tuple[list[int], list[int]]:
@@ -103,19 +115,23 @@ def full(case: Case, rng: np.random.Generator, since_ms: int | None = None, unti
     borders = instants.comb(ways, teeth if since_ms is None else teeth // 2, rng)
     if since_ms is not None:  # too short a range for a fine comb: half of the instants lie where the profit was made
         borders = sorted({*borders, *instants.quick(ways, recent.book, recent.claim, teeth // 2, step, rng)})
+    urgent = instants.urgent(ways, recent.book, recent.claim, instants.URGENT, step, rng)[: instants.URGENT]
     handed: dict[str, Finding] = {}
+    looked: set[int] = set()
+    if not causality.repeats_shares(case, sorted({trade.open_ms for trade in recent.book.trades})):
+        case = replace(case, claim=replace(case.claim, decisions=replace(case.claim.decisions, stakes=None)), described=None)
     if decides_on_the_way(case):
-        stages = instants.quick(ways, recent.book, recent.claim, instants.FULL_WALKS, step, rng)
-        handed = causality.walk(case, stages, rng, seconds=_limit(case, stages))
+        handed = causality.walk(case, sorted(urgent), rng, seconds=_limit(case, urgent))
+        looked = set(urgent)  # each of its stages populates, as a look does
     widest = max(np.diff([int(ways.times[0]), *borders]), default=0) // step
     tail = max(TAIL, int(widest) + 1)  # no candle is left out
-    doubtful = _unsettled(case, borders, tail, rng)
-    always = instants.quick(ways, recent.book, recent.claim, instants.ALWAYS["full"], step, rng)
-    asked = sorted({*always, *instants.comb(ways, instants.EVEN, rng), *doubtful})
-    causality.looks(case, asked, tail=tail if len(doubtful) > instants.EVEN else None, seconds=_limit(case, asked))
+    doubtful = _unsettled(case, sorted({*borders, *urgent}), tail, rng)
+    even = instants.comb(ways, max(instants.EVEN - len(looked.union(doubtful)), instants.EVEN // 3), rng)
+    asked = sorted({*urgent[: instants.ALWAYS["full"]], *even, *doubtful} - looked)
+    sized = causality.looks(case, asked, tail=tail if len(doubtful) > instants.EVEN else None, seconds=_limit(case, asked))
     turns = np.random.default_rng(rng.integers(2**63))
-    _turned(case, [*instants.comb(ways, instants.TURNED["full"], turns), *_some(doubtful, instants.DOUBTS["full"], turns)], turns)
-    return handed
+    sized += _turned(case, [*instants.comb(ways, instants.TURNED["full"], turns), *_some(doubtful, instants.DOUBTS["full"], turns)], turns)
+    return _walked(case, sized, urgent, instants.URGENT, rng) if sized else handed
 
 
 def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generator) -> list[int]:
@@ -250,7 +266,8 @@ def further(case: Case) -> Case | None:
     more = continuing(settings, tables, None)
     made = replace(case, settings=settings, tables=tables, ticks=ticks, beyond=lambda: more, after=lambda: more)
     market = grid.market(tables, settings, search)
-    replayed = _replayed(made, tables, market, ticks, search)
+    sized = case.claim.decisions.stakes is not None  # there FreqTrade's loop has the last word, and its answers are compared
+    replayed = None if sized else _replayed(made, tables, market, ticks, search)
     if replayed is not None:
         orders, decisions = replayed
         claim = replace(case.claim, orders=orders, decisions=decisions, last_ms=int(market.open_ms[-1]), stretch=None)
@@ -325,8 +342,11 @@ def _replayed(
     if case.described is None:
         return None
     told = causality.populated(case, tables, window, ticks)
+    if case.described.rules.sized and told.stakes is None:
+        return None
     try:
         made = course.described(case.strategy, case.settings, tables, market, case.markets, ticks, told)
+        made = made._replace(rules=made.rules._replace(clamp=case.described.rules.clamp))
         return course.orders(course.replayed(made, case.settings, told), market), told
     except course.Outside:
         return None
@@ -348,15 +368,15 @@ def longer(settings: Settings, times: float) -> Settings:
     return settings.model_copy(update={"limits": settings.limits.model_copy(update=limits)})
 
 
-def _turned(case: Case, borders: list[int], rng: np.random.Generator) -> None:
-    for border in borders:
-        causality.turned(case, border, float(rng.choice(worlds.POWERS)), rng)
+def _turned(case: Case, borders: list[int], rng: np.random.Generator) -> list[int]:
+    """Asks about a turned future at each border. Returns those at which shares of stakes are other ones."""
+    return [border for border in borders if not causality.turned(case, border, float(rng.choice(worlds.POWERS)), rng)]
 
 
 def decides_on_the_way(case: Case) -> bool:
     """
-    Whether anything but signals and parameters may decide, so that FreqTrade's loop is walked: always where orders are booked. What no
-    replay stands for is not known to follow from signals, whatever the class defines.
+    Whether anything but signals, parameters and shares of stakes may decide, so that FreqTrade's loop is walked: always where orders are
+    booked. What no replay stands for is not known to follow from signals, whatever the class defines.
     """
     return case.described is None
 

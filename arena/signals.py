@@ -102,17 +102,18 @@ def read(pair: str, frame: pd.DataFrame, expected: Given) -> Columns:
     return Columns(expected.times, enter, leave, enter_tag, exit_tag, enter_texts, exit_texts)
 
 
-def rows(columns: Columns, candles: Given, first: int, end: int) -> list[list[Any]]:
+def rows(columns: Columns, candles: Given, at: "slice | NDArray[np.int64]") -> list[list[Any]]:
     """
-    Rows of FreqTrade's loop for the candles `first` to `end`, as its _get_ohlcv_as_lists makes them: the arena's prices,
-    and the signals of the candle before each. It never trades shorts here.
+    Rows of FreqTrade's loop for the candles at these places, 1 or more each, as its _get_ohlcv_as_lists makes them: the arena's
+    prices, and the signals of the candle before each. It never trades shorts here.
     """
-    acted, n = slice(first - 1, end - 1), end - first
+    acted = slice(at.start - 1, at.stop - 1) if isinstance(at, slice) else at - 1
     enter, leave = (signal[acted].astype(int).tolist() for signal in (columns.enter, columns.exit))
     coded = ((columns.enter_texts, columns.enter_tag), (columns.exit_texts, columns.exit_tag))
     tags = ([(*texts, None)[code] for code in codes[acted].tolist()] for texts, codes in coded)
-    prices = (values[first:end].tolist() for values in candles.prices)
-    dates, shorts = candles.dates.iloc[first:end].tolist(), [0] * n
+    prices = (values[at].tolist() for values in candles.prices)
+    dates = candles.dates.iloc[at].tolist()
+    shorts = [0] * len(dates)
     return list(map(list, zip(dates, *prices, enter, leave, shorts, shorts, *tags, strict=True)))
 
 

@@ -14,9 +14,10 @@ FreqTrade's run, the replay differs. Calls that take long here alone end at the 
 import contextlib
 import io
 import math
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
-from freqtrade.optimize.backtesting import DATE_IDX, ENTER_TAG_IDX, LONG_IDX, OPEN_IDX, Backtesting
+from freqtrade.optimize.backtesting import DATE_IDX, ENTER_TAG_IDX, OPEN_IDX, Backtesting
 
 from arena.claims import MAX_STAKES
 
@@ -35,40 +36,49 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
-def told(bt: Backtesting, rows: dict[str, list[Any]]) -> dict[str, dict[str, list[Any]]] | None:
-    """
-    The fields of claims.Stakes by pair; None where there are too many candles.
+class Candidates(NamedTuple):
+    """Candles in which one pair may enter."""
 
-    `rows` are those of FreqTrade's loop by pair, in its order of the pairs. Its last candle is asked too, where nobody enters:
-    signals that are shifted in time may stand elsewhere.
+    begun_ms: int  # open time of its first candle in FreqTrade's loop
+    n: int  # of its candles there
+    rows: list[Any]  # of the loop, ascending
+
+
+def told(bt: Backtesting, candidates: dict[str, Candidates], between: list[list[int]] | None = None) -> dict[str, dict[str, list[Any]]] | None:
+    """
+    The fields of claims.Stakes by pair, in FreqTrade's order of the pairs, of the candles that open from the one instant to the other
+    of a span (all where none is given); None where there are too many candles.
+
+    The loop's last candle is asked too, where nobody enters: signals that are shifted in time may stand elsewhere.
     """
     entries = [
-        (row[DATE_IDX], number, pair, row)
-        for number, (pair, own) in enumerate(rows.items())
-        for row in own
-        if row[LONG_IDX] == 1 and bt.check_for_trade_entry(row) == "long"
+        (at_ms, number, pair, row)
+        for number, (pair, own) in enumerate(candidates.items())
+        for row in own.rows
+        for at_ms in [int(row[DATE_IDX].timestamp() * 1000)]
+        if between is None or any(since <= at_ms <= until for since, until in between)
     ]
     if len(entries) > MAX_STAKES:
         return None
-    found: dict[str, dict[str, list[Any]]] = {pair: {"open_ms": [], "scale": []} for pair in rows}
+    found: dict[str, dict[str, list[Any]]] = {pair: {"open_ms": [], "scale": []} for pair in candidates}
     bt.dataprovider._DataProvider__slice_index.clear()  # a pair that has not begun shows nothing
     nowhere = _Nowhere()
     with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        for at, number, pair, row in sorted(entries, key=lambda entry: entry[:2]):
-            _show(bt, rows, at, number)
-            found[pair]["open_ms"].append(int(at.timestamp() * 1000))
+        for at_ms, number, pair, row in sorted(entries, key=lambda entry: entry[:2]):
+            _show(bt, candidates, row, at_ms, number)
+            found[pair]["open_ms"].append(at_ms)
             found[pair]["scale"].append(_share(bt, pair, row))
     return found
 
 
-def _show(bt: Backtesting, rows: dict[str, list[Any]], at: Any, number: int) -> None:
+def _show(bt: Backtesting, candidates: dict[str, Candidates], row: Any, at_ms: int, number: int) -> None:
     """Let the data provider show a candle as to the pair of this number: those before it are there already, those after it not yet."""
-    provider = bt.dataprovider
-    for k, (pair, own) in enumerate(rows.items()):
-        reached = (at - own[0][DATE_IDX]) // bt.timeframe_td + (k <= number) if own else 0
+    provider, step_ms = bt.dataprovider, bt.timeframe_td // timedelta(milliseconds=1)
+    for k, (pair, own) in enumerate(candidates.items()):
+        reached = (at_ms - own.begun_ms) // step_ms + (k <= number) if own.n else 0
         if reached > 0:
-            provider._set_dataframe_max_index(pair, bt.required_startup + min(reached, len(own)))
-    provider._set_dataframe_max_date(at.to_pydatetime())
+            provider._set_dataframe_max_index(pair, bt.required_startup + min(reached, own.n))
+    provider._set_dataframe_max_date(row[DATE_IDX].to_pydatetime())
 
 
 def _share(bt: Backtesting, pair: str, row: Any) -> float | None:

@@ -63,8 +63,8 @@ CLAIM = {
         "signals": {A: packed_signals(), B: packed_signals(3)},
         "parameters": {"stoploss": "-0.1", "buy_rsi.value": "30"},
         "events": packed_events(),
+        "stakes": {A: {"open_ms": [START_MS, START_MS + HOUR], "scale": [0.5, None]}, B: {"open_ms": [], "scale": []}},
     },
-    "stakes": {A: {"open_ms": [START_MS, START_MS + HOUR], "scale": [0.5, None]}, B: {"open_ms": [], "scale": []}},
 }
 
 
@@ -108,7 +108,7 @@ def test_a_claim_arrives_field_by_field():
     assert np.isnan(orders.stop_before[:2]).all()
     types = {"pair": "int64", "filled_ms": "int64", "buys": "bool", "price": "float64", "amount": "float64", "kind": "int8"}
     assert {name: getattr(orders, name).dtype.name for name in types} == types
-    plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "labels", "decisions", "callbacks", "stretch", "stakes"}
+    plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "labels", "decisions", "callbacks", "stretch"}
     assert {name: getattr(made, name) for name in plain} == {name: CLAIM[name] for name in plain}
     assert made.callbacks == ("custom_exit", "custom_stake_amount")
     assert made.stretch == (START_MS, START_MS + 3 * HOUR)
@@ -121,12 +121,12 @@ def test_a_stretch_is_two_instants(value):
 
 
 def test_stakes_arrive_as_arrays():
-    made = answers.claim(said(), PAIRS).stakes
+    made = answers.claim(said(), PAIRS).decisions.stakes
     assert made[A].open_ms.tolist() == [START_MS, START_MS + HOUR]
     assert made[A].scale[0] == 0.5 and np.isnan(made[A].scale[1])
     assert [len(array) for array in (made[B].open_ms, made[B].scale)] == [0, 0]
     assert made[B].open_ms.dtype == np.int64 and made[B].scale.dtype == np.float64
-    assert answers.claim(said({"stakes": None}), PAIRS).stakes is None
+    assert answers.claim(said({"decisions.stakes": None}), PAIRS).decisions.stakes is None
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_stakes_arrive_as_arrays():
     ],
 )  # fmt: skip
 def test_stakes_that_are_none_are_refused(wrong):
-    assert "stakes" in refused(said({"stakes": wrong}))
+    assert "stakes" in refused(said({"decisions.stakes": wrong}))
 
 
 def test_stakes_of_a_pair_outside_the_arena_are_refused():
-    refused(said({"stakes": {"DOGE/USDT": {"open_ms": [], "scale": []}}}), "stakes for a pair outside the arena: DOGE/USDT")
+    refused(said({"decisions.stakes": {"DOGE/USDT": {"open_ms": [], "scale": []}}}), "stakes for a pair outside the arena: DOGE/USDT")
 
 
 def test_decisions_arrive_unpacked():

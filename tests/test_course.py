@@ -73,18 +73,18 @@ def test_replayed_orders_are_those_of_freqtrades_loop(arena, case_of, name):
 
 def test_stakes_stand_in_the_candles_of_their_entries(arena, case_of):
     case = case_of()
-    terms = (case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions)
+    terms, decided = (case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks), case.claim.decisions
     start, step = int(arena.market.open_ms[0]), arena.market.step_ms
     pair = arena.market.pairs[1]
 
     def sized(*open_ms, scale=0.5):
-        return course.described(*terms, {pair: Stakes(np.array(open_ms, dtype=np.int64), np.full(len(open_ms), scale))})
+        return course.described(*terms, dataclasses.replace(decided, stakes={pair: Stakes(np.array(open_ms, dtype=np.int64), np.full(len(open_ms), scale))}))
 
     made = sized(start + 3 * step, start + 70 * step)
     assert made.rules.sized and not made.rules.clamp
     assert np.flatnonzero(~np.isnan(made.course.scale[1])).tolist() == [3, 70] and np.isnan(made.course.scale[0]).all()
     assert course.part(made, arena.market, start, start + 50 * step).course.scale.shape == (2, 51)
-    plain = course.described(*terms)
+    plain = course.described(*terms, decided)
     assert not plain.rules.sized and plain.course.scale.shape == (1, 1)
     for outside in (start - step, start + step // 2, start + step * made.course.flags.shape[1]):
         with pytest.raises(course.Outside, match="outside the range"):

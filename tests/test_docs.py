@@ -76,9 +76,10 @@ def test_the_docs_give_the_numbers_of_the_checks():
     instants, scrutiny, worlds = (pytest.importorskip(f"arena.{name}") for name in ("instants", "scrutiny", "worlds"))
     numbers = [
         f"looks at {instants.ALWAYS['quick']} instants", f"up to {instants.LOOKS} instants; all candles",
-        f"looks at the {instants.ALWAYS['full']} most urgent instants, at {instants.EVEN} at even distances",
+        f"looks at the {instants.ALWAYS['full']} most urgent instants", f"the {instants.URGENT} most urgent ones",
+        f"{instants.EVEN} at even distances, less those that are asked anyway, {instants.EVEN // 3} at least",
         "for {} to {} candles".format(*worlds.DETOURS), f"a walk with {instants.WALKS} instants",
-        f"{instants.FULL_WALKS} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all", f"every {instants.COMB} candles",
+        f"a walk with {instants.URGENT} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all", f"every {instants.COMB} candles",
         f"{instants.BEST} most profitable", f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |",
         f"last {scrutiny.TAIL} candles", f"{scrutiny.FULL_SECONDS} s of looks of usual speed",
         *(f"{least} candles or {times:g} times" for least, times in scrutiny.MEMORY[:2]), "{} or {} times".format(*scrutiny.MEMORY[2]),

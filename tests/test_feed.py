@@ -72,6 +72,13 @@ def test_frames_that_were_asked_for_before_grow_with_the_candles():
     assert (len(store.frame(A, "1h")), len(store.frame(A, "4h"))) == (8, 2)
 
 
+def test_candles_that_arrive_again_take_the_place_of_the_last_ones():
+    store, table = Store("1h"), candles(8)
+    store.add({A: np.vstack([table[:3], table[3] * np.array([1, 2, 2, 2, 2, 5])])})
+    store.add({A: table[3:]})
+    pd.testing.assert_frame_equal(store.frame(A, "1h"), frame(table))
+
+
 def test_longer_candles_are_made_of_what_has_arrived_and_unfinished_ones_left_out():
     store = Store("1h")
     rows = [(10, 12, 9, 11, 1), (11, 15, 11, 14, 2), (14, 14, 8, 9, 4), (9, 10, 9, 10, 8), (10, 20, 10, 20, 16)]

@@ -126,7 +126,7 @@ def test_stakes_that_are_a_share_of_what_is_proposed_are_replayed(recording, nam
     arena, parts = opened(recording, "quick"), SHARES[name]
     claim, engine = claimed(arena, "Shares", **parts)
     assert (engine.name, engine.note, engine.replay) == (figures.REPLAY, "", "agrees")
-    assert engine.described is None and engine.sized is not None
+    assert engine.described.rules.sized
     told, booked = claimed(arena, "Booked", **parts | {"callbacks": parts["callbacks"] + BOOKED})
     assert (booked.name, booked.note) == (figures.BOOKING, "decided on the way by custom_exit, custom_stake_amount")
     assert course.difference(claim.orders, told.orders, arena.market) == ""
@@ -149,15 +149,14 @@ def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress
 
 
 @pytest.mark.nightly
-def test_in_another_market_a_strategy_with_stakes_is_asked_itself(recording):
-    """Its answers there are not those that were replayed here."""
+def test_in_another_market_a_strategy_with_stakes_earns_what_freqtrades_loop_says(recording):
     file = strategy(recording, "Shares", **SHARES["clamped"])
     told, arena = strategies.examine(file, recording, strategies.read(file)), opened(recording)
-    case = cased(file, arena)
-    assert case.claim.stakes is None and case.described is None
-    found = figures.earn(told, arena).figures
-    assert (found["engine"], found["skipped"]) == (figures.REPLAY, ())
-    assert found["checks"].relabel_sharpe == scrutiny.relabel(case, np.random.default_rng(figures._seed(case)), found["own"].sharpe)
+    made = figures.account(told, arena)
+    case = figures.case_of(told, arena, made)
+    assert case.described.rules.sized
+    replayed, looped = (scrutiny.relabel(asked, np.random.default_rng(5)) for asked in (case, dataclasses.replace(case, described=None)))
+    assert replayed == pytest.approx(looped, rel=1e-9) and abs(looped) > 0.01
 
 
 @pytest.mark.slow
@@ -165,7 +164,7 @@ def test_in_a_small_wallet_it_shows_whether_a_strategy_clamps_its_stakes(tmp_pat
     arena = opened(arena_of(tmp_path, dry_run_wallet=40, arena={"gates": EASY}))
     for answer, clamps in ((CLAMPED.replace("size", "size / 6"), True), ("proposed_stake * size / 6", False)):
         _, engine = claimed(arena, "Small", **staked(answer))
-        assert (engine.name, engine.sized.rules.clamp) == (figures.REPLAY, clamps)
+        assert (engine.name, engine.described.rules.clamp) == (figures.REPLAY, clamps)
 
 
 @pytest.mark.slow
@@ -177,7 +176,8 @@ def test_a_pair_that_is_listed_late_has_its_stakes_from_then_on(tmp_path):
     assert late > arena.settings.search.start_ms + 30 * metrics.DAY_MS
     claim, engine = claimed(arena, "Late", **SHARES["clamped"])
     assert (engine.name, engine.replay) == (figures.REPLAY, "agrees")
-    assert claim.stakes["AVAX/USDT"].open_ms[0] > late and np.isfinite(claim.stakes["AVAX/USDT"].scale).all()
+    asked = claim.decisions.stakes["AVAX/USDT"]
+    assert asked.open_ms[0] > late and np.isfinite(asked.scale).all()
     assert (claim.orders.pair == 1).sum() > 10
 
 
@@ -201,7 +201,7 @@ def test_other_stakes_are_booked_which_is_no_fault(recording, name):
     parts, why = OTHERS[name]
     _, engine = claimed(opened(recording, "quick"), "Other", **parts)
     assert (engine.name, engine.note, engine.replay) == (figures.BOOKING, why, "")
-    assert engine.described is None and engine.sized is None
+    assert engine.described is None
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from arenas import cased, prepared, sampled, strategy
 
-from arena import causality, fills, grid, instants, metrics, opening, sandbox, scrutiny
+from arena import causality, figures, fills, grid, instants, metrics, opening, sandbox, scrutiny, strategies
 from arena.errors import CausalityError
 from arena.records import Window
 
@@ -343,3 +343,39 @@ def test_parts_are_few_and_their_instants_far_apart():
 
 def test_of_instants_too_close_to_each_other_the_more_urgent_one_is_taken():
     assert scrutiny._apart([7, 5, 12, 1, 18], 5) == [7, 12, 1, 18]
+
+
+SHARE = "def custom_stake_amount(self, pair, current_time, proposed_stake, **kwargs):\n    known, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)\n"
+SHARES = {
+    "of the candles": {"callbacks": SHARE + "    return proposed_stake * (0.2 + known['close'].iloc[-1] % 0.5)\n"},
+    "of what was asked before": {
+        "callbacks": SHARE + "    self.shares = getattr(self, 'shares', {})\n"
+        "    return proposed_stake * self.shares.setdefault((pair, current_time.date()), 0.2 + known['close'].iloc[-1] % 0.5)\n"
+    },
+    "of a later candle": {
+        "indicators": "dataframe['share'] = (dataframe['close'].shift(-6) > dataframe['close']).map({True: 0.9, False: 0.3})",
+        "callbacks": SHARE + "    return proposed_stake * known['share'].iloc[-1]\n",
+    },
+    "of the very candle": {
+        "indicators": "self.kept = getattr(self, 'kept', {}) | {metadata['pair']: dataframe.set_index('date')['close']}",
+        "callbacks": "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, **kwargs):\n"
+        "    return proposed_stake * (0.9 if self.kept[pair].get(current_time, 0) > current_rate else 0.3)\n",
+    },
+}
+
+
+@pytest.mark.parametrize("depth", ["quick", "full"])
+@pytest.mark.parametrize("name", SHARES)
+def test_shares_of_stakes_are_asked_for_without_the_future(arena, monkeypatch, name, depth):
+    file = strategy(arena.settings, "Shares", **SHARES[name])
+    told = strategies.examine(file, arena.settings, strategies.read(file))
+    case = figures.case_of(told, arena, figures.account(told, arena))
+    assert case.described.rules.sized
+    walks, walk = [], causality.walk
+    monkeypatch.setattr(causality, "walk", lambda *args, **named: walks.append(args) or walk(*args, **named))
+    if "candle" in name and "candles" not in name:
+        with pytest.raises(CausalityError, match="custom_stake_amount is .* with the future"):
+            getattr(scrutiny, depth)(case, np.random.default_rng(3))
+    else:
+        getattr(scrutiny, depth)(case, np.random.default_rng(3))
+    assert len(walks) == (name != "of the candles")

@@ -284,8 +284,9 @@ ROWS = {
 def test_rows_are_those_of_freqtrade(name, startup):
     made = frame(**ROWS[name])
     known = signals.given(made)
-    ours, theirs = signals.rows(signals.read(BTC, made, known), known, startup + 1, len(made)), freqtrades(made, startup)
+    ours, theirs = signals.rows(signals.read(BTC, made, known), known, slice(startup + 1, len(made))), freqtrades(made, startup)
     assert ours == theirs and len(ours) == 4 - startup
+    assert signals.rows(signals.read(BTC, made, known), known, np.array([startup + 1, 4])) == [theirs[0], theirs[-1]]
     assert {type(value) for row in ours for value in row} <= {pd.Timestamp, float, int, str, type(None)}
 
 
@@ -293,7 +294,7 @@ def test_an_old_tag_that_freqtrade_renames_is_read_where_its_loop_reads_it():
     """Its rename leaves two columns enter_tag; the loop takes the second for the exit's."""
     made = frame(enter_tag=[""] * 5, enter_long=[1, 0, 0, 1, 1], buy_tag=["a", "b", "c", "d", "e"], exit_tag=[""] * 5).rename(columns={"buy_tag": "enter_tag"})
     known = signals.given(made)
-    ours, theirs = signals.rows(signals.read(BTC, made, known), known, 1, 5), freqtrades(made, 0)
+    ours, theirs = signals.rows(signals.read(BTC, made, known), known, slice(1, 5)), freqtrades(made, 0)
     assert ours == [row[:11] for row in theirs]
     assert [row[9:] for row in ours] == [["", "a"], ["", "b"], ["", "c"], ["", "d"]]
 

@@ -111,8 +111,8 @@ def sized(arena):
     told = strategies.examine(file, arena.settings, strategies.read(file))
     _, engine = figures.claimed(told, arena)
     file.unlink()
-    assert len(np.unique(engine.sized.course.scale)) > 1000
-    return engine.sized
+    assert len(np.unique(engine.described.course.scale)) > 1000
+    return engine.described
 
 
 def test_stakes_are_known_wherever_a_signal_stands(sized):
