@@ -35,7 +35,7 @@ from datetime import date
 from pathlib import Path
 
 from arena import lock, settings
-from arena.console import told
+from arena.console import Live, told
 from arena.errors import ArenaError
 from arena.settings import Settings
 
@@ -61,9 +61,10 @@ def main() -> int:
         lock.verify(arena)
         with play.deaf():
             sandbox.warm_up()  # FreqTrade loads there, while git and the log are looked at here
-        opened = run.open_run(worktree, options.agent, options.seed, _say, options.start)
-        _say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
-        why = play.play(opened, agent, _budget(options), brief, reads=roster.AGENTS[options.agent].reads, population=options.population)
+        with Live(sys.stdout, steps=not options.tether) as live:
+            opened = run.open_run(worktree, options.agent, options.seed, live.say, options.start)
+            live.say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
+            why = play.play(opened, agent, _budget(options), brief, reads=roster.AGENTS[options.agent].reads, population=options.population)
         _say(play.summary(opened, why, brief))
         places = play.places(opened)
         if not options.tether:

@@ -30,7 +30,7 @@ import time
 from pathlib import Path
 
 from arena import lock, sandbox, settings, strategies
-from arena.console import told
+from arena.console import Live, told
 from arena.errors import ArenaError
 from arena.settings import Settings
 
@@ -54,12 +54,13 @@ def main() -> int:
         depth = "quick" if options.trades or (outside and options.causality == "auto") else options.causality
         opened = opening.open_arena(arena, record=not (options.demo or outside), causality=depth)
         results, rows, differs = [], [], False
-        for result in evaluation.evaluate_all(files, opened):
-            results.append(result)
-            rows.append(rounds.row(result, opened))
-            print(report.block(result, None if outside else rows[-1]), flush=True)
-            if options.trades:
-                print(workbench.shown(result, files[0], opened), flush=True)
+        with Live(sys.stderr, steps=False) as live:
+            for result in evaluation.evaluate_all(files, opened):
+                results.append(result)
+                rows.append(rounds.row(result, opened))
+                live.say(report.block(result, None if outside else rows[-1]))
+                if options.trades:
+                    live.say(workbench.shown(result, files[0], opened))
         if options.export:
             lines, differs = export.export(results, files, opened)
             print(*lines, "", sep="\n", flush=True)

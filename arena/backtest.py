@@ -86,6 +86,7 @@ class Run:
         source = Path(job.strategy_dir, f"{job.strategy}.py")
         self.notes = Notes(source, lambda pair, timeframe: pair in job.arena_pairs and timeframe in job.timeframes)
         self.witness = Witness(self.notes, job.arena_pairs)
+        self.most_stakes = stakes.most(source.read_text(encoding="utf-8"))
         IDataHandler.ohlcv_load = _from(store, job.timeframes)
         Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(list(job.markets.values()))
         engine.get_tick_size_over_time = tick_sizes if job.ticks is None else lambda frame: None
@@ -188,7 +189,7 @@ class Run:
             "decisions": {
                 **self.decided(self.job.start_ms - LEAD_MS),
                 "events": self.witness.record.take(),
-                "stakes": stakes.told(bt, self.candidates()) if replayable else None,  # the strategy is asked again
+                "stakes": stakes.told(bt, self.candidates(), self.most_stakes) if replayable else None,  # the strategy is asked again
             },
             **diagnosis,
         }

@@ -1,8 +1,14 @@
-"""How the commands tell what went wrong."""
+"""How the commands tell what they are doing, and what went wrong."""
 
+import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TextIO
 
+from arena import progress
 from arena.errors import ArenaError
 
 
@@ -22,3 +28,69 @@ def told(command: Callable[[], int], name: str, kept: str) -> int:
         print(f"{name}: interrupted. {kept}", file=sys.stderr)
         return 130
     return 2
+
+
+class Live:
+    """
+    What is being done, and for how long: on a terminal in one line that is written over every second; elsewhere each step in a line
+    of its own, where `steps` says so. `say` prints what stays.
+    """
+
+    def __init__(self, out: TextIO, *, steps: bool) -> None:
+        self.out, self.steps, self.terminal = out, steps, out.isatty()
+        self._doing: dict[str, tuple[str, float]] = {}  # by strategy; "" is the whole
+        self._shown = False
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._open = ExitStack()
+
+    def __enter__(self) -> "Live":
+        self._open.enter_context(progress.told_to(self._step))
+        if self.terminal:
+            threading.Thread(target=self._repaint, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._open.close()
+        with self._lock:
+            self._doing.clear()
+            self._clear()
+
+    def say(self, line: str) -> None:
+        with self._lock:
+            self._clear()
+            print(line, flush=True)
+            self._paint()
+
+    def _step(self, who: str, what: str) -> None:
+        with self._lock:
+            if not what:
+                self._doing.pop(who, None)
+            else:
+                self._doing[who] = what, time.monotonic()
+                if who and self.steps and not self.terminal:
+                    print(": ".join([*(whole for whole, _ in [self._doing.get("", ("", 0.0))] if whole), f"{who} {what}"]), file=self.out, flush=True)
+            self._paint()
+
+    def _repaint(self) -> None:
+        while not self._ended.wait(1):
+            with self._lock:
+                self._paint()
+
+    def _paint(self) -> None:
+        if not self.terminal or not self._doing or self._ended.is_set():
+            return
+        now = time.monotonic()
+        told = [f"{who} {what} {now - since:.0f} s".strip() for who, (what, since) in self._doing.items()]
+        line = told[0] if len(told) == 1 or "" not in self._doing else f"{self._doing[''][0]}: {', '.join(told[1:])}"
+        self._clear()
+        self.out.write(line[: shutil.get_terminal_size().columns - 1])
+        self.out.flush()
+        self._shown = True
+
+    def _clear(self) -> None:
+        if self._shown:
+            self.out.write("\r\x1b[K")
+            self.out.flush()
+            self._shown = False

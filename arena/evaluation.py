@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from arena import compute, figures, gates, isolation, lean_arch, literals, lock, report, sandbox, strategies, walls
+from arena import compute, figures, gates, isolation, lean_arch, literals, lock, progress, report, sandbox, strategies, walls
 from arena.compute import Outcome
 from arena.errors import RefusedError, StrategyError
 from arena.ledger import EVALUATION, Entry, returns_bytes
@@ -60,6 +60,7 @@ def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
         with contextlib.closing(_outcomes(begun, arena, ready)) as outcomes:
             for i, outcome in outcomes:
                 ready[i] = outcome
+                progress.step(begun[i].file.stem, "")
                 while len(ended) in ready:
                     ended.append(_end(begun[len(ended)], ready[len(ended)], arena))
                     yield ended[-1]
@@ -154,6 +155,7 @@ def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bool =
     sha256, fault = begun.sha256, begun.fault
     if outcome is not None:
         outcome = compute.judged(outcome, begun.strategy, arena, deeper=deeper)
+        progress.step(begun.file.stem, "")
     if isinstance(outcome, dict):
         found = outcome
     else:

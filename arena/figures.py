@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import booking, course, fills, gates, hints, metrics, opening, sandbox, scrutiny, secrecy, significance, stress, trials, twins
+from arena import booking, course, fills, gates, hints, metrics, opening, progress, sandbox, scrutiny, secrecy, significance, stress, trials, twins
 from arena.causality import Case
 from arena.course import Described, Outside
 from arena.errors import CausalityError, DeterminismError, SampleError, StrategyError
@@ -73,10 +73,12 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     nothing any more; the judge asks everything. Raises StrategyError.
     """
     started = time.perf_counter()
+    progress.step(strategy.name, "backtest")
     made = account(strategy, arena)
     found = measured(strategy, arena, made)
     found["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, found)
     if "stress" not in skipped:
+        progress.step(strategy.name, "stress")
         dice = np.random.default_rng(int(strategy.sha256[16:32], 16))
         found["stress"] = stress.of(arena.market, arena.settings, made.claim.orders, made.engine.described, dice)
     found |= _scrutinised(strategy, arena, made, found)
@@ -92,9 +94,8 @@ def _skipped(strategy: Strategy, arena: Arena, found: dict[str, Any]) -> tuple[s
 
 def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
     """What the account alone says, of a strategy whose decisions there were checked in full. Raises StrategyError."""
-    made = account(strategy, arena)
-    case = case_of(strategy, arena, made)
-    scrutiny.hidden(case, np.random.default_rng(secrets.randbits(128)), arena.settings.search.start_ms, arena.settings.search.end_ms)
+    made, search = account(strategy, arena), arena.settings.search
+    scrutiny.hidden(case_of(strategy, arena, made), np.random.default_rng(secrets.randbits(128)), search.start_ms, search.end_ms)
     return measured(strategy, arena, made)
 
 
@@ -245,6 +246,7 @@ def _scrutinised(strategy: Strategy, arena: Arena, made: Account, found: dict[st
     """
     case, own = case_of(strategy, arena, made), found["own"]
     depth, dice = "full" if arena.causality == "full" else "quick", np.random.default_rng(secrets.randbits(128))
+    progress.step(strategy.name, f"causality, {depth}")
     handed = _in_full(case, arena, dice) if depth == "full" else scrutiny.quick(case, dice)
     checks = Checks(
         causality=depth,
@@ -255,6 +257,7 @@ def _scrutinised(strategy: Strategy, arena: Arena, made: Account, found: dict[st
         replay=made.engine.replay,
     )
     if "relabel" not in found["skipped"]:
+        progress.step(strategy.name, "relabel")
         relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
         loss = max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan
         checks = replace(checks, relabel_sharpe=relabelled, relabel_loss=loss)
@@ -290,6 +293,7 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     made = earned.made or _again(earned, strategy, arena)
     case, checks = case_of(strategy, arena, made), found["checks"]
     if checks.causality != "full":
+        progress.step(strategy.name, "causality, full")
         handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
         checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
     if made.claim.stretch is not None and not arena.thorough and (unlike := _unlike(case, arena)):
@@ -299,6 +303,7 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
         return found, NO_GATE, None
     if settings.validation is None:
         return found, "there is no validation window", None
+    progress.step(strategy.name, "validation")
     opening.begin_look(arena, strategy)
     dice = np.random.default_rng(secrets.randbits(128))
     return found, "", secrecy.asked(case, settings.validation.end_ms, lambda timed: scrutiny.validation_sharpe(timed, dice))

@@ -5,7 +5,7 @@ a strategy that decides nothing else on the way.
 It is asked after FreqTrade's run and its checks, of which nothing changes any more. The strategy is shown what FreqTrade shows where
 no trade is open. Proposed are powers of two: their product with a share is exact, so that the share is found to the last
 bit. The limits lie so far off that no clamp to them acts; whether the strategy clamps, and whether its shares are those of the
-run, the trusted process finds out by a replay. Whether it is asked hangs on the number of candles alone.
+run, the trusted process finds out by a replay. Whether it is asked hangs on its source and the number of candles alone.
 
 Not covered: stakes that follow from open trades, from the account or from what was asked before: where that shows in
 FreqTrade's run, the replay differs. Calls that take long here alone end at the worker's limit.
@@ -14,6 +14,7 @@ FreqTrade's run, the replay differs. Calls that take long here alone end at the 
 import contextlib
 import io
 import math
+import re
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ PARTS = (2.0**-6, 1.0)
 """What is proposed, as parts of the wallet at the start, or rather of the next power of two: a floor shows at one, a cap at the other."""
 FAR = 2.0**20
 """By which the limits lie below the smallest of what is proposed, and above the largest."""
+MOST_WITH_FRAMES = 5000
+"""At no more candles is a strategy asked that reads frames of the data provider, which takes thirty times as long."""
 SAME = 1e-9
 """Shares that are closer than this, relative, are one."""
 
@@ -44,10 +47,17 @@ class Candidates(NamedTuple):
     rows: list[Any]  # of the loop, ascending
 
 
-def told(bt: Backtesting, candidates: dict[str, Candidates], between: list[list[int]] | None = None) -> dict[str, dict[str, list[Any]]] | None:
+def most(source: str) -> int:
+    """At how many candles the strategy of this source is asked, at most."""
+    return MOST_WITH_FRAMES if re.search(r"\bdp\b", source) else MAX_STAKES
+
+
+def told(
+    bt: Backtesting, candidates: dict[str, Candidates], at_most: int, between: list[list[int]] | None = None
+) -> dict[str, dict[str, list[Any]]] | None:
     """
     The fields of claims.Stakes by pair, in FreqTrade's order of the pairs, of the candles that open from the one instant to the other
-    of a span (all where none is given); None where there are too many candles.
+    of a span (all where none is given); None where there are more candles than `at_most`.
 
     The loop's last candle is asked too, where nobody enters: signals that are shifted in time may stand elsewhere.
     """
@@ -58,7 +68,7 @@ def told(bt: Backtesting, candidates: dict[str, Candidates], between: list[list[
         for at_ms in [int(row[DATE_IDX].timestamp() * 1000)]
         if between is None or any(since <= at_ms <= until for since, until in between)
     ]
-    if len(entries) > MAX_STAKES:
+    if len(entries) > at_most:
         return None
     found: dict[str, dict[str, list[Any]]] = {pair: {"open_ms": [], "scale": []} for pair in candidates}
     bt.dataprovider._DataProvider__slice_index.clear()  # a pair that has not begun shows nothing

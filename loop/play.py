@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from arena import gates, journal
+from arena import gates, journal, progress
 from arena.errors import ArenaError
 from loop import budget, conformity, decide, memory, rounds
 from loop.agents import Agent, Tried, Usage
@@ -113,6 +113,7 @@ def play(run: Run, agent: Agent, limits: Budget, brief: Brief, *, reads: bool, p
         if run.rounds and run.rounds[-1].step not in ENDS:
             one = run.rounds[-1]
             run.say(f"round {one.number} was interrupted when it was {one.step}: going on with it")
+            progress.step("", f"round {one.number}")
             run.say(line(run, rounds.finish(run, one), limits, None, brief))
         first, began, told = len(run.rounds), time.monotonic(), set()
         agent.resume(rounds.history(run.rounds), np.random.default_rng(run.facts.seed))
@@ -126,12 +127,14 @@ def play(run: Run, agent: Agent, limits: Budget, brief: Brief, *, reads: bool, p
                 run.say(complaint)
             if reads:  # what reads thinks, and that takes its time
                 run.say(f"round {len(run.rounds) + 1}: asking {agent.name}")
+            progress.step("", f"round {len(run.rounds) + 1}: asking {agent.name}")
             one = rounds.ask(run, agent, brief, reads=reads, population=population if reads else 0)
             if isinstance(one, str):
                 return f"the agent has no more: {one}"
             if interruption.asked and one.step not in ENDS:
                 run.say(f"round {one.number}: the answer is kept, and the next start goes on with it")
                 return INTERRUPTED
+            progress.step("", f"round {one.number}")
             one = rounds.finish(run, one)
             spent = _spent(run, first, began)
             run.say(line(run, one, limits, spent, brief))

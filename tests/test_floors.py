@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"errors", "claims", "literals", "lean_arch", "comparison", "isolation", "imports", "git", "plain", "sources"},  # sources: the Protocol alone; each source is a module of its own
+    {"errors", "progress", "claims", "literals", "lean_arch", "comparison", "isolation", "imports", "git", "plain", "sources"},  # sources: the Protocol alone; each source is a module of its own
     {"records", "compiled"},
     {"settings", "console", "answers"},
     {"metrics", "booking", "gates", "candles"},
@@ -163,7 +163,7 @@ def test_what_measures_by_a_brief_reads_no_file_and_asks_nobody(name):
 
 LOOP = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted((ROOT / "loop").rglob("*.py"))}
 USED_BY_THE_LOOP = {
-    "console", "errors", "evaluation", "gates", "git", "journal", "ledger", "lock", "opening", "records", "report", "rounds", "settings", "store", "strategies", "trials", "tried"
+    "console", "errors", "evaluation", "gates", "git", "journal", "ledger", "lock", "opening", "progress", "records", "report", "rounds", "settings", "store", "strategies", "trials", "tried"
 }  # fmt: skip
 """The loop evaluates as run.py does, and reads what run.py wrote; runs are compared by the statistics of trials."""
 
