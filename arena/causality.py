@@ -20,7 +20,7 @@ import numpy as np
 from arena import twins, worlds
 from arena.claims import LEAD_MS, Decisions, Events
 from arena.course import Described
-from arena.decided import Finding, decided, sized_alike
+from arena.decided import Finding, decided, shares
 from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.grid import Tables
 from arena.records import Book, Claim, Strategy, Window
@@ -33,6 +33,8 @@ AFTER = "causality: what is decided inside the search range depends on candles a
 """All that is told of the last stage, failures included: where and how would be a way to read the validation range."""
 LATER = "causality: what is decided after the search range depends on candles that come later"
 """All that is told of a check inside a range that nobody may know."""
+CONFIRMED = 3
+"""So many looks at most at which shares of stakes are other ones are asked again by fresh workers."""
 SHARES = 300
 """So many shares of stakes before an instant are asked for, at most."""
 LIMITED = "a check of causality ended at a limit (arena.limits), or its worker ended early"
@@ -64,8 +66,8 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
     """
     Populate frames that end at each border, ascending, and compare all signals before it (the last `tail` candles only, where
     given) and all parameters. With `after` the last frames go on beyond the search range. Returns the borders up to which shares of
-    stakes are other ones: no finding, as they may follow from what was asked before. To be asked for one at the border, frames have
-    another candle with its open there.
+    stakes are other ones and may follow from what was asked before, so that it is no finding. To be asked for one at the border,
+    frames have another candle with its open there.
 
     Raises CausalityError or DeterminismError.
     """
@@ -82,8 +84,11 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
                 made.send({"task": "look", "since_ms": since, "stakes": spans}, tables)
                 told = made.stage()
                 confirm(case, decided(case, told, until_ms=border, since_ms=since))
-            if spans is not None and not sized_alike(case, told, *spans[0]):
+            if spans is not None and shares(case.claim.decisions, told, *spans[0]):
                 doubtful.append(border)
+                if len(doubtful) <= CONFIRMED:
+                    world = worlds.turned(worlds.cut(case.tables, None, border + settings.step_ms), border, 1.0, case.ticks)
+                    confirm_shares(case, world, spans)
             before = border
         if after:
             beyond, _ = case.after()
@@ -93,7 +98,7 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
                 told = made.stage()
                 if decided(case, told, until_ms=None):
                     confirm(case, Finding("", ""), told=AFTER)
-            if spans and not sized_alike(case, told, *spans[0]):
+            if spans is not None and shares(case.claim.decisions, told, *spans[0]):
                 doubtful.extend(borders[-1:])
             made.send({"task": "end"}, {})
             with _blamed(case, None):
@@ -113,7 +118,7 @@ def detoured(case: Case, borders: list[int], tail: int, rng: np.random.Generator
         told = _looked(case, worlds.detoured(case.tables, borders, step, case.ticks, rng), spans)
     except StrategyError:
         return set()
-    same = {border for border, span in zip(borders, spans or [(0, 0)] * len(borders), strict=True) if sized_alike(case, told, *span)}
+    same = {border for border, span in zip(borders, spans or [(0, 0)] * len(borders), strict=True) if not shares(case.claim.decisions, told, *span)}
     return {border for border in same if decided(case, told, until_ms=border, since_ms=border - tail * step) is None}
 
 
@@ -126,7 +131,20 @@ def repeats_shares(case: Case, at_ms: list[int]) -> bool:
     if spans is None:
         return True
     told = _looked(case, case.tables, spans)
-    return all(sized_alike(case, told, *span) for span in spans)
+    return not any(shares(case.claim.decisions, told, *span) for span in spans)
+
+
+def confirm_shares(case: Case, world: Tables, spans: list[list[int]]) -> None:
+    """
+    Asks fresh workers for the same shares of stakes and for nothing else: twice with the true candles, and once in another world. Raises
+    DeterminismError or CausalityError where they differ.
+    """
+    told, again, without = (_looked(case, tables, spans) for tables in (case.tables, case.tables, world))
+    for span in spans:
+        if shares(told, again, *span):
+            raise DeterminismError("determinism: two fresh runs with the same candles answer other shares of stakes")
+        if found := shares(told, without, *span):
+            raise CausalityError(f"causality: {found}")
 
 
 def _looked(case: Case, world: Tables, spans: list[list[int]] | None) -> Decisions | None:
@@ -176,7 +194,10 @@ def turned(case: Case, at_ms: int, power: float, rng: np.random.Generator | None
     with _blamed(case, at_ms):
         told = _looked(case, world, spans)
         confirm(case, decided(case, told, until_ms=at_ms))
-    return spans is None or sized_alike(case, told, *spans[0])
+    if spans is None or not shares(case.claim.decisions, told, *spans[0]):
+        return True
+    confirm_shares(case, world, spans)
+    return False
 
 
 def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: float | None = None) -> dict[str, Finding]:

@@ -32,6 +32,7 @@ LEAD_MS = 86_400_000
 MAX_EVENTS = 5_000_000
 MAX_TEXTS = 5_000
 MAX_TEXT = 100
+STAKE = "custom_stake_amount"
 MAX_STAKES = 100_000
 """Candles at which custom_stake_amount is asked beside FreqTrade's loop, of all pairs together."""
 MAX_TAGS = 5000

@@ -17,6 +17,7 @@ from arena.settings import Settings
 NOTHING = Signals(0, *(np.zeros(0, dtype=kind) for kind in (np.bool_, np.bool_, np.uint64, np.uint64)))
 
 
+NO_STAKES = Stakes(np.zeros(0, dtype=np.int64), np.zeros(0))
 SAME_SHARE = 1e-9
 """Shares of stakes that are closer than this, relative, are one."""
 TITLES = {"enter": "enter_long", "exit": "exit_long", "enter_tag": "enter_tag", "exit_tag": "exit_tag"}
@@ -75,24 +76,25 @@ def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms:
     return first and first[1]
 
 
-def sized_alike(case: Asked, told: Decisions | None, since_ms: int, until_ms: int) -> bool:
+def shares(ours: Decisions | None, theirs: Decisions | None, since_ms: int, until_ms: int) -> Finding | None:
     """
-    Whether the shares of stakes for candles that open from the one instant to the other are those of the whole range; True where none
-    were asked for. Sums that run over other candles before differ in their last digits.
+    The first share of a stake for a candle that opens from the one instant to the other that is not the same; None too where `ours`
+    tells no shares. Sums that run over other candles before differ in their last digits.
     """
-    with_future = case.claim.decisions.stakes
-    if with_future is None:
-        return True
-    if told is None or told.stakes is None:
-        return False
-    for pair, whole in with_future.items():
-        part = told.stakes.get(pair)
-        ours, theirs = (said and _between(said, since_ms, until_ms) for said in (whole, part))
-        if theirs is None or not np.array_equal(ours.open_ms, theirs.open_ms):
-            return False
-        if not np.allclose(ours.scale, theirs.scale, rtol=SAME_SHARE, atol=0, equal_nan=True):
-            return False
-    return True
+    if ours is None or ours.stakes is None:
+        return None
+    if theirs is None or theirs.stakes is None:
+        return Finding("", "tells no shares of its stakes")
+    for pair, told in ours.stakes.items():
+        a, b = (_between(said.get(pair, NO_STAKES), since_ms, until_ms) for said in ({pair: told}, theirs.stakes))
+        if not np.array_equal(a.open_ms, b.open_ms):
+            return Finding(pair, "may enter at other candles")
+        same = np.isclose(a.scale, b.scale, rtol=SAME_SHARE, atol=0, equal_nan=True)
+        if not same.all():
+            k = int(np.argmin(same))
+            what = f"custom_stake_amount is {a.scale[k]:.6g} of what is proposed with the future, {b.scale[k]:.6g} without"
+            return Finding(f"{pair} {when(int(a.open_ms[k]))}", what)
+    return None
 
 
 def _between(told: Stakes, since_ms: int, until_ms: int) -> Stakes:

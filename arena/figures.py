@@ -1,10 +1,4 @@
-"""
-All that is found out about one strategy: account, checks, stress, evidence, validation, gates.
-
-The account comes from a replay of its signals where they fully describe it, checked against FreqTrade's loop in the
-worker; from booking the worker's orders otherwise. Where stakes alone are decided on the way, as shares of what is proposed, the
-orders are booked, and a replay that makes the same ones gives the stress figures.
-"""
+"""All that is found out about one strategy: account, checks, stress, evidence, validation, gates."""
 
 import hashlib
 import math
@@ -16,39 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import booking, course, fills, gates, hints, metrics, opening, progress, sandbox, scrutiny, secrecy, significance, stress, trials, twins
+from arena import booking, elsewhere, fills, gates, hints, metrics, opening, progress, scrutiny, secrecy, significance, stress, trials, twins
 from arena.causality import Case
-from arena.course import Described, Outside
+from arena.decided import Finding
+from arena.engines import Engine, claimed
 from arena.errors import CausalityError, DeterminismError, SampleError, StrategyError
 from arena.opening import Arena
-from arena.records import Book, Checks, Claim, Evidence, GateResult, Look, Market, Orders, PairResult, Result, Strategy, WindowResult
-from arena.replay import Replayed
-from arena.decided import Finding
+from arena.records import Book, Checks, Claim, Evidence, GateResult, Look, PairResult, Result, Strategy, WindowResult
 
 NO_GATE = "a gate says no"
 INTERRUPTED = "the evaluation was interrupted"
 WISHFUL = "optimistic_fills: the profit after the search range rests on fills that a pessimist would not grant"
-STAKE = "custom_stake_amount"
-REPLAY, BOOKING = "replay=freqtrade", "booking"
-STRETCH, STRETCH_DAYS = 0.1, 60
-"""Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before validation."""
 
 
-
-class Engine(NamedTuple):
-    """What the account comes from."""
-
-    orders: Orders
-    name: str  # REPLAY or BOOKING
-    note: str  # why it is not a replay
-    replay: str  # as in Checks
-    described: Described | None = None  # to replay again, where signals and parameters say everything, or they and shares of stakes
-    trades: Replayed | None = None
-
-    @property
-    def differs(self) -> str:
-        """Where the replay is another one than FreqTrade's loop."""
-        return self.note if self.replay == "differs" else ""
 
 
 class Account(NamedTuple):
@@ -73,16 +47,23 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     nothing any more; the judge asks everything. Raises StrategyError.
     """
     started = time.perf_counter()
+    try:
+        earned = _earned(strategy, arena)
+    except scrutiny.OtherTrades:
+        earned = _earned(strategy, arena, whole=True)
+    return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
+
+
+def _earned(strategy: Strategy, arena: Arena, *, whole: bool = False) -> Earned:
     progress.step(strategy.name, "backtest")
-    made = account(strategy, arena)
+    made = account(strategy, arena, whole=whole)
     found = measured(strategy, arena, made)
     found["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, found)
     if "stress" not in skipped:
         progress.step(strategy.name, "stress")
         dice = np.random.default_rng(int(strategy.sha256[16:32], 16))
         found["stress"] = stress.of(arena.market, arena.settings, made.claim.orders, made.engine.described, dice)
-    found |= _scrutinised(strategy, arena, made, found)
-    return Earned({**found, "seconds": time.perf_counter() - started}, made)
+    return Earned(found | _scrutinised(strategy, arena, made, found), made)
 
 
 def _skipped(strategy: Strategy, arena: Arena, found: dict[str, Any]) -> tuple[str, ...]:
@@ -94,7 +75,7 @@ def _skipped(strategy: Strategy, arena: Arena, found: dict[str, Any]) -> tuple[s
 
 def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
     """What the account alone says, of a strategy whose decisions there were checked in full. Raises StrategyError."""
-    made, search = account(strategy, arena), arena.settings.search
+    made, search = account(strategy, arena, whole=True), arena.settings.search
     scrutiny.hidden(case_of(strategy, arena, made), np.random.default_rng(secrets.randbits(128)), search.start_ms, search.end_ms)
     return measured(strategy, arena, made)
 
@@ -124,10 +105,13 @@ def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
     }
 
 
-def account(strategy: Strategy, arena: Arena) -> Account:
-    """What the strategy bought and sold in the search range, and what came of it. Raises StrategyError."""
+def account(strategy: Strategy, arena: Arena, *, whole: bool = False) -> Account:
+    """
+    What the strategy bought and sold in the search range, and what came of it; with `whole`, by FreqTrade's loop over all of it wherever
+    a callback decides. Raises StrategyError.
+    """
     settings = arena.settings
-    claim, engine = claimed(strategy, arena)
+    claim, engine = claimed(strategy, arena, whole=whole)
     if not len(claim.orders.price):
         raise StrategyError(hints.no_trades(claim, settings))
     book = booking.book(arena.market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
@@ -155,77 +139,6 @@ def case_of(strategy: Strategy, arena: Arena, made: Account) -> Case:
     claim, engine, book = made
     ticks = arena.ticks(claim.startup)
     return Case(strategy, arena.settings, arena.tables, arena.beyond, arena.after, arena.markets, claim, book, ticks, engine.described)
-
-
-def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
-    """
-    What a worker tells, with the orders that are booked. Where signals say everything, FreqTrade's loop runs over a stretch that
-    nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over everything.
-    """
-    stretch = (int(arena.market.open_ms[0]), int(arena.market.open_ms[-1])) if arena.thorough else _stretch(arena.market)
-    task = sandbox.Task("backtest", arena.settings.search, arena.markets, stretch=stretch)
-    claim = sandbox.backtest(strategy, arena.settings, task, arena.tables)
-    engine = engine_of(strategy, arena, claim)
-    if engine.described is None and claim.stretch is not None:
-        claim = sandbox.backtest(strategy, arena.settings, replace(task, stretch=None), arena.tables)
-        engine = engine_of(strategy, arena, claim) if engine.replay != "differs" else engine._replace(orders=claim.orders)
-    if engine.trades is not None and engine.described is not None:
-        first, last = (int(arena.market.open_ms[k]) for k in course.span(engine.described.course))
-        closed = metrics.closed_sharpe(engine.trades.profit, arena.settings.wallet, (last - first) // metrics.DAY_MS)
-        claim = replace(claim, rejected=engine.trades.rejected, closed_sharpe=closed)
-    return replace(claim, orders=engine.orders), engine
-
-
-def _stretch(market: Market) -> tuple[int, int]:
-    """Open times of the candle before the first that is simulated, and of the last."""
-    n = len(market.open_ms)
-    length = min(max(int(STRETCH * n), STRETCH_DAYS * metrics.DAY_MS // market.step_ms), n - 1)
-    first = secrets.randbelow(n - length)
-    return int(market.open_ms[first]), int(market.open_ms[first + length])
-
-
-def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
-    """The replay's orders where it represents the strategy and agrees with FreqTrade's loop, else the worker's."""
-    settings, market = arena.settings, arena.market
-    deciding = scrutiny.callbacks(claim)
-    if deciding == (STAKE,) and claim.decisions.stakes is not None:
-        return _sized(strategy, arena, claim)
-    if deciding:
-        often = ", too often to ask for each stake" if deciding == (STAKE,) else ""
-        return Engine(claim.orders, BOOKING, f"decided on the way by {', '.join(deciding)}{often}", "")
-    try:
-        made = course.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
-        trades = seen = course.replayed(made, settings, claim.decisions)
-        if claim.stretch is not None:
-            seen = course.replayed(course.part(made, market, *claim.stretch), settings, claim.decisions)
-    except Outside as reason:
-        return Engine(claim.orders, BOOKING, str(reason), "")
-    if unlike := course.difference(course.orders(seen, market), claim.orders, market):
-        return Engine(claim.orders, BOOKING, unlike, "differs")
-    return Engine(course.orders(trades, market), REPLAY, "", "agrees", made, trades=trades)
-
-
-def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
-    """
-    As `engine_of`, where custom_stake_amount alone decides on the way: a replay with its shares of what is proposed, unclamped or
-    clamped by the strategy, where it makes FreqTrade's orders. Other stakes are as honest: there a difference is no finding.
-    """
-    settings, market, why = arena.settings, arena.market, course.NO_SHARE
-    known = not any(np.isnan(told.scale).any() for told in claim.decisions.stakes.values())
-    try:
-        made = course.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
-    except Outside as reason:
-        return Engine(claim.orders, BOOKING, str(reason), "")
-    for clamp in (False, True):
-        made = made._replace(rules=made.rules._replace(clamp=clamp))
-        try:
-            trades = course.replayed(made, settings, claim.decisions)
-        except Outside as reason:
-            why = str(reason) if known else course.NO_SHARE
-            continue
-        if not course.difference(orders := course.orders(trades, market), claim.orders, market):
-            return Engine(orders, REPLAY, "", "agrees", made, trades=trades)
-    return Engine(claim.orders, BOOKING, why, "")
 
 
 def interval(returns: NDArray[np.float64], strategy: Strategy) -> tuple[float, float]:
@@ -258,7 +171,7 @@ def _scrutinised(strategy: Strategy, arena: Arena, made: Account, found: dict[st
     )
     if "relabel" not in found["skipped"]:
         progress.step(strategy.name, "relabel")
-        relabelled = scrutiny.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
+        relabelled = elsewhere.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
         loss = max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan
         checks = replace(checks, relabel_sharpe=relabelled, relabel_loss=loss)
     return _concluded(strategy, arena, made, found, checks)
@@ -292,12 +205,14 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
         return found, "only what passed the full check of causality is asked", None
     made = earned.made or _again(earned, strategy, arena)
     case, checks = case_of(strategy, arena, made), found["checks"]
-    if checks.causality != "full":
-        progress.step(strategy.name, "causality, full")
-        handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
-        checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
-    if made.claim.stretch is not None and not arena.thorough and (unlike := _unlike(case, arena)):
-        made, checks = made._replace(engine=made.engine._replace(note=unlike, replay="differs")), replace(checks, replay="differs")
+    progress.step(strategy.name, "causality, full")
+    try:
+        case = case if arena.thorough else scrutiny.looped(case)
+        if checks.causality != "full":
+            handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
+            checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
+    except scrutiny.OtherTrades as unlike:
+        made, checks = made._replace(engine=made.engine._replace(note=str(unlike), replay="differs")), replace(checks, replay="differs")
     found = {**found, **_concluded(strategy, arena, made, found, checks)}
     if not all(gate.passed for gate in found["gates"]):
         return found, NO_GATE, None
@@ -362,12 +277,6 @@ def _seed(case: Case) -> int:
     for pair in sorted(beyond):
         digest.update(np.ascontiguousarray(beyond[pair]).tobytes())
     return int.from_bytes(digest.digest()[:16])
-
-
-def _unlike(case: Case, arena: Arena) -> str:
-    """The first difference between the replay's orders and FreqTrade's own loop over the whole range; empty when there is none."""
-    claim = sandbox.backtest(case.strategy, case.settings, sandbox.Task("backtest", case.settings.search, case.markets), case.tables)
-    return course.difference(case.claim.orders, claim.orders, arena.market)
 
 
 def as_of_now(known: Result, arena: Arena) -> Result:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from arena import baseline, compiled, grid, ladder, lock, scrutiny, seal, store, tried, worlds
+from arena import baseline, compiled, elsewhere, grid, ladder, lock, scrutiny, seal, store, tried, worlds
 from arena.errors import ArenaError, SealError
 from arena.grid import Tables
 from arena.ledger import LEDGER, LOOK, REFUSED, Entry, Ledger
@@ -161,7 +161,7 @@ def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...])
     settings = arena.settings
     whole = Window("search", windows[0].start, windows[-1].end)
     times = max((whole.end_ms - whole.start_ms) / (settings.search.end_ms - settings.search.start_ms), 1)
-    other = scrutiny.longer(settings, times).model_copy(update={"windows": windows, "search": whole, "validation": None, "holdout": None})
+    other = elsewhere.longer(settings, times).model_copy(update={"windows": windows, "search": whole, "validation": None, "holdout": None})
     lock.confirm(arena.lock)
     made = _candles(other, arena.lock, functools.reduce(grid.joined, candles, arena.tables))
     before = arena if whole.start == settings.search.start else None

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.claims import Decisions, Labels, Stakes
+from arena.claims import Decisions, Labels
 
 
 @dataclass(frozen=True, slots=True)

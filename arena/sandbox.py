@@ -151,7 +151,8 @@ class Task:
     markets: dict[str, Any]
     ticks: Ticks | None = None
     end_ms: int = 0  # of a walk: the last candle of the loop
-    stretch: tuple[int, int] | None = None  # milliseconds: between them FreqTrade's loop runs where signals say everything; None: everywhere
+    stretch: tuple[int, int] | None = None  # milliseconds: between them FreqTrade's loop runs where signals and stakes say everything; None: everywhere
+    replayed: bool = False  # whether shares of stakes are asked for
 
 
 def backtest(strategy: Strategy, settings: Settings, task: Task, tables: Tables) -> Claim:
@@ -209,6 +210,7 @@ class Worker:
             "end_ms": task.end_ms,
             "ticks": task.ticks,
             "stretch": task.stretch,
+            "replayed": task.replayed,
         }
         context = _context()
         self.pipe, theirs = context.Pipe(duplex=True)

@@ -1,18 +1,17 @@
 """What is asked of a strategy beyond its account: causality in two depths, and the same market under other names."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import fields, replace
 
 import numpy as np
 
-from arena import booking, causality, course, fills, gates, grid, instants, metrics, relabelling, twins, worlds
+from arena import booking, causality, course, elsewhere, fills, grid, instants, metrics, twins, worlds
 from arena.candles import utc
 from arena.causality import Case
-from arena.claims import CALLBACKS, Decisions
+from arena.claims import CALLBACKS
 from arena.decided import Finding
 from arena.errors import CausalityError, LimitError, StrategyError
-from arena.records import Claim, Market, Orders, Window
+from arena.records import Claim, Window
 from arena.sandbox import Task, backtest
 from arena.settings import Settings
 
@@ -30,6 +29,22 @@ WORLD_LOOKS = 3
 """A world of detours costs about as much as so many looks."""
 LIMIT, LIMIT_STAGES = 3, 20
 """A check's worker, which populates several times, may take this many times the limit of an evaluation, and once more for so many stages."""
+
+
+class OtherTrades(Exception):
+    """FreqTrade's loop over the whole range makes other trades than a replay that agreed with it in a part; the message names the first."""
+
+
+def looped(case: Case) -> Case:
+    """The case with the answers of FreqTrade's loop over the whole range. Raises OtherTrades or StrategyError."""
+    if case.claim.stretch is None:
+        return case
+    whole = backtest(case.strategy, case.settings, Task("backtest", case.settings.search, case.markets), case.tables)
+    market = grid.market(case.tables, case.settings, case.settings.search)
+    if unlike := course.difference(case.claim.orders, whole.orders, market):
+        raise OtherTrades(unlike)
+    decisions = replace(case.claim.decisions, events=whole.decisions.events)
+    return replace(case, claim=replace(case.claim, decisions=decisions, stretch=None))
 
 
 def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
@@ -63,10 +78,10 @@ def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
 def _walked(case: Case, sized: list[int], urgent: list[int], n: int, rng: np.random.Generator) -> dict[str, Finding]:
     """
     A walk through n instants, first those before which shares of stakes were other ones. They may follow from what was asked before,
-    which is no foresight: what FreqTrade's loop is answered decides.
+    which is no foresight: what FreqTrade's loop is answered decides. Raises as `causality.walk`, and OtherTrades.
     """
     borders = sorted(dict.fromkeys([*sized, *urgent][:n]))
-    return causality.walk(case, borders, rng, seconds=_limit(case, borders))
+    return causality.walk(looped(case), borders, rng, seconds=_limit(case, borders))
 
 
 def _in_doubt(case: Case, urgent: list[int], rng: np.random.Generator) -> tuple[list[int], list[int]]:
@@ -119,6 +134,7 @@ def full(case: Case, rng: np.random.Generator, since_ms: int | None = None, unti
     handed: dict[str, Finding] = {}
     looked: set[int] = set()
     if not causality.repeats_shares(case, sorted({trade.open_ms for trade in recent.book.trades})):
+        case = looped(case)
         case = replace(case, claim=replace(case.claim, decisions=replace(case.claim.decisions, stakes=None)), described=None)
     if decides_on_the_way(case):
         handed = causality.walk(case, sorted(urgent), rng, seconds=_limit(case, urgent))
@@ -137,12 +153,12 @@ def full(case: Case, rng: np.random.Generator, since_ms: int | None = None, unti
 def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generator) -> list[int]:
     """
     Those of the borders, ascending, at which no world of detours shows that what comes next is unknown: all of them where such worlds
-    would cost more than to ask at each. Where the first one leaves too many, the next ones have longer distances between detours.
+    would save less than half of the time that it takes to ask at each. Where the first one leaves too many, the next ones have longer distances between detours.
     """
     left = borders
     for distance in _distances(case, tail):
         parts = _parts(left, distance * case.settings.step_ms, rng)
-        if len(parts) * WORLD_LOOKS > len(left):
+        if 2 * len(parts) * WORLD_LOOKS > len(left):  # a look says more, so a world has to save a lot
             break
         for k, part in enumerate(part for part in parts if len(part) >= WORLD_LOOKS):
             known = causality.detoured(case, part, tail, rng)
@@ -198,37 +214,6 @@ def _since(case: Case, since_ms: int) -> Case:
     return replace(case, book=book, claim=claim)
 
 
-def relabel(case: Case, rng: np.random.Generator, own: float = np.nan) -> float:
-    """
-    Sharpe over the search range in the relabelled market; 0 when nothing is left of the strategy there: no trade, or an
-    error where there was none. Where the gate would say no to a strategy whose Sharpe is `own`, two more such markets are asked:
-    one draw may go against an honest rule, not two of three.
-    """
-    return middle(lambda: _renamed(case, rng), own, case.settings.gates.max_relabel_loss)
-
-
-def middle(ask: Callable[[], float], own: float, most: float) -> float:
-    """One answer, or the middle one of three where the first loses more than the share `most` of a Sharpe that the gate looks at."""
-    found = [ask()]
-    if own >= gates.LOW_SHARPE and not 1 - found[0] / own <= most:
-        found += [ask(), ask()]
-    return float(np.median(found))
-
-
-def _renamed(case: Case, rng: np.random.Generator) -> float:
-    settings = case.settings
-    world = relabelling.relabelled(case.tables, case.ticks, settings.search, settings.step_ms, rng)
-    counted = _moved(settings.search, world.shift_ms, world.shift_ms)
-    window = _moved(settings.search, world.shift_ms - world.early_ms, world.shift_ms + world.late_ms)
-    limited = longer(settings, (window.end_ms - window.start_ms) / (counted.end_ms - counted.start_ms))
-    tables = worlds.cut(world.tables, None, window.end_ms + 1)  # FreqTrade's loop ends where the candles do
-    try:
-        found = _sharpe(replace(case, settings=limited), tables, world.ticks, window, counted)
-    except StrategyError:
-        return 0.0
-    return 0.0 if np.isnan(found) else found
-
-
 def validation_sharpe(case: Case, rng: np.random.Generator | None = None) -> float:
     """
     Annualised Sharpe in the validation window: a slice of the run that goes on into it, whose decisions are checked there as they
@@ -258,7 +243,7 @@ def further(case: Case) -> Case | None:
     beyond, whole = case.beyond()
     search = Window("search", whole.start, whole.end)
     times = (whole.end_ms - whole.start_ms) / (case.settings.search.end_ms - case.settings.search.start_ms)
-    settings = longer(case.settings, times).model_copy(update={"search": search, "validation": None})
+    settings = elsewhere.longer(case.settings, times).model_copy(update={"search": search, "validation": None})
     tables = grid.joined(case.tables, beyond)
     known = worlds.ticks(tables, whole.start_ms - case.claim.startup * settings.step_ms)
     # a month that the search range cuts has one tick size in both runs
@@ -267,7 +252,7 @@ def further(case: Case) -> Case | None:
     made = replace(case, settings=settings, tables=tables, ticks=ticks, beyond=lambda: more, after=lambda: more)
     market = grid.market(tables, settings, search)
     sized = case.claim.decisions.stakes is not None  # there FreqTrade's loop has the last word, and its answers are compared
-    replayed = None if sized else _replayed(made, tables, market, ticks, search)
+    replayed = None if sized else elsewhere.replay(made, tables, market, ticks, search)
     if replayed is not None:
         orders, decisions = replayed
         claim = replace(case.claim, orders=orders, decisions=decisions, last_ms=int(market.open_ms[-1]), stretch=None)
@@ -318,40 +303,6 @@ def wishful(case: Case, later: Case, handed: Iterable[str]) -> float:
     return max(lost - lost_before, 0.0) / (profit - before) if profit > before else 0.0
 
 
-def _sharpe(case: Case, tables: grid.Tables, ticks: worlds.Ticks, window: Window, counted: Window) -> float:
-    """In another market, of the account over `window` in `counted`; nan without a trade. Raises StrategyError."""
-    settings, market = case.settings, grid.market(tables, case.settings, window)
-    replayed, claim = _replayed(case, tables, market, ticks, window), None
-    if replayed is not None:
-        orders, _ = replayed
-    else:
-        claim = backtest(case.strategy, settings, Task("backtest", window, case.markets, ticks=ticks), tables)
-        orders = claim.orders
-    if not len(orders.price):
-        return float("nan")
-    book = booking.book(market, orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
-    if claim is not None:
-        booking.reconcile(book, claim)
-    return metrics.measure(market, book, counted, last=True).sharpe
-
-
-def _replayed(
-    case: Case, tables: grid.Tables, market: Market, ticks: worlds.Ticks, window: Window
-) -> tuple[Orders, Decisions] | None:
-    """Orders of a replay and the decisions behind them; None where it does not represent the strategy in this market."""
-    if case.described is None:
-        return None
-    told = causality.populated(case, tables, window, ticks)
-    if case.described.rules.sized and told.stakes is None:
-        return None
-    try:
-        made = course.described(case.strategy, case.settings, tables, market, case.markets, ticks, told)
-        made = made._replace(rules=made.rules._replace(clamp=case.described.rules.clamp))
-        return course.orders(course.replayed(made, case.settings, told), market), told
-    except course.Outside:
-        return None
-
-
 def continuing(settings: Settings, tables: grid.Tables, sealed: grid.Tables | None) -> tuple[grid.Tables, Window]:
     """Candles after the search range, and the range that reaches to their end: validation's, or the first weeks again."""
     if sealed is not None and settings.validation is not None:
@@ -360,12 +311,6 @@ def continuing(settings: Settings, tables: grid.Tables, sealed: grid.Tables | No
     more = worlds.continued(tables, settings.search.end_ms, settings.step_ms, tick)
     end = settings.search.end_ms + (worlds.CONTINUED_DAYS + 1) * metrics.DAY_MS
     return more, Window("beyond", settings.search.start, utc(end))
-
-
-def longer(settings: Settings, times: float) -> Settings:
-    """With limits for a range that is so many times as long."""
-    limits = {name: math.ceil(times * getattr(settings.limits, name)) for name in ("seconds", "output_kb")}
-    return settings.model_copy(update={"limits": settings.limits.model_copy(update=limits)})
 
 
 def _turned(case: Case, borders: list[int], rng: np.random.Generator) -> list[int]:
@@ -388,8 +333,3 @@ def callbacks(claim: Claim) -> tuple[str, ...]:
         return (*claim.callbacks, "callbacks that were not told")
     answered = [name for i, name in enumerate(CALLBACKS) if (events.name == i).any()]
     return tuple(dict.fromkeys((*claim.callbacks, *answered)))
-
-
-def _moved(window: Window, start_ms: int, end_ms: int) -> Window:
-    """The range with its start and its end moved by so much."""
-    return Window(window.name, utc(window.start_ms + start_ms), utc(window.end_ms + end_ms))

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arena import figures, opening, sandbox, scrutiny, settings, strategies, stress
+from arena import elsewhere, figures, opening, sandbox, scrutiny, settings, strategies, stress
 from arena.causality import Case
 from arena.opening import Arena
 from arena.records import Strategy
@@ -46,7 +46,7 @@ def seconds(strategy: Strategy, opened: Arena, repeat: int) -> dict[str, float]:
     return {
         "account": median(lambda: evaluated(strategy, opened)),
         "stress": median(lambda: stress.of(opened.market, opened.settings, case.claim.orders, case.described, rng)),
-        "relabel": median(lambda: scrutiny.relabel(case, rng)),
+        "relabel": median(lambda: elsewhere.relabel(case, rng)),
         "quick": median(lambda: scrutiny.quick(case, rng)),
         "full": timed(lambda: scrutiny.full(case, rng)),
     }

@@ -17,7 +17,7 @@ import pytest
 import rapidjson
 from conftest import SHARED
 
-from arena import anchor, booking, evaluation, figures, lock, sandbox, settings, store, strategies
+from arena import anchor, booking, engines, evaluation, figures, lock, sandbox, settings, store, strategies
 from arena.causality import Case
 from arena.ledger import LEDGER
 from arena.opening import Arena
@@ -127,7 +127,7 @@ def cased(file: Path, arena: Arena) -> Case:
     limits = {"wallet": arena.settings.wallet, "fee": arena.settings.fee, "slots": arena.settings.max_open_trades}
     book = booking.book(arena.market, claim.orders, **limits)
     booking.reconcile(book, claim)
-    return figures.case_of(told, arena, figures.Account(claim, figures.engine_of(told, arena, claim), book))
+    return figures.case_of(told, arena, figures.Account(claim, engines.engine_of(told, arena, claim), book))
 
 
 def checkout(folder: Path) -> Path:

@@ -7,10 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from arenas import STRATEGY, begin_anew, cased, evaluated, prepared, strategy
+from arenas import STRATEGY, begin_anew, evaluated, prepared, strategy
 from builders import market as made_of
 
-from arena import booking, course, evaluation, figures, gates, grid, metrics, opening, sandbox, scrutiny, strategies
+from arena import booking, course, elsewhere, engines, evaluation, figures, gates, grid, metrics, opening, sandbox, strategies
 from arena.errors import DeterminismError
 from arena.gates import verdict
 from arena.report import block
@@ -57,7 +57,7 @@ def compared(settings, causality="auto"):
 
 def test_signals_are_replayed(recording):
     signals = evaluated(strategy(recording, "Signals"), opened(recording, "quick"))
-    assert (signals.engine, signals.engine_note, signals.checks.replay) == (figures.REPLAY, "", "agrees")
+    assert (signals.engine, signals.engine_note, signals.checks.replay) == (engines.REPLAY, "", "agrees")
     assert signals.stress.missing == ()
     by_window = [window.own.sharpe for window in signals.windows]
     assert signals.robust_sharpe == min(by_window) < max(by_window)
@@ -66,7 +66,7 @@ def test_signals_are_replayed(recording):
 @pytest.mark.slow
 def test_callbacks_are_booked(recording):
     callbacks = evaluated(strategy(recording, "Callbacks", callbacks=CALLBACK), opened(recording, "quick"))
-    assert (callbacks.engine, callbacks.checks.replay) == (figures.BOOKING, "")
+    assert (callbacks.engine, callbacks.checks.replay) == (engines.BOOKING, "")
     assert callbacks.engine_note == "decided on the way by custom_exit"
     assert "timing_p" in callbacks.stress.missing
 
@@ -74,7 +74,7 @@ def test_callbacks_are_booked(recording):
 @pytest.mark.slow
 def test_orders_of_a_setting_that_no_replay_knows_are_booked(recording):
     limits = evaluated(strategy(recording, "Limits", extra="position_adjustment_enable = True"), opened(recording, "quick"))
-    assert (limits.engine, limits.checks.replay) == (figures.BOOKING, "")
+    assert (limits.engine, limits.checks.replay) == (engines.BOOKING, "")
     assert limits.engine_note == "position_adjustment_enable is True"
 
 
@@ -91,11 +91,11 @@ def staked(answer, before="", after=""):
 
 
 def claimed(arena, name, **parts):
-    """As `figures.claimed`. The file is removed."""
+    """As `engines.claimed`. The file is removed."""
     file = strategy(arena.settings, name, **parts)
     told = strategies.examine(file, arena.settings, strategies.read(file))
     file.unlink()
-    return figures.claimed(told, arena)
+    return engines.claimed(told, arena)
 
 
 CLAMPED = "max(min_stake or 0, min(max_stake, proposed_stake * size))"
@@ -125,10 +125,10 @@ BOOKED = "def custom_exit(self, pair, trade, **kwargs):\n    return None\n"
 def test_stakes_that_are_a_share_of_what_is_proposed_are_replayed(recording, name):
     arena, parts = opened(recording, "quick"), SHARES[name]
     claim, engine = claimed(arena, "Shares", **parts)
-    assert (engine.name, engine.note, engine.replay) == (figures.REPLAY, "", "agrees")
+    assert (engine.name, engine.note, engine.replay) == (engines.REPLAY, "", "agrees")
     assert engine.described.rules.sized
     told, booked = claimed(arena, "Booked", **parts | {"callbacks": parts["callbacks"] + BOOKED})
-    assert (booked.name, booked.note) == (figures.BOOKING, "decided on the way by custom_exit, custom_stake_amount")
+    assert (booked.name, booked.note) == (engines.BOOKING, "decided on the way by custom_exit, custom_stake_amount")
     assert course.difference(claim.orders, told.orders, arena.market) == ""
     assert len(claim.orders.price) > 50
     assert (claim.rejected, claim.profit) == (told.rejected, told.profit)
@@ -140,8 +140,8 @@ def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress
     arena, quickly, parts = compared(recording), opened(recording, "quick"), SHARES["clamped"]
     found = evaluated(strategy(recording, "Shares", **parts), arena)
     booked = evaluated(strategy(recording, "Booked", **parts | {"callbacks": parts["callbacks"] + BOOKED}), quickly)
-    assert (found.engine, found.checks.replay, found.checks.causality, found.look.asked) == (figures.REPLAY, "agrees", "full", True)
-    assert (booked.engine, booked.checks.replay) == (figures.BOOKING, "")
+    assert (found.engine, found.checks.replay, found.checks.causality, found.look.asked) == (engines.REPLAY, "agrees", "full", True)
+    assert (booked.engine, booked.checks.replay) == (engines.BOOKING, "")
     assert repr((found.own, found.windows, found.pairs, found.daily_returns)) == repr((booked.own, booked.windows, booked.pairs, booked.daily_returns))
     sharpes = {field.name: getattr(found.stress, field.name) for field in dataclasses.fields(found.stress) if field.name != "missing"}
     assert found.stress.missing == () and not [name for name, value in sharpes.items() if math.isnan(value)]
@@ -155,7 +155,7 @@ def test_in_another_market_a_strategy_with_stakes_earns_what_freqtrades_loop_say
     made = figures.account(told, arena)
     case = figures.case_of(told, arena, made)
     assert case.described.rules.sized
-    replayed, looped = (scrutiny.relabel(asked, np.random.default_rng(5)) for asked in (case, dataclasses.replace(case, described=None)))
+    replayed, looped = (elsewhere.relabel(asked, np.random.default_rng(5)) for asked in (case, dataclasses.replace(case, described=None)))
     assert replayed == pytest.approx(looped, rel=1e-9) and abs(looped) > 0.01
 
 
@@ -164,7 +164,7 @@ def test_in_a_small_wallet_it_shows_whether_a_strategy_clamps_its_stakes(tmp_pat
     arena = opened(arena_of(tmp_path, dry_run_wallet=40, arena={"gates": EASY}))
     for answer, clamps in ((CLAMPED.replace("size", "size / 6"), True), ("proposed_stake * size / 6", False)):
         _, engine = claimed(arena, "Small", **staked(answer))
-        assert (engine.name, engine.described.rules.clamp) == (figures.REPLAY, clamps)
+        assert (engine.name, engine.described.rules.clamp) == (engines.REPLAY, clamps)
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def test_a_pair_that_is_listed_late_has_its_stakes_from_then_on(tmp_path):
     late = int(arena.tables["AVAX/USDT"][0, 0])
     assert late > arena.settings.search.start_ms + 30 * metrics.DAY_MS
     claim, engine = claimed(arena, "Late", **SHARES["clamped"])
-    assert (engine.name, engine.replay) == (figures.REPLAY, "agrees")
+    assert (engine.name, engine.replay) == (engines.REPLAY, "agrees")
     asked = claim.decisions.stakes["AVAX/USDT"]
     assert asked.open_ms[0] > late and np.isfinite(asked.scale).all()
     assert (claim.orders.pair == 1).sum() > 10
@@ -200,7 +200,7 @@ OTHERS = {
 def test_other_stakes_are_booked_which_is_no_fault(recording, name):
     parts, why = OTHERS[name]
     _, engine = claimed(opened(recording, "quick"), "Other", **parts)
-    assert (engine.name, engine.note, engine.replay) == (figures.BOOKING, why, "")
+    assert (engine.name, engine.note, engine.replay) == (engines.BOOKING, why, "")
     assert engine.described is None
 
 
@@ -209,7 +209,7 @@ def test_other_stakes_are_booked_which_is_no_fault(recording, name):
 def test_other_stakes_pass_integrity_and_fail_no_gate_of_a_replay(recording, name):
     result = evaluated(strategy(recording, "Other", **OTHERS[name][0]), opened(recording, "quick"))
     assert not result.error and not result.warnings
-    assert (result.engine, result.engine_note, result.checks.replay) == (figures.BOOKING, course.NO_SHARE, "")
+    assert (result.engine, result.engine_note, result.checks.replay) == (engines.BOOKING, course.NO_SHARE, "")
     passed = {gate.gate: gate.passed for gate in result.gates}
     assert passed["integrity"] and passed["causality"] and passed["determinism"] and passed["replay"]
 
@@ -218,10 +218,10 @@ def test_orders_that_do_not_follow_from_what_is_told_are_told_and_not_accepted(r
     arena, file = opened(recording, "quick"), strategy(recording, "Forged")
     told = strategies.examine(file, recording)
     claim = sandbox.backtest(told, recording, sandbox.Task("backtest", recording.search, arena.markets), arena.tables)
-    assert figures.engine_of(told, arena, claim).replay == "agrees"
+    assert engines.engine_of(told, arena, claim).replay == "agrees"
     price = np.where(np.arange(len(claim.orders.price)) == 6, 1.01, 1.0) * claim.orders.price
-    engine = figures.engine_of(told, arena, dataclasses.replace(claim, orders=dataclasses.replace(claim.orders, price=price)))
-    assert (engine.name, engine.replay, engine.described) == (figures.BOOKING, "differs", None)
+    engine = engines.engine_of(told, arena, dataclasses.replace(claim, orders=dataclasses.replace(claim.orders, price=price)))
+    assert (engine.name, engine.replay, engine.described) == (engines.BOOKING, "differs", None)
     assert re.search(r"order 6 is .* sell .* in the replay, .* sell .* in FreqTrade's loop", engine.note)
 
 
@@ -395,7 +395,7 @@ def test_an_arena_knows_the_looks_of_its_ledger(recording):
 @pytest.mark.parametrize("n", [2, 30, 1000, 40_000])
 def test_the_stretch_lies_in_the_range_and_nobody_can_foresee_it(n):
     market = made_of([1.0] * n)
-    found = {figures._stretch(market) for _ in range(20)}
+    found = {engines._stretch(market) for _ in range(20)}
     assert all(market.open_ms[0] <= first < last <= market.open_ms[-1] for first, last in found)
     assert len(found) > 1 or n <= 60 * 24 + 1
     (length,) = {(last - first) // market.step_ms for first, last in found}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from arenas import cased, prepared, sampled, strategy
 
-from arena import causality, figures, fills, grid, instants, metrics, opening, sandbox, scrutiny, strategies
+from arena import causality, elsewhere, figures, fills, grid, instants, metrics, opening, sandbox, scrutiny, strategies
 from arena.errors import CausalityError
 from arena.records import Window
 
@@ -147,20 +147,20 @@ def table_of_days(arena):
 def test_an_honest_strategy_keeps_its_sharpe_under_other_names(arena, seed):
     trend = 'dataframe["fast"], dataframe["slow"] = ta.EMA(dataframe, timeperiod=24), ta.EMA(dataframe, timeperiod=96)'
     case = made(arena, indicators=trend)
-    assert scrutiny.relabel(case, rng(seed)) == pytest.approx(sharpe(arena, case), abs=1.0)
+    assert elsewhere.relabel(case, rng(seed)) == pytest.approx(sharpe(arena, case), abs=1.0)
 
 
 @pytest.mark.parametrize("callbacks", [pytest.param(QUIET, id="booked"), pytest.param("", marks=pytest.mark.slow, id="replayed")])
 def test_a_position_that_is_open_at_the_end_is_counted_under_other_names_too(arena, callbacks):
     case = made(arena, indicators='dataframe["fast"], dataframe["slow"] = 1.0, 0.5', callbacks=callbacks)
-    assert scrutiny.relabel(case, rng()) == pytest.approx(sharpe(arena, case), abs=0.5)
+    assert elsewhere.relabel(case, rng()) == pytest.approx(sharpe(arena, case), abs=0.5)
 
 
 @pytest.mark.parametrize("seed", sampled(range(3), {0}))
 def test_a_table_of_days_loses_it(arena, table_of_days, seed):
     own = sharpe(arena, table_of_days)
     assert own > 5
-    assert scrutiny.relabel(table_of_days, rng(seed)) < 0.3 * own
+    assert elsewhere.relabel(table_of_days, rng(seed)) < 0.3 * own
 
 
 GONE = {
@@ -173,14 +173,14 @@ GONE = {
 def test_what_is_left_of_a_strategy_that_does_not_trade_there_is_nothing(arena, name):
     case = made(arena, indicators=f"import pandas as pd\n{GONE[name]}")
     assert len(case.claim.orders.price) > 20
-    assert scrutiny.relabel(case, rng()) == 0.0
+    assert elsewhere.relabel(case, rng()) == 0.0
 
 
 def test_a_relabelled_run_may_take_as_much_longer_as_it_is(arena):
     settings, search = arena.settings, arena.settings.search
-    window = scrutiny._moved(search, -30 * DAY, 16 * DAY)
+    window = elsewhere.moved(search, -30 * DAY, 16 * DAY)
     assert (window.start_ms, window.end_ms) == (search.start_ms - 30 * DAY, search.end_ms + 16 * DAY)
-    limits = scrutiny.longer(settings, 138 / 92).limits
+    limits = elsewhere.longer(settings, 138 / 92).limits
     assert limits.seconds == 90
     assert limits.output_kb == math.ceil(settings.limits.output_kb * 1.5)
     assert limits.memory_mb == settings.limits.memory_mb
@@ -192,7 +192,7 @@ def test_a_relabelled_run_may_take_as_much_longer_as_it_is(arena):
 )
 def test_where_the_gate_would_say_no_the_middle_of_three_markets_counts(own, answers, expected):
     asked = list(answers)
-    assert scrutiny.middle(lambda: asked.pop(0), own, 0.3) == expected
+    assert elsewhere.middle(lambda: asked.pop(0), own, 0.3) == expected
     assert not asked
 
 
@@ -374,8 +374,8 @@ def test_shares_of_stakes_are_asked_for_without_the_future(arena, monkeypatch, n
     walks, walk = [], causality.walk
     monkeypatch.setattr(causality, "walk", lambda *args, **named: walks.append(args) or walk(*args, **named))
     if "candle" in name and "candles" not in name:
-        with pytest.raises(CausalityError, match="custom_stake_amount is .* with the future"):
+        with pytest.raises(CausalityError, match="custom_stake_amount is .* of what is proposed with the future"):
             getattr(scrutiny, depth)(case, np.random.default_rng(3))
     else:
         getattr(scrutiny, depth)(case, np.random.default_rng(3))
-    assert len(walks) == (name != "of the candles")
+    assert len(walks) == (name == "of what was asked before")

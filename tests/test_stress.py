@@ -8,7 +8,7 @@ from arenas import cased, prepared, strategy
 from builders import market as made_of
 from builders import orders as told
 
-from arena import booking, course, figures, metrics, opening, replay, sandbox, strategies, stress
+from arena import booking, course, engines, metrics, opening, replay, sandbox, strategies, stress
 from arena.records import Stress
 from arena.replay import ENTER
 
@@ -109,7 +109,7 @@ def sized(arena):
     """A strategy whose stakes follow its candles, with what is needed to replay it."""
     file = strategy(arena.settings, "Sized", callbacks=SIZED)
     told = strategies.examine(file, arena.settings, strategies.read(file))
-    _, engine = figures.claimed(told, arena)
+    _, engine = engines.claimed(told, arena)
     file.unlink()
     assert len(np.unique(engine.described.course.scale)) > 1000
     return engine.described
