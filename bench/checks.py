@@ -1,9 +1,8 @@
 """
 What each strategy costs: the evaluation itself, and every check beyond it, one after the other with nothing else running.
 
-Prints JSON: by strategy the seconds of the account (backtest, replay, booking, metrics), of stress, of relabel, and of both depths
-of causality.
-The table of bench/speed.py.
+Prints JSON: by strategy the CPU seconds, workers included, of the account (backtest, replay, booking, metrics), of stress, of
+relabel, and of both depths of causality; and whether callbacks decide on the way. The table of bench/speed.py.
 
 Usage, in a prepared arena: PYTHONPATH=. python bench/checks.py [--repeat N]
 """
@@ -16,10 +15,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arena import elsewhere, figures, opening, sandbox, scrutiny, settings, strategies, stress
+from arena import causality, elsewhere, figures, opening, sandbox, scrutiny, settings, strategies, stress, usage
 from arena.causality import Case
 from arena.opening import Arena
 from arena.records import Strategy
+
+
+_ended: list[float] = []
+"""CPU seconds of each worker that has ended."""
+
+
+class Worker(sandbox.Worker):
+    """As it is, and its time is known when it has ended."""
+
+    def __exit__(self, *error: object) -> None:
+        if self.process is not None and (used := usage.of(self.process.pid)):
+            _ended.append(used.cpu_s)
+        super().__exit__(*error)
 
 
 def main() -> None:
@@ -27,11 +39,12 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="the median counts; full causality is timed once")
     options = parser.parse_args()
     arena = settings.load()
+    sandbox.Worker = causality.Worker = Worker
     sandbox.warm_up()
     opened = opening.open_arena(arena, record=False)
     found = [strategies.examine(file, arena) for file in strategies.find(arena.root / strategies.FOLDER, None)]
     evaluated(found[0], opened)  # the fork server is there
-    opened.beyond()
+    opened.beyond(), opened.after()
     print(json.dumps({strategy.name: seconds(strategy, opened, options.repeat) for strategy in found}))
 
 
@@ -49,6 +62,7 @@ def seconds(strategy: Strategy, opened: Arena, repeat: int) -> dict[str, float]:
         "relabel": median(lambda: elsewhere.relabel(case, rng)),
         "quick": median(lambda: scrutiny.quick(case, rng)),
         "full": timed(lambda: scrutiny.full(case, rng)),
+        "callbacks": bool(case.claim.callbacks),
     }
 
 
@@ -60,9 +74,9 @@ def evaluated(strategy: Strategy, opened: Arena) -> Case:
 
 
 def timed(check: Callable[[], object]) -> float:
-    started = time.perf_counter()
+    before = time.process_time() + sum(_ended)
     check()
-    return time.perf_counter() - started
+    return time.process_time() + sum(_ended) - before
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ plain   one offline `Backtesting(config).start()` per strategy and window, one a
         other projects do it; its output is thrown away, nothing is checked
 
 Cold is the whole process from start to end; warm counts from the moment when everything is imported. Both ways work on the same
-candles. The second table has the seconds of each strategy alone (bench/checks.py). Absolute times belong to the machine; the
-ratios are the result.
+candles. The second table has the CPU seconds of each strategy alone (bench/checks.py), with --genomes those of so many
+strategies of the genetic agent instead of both ways. Absolute times belong to the machine; the ratios are the result.
 
-Usage: uv run bench/speed.py [--from DIR_OF_CANDLES] [--repeat N]    (default: a sample market)
+Usage: uv run bench/speed.py [--from DIR_OF_CANDLES] [--repeat N] [--genomes N]    (default: a sample market)
 """
 
 import argparse
@@ -52,9 +52,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from", dest="path", type=Path, help="folder of candle files")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each way; the median counts")
+    parser.add_argument("--genomes", type=int, help="checks of so many strategies of the genetic agent, and nothing else")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
         arena = _arena(Path(folder), options.path)
+        if options.genomes:
+            _write_genomes(arena, options.genomes)
+            _show(json.loads(_run([sys.executable, str(ROOT / "bench" / "checks.py"), "--repeat", "1"], arena)))
+            return
         times: dict[tuple[str, str], list[float]] = {}
         for _ in range(options.repeat):  # in turn, so that a drift of the machine meets both
             _cold_ours(arena, times)
@@ -65,11 +70,37 @@ def main() -> None:
     for state in ("cold", "warm"):
         ours, plain = (statistics.median(times[way, state]) for way in ("ours", "plain"))
         print(f"{state:8}{ours:>10.2f}{plain:>10.2f}{plain / ours:>8.2f}")
+    _show(checks)
+
+
+def _show(checks: dict[str, dict[str, float]]) -> None:
     columns = ("account", "stress", "relabel", "quick", "full")
-    print(f"\n{'alone, s':16}{''.join(f'{name:>10}' for name in columns)}   quick / (account + stress + relabel)")
+    print(f"\n{'alone, CPU s':16}{''.join(f'{name:>10}' for name in columns)}   all but full")
+    sums = {name: s["account"] + s["stress"] + s["relabel"] + s["quick"] for name, s in checks.items()}
     for name, s in checks.items():
-        ratio = s["quick"] / (s["account"] + s["stress"] + s["relabel"])
-        print(f"{name:16}{''.join(f'{s[column]:>10.2f}' for column in columns)}{ratio:>8.2f}")
+        print(f"{name:16}{''.join(f'{s[column]:>10.2f}' for column in columns)}{sums[name]:>15.2f}")
+    print(f"all but full: median {statistics.median(sums.values()):.2f}, most {max(sums.values()):.2f}")
+    for kind, wanted in (("signals alone", False), ("callbacks", True)):
+        if full := [s["full"] for s in checks.values() if s["callbacks"] == wanted]:
+            print(f"full, {kind}: median {statistics.median(full):.2f}, most {max(full):.2f} of {len(full)}")
+
+
+def _write_genomes(arena: Path, n: int) -> None:
+    """The first n strategies of the agent's grammar from one seed, its families in turn."""
+    import numpy as np
+
+    from arena import settings
+    from loop.genome.grammar import Bounds, Grammar
+    from loop.genome.writing import source
+
+    folder = arena / "user_data" / "strategies"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    loaded = settings.load(arena / "config.json")
+    grammar, rng = Grammar(loaded, Bounds()), np.random.default_rng(7)
+    for k in range(n):
+        name = f"Gen{k:02}"
+        (folder / f"{name}.py").write_text(source(grammar.random(rng, grammar.families[k % len(grammar.families)]), name, loaded))
 
 
 def _arena(folder: Path, path: Path | None) -> Path:
