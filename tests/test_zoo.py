@@ -75,6 +75,7 @@ def arena(tmp_path_factory, market_data):
             "warmup_from": "20200901",
             "windows": {"bull": "20210101-20220101", "bear": "20220101-20220701"},
             "validation": "20220701-20221001",
+            "gates": {"max_drawdown": 0.9},  # what loses half is not asked in another market
             "holdout": None,
             "limits": {"seconds": 60},
         },

@@ -22,7 +22,7 @@ class PriceBins(IStrategy):
     timeframe = "1h"
     startup_candle_count = 100
     minimal_roi = {"0": 10}
-    stoploss = -0.05
+    stoploss = -0.3
 
     def populate_indicators(self, dataframe, metadata):
         return dataframe
