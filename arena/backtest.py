@@ -43,7 +43,7 @@ from freqtrade.strategy import IStrategy
 
 from arena import decisions, idle, integrity, quicken, signals, stakes
 from arena.candles import milliseconds, tick_sizes
-from arena.claims import LEAD_MS, STAKE
+from arena.claims import LEAD_MS
 from arena.errors import LoadError, StrategyError
 from arena.feed import Store
 from arena.notes import Notes
@@ -75,8 +75,7 @@ class Job:
     scratch: str = ""  # its home: in memory of its own and writable, or not writable
     end_ms: int = 0  # a walk's last candle
     ticks: dict[str, list[tuple[int, float]]] | None = None  # by pair and month; None: derived from the candles
-    stretch: tuple[int, int] | None = None  # milliseconds between which FreqTrade's loop runs where signals and stakes say everything
-    replayed: bool = False  # whether shares of stakes are asked for
+    stretch: tuple[int, int] | None = None  # milliseconds between which FreqTrade's loop runs where signals say everything
 
 
 class Run:
@@ -87,8 +86,7 @@ class Run:
         source = Path(job.strategy_dir, f"{job.strategy}.py")
         self.notes = Notes(source, lambda pair, timeframe: pair in job.arena_pairs and timeframe in job.timeframes)
         self.witness = Witness(self.notes, job.arena_pairs)
-        text = source.read_text(encoding="utf-8")
-        self.most_stakes, self.in_part = stakes.most(text), ([], [STAKE]) if stakes.in_part(text) else ([],)  # what may decide there
+        self.most_stakes = stakes.most(source.read_text(encoding="utf-8"))
         IDataHandler.ohlcv_load = _from(store, job.timeframes)
         Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(list(job.markets.values()))
         engine.get_tick_size_over_time = tick_sizes if job.ticks is None else lambda frame: None
@@ -155,7 +153,7 @@ class Run:
         data, timerange = self.candles()
         started = time.process_time()
         original, loop, populated = bt._get_ohlcv_as_lists, bt.backtest, []
-        self.stretch = stretch = self.job.stretch if decisions.callbacks(self.strategy) in self.in_part else None
+        self.stretch = stretch = None if decisions.callbacks(self.strategy) else self.job.stretch
 
         def as_lists(processed: dict[str, pd.DataFrame]) -> dict[str, Any]:
             made = original(processed)
@@ -173,8 +171,6 @@ class Run:
         self.check()
         content = bt.all_bt_content[self.strategy.get_strategy_name()]
         trades, deciding = content["results"], list(self.deciding)
-        diagnosis = _diagnosis(self)
-        sized = deciding == [STAKE] and self.job.replayed
         return {
             "orders": self.witness.fills,
             "labels": self.witness.labels({text for told in self.columns.values() for text in (*told.enter_texts, *told.exit_texts)}),
@@ -188,12 +184,8 @@ class Run:
             "populate_s": populated[0],
             "loop_s": looped,
             "callbacks": deciding,
-            "decisions": {
-                **self.decided(self.job.start_ms - LEAD_MS),
-                "events": self.witness.record.take(),
-                "stakes": stakes.told(bt, self._whole_range(), self.most_stakes, part=stretch is not None) if sized else None,
-            },
-            **diagnosis,
+            "decisions": {**self.decided(self.job.start_ms - LEAD_MS), "events": self.witness.record.take()},
+            **_diagnosis(self),
         }
 
     def candles(self) -> tuple[dict[str, pd.DataFrame], Any]:
@@ -240,10 +232,6 @@ class Run:
         """As FreqTrade's _get_ohlcv_as_lists."""
         self.signalled(processed)
         return {pair: signals.rows(columns, self.given[pair], slice(*self.looped(pair))) for pair, columns in self.columns.items()}
-
-    def _whole_range(self) -> dict[str, stakes.Candidates]:
-        self.stretch = None
-        return self.candidates()
 
     def candidates(self) -> dict[str, stakes.Candidates]:
         """The candles in which each pair may enter, as rows of FreqTrade's loop."""

@@ -12,6 +12,7 @@ import numpy as np
 from arena import course, metrics, sandbox, scrutiny
 from arena.claims import STAKE
 from arena.course import Described, Outside
+from arena.errors import StrategyError
 from arena.opening import Arena
 from arena.records import Claim, Market, Orders, Strategy
 from arena.replay import Replayed
@@ -37,14 +38,14 @@ class Engine(NamedTuple):
         return self.note if self.replay == "differs" else ""
 
 
-def claimed(strategy: Strategy, arena: Arena, *, whole: bool = False) -> tuple[Claim, Engine]:
+def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
     """
-    What a worker tells, with the orders that are booked. Where signals and shares of stakes say everything, FreqTrade's loop runs over a
-    stretch that nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over everything.
+    What a worker tells, with the orders that are booked. Where signals say everything, FreqTrade's loop runs over a stretch that
+    nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over everything.
     """
-    stretch = (int(arena.market.open_ms[0]), int(arena.market.open_ms[-1])) if arena.thorough or whole else _stretch(arena.market)
-    task = sandbox.Task("backtest", arena.settings.search, arena.markets, stretch=stretch, replayed=True)
-    claim = sandbox.backtest(strategy, arena.settings, task, arena.tables)
+    stretch = (int(arena.market.open_ms[0]), int(arena.market.open_ms[-1])) if arena.thorough else _stretch(arena.market)
+    task = sandbox.Task("backtest", arena.settings.search, arena.markets, stretch=stretch)
+    claim = _with_shares(strategy, arena, sandbox.backtest(strategy, arena.settings, task, arena.tables))
     engine = engine_of(strategy, arena, claim)
     if engine.described is None and claim.stretch is not None:
         claim = sandbox.backtest(strategy, arena.settings, replace(task, stretch=None), arena.tables)
@@ -96,22 +97,31 @@ def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
         made = course.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
     except Outside as reason:
         return Engine(claim.orders, BOOKING, str(reason), "")
-    agreeing = []
     for clamp in (False, True):
         made = made._replace(rules=made.rules._replace(clamp=clamp))
         try:
-            trades = seen = course.replayed(made, settings, claim.decisions)
-            if claim.stretch is not None:
-                seen = course.replayed(course.part(made, market, *claim.stretch), settings, claim.decisions)
+            trades = course.replayed(made, settings, claim.decisions)
         except Outside as reason:
             why = str(reason) if known else course.NO_SHARE
             continue
-        if not course.difference(course.orders(seen, market), claim.orders, market):
-            agreeing.append(Engine(course.orders(trades, market), REPLAY, "", "agrees", made, trades=trades))
-    if not agreeing:
-        return Engine(claim.orders, BOOKING, why, "")
-    if claim.stretch is None:
-        return agreeing[0]
-    if len(agreeing) < 2 or not len(claim.orders.price) or course.difference(agreeing[0].orders, agreeing[1].orders, market):
-        return Engine(claim.orders, BOOKING, "its stakes do not show in a part of the range", "")  # and the whole is asked
-    return agreeing[0]
+        if not course.difference(orders := course.orders(trades, market), claim.orders, market):
+            return Engine(orders, REPLAY, "", "agrees", made, trades=trades)
+    return Engine(claim.orders, BOOKING, why, "")
+
+
+def _with_shares(strategy: Strategy, arena: Arena, claim: Claim) -> Claim:
+    """
+    The claim with the shares of stakes that a worker tells in which FreqTrade's loop never runs, where custom_stake_amount alone decides
+    on the way.
+    """
+    if scrutiny.callbacks(claim) != (STAKE,):
+        return claim
+    search = arena.settings.search
+    task = sandbox.Task("look", search, arena.markets, ticks=arena.ticks(claim.startup))
+    try:
+        with sandbox.Worker(strategy, arena.settings, task) as made:
+            made.send({"task": "look", "since_ms": search.start_ms, "stakes": [[search.start_ms, search.end_ms]]}, arena.tables)
+            told = made.stage()
+    except StrategyError:
+        told = None
+    return replace(claim, decisions=replace(claim.decisions, stakes=told and told.stakes))

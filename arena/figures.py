@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import booking, elsewhere, fills, gates, hints, metrics, opening, progress, scrutiny, secrecy, significance, stress, trials, twins
+from arena import booking, course, elsewhere, fills, gates, hints, metrics, opening, progress, sandbox, scrutiny, secrecy, significance, stress, trials, twins
 from arena.causality import Case
 from arena.decided import Finding
 from arena.engines import Engine, claimed
@@ -47,23 +47,16 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     nothing any more; the judge asks everything. Raises StrategyError.
     """
     started = time.perf_counter()
-    try:
-        earned = _earned(strategy, arena)
-    except scrutiny.OtherTrades:
-        earned = _earned(strategy, arena, whole=True)
-    return replace(earned, figures={**earned.figures, "seconds": time.perf_counter() - started})
-
-
-def _earned(strategy: Strategy, arena: Arena, *, whole: bool = False) -> Earned:
     progress.step(strategy.name, "backtest")
-    made = account(strategy, arena, whole=whole)
+    made = account(strategy, arena)
     found = measured(strategy, arena, made)
     found["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, found)
     if "stress" not in skipped:
         progress.step(strategy.name, "stress")
         dice = np.random.default_rng(int(strategy.sha256[16:32], 16))
         found["stress"] = stress.of(arena.market, arena.settings, made.claim.orders, made.engine.described, dice)
-    return Earned(found | _scrutinised(strategy, arena, made, found), made)
+    found |= _scrutinised(strategy, arena, made, found)
+    return Earned({**found, "seconds": time.perf_counter() - started}, made)
 
 
 def _skipped(strategy: Strategy, arena: Arena, found: dict[str, Any]) -> tuple[str, ...]:
@@ -75,7 +68,7 @@ def _skipped(strategy: Strategy, arena: Arena, found: dict[str, Any]) -> tuple[s
 
 def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
     """What the account alone says, of a strategy whose decisions there were checked in full. Raises StrategyError."""
-    made, search = account(strategy, arena, whole=True), arena.settings.search
+    made, search = account(strategy, arena), arena.settings.search
     scrutiny.hidden(case_of(strategy, arena, made), np.random.default_rng(secrets.randbits(128)), search.start_ms, search.end_ms)
     return measured(strategy, arena, made)
 
@@ -105,13 +98,10 @@ def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
     }
 
 
-def account(strategy: Strategy, arena: Arena, *, whole: bool = False) -> Account:
-    """
-    What the strategy bought and sold in the search range, and what came of it; with `whole`, by FreqTrade's loop over all of it wherever
-    a callback decides. Raises StrategyError.
-    """
+def account(strategy: Strategy, arena: Arena) -> Account:
+    """What the strategy bought and sold in the search range, and what came of it. Raises StrategyError."""
     settings = arena.settings
-    claim, engine = claimed(strategy, arena, whole=whole)
+    claim, engine = claimed(strategy, arena)
     if not len(claim.orders.price):
         raise StrategyError(hints.no_trades(claim, settings))
     book = booking.book(arena.market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
@@ -206,13 +196,11 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     made = earned.made or _again(earned, strategy, arena)
     case, checks = case_of(strategy, arena, made), found["checks"]
     progress.step(strategy.name, "causality, full")
-    try:
-        case = case if arena.thorough else scrutiny.looped(case)
-        if checks.causality != "full":
-            handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
-            checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
-    except scrutiny.OtherTrades as unlike:
-        made, checks = made._replace(engine=made.engine._replace(note=str(unlike), replay="differs")), replace(checks, replay="differs")
+    if checks.causality != "full":
+        handed = scrutiny.full(case, np.random.default_rng(secrets.randbits(128)))
+        checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
+    if made.claim.stretch is not None and not arena.thorough and (unlike := _unlike(case, arena)):
+        made, checks = made._replace(engine=made.engine._replace(note=unlike, replay="differs")), replace(checks, replay="differs")
     found = {**found, **_concluded(strategy, arena, made, found, checks)}
     if not all(gate.passed for gate in found["gates"]):
         return found, NO_GATE, None
@@ -277,6 +265,12 @@ def _seed(case: Case) -> int:
     for pair in sorted(beyond):
         digest.update(np.ascontiguousarray(beyond[pair]).tobytes())
     return int.from_bytes(digest.digest()[:16])
+
+
+def _unlike(case: Case, arena: Arena) -> str:
+    """The first difference between the replay's orders and FreqTrade's own loop over the whole range; empty when there is none."""
+    claim = sandbox.backtest(case.strategy, case.settings, sandbox.Task("backtest", case.settings.search, case.markets), case.tables)
+    return course.difference(case.claim.orders, claim.orders, arena.market)
 
 
 def as_of_now(known: Result, arena: Arena) -> Result:

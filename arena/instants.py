@@ -43,6 +43,8 @@ ASKED_INSIDE = ("custom_stoploss", "custom_roi", "order_filled", "adjust_trade_p
 """Callbacks whose answer in a candle is compared at the instant after it."""
 FAR = 1e300
 """What stands for an infinite answer; nan is the smallest of all."""
+ROWS = 300
+"""Frames of fewer candles are asked about by a turned future and not by a cut: live, no exchange gives a strategy so few."""
 COMB = 24
 """Candles between two instants of a full check, where time allows."""
 
@@ -89,6 +91,17 @@ def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) 
             f"startup_candle_count {claim.startup} leaves too little of the range in which its decisions could be checked. Lower it"
         )
     return Valid(times)
+
+
+def short(tables: Tables, strategy: Strategy, settings: Settings, claim: Claim, borders: list[int]) -> set[int]:
+    """Those of the borders before which some pair has candles, but fewer than ROWS, the warm-up included."""
+    since = settings.search.start_ms - claim.startup * settings.step_ms
+    found = set()
+    for pair in strategy.pairs:
+        times = tables[pair][:, 0]
+        rows = np.searchsorted(times, borders) - np.searchsorted(times, since)
+        found.update(border for border, n in zip(borders, rows, strict=True) if 0 < n < ROWS)
+    return found
 
 
 def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:

@@ -151,8 +151,7 @@ class Task:
     markets: dict[str, Any]
     ticks: Ticks | None = None
     end_ms: int = 0  # of a walk: the last candle of the loop
-    stretch: tuple[int, int] | None = None  # milliseconds: between them FreqTrade's loop runs where signals and stakes say everything; None: everywhere
-    replayed: bool = False  # whether shares of stakes are asked for
+    stretch: tuple[int, int] | None = None  # milliseconds: between them FreqTrade's loop runs where signals say everything; None: everywhere
 
 
 def backtest(strategy: Strategy, settings: Settings, task: Task, tables: Tables) -> Claim:
@@ -210,7 +209,6 @@ class Worker:
             "end_ms": task.end_ms,
             "ticks": task.ticks,
             "stretch": task.stretch,
-            "replayed": task.replayed,
         }
         context = _context()
         self.pipe, theirs = context.Pipe(duplex=True)

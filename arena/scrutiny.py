@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from arena import booking, causality, course, elsewhere, fills, grid, instants, metrics, twins, worlds
+from arena import booking, causality, elsewhere, fills, grid, instants, metrics, twins, worlds
 from arena.candles import utc
 from arena.causality import Case
 from arena.claims import CALLBACKS
@@ -31,22 +31,6 @@ LIMIT, LIMIT_STAGES = 3, 20
 """A check's worker, which populates several times, may take this many times the limit of an evaluation, and once more for so many stages."""
 
 
-class OtherTrades(Exception):
-    """FreqTrade's loop over the whole range makes other trades than a replay that agreed with it in a part; the message names the first."""
-
-
-def looped(case: Case) -> Case:
-    """The case with the answers of FreqTrade's loop over the whole range. Raises OtherTrades or StrategyError."""
-    if case.claim.stretch is None:
-        return case
-    whole = backtest(case.strategy, case.settings, Task("backtest", case.settings.search, case.markets), case.tables)
-    market = grid.market(case.tables, case.settings, case.settings.search)
-    if unlike := course.difference(case.claim.orders, whole.orders, market):
-        raise OtherTrades(unlike)
-    decisions = replace(case.claim.decisions, events=whole.decisions.events)
-    return replace(case, claim=replace(case.claim, decisions=decisions, stretch=None))
-
-
 def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
     """
     Causality as it is checked every round. Returns what `causality.walk` does. One worker at a time: another one of the same strategy,
@@ -59,29 +43,23 @@ def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
     ends = instants.comb(ways, instants.TURNED["quick"], turns)
     handed: dict[str, Finding] = {}
     if decides_on_the_way(case):
-        borders = instants.quick(ways, case.book, case.claim, instants.WALKS, step, rng)
-        handed = causality.walk(case, borders, rng, seconds=_limit(case, borders))
+        handed = _walked(case, _long(case, instants.quick(ways, case.book, case.claim, instants.WALKS, step, rng)), rng)
     else:
         urgent = instants.urgent(ways, case.book, case.claim, instants.DETOURS, step, rng)
         doubtful, noticed = _in_doubt(case, urgent[instants.ALWAYS["quick"] :], rng)
         always = [*urgent[: instants.ALWAYS["quick"]], *instants.comb(ways, 1, rng)]
         borders = sorted(dict.fromkeys([*always, *doubtful][: instants.LOOKS]))
-        sized = causality.looks(case, borders, seconds=_limit(case, borders))
-        sized += _turned(case, [*ends, *_some(noticed, instants.DOUBTS["quick"], turns)], turns)
-        if not sized:
-            return handed
-        return _walked(case, sized, urgent, instants.WALKS, rng)
+        sized = _looked(case, borders, None, [*ends, *_some(noticed, instants.DOUBTS["quick"], turns)], turns)
+        # shares that follow from what was asked before, and not from the candles: FreqTrade's loop decides
+        stages = sorted(urgent[: instants.WALKS])
+        return _walked(case, _long(case, stages), rng) if sized else handed
     _turned(case, ends, turns)
     return handed
 
 
-def _walked(case: Case, sized: list[int], urgent: list[int], n: int, rng: np.random.Generator) -> dict[str, Finding]:
-    """
-    A walk through n instants, first those before which shares of stakes were other ones. They may follow from what was asked before,
-    which is no foresight: what FreqTrade's loop is answered decides. Raises as `causality.walk`, and OtherTrades.
-    """
-    borders = sorted(dict.fromkeys([*sized, *urgent][:n]))
-    return causality.walk(looped(case), borders, rng, seconds=_limit(case, borders))
+def _walked(case: Case, stages: list[int], rng: np.random.Generator) -> dict[str, Finding]:
+    """A walk through FreqTrade's loop. Returns and raises as `causality.walk`."""
+    return causality.walk(case, stages, rng, seconds=_limit(case, stages))
 
 
 def _in_doubt(case: Case, urgent: list[int], rng: np.random.Generator) -> tuple[list[int], list[int]]:
@@ -100,6 +78,23 @@ def _in_doubt(case: Case, urgent: list[int], rng: np.random.Generator) -> tuple[
             return noticed, noticed
         doubtful = [border for border in doubtful if border not in known]
     return doubtful, noticed
+
+
+def _long(case: Case, borders: list[int]) -> list[int]:
+    """Those of the borders before which frames are long enough to end there; all where there are none."""
+    short = instants.short(case.tables, case.strategy, case.settings, case.claim, borders)
+    return [border for border in borders if border not in short] or borders
+
+
+def _looked(case: Case, borders: list[int], tail: int | None, ends: list[int], rng: np.random.Generator) -> list[int]:
+    """
+    Looks at the borders, where frames are long enough; turned futures at the others and at `ends`. Returns those at which shares of
+    stakes are other ones.
+    """
+    short = instants.short(case.tables, case.strategy, case.settings, case.claim, borders)
+    long = [border for border in borders if border not in short]
+    sized = causality.looks(case, long, tail=tail, seconds=_limit(case, long)) if long else []
+    return sized + _turned(case, [*ends, *sorted(short)], rng)
 
 
 def _some(borders: list[int], n: int, rng: np.random.Generator) -> list[int]:
@@ -131,23 +126,23 @@ def full(case: Case, rng: np.random.Generator, since_ms: int | None = None, unti
     if since_ms is not None:  # too short a range for a fine comb: half of the instants lie where the profit was made
         borders = sorted({*borders, *instants.quick(ways, recent.book, recent.claim, teeth // 2, step, rng)})
     urgent = instants.urgent(ways, recent.book, recent.claim, instants.URGENT, step, rng)[: instants.URGENT]
+    stages = _long(case, sorted(urgent))
     handed: dict[str, Finding] = {}
     looked: set[int] = set()
     if not causality.repeats_shares(case, sorted({trade.open_ms for trade in recent.book.trades})):
-        case = looped(case)
         case = replace(case, claim=replace(case.claim, decisions=replace(case.claim.decisions, stakes=None)), described=None)
     if decides_on_the_way(case):
-        handed = causality.walk(case, sorted(urgent), rng, seconds=_limit(case, urgent))
-        looked = set(urgent)  # each of its stages populates, as a look does
+        handed = _walked(case, stages, rng)
+        looked = set(stages)  # each of its stages populates, as a look does
     widest = max(np.diff([int(ways.times[0]), *borders]), default=0) // step
     tail = max(TAIL, int(widest) + 1)  # no candle is left out
     doubtful = _unsettled(case, sorted({*borders, *urgent}), tail, rng)
     even = instants.comb(ways, max(instants.EVEN - len(looked.union(doubtful)), instants.EVEN // 3), rng)
     asked = sorted({*urgent[: instants.ALWAYS["full"]], *even, *doubtful} - looked)
-    sized = causality.looks(case, asked, tail=tail if len(doubtful) > instants.EVEN else None, seconds=_limit(case, asked))
     turns = np.random.default_rng(rng.integers(2**63))
-    sized += _turned(case, [*instants.comb(ways, instants.TURNED["full"], turns), *_some(doubtful, instants.DOUBTS["full"], turns)], turns)
-    return _walked(case, sized, urgent, instants.URGENT, rng) if sized else handed
+    ends = [*instants.comb(ways, instants.TURNED["full"], turns), *_some(doubtful, instants.DOUBTS["full"], turns)]
+    sized = _looked(case, asked, tail if len(doubtful) > instants.EVEN else None, ends, turns)
+    return _walked(case, stages, rng) if sized else handed
 
 
 def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generator) -> list[int]:

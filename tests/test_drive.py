@@ -102,7 +102,8 @@ def test_rows_tell_hypothesis_figures_and_decision(through):
 def test_progress_and_summary_say_where_it_stands(through):
     repo, done = through
     lines = done.stdout.splitlines()
-    progress = [line for line in lines if line.startswith("round ")]
+    assert [line for line in lines if line.startswith("round 1: ")][:2] == ["round 1: Alpha backtest", "round 1: Beta backtest"]
+    progress = [line for line in lines if re.match(r"round \d+(/\d+)? (kept|discarded|skipped)", line)]
     assert len(progress) == 10
     assert re.match(r"round 1/20 kept: create Alpha sharpe \S+ robust \S+, create Beta .* \| 2/3 slots, best \w+ \S+, luck line \S+, 2 trials, ", progress[0])
     assert "ended: the agent has no more: the transcript has no further round" in lines

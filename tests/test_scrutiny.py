@@ -345,6 +345,20 @@ def test_of_instants_too_close_to_each_other_the_more_urgent_one_is_taken():
     assert scrutiny._apart([7, 5, 12, 1, 18], 5) == [7, 12, 1, 18]
 
 
+def test_what_fails_in_a_short_frame_alone_is_not_called_foresight(arena):
+    """A frame of so few candles is asked about by a turned future, which finds foresight there all the same."""
+    few = f"if len(dataframe) < {instants.ROWS}:\n    raise ValueError('negative dimensions are not allowed')"
+    case = made(arena, indicators=few)
+    early, *_, late = instants.valid(case.strategy, case.settings, case.tables, case.claim).times.tolist()
+    with pytest.raises(CausalityError, match="negative dimensions"):
+        causality.looks(case, [early])
+    assert scrutiny._looked(case, [early, late], None, [], rng()) == []
+    ahead = made(arena, indicators=few + "\ndataframe['fast'] = dataframe['close'].shift(-1)\ndataframe['slow'] = dataframe['close']")
+    with pytest.raises(CausalityError, match="enter_long is"):
+        for k in range(6):
+            scrutiny._looked(ahead, [early + k * HOUR], None, [], rng(k))
+
+
 SHARE = "def custom_stake_amount(self, pair, current_time, proposed_stake, **kwargs):\n    known, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)\n"
 SHARES = {
     "of the candles": {"callbacks": SHARE + "    return proposed_stake * (0.2 + known['close'].iloc[-1] % 0.5)\n"},
@@ -370,7 +384,8 @@ def test_shares_of_stakes_are_asked_for_without_the_future(arena, monkeypatch, n
     file = strategy(arena.settings, "Shares", **SHARES[name])
     told = strategies.examine(file, arena.settings, strategies.read(file))
     case = figures.case_of(told, arena, figures.account(told, arena))
-    assert case.described.rules.sized
+    before = name == "of what was asked before"  # that the replay has not: it is booked
+    assert (case.described is None) == before
     walks, walk = [], causality.walk
     monkeypatch.setattr(causality, "walk", lambda *args, **named: walks.append(args) or walk(*args, **named))
     if "candle" in name and "candles" not in name:
@@ -378,4 +393,23 @@ def test_shares_of_stakes_are_asked_for_without_the_future(arena, monkeypatch, n
             getattr(scrutiny, depth)(case, np.random.default_rng(3))
     else:
         getattr(scrutiny, depth)(case, np.random.default_rng(3))
-    assert len(walks) == (name == "of what was asked before")
+    assert len(walks) == before
+
+
+LOOKS_ALONE = (
+    "def custom_stake_amount(self, pair, current_time, proposed_stake, max_stake, **kwargs):\n"
+    "    self.asked = getattr(self, 'asked', 0) + 1\n"
+    "    if max_stake > 1e7 and self.asked < 500:\n        return proposed_stake * 0.5\n"
+    "    return proposed_stake * (0.9 if self.kept[pair].get(current_time, 0) else 0.3)\n"
+)
+"""Foresight in FreqTrade's loop and where many shares are asked for; a constant where it is asked for few."""
+
+
+@pytest.mark.parametrize("depth", ["quick", "full"])
+def test_who_answers_otherwise_where_few_shares_are_asked_for_is_walked(arena, depth):
+    kept = "self.kept = getattr(self, 'kept', {}) | {metadata['pair']: dict(zip(dataframe['date'], dataframe['close'].shift(-6) > dataframe['close']))}"
+    file = strategy(arena.settings, "Shares", indicators=kept, callbacks=LOOKS_ALONE)
+    told = strategies.examine(file, arena.settings, strategies.read(file))
+    case = figures.case_of(told, arena, figures.account(told, arena))
+    with pytest.raises(CausalityError, match="custom_stake_amount is"):
+        getattr(scrutiny, depth)(case, np.random.default_rng(3))
