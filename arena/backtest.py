@@ -233,12 +233,20 @@ class Run:
         self.signalled(processed)
         return {pair: signals.rows(columns, self.given[pair], slice(*self.looped(pair))) for pair, columns in self.columns.items()}
 
-    def candidates(self) -> dict[str, stakes.Candidates]:
-        """The candles in which each pair may enter, as rows of FreqTrade's loop."""
+    def candidates(self, between: list[list[int]]) -> dict[str, stakes.Candidates]:
+        """
+        The candles in which each pair may enter, as rows of FreqTrade's loop: of those that open from the one instant to the other of one
+        of these spans, in milliseconds.
+        """
         made = {}
         for pair, columns in self.columns.items():
             first, end = self.looped(pair)
-            rows = signals.rows(columns, self.given[pair], first + np.flatnonzero(columns.enter[first - 1 : end - 1]))
+            at = first + np.flatnonzero(columns.enter[first - 1 : end - 1])
+            times = self.given[pair].times[at]
+            inside = np.zeros(len(at), dtype=np.bool_)
+            for since, until in between:
+                inside |= (times >= since) & (times <= until)
+            rows = signals.rows(columns, self.given[pair], at[inside])
             begun = int(self.given[pair].times[first]) if first < end else 0
             made[pair] = stakes.Candidates(begun, end - first, [row for row in rows if self.backtesting.check_for_trade_entry(row) == "long"])
         return made

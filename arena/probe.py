@@ -43,7 +43,7 @@ def look(run: Run, link: Link, head: dict[str, Any]) -> None:
         run.notes.check()
         told = run.decided(head["since_ms"])
         if head.get("stakes") is not None:
-            told["stakes"] = stakes.told(run.backtesting, run.candidates(), run.most_stakes, head["stakes"])
+            told["stakes"] = stakes.told(run.backtesting, run.candidates(head["stakes"]), run.most_stakes)
         link.send({"stage": told})
         head, tables = link.receive()
         run.store.add(tables)

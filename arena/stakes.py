@@ -45,7 +45,7 @@ class Candidates(NamedTuple):
 
     begun_ms: int  # open time of its first candle in FreqTrade's loop
     n: int  # of its candles there
-    rows: list[Any]  # of the loop, ascending
+    rows: list[Any]  # of the loop, those that are asked about, ascending
 
 
 def most(source: str) -> int:
@@ -53,21 +53,16 @@ def most(source: str) -> int:
     return MOST_WITH_FRAMES if re.search(r"\bdp\b", source) else MAX_STAKES
 
 
-def told(
-    bt: Backtesting, candidates: dict[str, Candidates], at_most: int, between: list[list[int]]
-) -> dict[str, dict[str, list[Any]]] | None:
+def told(bt: Backtesting, candidates: dict[str, Candidates], at_most: int) -> dict[str, dict[str, list[Any]]] | None:
     """
-    The fields of claims.Stakes by pair, in FreqTrade's order of the pairs, of the candles that open from the one instant to the other
-    of a span; None where there are more candles than `at_most`.
+    The fields of claims.Stakes by pair, in FreqTrade's order of the pairs; None where there are more candles than `at_most`.
 
     The loop's last candle is asked too, where nobody enters: signals that are shifted in time may stand elsewhere.
     """
     entries = [
-        (at_ms, number, pair, row)
+        (int(row[DATE_IDX].timestamp() * 1000), number, pair, row)
         for number, (pair, own) in enumerate(candidates.items())
         for row in own.rows
-        for at_ms in [int(row[DATE_IDX].timestamp() * 1000)]
-        if any(since <= at_ms <= until for since, until in between)
     ]
     if len(entries) > at_most:
         return None
