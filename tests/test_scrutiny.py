@@ -313,7 +313,8 @@ def test_a_check_of_a_part_draws_its_instants_from_that_part(arena):
 
 
 @pytest.mark.slow
-def test_detours_settle_most_instants_and_what_they_leave_is_looked_at(arena):
+def test_detours_settle_most_instants_and_what_they_leave_is_looked_at(arena, monkeypatch):
+    monkeypatch.setattr(scrutiny, "WORLD_LOOKS", 1)  # few fit into three months, and looks would be asked instead
     case = made(arena)
     borders = comb(case, 40)
     assert len(scrutiny._unsettled(case, borders, 50, rng())) < 10
@@ -326,7 +327,8 @@ def test_where_detours_would_cost_more_every_instant_is_looked_at(arena):
 
 
 @pytest.mark.slow
-def test_foresight_is_left_to_the_looks(arena):
+def test_foresight_is_left_to_the_looks(arena, monkeypatch):
+    monkeypatch.setattr(scrutiny, "WORLD_LOOKS", 1)
     case = made(arena, indicators=TOMORROW)
     borders = comb(case, 40)
     assert len(scrutiny._unsettled(case, borders, 50, rng())) > 20
