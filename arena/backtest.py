@@ -43,7 +43,7 @@ from freqtrade.strategy import IStrategy
 
 from arena import decisions, idle, integrity, quicken, signals, stakes
 from arena.candles import milliseconds, tick_sizes
-from arena.claims import LEAD_MS
+from arena.claims import LEAD_MS, inside
 from arena.errors import LoadError, StrategyError
 from arena.feed import Store
 from arena.notes import Notes
@@ -242,11 +242,8 @@ class Run:
         for pair, columns in self.columns.items():
             first, end = self.looped(pair)
             at = first + np.flatnonzero(columns.enter[first - 1 : end - 1])
-            times = self.given[pair].times[at]
-            inside = np.zeros(len(at), dtype=np.bool_)
-            for since, until in between:
-                inside |= (times >= since) & (times <= until)
-            rows = signals.rows(columns, self.given[pair], at[inside])
+            at = at[inside(self.given[pair].times[at], between)]
+            rows = signals.rows(columns, self.given[pair], at)
             begun = int(self.given[pair].times[first]) if first < end else 0
             made[pair] = stakes.Candidates(begun, end - first, [row for row in rows if self.backtesting.check_for_trade_entry(row) == "long"])
         return made

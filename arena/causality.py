@@ -24,7 +24,7 @@ from arena.decided import Finding, decided, shares
 from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.grid import Tables
 from arena.records import Book, Claim, Strategy, Window
-from arena.sandbox import Task, Worker, backtest
+from arena.sandbox import Task, Worker, backtest, look
 from arena.settings import Settings
 from arena.twins import difference, parting
 from arena.worlds import Ticks
@@ -84,7 +84,7 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
                 made.send({"task": "look", "since_ms": since, "stakes": spans}, tables)
                 told = made.stage()
                 confirm(case, decided(case, told, until_ms=border, since_ms=since))
-            if spans is not None and shares(case.claim.decisions, told, *spans[0]):
+            if shares(case.claim.decisions, told, spans):
                 doubtful.append(border)
                 if len(doubtful) <= CONFIRMED:
                     world = worlds.turned(worlds.cut(case.tables, None, border + settings.step_ms), border, 1.0, case.ticks)
@@ -98,7 +98,7 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
                 told = made.stage()
                 if decided(case, told, until_ms=None):
                     confirm(case, Finding("", ""), told=AFTER)
-            if spans is not None and shares(case.claim.decisions, told, *spans[0]):
+            if shares(case.claim.decisions, told, spans):
                 doubtful.extend(borders[-1:])
             made.send({"task": "end"}, {})
             with _blamed(case, None):
@@ -118,20 +118,18 @@ def detoured(case: Case, borders: list[int], tail: int, rng: np.random.Generator
         told = _looked(case, worlds.detoured(case.tables, borders, step, case.ticks, rng), spans)
     except StrategyError:
         return set()
-    same = {border for border, span in zip(borders, spans or [(0, 0)] * len(borders), strict=True) if not shares(case.claim.decisions, told, *span)}
+    asked = [None] * len(borders) if spans is None else [[span] for span in spans]
+    same = [border for border, own in zip(borders, asked, strict=True) if not shares(case.claim.decisions, told, own)]
     return {border for border in same if decided(case, told, until_ms=border, since_ms=border - tail * step) is None}
 
 
 def repeats_shares(case: Case, at_ms: list[int]) -> bool:
     """
-    Whether shares of stakes in the candles of these instants are the same again from a fresh worker that is asked for them alone, with the same
-    candles. Others follow from what was asked before. Raises StrategyError.
+    Whether shares of stakes in the candles of these instants are the same again from a fresh worker that is asked for them alone, with
+    the same candles. Others follow from what was asked before. Raises StrategyError.
     """
     spans = _spans(case, at_ms, 0)
-    if spans is None:
-        return True
-    told = _looked(case, case.tables, spans)
-    return not any(shares(case.claim.decisions, told, *span) for span in spans)
+    return spans is None or shares(case.claim.decisions, _looked(case, case.tables, spans), spans) is None
 
 
 def confirm_shares(case: Case, world: Tables, spans: list[list[int]]) -> None:
@@ -140,18 +138,15 @@ def confirm_shares(case: Case, world: Tables, spans: list[list[int]]) -> None:
     DeterminismError or CausalityError where they differ.
     """
     told, again, without = (_looked(case, tables, spans) for tables in (case.tables, case.tables, world))
-    for span in spans:
-        if shares(told, again, *span):
-            raise DeterminismError("determinism: two fresh runs with the same candles answer other shares of stakes")
-        if found := shares(told, without, *span):
-            raise CausalityError(f"causality: {found}")
+    if shares(told, again, spans):
+        raise DeterminismError("determinism: two fresh runs with the same candles answer other shares of stakes")
+    if found := shares(told, without, spans):
+        raise CausalityError(f"causality: {found}")
 
 
 def _looked(case: Case, world: Tables, spans: list[list[int]] | None) -> Decisions | None:
     """What a fresh worker decides in frames of the full length, in a world of their own. Raises StrategyError."""
-    with Worker(case.strategy, case.settings, case.task("look")) as made:
-        made.send({"task": "look", "since_ms": _first(case.settings), "stakes": spans}, world)
-        return made.stage()
+    return look(case.strategy, case.settings, case.task("look"), world, since_ms=_first(case.settings), stakes=spans)
 
 
 def _spans(case: Case, borders: list[int], tail: int | None) -> list[list[int]] | None:
@@ -194,7 +189,7 @@ def turned(case: Case, at_ms: int, power: float, rng: np.random.Generator | None
     with _blamed(case, at_ms):
         told = _looked(case, world, spans)
         confirm(case, decided(case, told, until_ms=at_ms))
-    if spans is None or not shares(case.claim.decisions, told, *spans[0]):
+    if not shares(case.claim.decisions, told, spans):
         return True
     confirm_shares(case, world, spans)
     return False

@@ -154,6 +154,12 @@ class Recorder:
         return {"n": len(rows), "columns": packed, "texts": list(self.texts)}
 
 
+def inside(times: NDArray[np.int64], spans: list[list[int]]) -> NDArray[np.bool_]:
+    """Which instants, in milliseconds, lie in one of the spans, both ends included; spans may overlap."""
+    since, until = np.sort(np.array(spans, dtype=np.int64).reshape(-1, 2), axis=0).T
+    return np.searchsorted(since, times, side="right") > np.searchsorted(until, times)  # more have begun than have ended before
+
+
 def tag_hash(text: str) -> int:
     """What stands for a tag in Signals: 64 bits, never 0; an empty one has its own."""
     return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()) or 1

@@ -70,7 +70,7 @@ class Live:
             else:
                 self._doing[who] = what, time.monotonic()
                 if who and self.steps and not self.terminal:
-                    print(": ".join([*(whole for whole, _ in [self._doing.get("", ("", 0.0))] if whole), f"{who} {what}"]), file=self.out, flush=True)
+                    print(f"{self._whole()}{who} {what}", file=self.out, flush=True)
             self._paint()
 
     def _repaint(self) -> None:
@@ -82,12 +82,15 @@ class Live:
         if not self.terminal or not self._doing or self._ended.is_set():
             return
         now = time.monotonic()
-        told = [f"{who} {what} {now - since:.0f} s".strip() for who, (what, since) in self._doing.items()]
-        line = told[0] if len(told) == 1 or "" not in self._doing else f"{self._doing[''][0]}: {', '.join(told[1:])}"
+        told = {who: f"{who} {what} {now - since:.0f} s".strip() for who, (what, since) in self._doing.items()}
+        line = told[""] if set(told) == {""} else self._whole() + ", ".join(text for who, text in told.items() if who)
         self._clear()
         self.out.write(line[: shutil.get_terminal_size().columns - 1])
         self.out.flush()
         self._shown = True
+
+    def _whole(self) -> str:
+        return f"{self._doing[''][0]}: " if "" in self._doing else ""
 
     def _clear(self) -> None:
         if self._shown:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from arena.claims import LEAD_MS, Decisions, Signals, Stakes
+from arena.claims import LEAD_MS, Decisions, Signals, Stakes, inside
 from arena.errors import when
 from arena.grid import Tables
 from arena.records import Claim, Strategy
@@ -76,17 +76,17 @@ def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms:
     return first and first[1]
 
 
-def shares(ours: Decisions | None, theirs: Decisions | None, since_ms: int, until_ms: int) -> Finding | None:
+def shares(ours: Decisions | None, theirs: Decisions | None, spans: list[list[int]] | None) -> Finding | None:
     """
-    The first share of a stake for a candle that opens from the one instant to the other that is not the same; None too where `ours`
-    tells no shares. Sums that run over other candles before differ in their last digits.
+    The first share of a stake for a candle that opens in one of the spans that is not the same; None too where `ours` tells no shares
+    or nothing was asked. Sums that run over other candles before differ in their last digits.
     """
-    if ours is None or ours.stakes is None:
+    if spans is None or ours is None or ours.stakes is None:
         return None
     if theirs is None or theirs.stakes is None:
         return Finding("", "tells no shares of its stakes")
     for pair, told in ours.stakes.items():
-        a, b = (_between(said.get(pair, NO_STAKES), since_ms, until_ms) for said in ({pair: told}, theirs.stakes))
+        a, b = (_asked_for(said, spans) for said in (told, theirs.stakes.get(pair, NO_STAKES)))
         if not np.array_equal(a.open_ms, b.open_ms):
             return Finding(pair, "may enter at other candles")
         same = np.isclose(a.scale, b.scale, rtol=SAME_SHARE, atol=0, equal_nan=True)
@@ -97,9 +97,9 @@ def shares(ours: Decisions | None, theirs: Decisions | None, since_ms: int, unti
     return None
 
 
-def _between(told: Stakes, since_ms: int, until_ms: int) -> Stakes:
-    inside = (told.open_ms >= since_ms) & (told.open_ms <= until_ms)
-    return Stakes(told.open_ms[inside], told.scale[inside])
+def _asked_for(told: Stakes, spans: list[list[int]]) -> Stakes:
+    within = inside(told.open_ms, spans)
+    return Stakes(told.open_ms[within], told.scale[within])
 
 
 def asked(case: Asked, pair: str, since_ms: int | None, until_ms: int | None) -> tuple[int, int]:

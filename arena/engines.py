@@ -119,9 +119,8 @@ def _with_shares(strategy: Strategy, arena: Arena, claim: Claim) -> Claim:
     search = arena.settings.search
     task = sandbox.Task("look", search, arena.markets, ticks=arena.ticks(claim.startup))
     try:
-        with sandbox.Worker(strategy, arena.settings, task) as made:
-            made.send({"task": "look", "since_ms": search.start_ms, "stakes": [[search.start_ms, search.end_ms]]}, arena.tables)
-            told = made.stage()
+        whole = [[search.start_ms, search.end_ms]]
+        told = sandbox.look(strategy, arena.settings, task, arena.tables, since_ms=search.start_ms, stakes=whole)
     except StrategyError:
         told = None
     return replace(claim, decisions=replace(claim.decisions, stakes=told and told.stakes))

@@ -168,6 +168,18 @@ def backtest(strategy: Strategy, settings: Settings, task: Task, tables: Tables)
         return made.claim()
 
 
+def look(
+    strategy: Strategy, settings: Settings, task: Task, tables: Tables, *, since_ms: int, stakes: list[list[int]] | None
+) -> Decisions | None:
+    """
+    What a fresh worker that runs the populate functions alone decides in these frames: signals from `since_ms` on, parameters, and shares
+    of stakes in these spans. None where it ends before it tells. Raises StrategyError.
+    """
+    with Worker(strategy, settings, task) as made:
+        made.send({"task": "look", "since_ms": since_ms, "stakes": stakes}, tables)
+        return made.stage()
+
+
 class Worker:
     """
     One forked process for one strategy, killed with its group and its scratch folder at the end of the `with`.

@@ -41,20 +41,17 @@ def quick(case: Case, rng: np.random.Generator) -> dict[str, Finding]:
     ways, step = instants.valid(case.strategy, case.settings, case.tables, case.claim), case.settings.step_ms
     turns = np.random.default_rng(rng.integers(2**63))
     ends = instants.comb(ways, instants.TURNED["quick"], turns)
-    handed: dict[str, Finding] = {}
     if decides_on_the_way(case):
         handed = _walked(case, _long(case, instants.quick(ways, case.book, case.claim, instants.WALKS, step, rng)), rng)
-    else:
-        urgent = instants.urgent(ways, case.book, case.claim, instants.DETOURS, step, rng)
-        doubtful, noticed = _in_doubt(case, urgent[instants.ALWAYS["quick"] :], rng)
-        always = [*urgent[: instants.ALWAYS["quick"]], *instants.comb(ways, 1, rng)]
-        borders = sorted(dict.fromkeys([*always, *doubtful][: instants.LOOKS]))
-        sized = _looked(case, borders, None, [*ends, *_some(noticed, instants.DOUBTS["quick"], turns)], turns)
-        # shares that follow from what was asked before, and not from the candles: FreqTrade's loop decides
-        stages = sorted(urgent[: instants.WALKS])
-        return _walked(case, _long(case, stages), rng) if sized else handed
-    _turned(case, ends, turns)
-    return handed
+        _turned(case, ends, turns)
+        return handed
+    urgent = instants.urgent(ways, case.book, case.claim, instants.DETOURS, step, rng)
+    doubtful, noticed = _in_doubt(case, urgent[instants.ALWAYS["quick"] :], rng)
+    always = [*urgent[: instants.ALWAYS["quick"]], *instants.comb(ways, 1, rng)]
+    borders = sorted(dict.fromkeys([*always, *doubtful][: instants.LOOKS]))
+    sized = _looked(case, borders, None, [*ends, *_some(noticed, instants.DOUBTS["quick"], turns)], turns)
+    # shares that follow from what was asked before, and not from the candles: FreqTrade's loop decides
+    return _walked(case, _long(case, sorted(urgent[: instants.WALKS])), rng) if sized else {}
 
 
 def _walked(case: Case, stages: list[int], rng: np.random.Generator) -> dict[str, Finding]:
@@ -148,7 +145,8 @@ def full(case: Case, rng: np.random.Generator, since_ms: int | None = None, unti
 def _unsettled(case: Case, borders: list[int], tail: int, rng: np.random.Generator) -> list[int]:
     """
     Those of the borders, ascending, at which no world of detours shows that what comes next is unknown: all of them where such worlds
-    would save less than half of the time that it takes to ask at each. Where the first one leaves too many, the next ones have longer distances between detours.
+    would save less than half of the time that it takes to ask at each. Where the first one leaves too many, the next ones have longer
+    distances between detours.
     """
     left = borders
     for distance in _distances(case, tail):

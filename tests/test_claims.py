@@ -224,3 +224,12 @@ def test_every_instant_that_is_let_in_has_a_name():
 
 def test_names_are_unique_and_fit_their_column():
     assert len(set(NAMES)) == len(NAMES) <= np.iinfo(np.int8).max
+
+
+def test_instants_in_spans_that_overlap_or_are_points_are_found():
+    dice = np.random.default_rng(0)
+    for _ in range(300):
+        since = dice.integers(0, 30, dice.integers(0, 6))
+        spans = [[int(first), int(first + dice.integers(0, 8))] for first in since]
+        times = np.sort(dice.integers(-3, 40, dice.integers(0, 20)))
+        assert claims.inside(times, spans).tolist() == [any(first <= ms <= last for first, last in spans) for ms in times]
