@@ -347,6 +347,7 @@ def test_of_instants_too_close_to_each_other_the_more_urgent_one_is_taken():
     assert scrutiny._apart([7, 5, 12, 1, 18], 5) == [7, 12, 1, 18]
 
 
+@pytest.mark.slow
 def test_what_fails_in_a_short_frame_alone_is_not_called_foresight(arena):
     """A frame of so few candles is asked about by a turned future, which finds foresight there all the same."""
     few = f"if len(dataframe) < {instants.ROWS}:\n    raise ValueError('negative dimensions are not allowed')"
@@ -361,6 +362,7 @@ def test_what_fails_in_a_short_frame_alone_is_not_called_foresight(arena):
             scrutiny._looked(ahead, [early + k * HOUR], None, [], rng(k))
 
 
+DEPTHS = ["quick", pytest.param("full", marks=pytest.mark.slow)]
 SHARE = "def custom_stake_amount(self, pair, current_time, proposed_stake, **kwargs):\n    known, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)\n"
 SHARES = {
     "of the candles": {"callbacks": SHARE + "    return proposed_stake * (0.2 + known['close'].iloc[-1] % 0.5)\n"},
@@ -380,8 +382,8 @@ SHARES = {
 }
 
 
-@pytest.mark.parametrize("depth", ["quick", "full"])
-@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("name", sampled(SHARES, set(SHARES) - {"of the candles"}))
 def test_shares_of_stakes_are_asked_for_without_the_future(arena, monkeypatch, name, depth):
     file = strategy(arena.settings, "Shares", **SHARES[name])
     told = strategies.examine(file, arena.settings, strategies.read(file))
@@ -407,7 +409,7 @@ LOOKS_ALONE = (
 """Foresight in FreqTrade's loop and where many shares are asked for; a constant where it is asked for few."""
 
 
-@pytest.mark.parametrize("depth", ["quick", "full"])
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_who_answers_otherwise_where_few_shares_are_asked_for_is_walked(arena, depth):
     kept = "self.kept = getattr(self, 'kept', {}) | {metadata['pair']: dict(zip(dataframe['date'], dataframe['close'].shift(-6) > dataframe['close']))}"
     file = strategy(arena.settings, "Shares", indicators=kept, callbacks=LOOKS_ALONE)
