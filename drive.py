@@ -23,8 +23,8 @@ Usage:
 import sys
 
 if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
-    _isolation = sys.modules["arena.isolation"] = type(sys)("arena.isolation")
-    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/isolation.py"
+    _isolation = sys.modules["arena.startup.isolation"] = type(sys)("arena.startup.isolation")
+    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/startup/isolation.py"
     with open(_isolation.__file__, "rb") as _source:
         exec(compile(_source.read(), _source.name, "exec"), _isolation.__dict__)
     _isolation.begin(__file__)
@@ -34,9 +34,10 @@ import signal
 from datetime import date
 from pathlib import Path
 
-from arena import lock, settings
-from arena.console import Live, told
+from arena import settings
+from arena.cli import Live, told
 from arena.errors import ArenaError
+from arena.ledger import data_lock
 from arena.settings import Settings
 
 
@@ -47,38 +48,40 @@ def main() -> int:
         return _show(arena, options)
     if options.seeds:
         return _sweep(arena, options)
-    from arena import sandbox
-    from loop import play, roster, run
+    from arena.sandbox import client
+    from loop import driver, run_state
+    from loop.agents import registry
     from loop.worktree import Worktree
 
     brief = _brief(arena, options)
     if options.tether:
-        play.tether()
-    worktree = Worktree(arena.root, options.tag or run.default_tag(arena.root, f"{date.today():%Y-%m-%d}"))
-    agent = roster.agent(options.agent, options, worktree)
+        driver.tether()
+    worktree = Worktree(arena.root, options.tag or run_state.default_tag(arena.root, f"{date.today():%Y-%m-%d}"))
+    agent = registry.agent(options.agent, options, worktree)
     _prepare(arena)
-    with lock.shared(arena.root), run.alone(worktree):
-        lock.verify(arena)
-        with play.deaf():
-            sandbox.warm_up()  # FreqTrade loads there, while git and the log are looked at here
+    with data_lock.shared(arena.root), run_state.alone(worktree):
+        data_lock.verify(arena)
+        with driver.deaf():
+            client.warm_up()  # FreqTrade loads there, while git and the log are looked at here
         with Live(sys.stdout, steps=not options.tether) as live:
-            opened = run.open_run(worktree, options.agent, options.seed, live.say, options.start)
+            opened = run_state.open_run(worktree, options.agent, options.seed, live.say, options.start)
             live.say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
-            why = play.play(opened, agent, _budget(options), brief, reads=roster.AGENTS[options.agent].reads, population=options.population)
-        _say(play.summary(opened, why, brief))
-        places = play.places(opened)
+            why = driver.play(opened, agent, _budget(options), brief, reads=registry.AGENTS[options.agent].reads, population=options.population)
+        _say(driver.summary(opened, why, brief))
+        places = driver.places(opened)
         if not options.tether:
             _say(places)
-    return 130 if why == play.INTERRUPTED else 0
+    return 130 if why == driver.INTERRUPTED else 0
 
 
 def _options() -> argparse.Namespace:
-    from loop import budget, roster
+    from loop import budget
+    from loop.agents import registry
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_readers(parser)
     who = parser.add_argument_group("who proposes")
-    who.add_argument("--agent", choices=roster.AGENTS, default="genetic", help="(default: genetic)")
+    who.add_argument("--agent", choices=registry.AGENTS, default="genetic", help="(default: genetic)")
     who.add_argument("--seed", type=_count, default=0, help="of the agent's dice (default: 0)")
     who.add_argument("--brief", nargs="?", default="", help="what you want: a file such as brief.toml, or words; without a value it is asked")
     who.add_argument("--population", type=_count, default=3, metavar="N", help="of the best so far, how many are shown to agents that read (default: 3)")
@@ -109,15 +112,15 @@ def _options() -> argparse.Namespace:
 
 def _add_readers(parser: argparse.ArgumentParser) -> None:
     """Commands that look at runs."""
-    reading = parser.add_subparsers(dest="command_name", metavar="{show,diff,leaderboard}")
-    show = reading.add_parser("show", help="a run's rounds, or one of them in full")
+    readers = parser.add_subparsers(dest="command_name", metavar="{show,diff,leaderboard}")
+    show = readers.add_parser("show", help="a run's rounds, or one of them in full")
     show.add_argument("run")
     show.add_argument("round", nargs="?", type=int)
-    diff = reading.add_parser("diff", help="two rounds of a run side by side")
+    diff = readers.add_parser("diff", help="two rounds of a run side by side")
     diff.add_argument("run")
     diff.add_argument("first", type=int)
     diff.add_argument("second", type=int)
-    board = reading.add_parser("leaderboard", help="runs side by side")
+    board = readers.add_parser("leaderboard", help="runs side by side")
     board.add_argument("runs", nargs="*", metavar="RUN", help="(default: all under the contract of now, also what was played by program.md here)")
     board.add_argument("--json", action="store_true", help="as JSON; what is undefined is null")
     board.add_argument("--picture", type=Path, metavar="FILE", help="png, svg or pdf: the race at equal numbers of trials")
@@ -157,28 +160,29 @@ def _budget(options: argparse.Namespace):
 
 def _brief(arena: Settings, options: argparse.Namespace):
     """What the person wants. What of it the agent cannot honour is told; `options.bounds` is what it leaves of a grammar."""
-    from loop import brief, dialogue, honour, roster
+    from loop.agents import registry
+    from loop.brief import grammar_bounds, reading, wizard
 
     if options.brief is None and not sys.stdin.isatty():
         raise ArenaError("--brief without a value asks questions on a terminal, and standard input is none. Name a file or say it in words: --brief brief.toml")
-    made = dialogue.hold(arena, input, _say) if options.brief is None else brief.load(options.brief, arena)
-    agent = roster.AGENTS[options.agent]
-    options.bounds, unmet = honour.bounds(made, arena) if agent.breeds else (None, ())
+    made = wizard.hold(arena, input, _say) if options.brief is None else reading.load(options.brief, arena)
+    agent = registry.AGENTS[options.agent]
+    options.bounds, unmet = grammar_bounds.bounds(made, arena) if agent.breeds else (None, ())
     for words in unmet:
         _say(f"brief: the agent {options.agent} cannot honour {words}")
-    if made != brief.Brief() and not agent.reads and not agent.breeds:
+    if made != reading.Brief() and not agent.reads and not agent.breeds:
         _say(f"brief: the agent {options.agent} honours nothing of it; what departs from it is told")
-    options.brief = brief.FILE if options.brief is None else options.brief
+    options.brief = reading.FILE if options.brief is None else options.brief
     return made
 
 
 def _prepare(arena: Settings) -> None:
     """A sample market, where nothing is prepared."""
-    if lock.read(arena.root) is None:
-        from arena import store
+    if data_lock.read(arena.root) is None:
+        from arena.preparation import dataset
 
         _say("Nothing is prepared here: making a sample market.")
-        store.prepare_sample(arena, _say)
+        dataset.prepare_sample(arena, _say)
 
 
 def _sweep(arena: Settings, options: argparse.Namespace) -> int:
@@ -188,8 +192,8 @@ def _sweep(arena: Settings, options: argparse.Namespace) -> int:
     _brief(arena, options)
     runs = sweep.planned(arena, options)
     _prepare(arena)
-    with lock.shared(arena.root):
-        lock.verify(arena)
+    with data_lock.shared(arena.root):
+        data_lock.verify(arena)
         interrupted, failed = sweep.play(arena, runs, options, _say)
     _say(leaderboard.table(leaderboard.read(arena.root, [run.tag for run in runs if run.begun])))
     if failed:
@@ -198,7 +202,7 @@ def _sweep(arena: Settings, options: argparse.Namespace) -> int:
 
 
 def _show(arena: Settings, options: argparse.Namespace) -> int:
-    from loop import leaderboard, show
+    from loop import inspect_run, leaderboard
 
     if options.command_name == "leaderboard":
         boards = leaderboard.read(arena.root, options.runs)
@@ -206,7 +210,7 @@ def _show(arena: Settings, options: argparse.Namespace) -> int:
         if options.picture:
             print(leaderboard.draw(boards[0], options.picture), file=sys.stderr if options.json else sys.stdout)
         return 0
-    print(show.show(arena.root, options.run, options.round) if options.command_name == "show" else show.diff(arena.root, options.run, options.first, options.second))
+    print(inspect_run.show(arena.root, options.run, options.round) if options.command_name == "show" else inspect_run.diff(arena.root, options.run, options.first, options.second))
     return 0
 
 

@@ -16,8 +16,8 @@ Usage:
 import sys
 
 if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
-    _isolation = sys.modules["arena.isolation"] = type(sys)("arena.isolation")
-    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/isolation.py"
+    _isolation = sys.modules["arena.startup.isolation"] = type(sys)("arena.startup.isolation")
+    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/startup/isolation.py"
     with open(_isolation.__file__, "rb") as _source:
         exec(compile(_source.read(), _source.name, "exec"), _isolation.__dict__)
     _isolation.begin(__file__)
@@ -27,10 +27,11 @@ import getpass
 import signal
 from pathlib import Path
 
-from arena import lock, settings
-from arena.console import told
+from arena import settings
+from arena.cli import told
 from arena.errors import ArenaError
-from arena.lock import Lock
+from arena.ledger import data_lock
+from arena.ledger.data_lock import Lock
 from arena.settings import Settings
 
 
@@ -38,55 +39,57 @@ def main() -> int:
     options = _options()
     arena = settings.load()
     if options.command == "close":
-        from arena import archive
+        from judge import archive
 
         archive.close(arena.root, options.version)
         print(f"closed: the retrospective of {options.version} is in its SHA256SUMS")
         return 0
-    with lock.shared(arena.root):
+    with data_lock.shared(arena.root):
         if options.verify:
             return _verify(arena)
         return _open(arena, options) if options.command == "open" else _forward(arena, options)
 
 
 def _verify(arena: Settings) -> int:
-    locked = lock.verify(arena)
-    from arena import reproduction, verification
+    locked = data_lock.verify(arena)
+    from judge import verify_archive, verify_run
 
-    differences = reproduction.versions(arena, lambda: _passphrase(locked), _say)
-    differences += verification.verify(arena, locked, _say)
+    differences = verify_archive.versions(arena, lambda: _passphrase(locked), _say)
+    differences += verify_run.verify(arena, locked, _say)
     print("verified: all is as the ledger has it" if not differences else f"not verified: {differences} of these lines say why")
     return 1 if differences else 0
 
 
 def _open(settings: Settings, options: argparse.Namespace) -> int:
-    lock.verify(settings)
-    from arena import archive, archived, hearing, holdout, opening
+    data_lock.verify(settings)
+    from arena.evaluation import context
+    from judge import archive, archive_reader, holdout, summary
 
     archive.vacant(settings.root, options.version)
-    arena, ledger = opening.open_arena(settings, record=False, causality="full"), opening.existing_ledger(settings)
+    arena, ledger = context.open_arena(settings, record=False, causality="full"), context.existing_ledger(settings)
     plan = holdout.plan(arena, ledger, options.version)
-    _say(hearing.before(plan))
+    _say(summary.before(plan))
     tables = ()
     if plan.asked:
         _confirm(options.yes, f"Open the holdout for {len(plan.asked)} strategies, once and for good?")
-        tables = opening.sealed_candles(arena, _passphrase(arena.lock))
+        tables = context.sealed_candles(arena, _passphrase(arena.lock))
     judged = holdout.judge(plan, arena, ledger, tables, _say)
-    _say(hearing.after(judged))
+    _say(summary.after(judged))
     folder = archive.write(arena, ledger, plan, judged, _picture(settings.root))
-    _say(f"archived: {folder.relative_to(settings.root)}; write its {archived.RETROSPECTIVE}, then `uv run judge.py close {options.version}`, then commit it")
+    _say(f"archived: {folder.relative_to(settings.root)}; write its {archive_reader.RETROSPECTIVE}, then `uv run judge.py close {options.version}`, then commit it")
     return 0
 
 
 def _forward(settings: Settings, options: argparse.Namespace) -> int:
-    lock.verify(settings)
-    from arena import forward, hearing, opening
+    data_lock.verify(settings)
+    from arena.evaluation import context
+    from judge import forward, summary
 
-    arena, ledger = opening.open_arena(settings, record=False), opening.existing_ledger(settings)
+    arena, ledger = context.open_arena(settings, record=False), context.existing_ledger(settings)
     frozen = forward.frozen(arena, _say)
     store = forward.refresh(arena, options.path, options.markets, _say)
     passphrase = _passphrase(arena.lock) if settings.holdout else None
-    _say(hearing.since(forward.score(arena, ledger, frozen, store, passphrase, _say)))
+    _say(summary.since(forward.score(arena, ledger, frozen, store, passphrase, _say)))
     return 0
 
 

@@ -17,8 +17,8 @@ Usage:
 import sys
 
 if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
-    _isolation = sys.modules["arena.isolation"] = type(sys)("arena.isolation")
-    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/isolation.py"
+    _isolation = sys.modules["arena.startup.isolation"] = type(sys)("arena.startup.isolation")
+    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/startup/isolation.py"
     with open(_isolation.__file__, "rb") as _source:
         exec(compile(_source.read(), _source.name, "exec"), _isolation.__dict__)
     _isolation.begin(__file__)
@@ -27,29 +27,31 @@ import argparse
 import getpass
 from pathlib import Path
 
-from arena import lock, settings, store
-from arena.console import told
+from arena import settings
+from arena.cli import told
 from arena.errors import ArenaError, ConfigError
-from arena.lock import Lock
+from arena.ledger import data_lock
+from arena.ledger.data_lock import Lock
+from arena.preparation import dataset
+from arena.preparation.sources import Source
 from arena.settings import Settings
-from arena.sources import Source
 
 
 def main() -> int:
     options = _options()
     arena = settings.load()
-    with lock.exclusive(arena.root):
+    with data_lock.exclusive(arena.root):
         if options.ledger_lost:
-            print(f"ledger: {store.accept_loss(arena)} trials are gone, and count in the luck of all later ones")
-        store.check_ledger(arena)
+            print(f"ledger: {dataset.accept_loss(arena)} trials are gone, and count in the luck of all later ones")
+        dataset.check_ledger(arena)
         locked = _read_lock(arena, options.force)
         source = _source(options, arena, locked)
         if locked is None:
             return _build(arena, source, options)
-        changes = lock.differences(locked, arena)
+        changes = data_lock.differences(locked, arena)
         same = _same(locked, arena, source, options)
         if same and not options.force and not any(change.startswith("data ") for change in changes):
-            return _ready(store.relock(arena, locked, changes) if changes else locked, changes)
+            return _ready(dataset.relock(arena, locked, changes) if changes else locked, changes)
         if not same and not options.force and not locked.source.get("demo"):
             _confirm(locked, source)
         if options.passphrase is None:
@@ -81,7 +83,7 @@ def _options() -> argparse.Namespace:
 
 def _read_lock(arena: Settings, force: bool) -> Lock | None:
     try:
-        return lock.read(arena.root)
+        return data_lock.read(arena.root)
     except ArenaError:
         if force:
             return None
@@ -91,19 +93,19 @@ def _read_lock(arena: Settings, force: bool) -> Lock | None:
 def _source(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
     """What the options name; without any, what the arena was prepared from; else the exchange in config.json."""
     if options.path:
-        return store.source_from({"kind": "files", "path": str(options.path), "markets": options.markets and str(options.markets)}, arena)
+        return dataset.source_from({"kind": "files", "path": str(options.path), "markets": options.markets and str(options.markets)}, arena)
     if options.sample:
-        return store.source_from({"kind": "sample", "market": options.sample, "seed": options.seed}, arena)
+        return dataset.source_from({"kind": "sample", "market": options.sample, "seed": options.seed}, arena)
     if locked and not locked.source.get("demo"):
-        return store.source_from(locked.source, arena)
-    return store.source_from({"kind": "exchange", "name": arena.exchange}, arena)
+        return dataset.source_from(locked.source, arena)
+    return dataset.source_from({"kind": "exchange", "name": arena.exchange}, arena)
 
 
 def _same(locked: Lock, arena: Settings, source: Source, options: argparse.Namespace) -> bool:
     """Whether the prepared arena is the one that is asked for."""
     described = {key: value for key, value in locked.source.items() if key not in ("label", "demo")}
     return (
-        locked.arena == store.request(arena, source)
+        locked.arena == dataset.request(arena, source)
         and described == source.description
         and options.passphrase in (None, locked.facts.get("passphrase", False))
     )
@@ -120,11 +122,11 @@ def _confirm(locked: Lock, source: Source) -> None:
 
 def _build(arena: Settings, source: Source, options: argparse.Namespace) -> int:
     passphrase = _passphrase() if options.passphrase and arena.holdout else None
-    print(f"Preparing {len(arena.pairs)} pairs, {arena.timeframe}, {arena.warmup_from:%Y-%m-%d} to {store.last_day(arena)} from {source.label}")
+    print(f"Preparing {len(arena.pairs)} pairs, {arena.timeframe}, {arena.warmup_from:%Y-%m-%d} to {dataset.last_day(arena)} from {source.label}")
     online = source.description["kind"] == "exchange"
     if online:
         source.progress = lambda pair, reached: print(f"{pair}: downloaded up to {reached:%Y-%m-%d}", flush=True)
-    locked = store.prepare(arena, source, passphrase, print, resume=online)
+    locked = dataset.prepare(arena, source, passphrase, print, resume=online)
     return _ready(locked, [])
 
 

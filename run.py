@@ -18,8 +18,8 @@ Usage:
 import sys
 
 if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
-    _isolation = sys.modules["arena.isolation"] = type(sys)("arena.isolation")
-    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/isolation.py"
+    _isolation = sys.modules["arena.startup.isolation"] = type(sys)("arena.startup.isolation")
+    _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/startup/isolation.py"
     with open(_isolation.__file__, "rb") as _source:
         exec(compile(_source.read(), _source.name, "exec"), _isolation.__dict__)
     _isolation.begin(__file__)
@@ -29,9 +29,11 @@ import signal
 import time
 from pathlib import Path
 
-from arena import lock, sandbox, settings, strategies
-from arena.console import Live, told
+from arena import settings
+from arena.cli import Live, told
 from arena.errors import ArenaError
+from arena.ledger import data_lock, strategy_files
+from arena.sandbox import client
 from arena.settings import Settings
 
 EXAMPLES = Path("examples")
@@ -41,33 +43,34 @@ def main() -> int:
     started = time.perf_counter()
     options = _options()
     arena = settings.load()
-    files = _files(arena.root / (EXAMPLES if options.demo else strategies.FOLDER), options, arena)
+    files = _files(arena.root / (EXAMPLES if options.demo else strategy_files.FOLDER), options, arena)
     outside = not all(file.is_relative_to(arena.root) for file in files)
-    if options.demo and lock.read(arena.root) is None:
+    if options.demo and data_lock.read(arena.root) is None:
         _prepare_sample(arena)
-    with lock.shared(arena.root):
-        lock.verify(arena)
-        sandbox.warm_up()  # FreqTrade loads there, while here the libraries are imported and the candles read
-        from arena import evaluation, export, opening, report, rounds, workbench
+    with data_lock.shared(arena.root):
+        data_lock.verify(arena)
+        client.warm_up()  # FreqTrade loads there, while here the libraries are imported and the candles read
+        from arena.evaluation import batch, context
+        from arena.reports import block, freqtrade_export, round_block, trade_table
 
-        arena = workbench.beside(arena) if outside else arena
+        arena = trade_table.beside(arena) if outside else arena
         depth = "quick" if options.trades or (outside and options.causality == "auto") else options.causality
-        opened = opening.open_arena(arena, record=not (options.demo or outside), causality=depth)
+        opened = context.open_arena(arena, record=not (options.demo or outside), causality=depth)
         results, rows, differs = [], [], False
         with Live(sys.stderr, steps=False) as live:
-            for result in evaluation.evaluate_all(files, opened):
+            for result in batch.evaluate_all(files, opened):
                 results.append(result)
-                rows.append(rounds.row(result, opened))
-                live.say(report.block(result, None if outside else rows[-1]))
+                rows.append(round_block.row(result, opened))
+                live.say(block.block(result, None if outside else rows[-1]))
                 if options.trades:
-                    live.say(workbench.shown(result, files[0], opened))
+                    live.say(trade_table.shown(result, files[0], opened))
         if options.export:
-            lines, differs = export.export(results, files, opened)
+            lines, differs = freqtrade_export.export(results, files, opened)
             print(*lines, "", sep="\n", flush=True)
         if options.demo:
             print(_what_next(opened.lock.source["label"]))
         elif not options.strategy:
-            print(rounds.summary(results, rows, opened, time.perf_counter() - started), flush=True)
+            print(round_block.summary(results, rows, opened, time.perf_counter() - started), flush=True)
     return 1 if differs or any(result.error for result in results) else 0
 
 
@@ -94,22 +97,22 @@ def _options() -> argparse.Namespace:
 
 
 def _files(folder: Path, options: argparse.Namespace, arena: Settings) -> list[Path]:
-    if options.strategy and (file := strategies.by_path(options.strategy, folder)):
+    if options.strategy and (file := strategy_files.by_path(options.strategy, folder)):
         return [file]
-    files = strategies.find(folder, None if options.demo else arena.max_strategies)
+    files = strategy_files.find(folder, None if options.demo else arena.max_strategies)
     if not options.strategy:
         return files
     chosen = [file for file in files if file.stem == Path(options.strategy).stem]
     if not chosen:
-        raise ArenaError(f"no strategy {options.strategy!r} in {strategies.FOLDER}. There are: {', '.join(f.stem for f in files)}.")
+        raise ArenaError(f"no strategy {options.strategy!r} in {strategy_files.FOLDER}. There are: {', '.join(f.stem for f in files)}.")
     return chosen
 
 
 def _prepare_sample(arena: Settings) -> None:
-    from arena import store
+    from arena.preparation import dataset
 
     print("Nothing is prepared here: making a sample market.")
-    store.prepare_sample(arena, print)
+    dataset.prepare_sample(arena, print)
     print()
 
 

@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.canvas import BOTTOM, FAILED, FAINT, apart, canvas, color, keep_in_sight, whole, words
-from analysis.story import Story
-from arena import baseline, grid, journal, lock
+from analysis.style import (
+    BOTTOM,
+    FAILED,
+    FAINT,
+    apart,
+    canvas,
+    color,
+    keep_in_sight,
+    whole,
+    words,
+)
+from analysis.timeline import Story
 from arena.errors import ArenaError
+from arena.ledger import data_lock, results_log
+from arena.market import benchmark, candle_tables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +33,7 @@ WIDE = 5.0
 NAMED = 12
 """Most strategies of which the dead ones are named too."""
 
-Points = list[tuple[int, journal.Row, bool]]
+Points = list[tuple[int, results_log.Row, bool]]
 """Of one strategy: round, row, and whether git kept its commit."""
 
 
@@ -72,11 +83,11 @@ def _held(of: Story) -> tuple[NDArray[np.float64] | None, str]:
     """Daily returns of buy-and-hold on the candles that were locked; or why there are none."""
     arena = of.settings
     try:
-        lock.verify(arena)
-        market = grid.market(grid.read_candles(arena.root / lock.DATA, arena), arena, arena.search)
+        data_lock.verify(arena)
+        market = candle_tables.market(candle_tables.read_candles(arena.root / data_lock.DATA, arena), arena, arena.search)
     except ArenaError as error:
         return None, str(error)
-    return baseline.hold_returns(market, arena.search, arena.fee), ""
+    return benchmark.hold_returns(market, arena.search, arena.fee), ""
 
 
 def _shade(axis: "Axes", of: Story) -> None:
@@ -99,14 +110,14 @@ def _ticker():
 
 def trajectories(of: Story) -> "Figure":
     """Sharpe by round and strategy, as results.tsv has it: a line through what was kept, hollow marks for what was discarded."""
-    rounds = journal.rounds(of.journal)
+    rounds = results_log.rounds(of.journal)
     if not rounds:
         return words("results.tsv has no row yet, so no strategy has a history.")
     histories: dict[str, Points] = {}
     for one in rounds:
         for row in one.rows:
             histories.setdefault(row.strategy, []).append((one.number, row, of.held(row)))
-    active = journal.active(of.journal)
+    active = results_log.active(of.journal)
     figure = canvas(5.2)
     axis = figure.add_subplot()
     ends = []

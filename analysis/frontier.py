@@ -12,10 +12,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis import story
-from analysis.canvas import BEST, BOTTOM, FAILED, FATES, LUCK, VALIDATION, canvas, keep_in_sight, whole, words
-from analysis.story import Story
-from arena.console import told
+from analysis import timeline
+from analysis.style import (
+    BEST,
+    BOTTOM,
+    FAILED,
+    FATES,
+    LUCK,
+    VALIDATION,
+    canvas,
+    keep_in_sight,
+    whole,
+    words,
+)
+from analysis.timeline import Story
+from arena.cli import told
 from arena.errors import ArenaError
 
 if TYPE_CHECKING:
@@ -28,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, default=Path("frontier.png"), help="png, svg or pdf (default: frontier.png)")
     file = parser.parse_args().file
-    told_of = story.read(Path.cwd())
+    told_of = timeline.read(Path.cwd())
     try:
         draw(told_of).savefig(file, dpi=DPI)
     except ValueError as error:
@@ -40,7 +51,7 @@ def main() -> int:
 def png(root: Path) -> bytes:
     """The picture of the run in a folder."""
     file = io.BytesIO()
-    draw(story.read(root)).savefig(file, format="png", dpi=DPI)
+    draw(timeline.read(root)).savefig(file, format="png", dpi=DPI)
     return file.getvalue()
 
 

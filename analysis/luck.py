@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.canvas import BEST, LUCK, PLAIN, VALIDATION, canvas, whole, words
-from analysis.story import Story, Tried
+from analysis.style import BEST, LUCK, PLAIN, VALIDATION, canvas, whole, words
+from analysis.timeline import Story, Tried
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.canvas import FAINT, LINES, LUCK, apart, canvas, keep_in_sight, whole, words
+from analysis.style import (
+    FAINT,
+    LINES,
+    LUCK,
+    apart,
+    canvas,
+    keep_in_sight,
+    whole,
+    words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

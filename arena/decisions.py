@@ -1,100 +1,126 @@
 """
-What decides in a strategy besides its signals, in the worker: settings that FreqTrade reads, callbacks that it asks.
-
-Settings are compared by type and value: FreqTrade reads plain numbers, texts, lists and dicts; everything else is refused.
+What a strategy decided, as arrays: signals, answers of callbacks, orders, labels, shares of stakes. Comparable between two markets.
 """
 
-from typing import Any
+from dataclasses import dataclass, field
+from hashlib import blake2b
 
-from freqtrade.strategy import IStrategy
-from freqtrade.strategy.parameters import BaseParameter
+import numpy as np
+from numpy.typing import NDArray
 
-from arena import plain
-from arena.claims import CALLBACKS, MAX_PARAMETER
-from arena.errors import IntegrityError
-
-SETTINGS = (
-    "minimal_roi", "stoploss", "trailing_stop", "trailing_stop_positive", "trailing_stop_positive_offset",
-    "trailing_only_offset_is_reached", "use_custom_stoploss", "use_custom_roi", "use_exit_signal", "exit_profit_only",
-    "exit_profit_offset", "ignore_roi_if_entry_signal", "ignore_buying_expired_candle_after", "position_adjustment_enable",
-    "max_entry_position_adjustment", "max_open_trades", "timeframe", "startup_candle_count", "order_types", "order_time_in_force",
-    "unfilledtimeout", "protections", "can_short", "stake_currency", "stake_amount", "_ft_stop_uses_after_fill",
+CALLBACKS = (
+    "bot_loop_start", "check_entry_timeout", "check_exit_timeout", "confirm_trade_entry", "confirm_trade_exit", "order_filled",
+    "custom_stoploss", "custom_roi", "custom_entry_price", "custom_exit_price", "custom_exit", "custom_stake_amount",
+    "adjust_trade_position", "adjust_entry_price", "adjust_exit_price", "adjust_order_price", "leverage", "lock_pair",
+    "custom_sell", "check_buy_timeout", "check_sell_timeout",
 )  # fmt: skip
-"""What FreqTrade reads from a strategy besides signals and callbacks."""
-OLD_NAMES = {
-    "custom_sell": "custom_exit", "check_buy_timeout": "check_entry_timeout", "check_sell_timeout": "check_exit_timeout",
-}  # fmt: skip
-"""Callbacks that FreqTrade asks where the new one is not there."""
-MAX_PARAMETERS = 500
-MAX_NAME = 100
+"""What FreqTrade asks a strategy while candles pass; the last three are old names that it still asks."""
 
 
-def parameters(strategy: IStrategy, protections: object = None) -> dict[str, str]:
-    """
-    Settings and hyperopt parameters as texts, as they stand now; `protections` are those that FreqTrade has taken.
-
-    Raises IntegrityError for a setting that is not plain.
-    """
-    made = {name: _setting(name, setting(strategy, name)) for name in SETTINGS if name != "protections"}
-    made["protections"] = _setting("protections", protections)
-    own = {}
-    for name in sorted(dir(type(strategy))):
-        if isinstance(value := getattr(strategy, name, None), BaseParameter):
-            own[plain.bounded(f"{name}.value", MAX_NAME)] = _told(value.value)
-    listed = list(own.items())
-    made |= dict(listed[:MAX_PARAMETERS])
-    if len(listed) > MAX_PARAMETERS:
-        made["others"] = plain.bounded(repr(listed[MAX_PARAMETERS:]), plain.SHOWN)
-    return made
+PLACED = ("entry price", "entry amount", "exit price", "exit amount", "exit asked", "filled")
+"""What an order says when it is placed and filled; before an exit, its kind, as an index into ORDER_KINDS."""
 
 
-def setting(strategy: IStrategy, name: str) -> object:
-    """A setting where FreqTrade's loop reads it."""
-    return strategy.config.get(name) if name == "unfilledtimeout" else getattr(strategy, name, None)
+NAMES = (*CALLBACKS, *PLACED)
+"""What an event can be; its number is the index here."""
 
 
-def plain_setting(name: str, value: object) -> object:
-    """A copy in Python's own types. Raises IntegrityError where that would be another value."""
-    try:
-        return plain.copy(value)
-    except plain.NotPlain as odd:
-        rule = "settings are plain numbers, texts, True, False, None, lists and dicts"
-        raise IntegrityError(f"integrity: {name} {odd}; {rule}") from None
+LEAD_MS = 86_400_000
+"""Signals are told from this long before the range on: the one right before it trades at its start."""
 
 
-def callbacks(strategy: IStrategy) -> list[str]:
-    """
-    What of a strategy can decide while candles pass: callbacks that it defines, and settings that are computed when read.
-    Nothing: then its signals and parameters say everything.
-    """
-    own = own_classes(strategy)
-    names = [n for n in CALLBACKS if n != "lock_pair" and (n in vars(strategy) or any(n in vars(cls) for cls in own))]
-    computed = [n for n in SETTINGS if n != "protections" and any(hasattr(vars(cls).get(n), "__get__") for cls in own)]
-    return names + computed
+MAX_TEXT = 100
 
 
-def own_classes(strategy: IStrategy) -> list[type]:
-    """The strategy's class and its bases, without FreqTrade's."""
-    return [cls for cls in type(strategy).__mro__ if cls not in IStrategy.__mro__]
+STAKE = "custom_stake_amount"
 
 
-def _setting(name: str, value: object) -> str:
-    return plain.bounded(_literal(plain_setting(name, value)), MAX_PARAMETER)
+INSTANTS_MS = (-62_135_596_800_000, 253_402_300_799_999)
+"""The years 1 to 9999: an instant outside them has no name that a message could show."""
 
 
-def _told(value: Any) -> str:
-    """
-    A hyperopt parameter's value; FreqTrade reads none. What is not plain is told by its class: its printed form may hold
-    an address.
-    """
-    try:
-        return plain.bounded(_literal(plain.copy(value)), MAX_PARAMETER)
-    except plain.NotPlain:
-        return plain.bounded(plain.named(value), MAX_PARAMETER)
+FLOAT, TEXT, HASH = 0, 1, 2
+"""Kinds of an event's value: a number, the index of a text, a hash of a longer text."""
 
 
-def _literal(value: object) -> str:
-    """A literal of Python, the keys of a dict in order."""
-    if isinstance(value, dict):
-        value = dict(sorted(value.items(), key=lambda item: str(item[0])))
-    return repr(value)
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """One pair's signal columns. Arrays have shape (n_candles,): candle k opens at `start_ms + k * step_ms`."""
+
+    start_ms: int
+    enter: NDArray[np.bool_]
+    exit: NDArray[np.bool_]
+    enter_tag: NDArray[np.uint64]  # a hash of the tag; 0 without one
+    exit_tag: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Answers of callbacks and placed orders in the order in which they came. All arrays have shape (n_events,)."""
+
+    time_ms: NDArray[np.int64]  # open time of the candle that was simulated
+    pair: NDArray[np.int16]  # index into the arena's pairs, -1 where none is named
+    name: NDArray[np.int8]  # index into NAMES
+    kind: NDArray[np.int8]  # how to read `value`: a number, a text's index, a hash
+    value: NDArray[np.float64]
+    texts: tuple[str, ...]
+    given: NDArray[np.int64] | None = None  # (n_events, 2) see `Recorder.given`; of twins alone
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    def between(self, since_ms: int | None, until_ms: int | None) -> "Events":
+        """Those of candles that open at one instant or later and before another; None is no border."""
+        inside = np.ones(len(self), dtype=np.bool_) if since_ms is None else self.time_ms >= since_ms
+        inside = inside if until_ms is None else inside & (self.time_ms < until_ms)
+        return Events(*(getattr(self, name)[inside] for name in ("time_ms", "pair", "name", "kind", "value")), self.texts)
+
+    def answer(self, k: int) -> float | str:
+        """What was answered, to compare and to show."""
+        value = float(self.value[k])
+        if self.kind[k] == FLOAT:
+            return value
+        return self.texts[int(value)] if self.kind[k] == TEXT else f"text {value:.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a strategy calls its signals and orders, and since when it waits for them. No figure hangs on it. Arrays: (n_orders,)."""
+
+    texts: tuple[str, ...] = ()  # tags of signals and orders, each once
+    order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # index into `texts`, -1: not told
+    opened_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # when its trade's first order was placed
+
+
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """One pair's answers of custom_stake_amount over what was proposed. Arrays have shape (n_entries,)."""
+
+    open_ms: NDArray[np.int64]  # ascending: candles in which the pair may enter
+    scale: NDArray[np.float64]  # 0 or more; nan: no share of what was proposed
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """All that a strategy decided between two instants."""
+
+    signals: dict[str, Signals] = field(default_factory=dict)  # by pair
+    parameters: dict[str, str] = field(default_factory=dict)  # read after the populate functions
+    events: Events | None = None
+    stakes: dict[str, Stakes] | None = None  # by pair, where custom_stake_amount alone decides on the way; None: not asked
+
+
+def inside(times: NDArray[np.int64], spans: list[list[int]]) -> NDArray[np.bool_]:
+    """Which instants, in milliseconds, lie in one of the spans, both ends included; spans may overlap."""
+    since, until = np.sort(np.array(spans, dtype=np.int64).reshape(-1, 2), axis=0).T
+    return np.searchsorted(since, times, side="right") > np.searchsorted(until, times)  # more have begun than have ended before
+
+
+def tag_hash(text: str) -> int:
+    """What stands for a tag in Signals: 64 bits, never 0; an empty one has its own."""
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()) or 1
+
+
+def text_hash(text: str) -> int:
+    """What stands for a text that is not told: 48 bits."""
+    return int.from_bytes(blake2b(text.encode(errors="replace"), digest_size=6).digest())

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.claims import Decisions, Labels
+from arena.decisions import Decisions, Labels
 
 
 @dataclass(frozen=True, slots=True)

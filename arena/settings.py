@@ -16,9 +16,9 @@ from typing import Any, Literal
 import rapidjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from arena import isolation
 from arena.errors import ConfigError
 from arena.records import Window
+from arena.startup import isolation
 
 TIMEFRAME_MINUTES = {
     "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "8h": 480, "12h": 720,

@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from analysis.race import DPI, Racer, draw  # noqa: E402
 from loop.leaderboard import course  # noqa: E402
-from loop.log import Log  # noqa: E402
+from loop.run_log import Log  # noqa: E402
 
 AGENTS = ("genetic", "random")
 ARENA = {
@@ -64,7 +64,8 @@ def main() -> None:
 def arena(root: Path, seed: int) -> Path:
     """A committed checkout with a planted market."""
     root.mkdir()
-    shutil.copytree(ROOT / "arena", root / "arena", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("arena", "judge"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("prepare.py", "run.py", "judge.py", "program.md", ".gitignore"):
         shutil.copy(ROOT / name, root)
     config = json.loads((ROOT / "config.json").read_text())

@@ -15,17 +15,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from arena import causality, elsewhere, figures, opening, sandbox, scrutiny, settings, strategies, stress, usage
-from arena.causality import Case
-from arena.opening import Arena
+from arena import settings
+from arena.checks import lookahead, relabelling, schedule, stress
+from arena.checks.lookahead import Case
+from arena.evaluation import context, figures
+from arena.evaluation.context import Arena
+from arena.ledger import strategy_files
 from arena.records import Strategy
-
+from arena.sandbox import client, usage
 
 _ended: list[float] = []
 """CPU seconds of each worker that has ended."""
 
 
-class Worker(sandbox.Worker):
+class Worker(client.Worker):
     """As it is, and its time is known when it has ended."""
 
     def __exit__(self, *error: object) -> None:
@@ -39,10 +42,10 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="the median counts; full causality is timed once")
     options = parser.parse_args()
     arena = settings.load()
-    sandbox.Worker = causality.Worker = Worker
-    sandbox.warm_up()
-    opened = opening.open_arena(arena, record=False)
-    found = [strategies.examine(file, arena) for file in strategies.find(arena.root / strategies.FOLDER, None)]
+    client.Worker = lookahead.Worker = Worker
+    client.warm_up()
+    opened = context.open_arena(arena, record=False)
+    found = [strategy_files.examine(file, arena) for file in strategy_files.find(arena.root / strategy_files.FOLDER, None)]
     evaluated(found[0], opened)  # the fork server is there
     opened.beyond(), opened.after()
     print(json.dumps({strategy.name: seconds(strategy, opened, options.repeat) for strategy in found}))
@@ -59,9 +62,9 @@ def seconds(strategy: Strategy, opened: Arena, repeat: int) -> dict[str, float]:
     return {
         "account": median(lambda: evaluated(strategy, opened)),
         "stress": median(lambda: stress.of(opened.market, opened.settings, case.claim.orders, case.described, rng)),
-        "relabel": median(lambda: elsewhere.relabel(case, rng)),
-        "quick": median(lambda: scrutiny.quick(case, rng)),
-        "full": timed(lambda: scrutiny.full(case, rng)),
+        "relabel": median(lambda: relabelling.relabel(case, rng)),
+        "quick": median(lambda: schedule.quick(case, rng)),
+        "full": timed(lambda: schedule.full(case, rng)),
         "callbacks": bool(case.claim.callbacks),
     }
 

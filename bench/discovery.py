@@ -38,12 +38,25 @@ from scipy.stats import binomtest, norm
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from arena import booking, course, fills, gates, grid, metrics, opening, trials, worlds  # noqa: E402
-from arena.candles import fill_gaps  # noqa: E402
-from arena.claims import Decisions, Signals  # noqa: E402
-from arena.records import Checks, Evidence, Look, Market, Result, Strategy, Window, WindowResult  # noqa: E402
+from arena.accounting import booking, pessimistic_fills
+from arena.accounting.replay import inputs
+from arena.decisions import Decisions, Signals  # noqa: E402
+from arena.evaluation import context
+from arena.market import candle_tables, scenarios
+from arena.market.candles import fill_gaps  # noqa: E402
+from arena.preparation.sources.synthetic import SampleSource  # noqa: E402
+from arena.records import (  # noqa: E402
+    Checks,
+    Evidence,
+    Look,
+    Market,
+    Result,
+    Strategy,
+    Window,
+    WindowResult,
+)
 from arena.settings import Settings, load  # noqa: E402
-from arena.sources.sample import SampleSource  # noqa: E402
+from arena.stats import gates, metrics, selection_bias  # noqa: E402
 
 PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT")
 TIMEFRAME, STEP_MS, STARTUP = "4h", 4 * 3_600_000, 300
@@ -60,7 +73,7 @@ class World:
     kind: str
     seed: int
     settings: Settings
-    tables: grid.Tables
+    tables: candle_tables.Tables
     closes: dict[str, pd.DataFrame]
     markets: dict[str, Any]
     market: Market  # of the search range
@@ -102,7 +115,7 @@ def searched(kind: str, seed: int, n: int) -> dict[str, Any]:
         if (one := evaluated(world, *drawn(rng), len(tried))) is not None:
             tried.append(one)
     returns = [np.array(one.result.daily_returns) for one in tried]
-    evidence = trials.evidence(returns[0], returns, n)
+    evidence = selection_bias.evidence(returns[0], returns, n)
     judged = verdicts(world, tried, evidence)
     accepted = [one for one, verdict in zip(tried, judged, strict=True) if verdict.startswith("ACCEPTED")]
     best = {
@@ -157,9 +170,9 @@ def made(kind: str, seed: int) -> World:
     )
     source = SampleSource(kind, seed)
     frames = {pair: source.candles(pair, TIMEFRAME, year["warmup"], year["end"]) for pair in PAIRS}
-    tables = {pair: grid.table(frame) for pair, frame in frames.items()}
+    tables = {pair: candle_tables.table(frame) for pair, frame in frames.items()}
     filled = {pair: fill_gaps(frame, TIMEFRAME) for pair, frame in frames.items()}
-    market = grid.market(worlds.cut(tables, None, settings.search.end_ms + STEP_MS), settings, settings.search)
+    market = candle_tables.market(scenarios.cut(tables, None, settings.search.end_ms + STEP_MS), settings, settings.search)
     return World(kind, seed, settings, tables, filled, source.markets(PAIRS), market)
 
 
@@ -215,11 +228,11 @@ def evaluated(world: World, template: str, parts: dict[str, Any], exits: dict[st
     told = Decisions(signals, {key: repr(value) for key, value in {**PARAMETERS, **exits}.items()})
 
     def account(window: Window, counted: Window) -> tuple[Market, Any, Any]:
-        tables = worlds.cut(world.tables, None, window.end_ms + STEP_MS)
-        market = world.market if window == settings.search else grid.market(tables, settings, window)
-        made = course.described(strategy, settings, tables, market, world.markets, {pair: [] for pair in PAIRS}, told)
-        trades = course.replayed(made, settings, told)
-        orders = course.orders(trades, market)
+        tables = scenarios.cut(world.tables, None, window.end_ms + STEP_MS)
+        market = world.market if window == settings.search else candle_tables.market(tables, settings, window)
+        made = inputs.described(strategy, settings, tables, market, world.markets, {pair: [] for pair in PAIRS}, told)
+        trades = inputs.replayed(made, settings, told)
+        orders = inputs.orders(trades, market)
         book = booking.book(market, orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
         return market, book, (trades, orders, metrics.measure(market, book, counted, last=True))
 
@@ -228,14 +241,14 @@ def evaluated(world: World, template: str, parts: dict[str, Any], exits: dict[st
         beyond = account(replace(settings.search, end=settings.validation.end), settings.validation)[2][2]
         year = datetime(SPAN["end"] - 1, 12, 31, tzinfo=UTC)
         future = account(Window("future", settings.validation.end, year), Window("future", settings.validation.end, year))[2][2]
-    except course.Outside:
+    except inputs.Outside:
         return None
     if not book.trades:
         return None
     windows = tuple(WindowResult(w.name, metrics.measure(market, book, w, last=w is settings.windows[-1]), own) for w in settings.windows)
     checks = Checks(
         "full",
-        optimistic_fills=fills.optimistic_fills(market, orders, book, fee=settings.fee),
+        optimistic_fills=pessimistic_fills.optimistic_fills(market, orders, book, fee=settings.fee),
         hidden_loss=metrics.hidden_loss(market, book),
         top_share=metrics.top_share(book.trades),
         pair_share=metrics.pair_share(book.trades),
@@ -264,14 +277,14 @@ def signalled(world: World, pair: str, template: str, parts: dict[str, Any]) -> 
     return Signals(int(candles["date"].iloc[0].timestamp() * 1000), enter, leave, none, none)
 
 
-def verdicts(world: World, tried: list[Tried], shared: trials.Evidence) -> list[str]:
+def verdicts(world: World, tried: list[Tried], shared: selection_bias.Evidence) -> list[str]:
     """
     What the contract says of each when all are known, the validation window asked in the order in which they were tried. All
     of `shared` but `dsr` is the same for every one of them.
     """
-    asked, found = opening.Trials(None, ""), []
+    asked, found = context.Trials(None, ""), []
     for one in tried:
-        dsr = trials.deflated_sharpe(np.array(one.result.daily_returns), np.empty(0), shared.effective)
+        dsr = selection_bias.deflated_sharpe(np.array(one.result.daily_returns), np.empty(0), shared.effective)
         evidence = Evidence(**shared._replace(dsr=dsr)._asdict())
         look = Look(why="a gate says no")
         if all(gate.passed for gate in one.result.gates) and dsr >= world.settings.gates.min_dsr:

@@ -45,7 +45,7 @@ def main() -> None:
 
 def arena(folder: Path, pairs: tuple[str, ...], years: int, timeframe: str) -> None:
     """A copy of the contract with a prepared sample market and two examples."""
-    for name in ("arena", "prepare.py", "run.py"):
+    for name in ("arena", "judge", "prepare.py", "run.py"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
     config = json.loads((ROOT / "config.json").read_text()) | {"timeframe": timeframe, "max_open_trades": len(pairs)}
     config["exchange"]["pair_whitelist"] = list(pairs)

@@ -26,8 +26,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import pandas as pd  # noqa: E402
 import parity  # noqa: E402
-from arena import candles, replay  # noqa: E402
-from arena.sources.sample import SampleSource  # noqa: E402
+
+from arena.accounting.replay import simulator
+from arena.market import candles  # noqa: E402
+from arena.preparation.sources.synthetic import SampleSource  # noqa: E402
 
 PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT")
 EXAMPLES = ("MeanRevRsi", "TrendDonchian")
@@ -97,15 +99,15 @@ def timed(bench: Bench, case: parity.Case, name: str) -> tuple[int, float, float
         loop = time.perf_counter() - begun[0]
         course, _ = parity.course_of(made, rows, frames)
         rules = parity.rules_of(made)
-    account = replay.account(10_000, 0.99, None, 5, made.fee)
-    if why := replay.refusal(course, account, rules):
+    account = simulator.account(10_000, 0.99, None, 5, made.fee)
+    if why := simulator.refusal(course, account, rules):
         raise SystemExit(f"{name}: {why}")
-    room = replay.Room.of(course)
-    n = replay.replay_into(course, account, rules, room)
+    room = simulator.Room.of(course)
+    n = simulator.replay_into(course, account, rules, room)
     theirs = len(made.all_bt_content[made.strategy.get_strategy_name()]["results"])
     if n != theirs:
         raise SystemExit(f"{name}: {n} trades in the replay, {theirs} in FreqTrade's loop")
-    return n, loop, statistics.median(_seconds(lambda: replay.replay_into(course, account, rules, room)) for _ in range(REPLAYS))
+    return n, loop, statistics.median(_seconds(lambda: simulator.replay_into(course, account, rules, room)) for _ in range(REPLAYS))
 
 
 def _seconds(job: Any) -> float:

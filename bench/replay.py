@@ -13,31 +13,31 @@ import time
 import numpy as np
 
 started = time.perf_counter()
-from arena import replay  # noqa: E402
-from arena.replay import ENTER, ENTERING, EXIT, Course  # noqa: E402
+from arena.accounting.replay import simulator  # noqa: E402
+from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, Course  # noqa: E402
 
 IMPORT_S = time.perf_counter() - started
 PAIRS, CANDLES = 5, 43_800
 TRAIL = {"trailing_stop": True, "trailing_stop_positive": 0.01, "trailing_stop_positive_offset": 0.02}
 STRATEGIES = {
-    "signals": (0.002, replay.rules(-0.9, {}, 60)),
-    "stop and roi": (0.002, replay.rules(-0.05, {0: 0.05, 600: 0.02}, 60)),
-    "trailing": (0.002, replay.rules(-0.05, {}, 60, **TRAIL)),
-    "many trades": (0.02, replay.rules(-0.05, {0: 0.05, 600: 0.02}, 60, **TRAIL)),
+    "signals": (0.002, simulator.rules(-0.9, {}, 60)),
+    "stop and roi": (0.002, simulator.rules(-0.05, {0: 0.05, 600: 0.02}, 60)),
+    "trailing": (0.002, simulator.rules(-0.05, {}, 60, **TRAIL)),
+    "many trades": (0.02, simulator.rules(-0.05, {0: 0.05, 600: 0.02}, 60, **TRAIL)),
 }
 
 
 def main() -> None:
-    account = replay.account(10_000, 0.99, None, PAIRS, 0.001)
+    account = simulator.account(10_000, 0.99, None, PAIRS, 0.001)
     found = {}
     for name, (often, rules) in STRATEGIES.items():
         course = market(often)
-        room = replay.Room.of(course)
-        first_s = best(lambda: replay.replay_into(course, account, rules, room), 1)
-        seconds = best(lambda: replay.replay_into(course, account, rules, room), 30)
+        room = simulator.Room.of(course)
+        first_s = best(lambda: simulator.replay_into(course, account, rules, room), 1)
+        seconds = best(lambda: simulator.replay_into(course, account, rules, room), 30)
         found.setdefault("first_call_s", first_s)
-        found.setdefault("refusal_ms", best(lambda: replay.refusal(course, account, rules), 5) * 1e3)
-        found[name] = {"trades": replay.replay_into(course, account, rules, room), "ms": round(seconds * 1e3, 3)}
+        found.setdefault("refusal_ms", best(lambda: simulator.refusal(course, account, rules), 5) * 1e3)
+        found[name] = {"trades": simulator.replay_into(course, account, rules, room), "ms": round(seconds * 1e3, 3)}
     print(json.dumps({"import_s": IMPORT_S} | found, indent=1))
 
 

@@ -21,8 +21,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from arena import evaluation, opening, sandbox, settings, store, strategies, trials  # noqa: E402
+from arena import settings
+from arena.evaluation import batch, context
+from arena.ledger import strategy_files
+from arena.preparation import dataset
+from arena.sandbox import client
 from arena.settings import Compute  # noqa: E402
+from arena.stats import selection_bias  # noqa: E402
 
 PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT", "XRP/USDT", "ADA/USDT", "DOT/USDT")
 YEARS = (1, 2, 3)
@@ -33,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=3)
     repeat = parser.parse_args().repeat
-    sandbox.warm_up()
+    client.warm_up()
     with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
         evaluated(arena(Path(folder, "first"), PAIRS[:1], 1), 1)  # what there is to load is loaded
         row("pairs, one year", {n: timed(repeat, one(Path(folder, f"pairs{n}"), PAIRS[:n], 1)) for n in (1, 2, 4, 8)})
@@ -45,7 +50,7 @@ def main() -> None:
     rng = np.random.default_rng(1)
     for n in (50, 500, 2000):
         returns = list(rng.normal(0, 0.01, (n, DAYS)))
-        row(f"evidence, {DAYS} days, {n} trials", {n: timed(repeat, lambda returns=returns, n=n: trials.evidence(returns[0], returns, n))})
+        row(f"evidence, {DAYS} days, {n} trials", {n: timed(repeat, lambda returns=returns, n=n: selection_bias.evidence(returns[0], returns, n))})
 
 
 def row(name: str, seconds: dict[int, float]) -> None:
@@ -72,21 +77,21 @@ def arena(folder: Path, pairs: tuple[str, ...], years: int) -> settings.Settings
     config = json.loads((ROOT / "config.json").read_text())
     config["exchange"]["pair_whitelist"] = list(pairs)
     config["arena"] |= {"windows": {"all": f"20210101-{2021 + years}0101"}, "validation": None, "holdout": None, "warmup_from": "20201001"}
-    own = folder / strategies.FOLDER
+    own = folder / strategy_files.FOLDER
     own.mkdir(parents=True)
     source = (ROOT / "examples" / "TrendDonchian.py").read_text()
     for k in range(16):
         (own / f"Copy{k}.py").write_text(source.replace("TrendDonchian", f"Copy{k}").replace("-0.15", f"-0.1{k:02}"))
     (folder / "config.json").write_text(json.dumps(config))
     loaded = settings.load(folder / "config.json")
-    store.prepare(loaded, store.source_from({"kind": "sample", "market": "market", "seed": 1}, loaded), None, lambda line: None)
+    dataset.prepare(loaded, dataset.source_from({"kind": "sample", "market": "market", "seed": 1}, loaded), None, lambda line: None)
     return loaded
 
 
 def evaluated(made: settings.Settings, n: int, backend: str = "threads") -> None:
-    opened = opening.open_arena(made.model_copy(update={"compute": Compute(backend=backend)}), record=False, causality="quick")
-    files = sorted((made.root / strategies.FOLDER).glob("*.py"))[:n]
-    assert not [result.error for result in evaluation.evaluate_all(files, opened) if result.error]
+    opened = context.open_arena(made.model_copy(update={"compute": Compute(backend=backend)}), record=False, causality="quick")
+    files = sorted((made.root / strategy_files.FOLDER).glob("*.py"))[:n]
+    assert not [result.error for result in batch.evaluate_all(files, opened) if result.error]
 
 
 if __name__ == "__main__":

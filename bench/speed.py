@@ -27,23 +27,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from arena import anchor  # noqa: E402
-from arena.ledger import LEDGER  # noqa: E402
+from arena.ledger import anchor  # noqa: E402
+from arena.ledger.store import LEDGER  # noqa: E402
 
 WINDOWS = {"y2021": "20210101-20220101", "y2022": "20220101-20230101", "y2023": "20230101-20240101", "y2024": "20240101-20250101"}
 
 WARM = """
 import time
 from pathlib import Path
-from arena import anchor, evaluation, opening, sandbox, settings
-from arena.ledger import LEDGER
+from arena import settings
+from arena.evaluation import batch, context
+from arena.ledger import anchor
+from arena.ledger.store import LEDGER
+from arena.sandbox import client
 arena = settings.load()
 files = sorted(Path("user_data/strategies").glob("*.py"))
-sandbox.warm_up()
-list(evaluation.evaluate_all(files[:1], opening.open_arena(arena, record=False, causality="quick")))  # imports what there is to import
+client.warm_up()
+list(batch.evaluate_all(files[:1], context.open_arena(arena, record=False, causality="quick")))  # imports what there is to import
 started = time.perf_counter()
-opened = opening.open_arena(arena, record=False, causality="quick")
-errors = [result.error for result in evaluation.evaluate_all(files, opened) if result.error]
+opened = context.open_arena(arena, record=False, causality="quick")
+errors = [result.error for result in batch.evaluate_all(files, opened) if result.error]
 print(time.perf_counter() - started if not errors else errors)
 """
 
@@ -90,8 +93,8 @@ def _write_genomes(arena: Path, n: int) -> None:
     import numpy as np
 
     from arena import settings
-    from loop.genome.grammar import Bounds, Grammar
-    from loop.genome.writing import source
+    from loop.agents.genome.grammar import Bounds, Grammar
+    from loop.agents.genome.writing import source
 
     folder = arena / "user_data" / "strategies"
     shutil.rmtree(folder)
@@ -105,7 +108,7 @@ def _write_genomes(arena: Path, n: int) -> None:
 
 def _arena(folder: Path, path: Path | None) -> Path:
     """A copy of the contract with four windows and the examples, prepared."""
-    for name in ("arena", "examples", "prepare.py", "run.py"):
+    for name in ("arena", "judge", "examples", "prepare.py", "run.py"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     config = json.loads((ROOT / "config.json").read_text())

@@ -24,7 +24,7 @@ from scipy.stats import norm
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from arena.sources.sample import SampleSource  # noqa: E402  the script runs from a clone, which is not installed
+from arena.preparation.sources.synthetic import SampleSource  # noqa: E402  the script runs from a clone, which is not installed
 
 BASES = ("BTC", "ETH", "SOL", "BNB", "AVAX")
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2025, 12, 31, 23, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from loop.agents import Usage
+from loop.protocol import Usage
 
 STOPS = ("accepted",)
 

@@ -16,17 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arena import journal, lock, trials
 from arena.errors import ArenaError, SampleError
-from arena.gates import EVIDENCE
-from arena.ledger import LEDGER, Ledger
+from arena.ledger import data_lock, results_log
+from arena.ledger.store import LEDGER, Ledger
+from arena.ledger.trial_history import on_candles_of
 from arena.records import Result
-from arena.tried import on_candles_of
+from arena.stats import selection_bias
+from arena.stats.gates import EVIDENCE
 from loop import git
-from loop.agents import Usage
-from loop.log import Facts, Log, Round, runs
-from loop.play import best
-from loop.rounds import history
+from loop.driver import best
+from loop.protocol import Usage
+from loop.round_steps import history
+from loop.run_log import Facts, Log, Round, runs
 
 BY_HAND = "program.md"
 """Stands for the agent where a coding agent or a person followed it."""
@@ -81,7 +82,7 @@ def read(root: Path, names: list[str]) -> list[Board]:
     hand, known = _branch(root), runs(root)
     if unknown := [name for name in names if name not in (*known, hand)]:
         raise ArenaError(f"there is no run {unknown[0]!r}. There are: {', '.join([*known, *filter(None, [hand])]) or 'none'}.")
-    locked = lock.read(root)
+    locked = data_lock.read(root)
     now = locked.contract if locked else ""
     by_hand = {now: hand} if hand and (not names or hand in names) else {}  # results.tsv is told under the contract of now alone
     facts = [Log(root, name).facts() for name in names or known if name in known]
@@ -97,7 +98,7 @@ def read(root: Path, names: list[str]) -> list[Board]:
 
 def _branch(root: Path) -> str:
     """Under which name the checkout's own run stands: its branch; empty where results.tsv has no row."""
-    if not journal.read(root / journal.FILE).rows:
+    if not results_log.read(root / results_log.FILE).rows:
         return ""
     return git.call(root, "branch", "--show-current").stdout.strip() or "HEAD"
 
@@ -107,7 +108,7 @@ def _board(root: Path, contract: str, facts: list[Facts], hand: str) -> Board:
     returns = {sha: row for sha, row in known.own.items() if row is not None}
     first = next(iter(returns.values()), np.empty(0))
     placed = known.placed(len(first))
-    found = trials.evidence(first, [*returns.values(), *placed.whole], known.count, placed.filled)
+    found = selection_bias.evidence(first, [*returns.values(), *placed.whole], known.count, placed.filled)
 
     def dsr(sha256: str) -> float:
         return _deflated(returns.get(sha256), found.effective)
@@ -121,15 +122,15 @@ def _board(root: Path, contract: str, facts: list[Facts], hand: str) -> Board:
 
 def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]) -> Standing | None:
     """The run that results.tsv of the checkout tells of; None where no trial under this contract is its own."""
-    from analysis import story
+    from analysis import timeline
 
-    told = story.read(root, empty=True)
+    told = timeline.read(root, empty=True)
     mine = [one for one in told.tried if not one.elsewhere]
     if not mine:
         return None
     kept = [one for one in mine if one.kept]
     top = max((one for one in kept if not math.isnan(one.sharpe)), key=lambda one: one.sharpe, default=None)
-    rounds = journal.rounds(told.journal)
+    rounds = results_log.rounds(told.journal)
     return Standing(
         branch, BY_HAND, "", None, contract, len(rounds), 0, len(mine), sum(any(told.held(row) and row.event != "stable" for row in one.rows) for one in rounds),
         sum(passes(one.result, dsr(one.result.sha256)) for one in kept), *_merits(top.result if top else None, dsr), 0, math.nan,
@@ -139,7 +140,7 @@ def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]
 
 def _deflated(returns: NDArray[np.float64] | None, effective: float) -> float:
     try:
-        return math.nan if returns is None else trials.deflated_sharpe(returns, np.empty(0), effective)
+        return math.nan if returns is None else selection_bias.deflated_sharpe(returns, np.empty(0), effective)
     except SampleError:
         return math.nan
 

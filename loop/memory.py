@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from arena.journal import Journal
-from arena.report import printable
-from loop.log import Round
+from arena.ledger.results_log import Journal
+from arena.text import printable
+from loop.run_log import Round
 
 PLATEAU = 5
 """Rounds in a row without a kept gain."""

@@ -27,9 +27,9 @@ import numpy as np
 
 from arena.errors import ArenaError
 from arena.settings import Settings
-from loop import roster
-from loop.log import ENDS, Log
-from loop.play import Interruption
+from loop.agents import registry
+from loop.driver import Interruption
+from loop.run_log import ENDS, Log
 from loop.worktree import Worktree
 
 DRIVE = Path(__file__).resolve().parent.parent / "drive.py"
@@ -130,7 +130,7 @@ def planned(arena: Settings, options: argparse.Namespace) -> list[Planned]:
         worktree = Worktree(arena.root, f"{options.tag}-s{seed}")
         begins = jitter(options, seed, families) if options.jitter else {}
         run = Planned(seed, worktree.tag, Log(arena.root, worktree.tag), begins)
-        roster.agent(options.agent, argparse.Namespace(**(vars(options) | {"seed": seed} | begins)), worktree)
+        registry.agent(options.agent, argparse.Namespace(**(vars(options) | {"seed": seed} | begins)), worktree)
         facts = run.log.facts()
         if facts and (facts.agent, facts.seed) != (options.agent, seed):
             raise ArenaError(f"the run {run.tag} is of the agent {facts.agent} with seed {facts.seed}, not of {options.agent} with {seed}. Choose another --tag.")
@@ -153,7 +153,7 @@ def jitter(options: argparse.Namespace, seed: int, families: tuple[str, ...]) ->
         found["temperature"] = round(low + (high - low) * (seed * GOLDEN % 1), 2)
     words = "" if os.path.isfile(options.brief) else options.brief
     parts = [part.strip() for part in re.split(r"\n|;\s", words) if part.strip()]
-    if roster.AGENTS[options.agent].reads and len(parts) > 1:
+    if registry.AGENTS[options.agent].reads and len(parts) > 1:
         found["brief"] = "\n".join(parts[k] for k in np.random.default_rng(seed).permutation(len(parts)))
     return found
 
@@ -247,6 +247,6 @@ def _prefixed(say: Say, prefix: str) -> Say:
 
 
 def _families(arena: Settings, options: argparse.Namespace) -> tuple[str, ...]:
-    from loop.genome.grammar import Grammar
+    from loop.agents.genome.grammar import Grammar
 
-    return Grammar(arena, roster.bounds(options)).families
+    return Grammar(arena, registry.bounds(options)).families

@@ -13,16 +13,17 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from arena import lock
 from arena.errors import ArenaError
-from arena.ledger import LEDGER
-from arena.strategies import FOLDER
+from arena.files import write_whole
+from arena.ledger import data_lock
+from arena.ledger.store import LEDGER
+from arena.ledger.strategy_files import FOLDER
 from loop import git
 
 WORKTREES = Path("user_data", "worktrees")
 PREFIX = "autoresearch/"
 NUDGES, LEARNINGS, RESULTS = "nudges.md", "learnings.md", "results.tsv"
-SHARED = (lock.FILE, lock.DATA, LEDGER, "user_data/.lock", NUDGES)
+SHARED = (data_lock.FILE, data_lock.DATA, LEDGER, "user_data/.lock", NUDGES)
 """What the worktree has in common with the checkout: links lead there. One ledger counts the trials of all."""
 OWN = (RESULTS, LEARNINGS)
 """What a run writes beside its commits; it outlives every reset."""
@@ -84,20 +85,20 @@ class Worktree:
             if source is None:
                 file.unlink(missing_ok=True)
             else:
-                lock.write_whole(file, source.encode())
+                write_whole(file, source.encode())
         return self._commit([f"{FOLDER.as_posix()}/{name}.py" for name in files], message)
 
     def take_over(self) -> str:
-        """Commit contract files of the checkout that its HEAD has otherwise, such as an edited config.json. Returns the head."""
-        code = {str(file.relative_to(place)) for place in (self.root, self.folder) for file in (place / "arena").rglob("*.py")}
-        other = [name for name in (*lock.CODE, *sorted(code)) if _bytes(self.root / name) != _bytes(self.folder / name)]
+        """Commit locked files of the checkout that its HEAD has otherwise, such as an edited config.json. Returns the head."""
+        locked = sorted({name for place in (self.root, self.folder) for name in data_lock.locked_files(place)})
+        other = [name for name in locked if _bytes(self.root / name) != _bytes(self.folder / name)]
         for name in other:
             data, file = _bytes(self.root / name), self.folder / name
             if data is None:
                 file.unlink(missing_ok=True)
             else:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                lock.write_whole(file, data)
+                write_whole(file, data)
         return self._commit(other, f"The arena as it is prepared: {', '.join(other)}") if other else self.head()
 
     def discard(self, commit: str, parent: str) -> None:
@@ -129,7 +130,7 @@ class Worktree:
         """What is ours in the worktree, for repositories whose .gitignore does not know it."""
         file = self._entry() / "ignored"
         if not file.exists():
-            lock.write_whole(file, "".join(f"{'' if '__' in name else '/'}{name}\n" for name in IGNORED).encode())
+            write_whole(file, "".join(f"{'' if '__' in name else '/'}{name}\n" for name in IGNORED).encode())
         return file
 
     def _entry(self) -> Path:
@@ -151,7 +152,7 @@ class Worktree:
         if entry and self.folder.is_dir() and all((entry / name).exists() for name in ("HEAD", "commondir")):
             if _bytes(pointer) != (words := f"gitdir: {entry}\n".encode()):
                 _remove(pointer)
-                lock.write_whole(pointer, words)
+                write_whole(pointer, words)
             if (_bytes(entry / "locked") or b"").startswith(b"initializing"):
                 (entry / "locked").unlink()
             return

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import fcntl
 import hashlib
+import importlib.util
 import io
 import json
 import os
@@ -11,19 +12,25 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
 import rapidjson
 from conftest import SHARED
 
-from arena import anchor, booking, engines, evaluation, figures, lock, sandbox, settings, store, strategies
-from arena.causality import Case
-from arena.ledger import LEDGER
-from arena.opening import Arena
+from arena import settings
+from arena.accounting import booking
+from arena.checks.lookahead import Case
+from arena.evaluation import batch, engines, figures
+from arena.evaluation.context import Arena
+from arena.ledger import anchor, data_lock, strategy_files
+from arena.ledger.store import LEDGER
+from arena.preparation import dataset
+from arena.preparation.sources import Source
 from arena.records import Result
+from arena.sandbox import client
 from arena.settings import Settings
-from arena.sources import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = rapidjson.loads((ROOT / "config.json").read_text())
@@ -69,23 +76,23 @@ def prepared(folder: Path, source: dict[str, Any] | None = None, **changes: Any)
     ranges are shared.
     """
     arena = configured(folder, **changes)
-    origin = store.source_from(source or {"kind": "sample", "market": "market", "seed": 1}, arena)
+    origin = dataset.source_from(source or {"kind": "sample", "market": "market", "seed": 1}, arena)
     template = settings.load(_template(arena, origin) / "config.json")
-    shutil.copytree(template.root / lock.DATA, arena.root / lock.DATA, dirs_exist_ok=True)
-    made = lock.renew(lock.read(template.root), arena)
-    lock.write(arena.root, made)
-    store.note_contract(arena, made, [f"data prepared from {origin.label}"])
+    shutil.copytree(template.root / data_lock.DATA, arena.root / data_lock.DATA, dirs_exist_ok=True)
+    made = data_lock.renew(data_lock.read(template.root), arena)
+    data_lock.write(arena.root, made)
+    dataset.note_contract(arena, made, [f"data prepared from {origin.label}"])
     return arena
 
 
 def _template(arena: Settings, origin: Source) -> Path:
     """A folder that is prepared with these candles."""
-    asked = store.request(arena, origin) | {"source": origin.description}
+    asked = dataset.request(arena, origin) | {"source": origin.description}
 
     def prepare(folder: Path) -> None:
         (folder / "user_data").mkdir()
         shutil.copy(arena.root / "config.json", folder)
-        store.prepare(settings.load(folder / "config.json"), origin, None, lambda line: None)
+        dataset.prepare(settings.load(folder / "config.json"), origin, None, lambda line: None)
 
     return made_once(asked, prepare)
 
@@ -116,23 +123,31 @@ def begin_anew(root: Path) -> None:
 
 def evaluated(file: Path, arena: Arena) -> Result:
     """One file as run.py evaluates it."""
-    return evaluation.evaluate(file, arena, strategies.head(arena.settings.root))
+    return batch.evaluate(file, arena, strategy_files.head(arena.settings.root))
 
 
 def cased(file: Path, arena: Arena) -> Case:
     """One file after its first run, before anything more is asked of it. The file is removed."""
-    told = strategies.examine(file, arena.settings, strategies.read(file))
+    told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
-    claim = sandbox.backtest(told, arena.settings, sandbox.Task("backtest", arena.settings.search, arena.markets), arena.tables)
+    claim = client.backtest(told, arena.settings, client.Task("backtest", arena.settings.search, arena.markets), arena.tables)
     limits = {"wallet": arena.settings.wallet, "fee": arena.settings.fee, "slots": arena.settings.max_open_trades}
     book = booking.book(arena.market, claim.orders, **limits)
     booking.reconcile(book, claim)
     return figures.case_of(told, arena, figures.Account(claim, engines.engine_of(told, arena, claim), book))
 
 
+def script(name: str) -> ModuleType:
+    """A command of the repository as a module: `judge` alone would be the package."""
+    spec = importlib.util.spec_from_file_location(f"script_{name}", ROOT / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def checkout(folder: Path) -> Path:
     """A copy of what the repository's commands need, for tests that start them as a user does."""
-    for name in ("arena", "examples", "prepare.py", "run.py", "config.json"):
+    for name in ("arena", "judge", "examples", "prepare.py", "run.py", "config.json"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

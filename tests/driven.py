@@ -9,9 +9,9 @@ from arenas import ROOT, STRATEGY, checkout, command, prepared
 from waiting import HEARS_CTRL_C
 
 import drive as drive_command
-from arena import journal, lock, strategies
-from arena.ledger import LEDGER, Ledger
-from loop.log import Log
+from arena.ledger import data_lock, results_log, strategy_files
+from arena.ledger.store import LEDGER, Ledger
+from loop.run_log import Log
 from loop.worktree import RESULTS
 
 IDENTITY = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
@@ -70,7 +70,7 @@ def worktree(repo, run="t"):
 
 
 def rows(repo, run="t"):
-    return journal.read(worktree(repo, run) / RESULTS).rows
+    return results_log.read(worktree(repo, run) / RESULTS).rows
 
 
 def played(repo, run="t"):
@@ -83,9 +83,9 @@ def check(repo, run="t"):
     says, every row has its trial, and every strategy that was kept is there.
     """
     place, log = worktree(repo, run), played(repo, run)
-    written = journal.read(place / RESULTS)
+    written = results_log.read(place / RESULTS)
     assert written.problems == ()
-    assert journal.violations(written, 3, 3) == ()
+    assert results_log.violations(written, 3, 3) == ()
     done = [one for one in log if one.step != "skipped"]
     assert [one.step for one in done] == ["settled"] * len(done)
     by_commit = [[row for row in written.rows if one.commit.startswith(row.commit)] for one in done]
@@ -98,10 +98,10 @@ def check(repo, run="t"):
     assert not list((repo / ".git").rglob("*.lock"))
     ledger = Ledger(repo / LEDGER)
     assert ledger.check() == []
-    trials = {(trial.strategy, trial.sha256) for trial in ledger.trials(lock.read(repo).contract)}
+    trials = {(trial.strategy, trial.sha256) for trial in ledger.trials(data_lock.read(repo).contract)}
     judged = [tried for one in done for tried in one.tried if tried.result is not None]
     assert not [tried.strategy for tried in judged if (tried.strategy, tried.result.sha256) not in trials]
-    files = {file.stem: file.read_text() for file in (place / strategies.FOLDER).glob("[!_]*.py")}
+    files = {file.stem: file.read_text() for file in (place / strategy_files.FOLDER).glob("[!_]*.py")}
     last = next((one for one in reversed(done) if one.kept), None)
     assert files == ({tried.strategy: tried.source for tried in last.tried if tried.result} if last else {})
     return log

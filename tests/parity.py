@@ -23,8 +23,9 @@ import pandas as pd
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
-from arena import candles, replay, replay_twin
-from arena.replay import ENTER, ENTERING, EXIT, REASONS, Course
+from arena.accounting.replay import reference, simulator
+from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, REASONS, Course
+from arena.market import candles
 
 TAGS = {"signal": "exit_signal", "stop": "stop_loss", "roi": "roi", "trailing": "trailing_stop_loss", "forced": "force_exit"}
 BOOK = {"price_side": "other", "use_order_book": False, "order_book_top": 1}
@@ -311,7 +312,7 @@ class Bench:
         course, tags = course_of(made, rows, processed)
         start = min(int(frame["date"].iloc[0].timestamp()) for frame in processed.values() if len(frame)) + made.timeframe_secs
         content |= {"pairs": list(rows), "start_s": start, "step_s": made.timeframe_secs}
-        account = replay.account(
+        account = simulator.account(
             float(made.config["dry_run_wallet"]), made.config["tradable_balance_ratio"],
             None if made.config["stake_amount"] == "unlimited" else made.config["stake_amount"], made.strategy.max_open_trades, made.fee,
             amount_reserve_percent=made.config.get("amount_reserve_percent", 0.05),
@@ -319,17 +320,17 @@ class Bench:
         rules = rules_of(made)
         found: dict[str, Any] = {"trades": len(content["results"]), "differences": [], "unfilled": int(content["timedout_exit_orders"]),
                                  "rejected": int(content["rejected_signals"])}  # fmt: skip
-        if (why := replay.refusal(course, account, rules)) is not None:
+        if (why := simulator.refusal(course, account, rules)) is not None:
             return found | {"differences": [f"refused: {why}"]}
         try:
-            ours = replay.replay(course, account, rules)
-        except replay.ReplayError as error:
+            ours = simulator.replay(course, account, rules)
+        except simulator.ReplayError as error:
             left = len(self.engine.LocalTrade.bt_trades_open)
             return found | {"raised": str(error), "left_open": left}
         found["reasons"] = {REASONS[k]: int((ours.reason == k).sum()) for k in range(len(REASONS))}
         found["differences"] += differences(self.engine.LocalTrade.bt_trades, content, stops, course, tags, ours)
         if len(ours.pair) <= TWIN_TRADES:
-            twin = replay_twin.replay(course, account, rules)
+            twin = reference.replay(course, account, rules)
             fields = ours.__dataclass_fields__
             found["differences"] += [f"twin: {f}" for f in fields if not np.array_equal(getattr(ours, f), getattr(twin, f), equal_nan=True)]
             found["twin"] = True
@@ -428,9 +429,9 @@ def _or_nan(limit: float | None) -> float:
     return np.nan if limit is None else float(limit)
 
 
-def rules_of(made: Any) -> replay.Rules:
+def rules_of(made: Any) -> simulator.Rules:
     s, sized = made.strategy, getattr(made.strategy, "sized", "no")
-    return replay.rules(
+    return simulator.rules(
         s.stoploss, s.minimal_roi, made.timeframe_min,
         trailing_stop=s.trailing_stop, trailing_stop_positive=s.trailing_stop_positive,
         trailing_stop_positive_offset=s.trailing_stop_positive_offset, trailing_only_offset_is_reached=s.trailing_only_offset_is_reached,
@@ -439,7 +440,7 @@ def rules_of(made: Any) -> replay.Rules:
     )  # fmt: skip
 
 
-def differences(trades: list[Any], content: dict, stops: dict, course: Course, tags: tuple[list, list], ours: replay.Replayed) -> list[str]:
+def differences(trades: list[Any], content: dict, stops: dict, course: Course, tags: tuple[list, list], ours: simulator.Replayed) -> list[str]:
     """What is not the same, by column: how many trades, the first of them, both figures."""
     results = content["results"]
     pairs = list(dict.fromkeys(results["pair"])) if len(results) else []
@@ -467,7 +468,7 @@ def differences(trades: list[Any], content: dict, stops: dict, course: Course, t
                "initial_stop_loss_abs": "initial_stop"}  # fmt: skip
     theirs |= {mine: results[column].tolist() for column, mine in columns.items()}
     start, step_s = content["start_s"], content["step_s"]
-    mine: dict[str, list] = {name: getattr(ours, name).tolist() for name in replay.TRADE.names}
+    mine: dict[str, list] = {name: getattr(ours, name).tolist() for name in simulator.TRADE.names}
     mine |= {name: [start + step_s * k for k in mine[name]] for name in ("opened", "closed")}
     mine["exit_price"], mine["rounded_stake"] = mine["close_rate"], [round(stake, 8) for stake in mine["stake"]]
     mine["entry_tag"] = [tags[0][p][k] for p, k in zip(ours.pair, ours.opened, strict=True)]

@@ -3,13 +3,12 @@
 import json
 import shutil
 
-from arenas import ROOT, Done, checkout, command, made_once, prepared, strategy
+from arenas import ROOT, Done, checkout, command, made_once, prepared, script, strategy
 from test_run import commit, git, values
 
-import judge as commands
 import run
-from arena import journal, ledger
-from arena.ledger import Ledger
+from arena.ledger import results_log, store
+from arena.ledger.store import Ledger
 
 
 def made(folder, **options):
@@ -50,12 +49,12 @@ def evaluate(folder):
     done = command(run.cli, folder, "run.py", "--causality", "quick")
     assert done.returncode == 0, done.stderr
     (folder / "run.log").write_text(done.stdout)
-    (folder / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
+    (folder / results_log.FILE).write_text(results_log.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
 
 
 def judge(folder, *words, stdin=""):
-    return command(commands.cli, folder, "judge.py", *words, stdin=stdin)
+    return command(script("judge").cli, folder, "judge.py", *words, stdin=stdin)
 
 
 def noted(folder, kind):
-    return Ledger(folder / ledger.LEDGER).noted(kind)
+    return Ledger(folder / store.LEDGER).noted(kind)

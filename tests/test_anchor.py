@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from arena import anchor
 from arena.errors import LedgerError
-from arena.ledger import LEDGER, Entry, Ledger
+from arena.ledger import anchor
+from arena.ledger.store import LEDGER, Entry, Ledger
 
 
 def written(root, n=5, first=0):

@@ -8,10 +8,10 @@ from builders import HOUR, START_MS, claim, market, orders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.booking import book, reconcile
+from arena.accounting.booking import book, reconcile
 from arena.errors import BookingError
-from arena.metrics import max_drawdown
 from arena.records import Market, Orders, Trade
+from arena.stats.metrics import max_drawdown
 
 
 def booked(candles, *rows, wallet=1000.0, fee=0.01, slots=0):

@@ -24,21 +24,21 @@ import drive as commands
 from arena import settings
 from arena.errors import ArenaError
 from arena.records import Metrics, Result
-from loop import brief, conformity, dialogue, honour
-from loop.agents import Change, Proposal, Tried
-from loop.brief import Brief
-from loop.genetic import Genetic, Random
-from loop.genome.grammar import SCALARS, Bounds, Grammar
-from loop.genome.writing import genome_of
-from loop.genome.writing import source as written
-from loop.indicators import SHOWN_BY, TALIB, shown
+from loop.agents.genetic import Genetic, Random
+from loop.agents.genome.grammar import SCALARS, Bounds, Grammar
+from loop.agents.genome.writing import genome_of
+from loop.agents.genome.writing import source as written
+from loop.brief import compliance, grammar_bounds, reading, wizard
+from loop.brief.indicators import SHOWN_BY, TALIB, shown
+from loop.brief.reading import Brief
+from loop.protocol import Change, Proposal, Tried
 
 SHIPPED = settings.load(ROOT / "config.json")
 EXAMPLES = sorted((ROOT / "examples" / "briefs").glob("*.toml"))
 
 
 def parsed(text):
-    return brief.parse(text, SHIPPED)
+    return reading.parse(text, SHIPPED)
 
 
 def refused(text):
@@ -49,12 +49,12 @@ def refused(text):
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_every_example_is_valid_in_the_shipped_arena(file):
-    made = brief.load(str(file), SHIPPED)
-    assert made != Brief() and brief.in_words(made, SHIPPED)
+    made = reading.load(str(file), SHIPPED)
+    assert made != Brief() and reading.in_words(made, SHIPPED)
 
 
 def test_there_is_an_example_of_each_kind():
-    made = {file.stem: brief.load(str(file), SHIPPED) for file in EXAMPLES}
+    made = {file.stem: reading.load(str(file), SHIPPED) for file in EXAMPLES}
     assert made["trend_with_stop"].families[0] == "trend" and made["trend_with_stop"].risk.stop
     assert made["reversion_two_pairs"].families == ("reversion",) and len(made["reversion_two_pairs"].pairs) == 2
     assert made["volatility_sized"].sizing.method == ("volatility",)
@@ -104,7 +104,7 @@ def test_the_words_of_a_brief_hold_all_that_is_asked_for():
         '[[exit]]\nindicator = "EMA"\noperator = "crosses_above"\nthreshold = "close"\nrequired = false\n'
         '[sizing]\nmethod = ["share", "volatility"]\nshare = [0.25, 0.5]\n[risk]\nstop = [0.02, 0.1]\ntake_profit = 0.2\ntrailing = true\nmax_drawdown = 0.25'
     )
-    assert brief.in_words(made, SHIPPED).splitlines() == [
+    assert reading.in_words(made, SHIPPED).splitlines() == [
         "T",
         "calm",
         "- trade BTC/USDT alone: pair_basket = ['BTC/USDT'] or fewer of them",
@@ -126,17 +126,17 @@ def test_the_words_of_a_brief_hold_all_that_is_asked_for():
 def test_a_file_is_read_and_what_is_no_file_is_words(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text('text = "from a file"')
-    assert brief.load("mine.toml", SHIPPED).text == "from a file"
-    assert brief.load("few trades, please", SHIPPED) == Brief(text="few trades, please")
-    assert brief.load("words " * 2000, SHIPPED).text.startswith("words words")
-    assert brief.load("word " * 100, SHIPPED).text.endswith("word word")
-    assert brief.load("", SHIPPED) == Brief()
-    assert brief.in_words(Brief(text="as it was\nwritten"), SHIPPED) == "as it was\nwritten"
+    assert reading.load("mine.toml", SHIPPED).text == "from a file"
+    assert reading.load("few trades, please", SHIPPED) == Brief(text="few trades, please")
+    assert reading.load("words " * 2000, SHIPPED).text.startswith("words words")
+    assert reading.load("word " * 100, SHIPPED).text.endswith("word word")
+    assert reading.load("", SHIPPED) == Brief()
+    assert reading.in_words(Brief(text="as it was\nwritten"), SHIPPED) == "as it was\nwritten"
     with pytest.raises(ArenaError, match=r"there is no brief mein\.toml\. Did you mean mine\.toml\?"):
-        brief.load("mein.toml", SHIPPED)
+        reading.load("mein.toml", SHIPPED)
     (tmp_path / "odd.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ArenaError, match="is not UTF-8 text"):
-        brief.load("odd.toml", SHIPPED)
+        reading.load("odd.toml", SHIPPED)
 
 
 def test_indicators_that_are_known_are_talibs():
@@ -193,12 +193,12 @@ BROKEN = [
 
 @pytest.mark.parametrize(("text", "code"), KEPT)
 def test_what_keeps_the_brief_is_left_alone(text, code):
-    assert conformity.departures(parsed(text), code, SHIPPED) == []
+    assert compliance.departures(parsed(text), code, SHIPPED) == []
 
 
 @pytest.mark.parametrize(("text", "code", "words"), BROKEN)
 def test_what_departs_from_the_brief_is_told_with_what_it_wants(text, code, words):
-    (told,) = conformity.departures(parsed(text), code, SHIPPED)
+    (told,) = compliance.departures(parsed(text), code, SHIPPED)
     assert told.startswith(words)
 
 
@@ -206,39 +206,39 @@ def test_too_many_strategies_and_too_deep_a_fall_depart_too():
     made = parsed("max_strategies = 1\n[risk]\nmax_drawdown = 0.2")
     state = SimpleNamespace(settings=SHIPPED, active={"Alpha": source("Alpha")})
     more = Change("create", "Beta", source("Beta"))
-    assert conformity.problems(made, Proposal((more,)), state) == ["2 strategies would be active (Alpha, Beta), the brief wants at most 1"]
-    assert conformity.problems(made, Proposal((more, Change("kill", "Alpha"))), state) == []
+    assert compliance.problems(made, Proposal((more,)), state) == ["2 strategies would be active (Alpha, Beta), the brief wants at most 1"]
+    assert compliance.problems(made, Proposal((more, Change("kill", "Alpha"))), state) == []
     result = Result("Beta", "", "", "", "", "", "", 0.0, own=Metrics(max_drawdown=0.25))
     tried = Tried(1, "create", "Beta", "", "", result, True, "")
-    assert conformity.earned(made, tried) == ["its drawdown is 25.0 %, the brief wants at most 20 %"]
-    assert conformity.earned(made, replace(tried, result=replace(result, own=Metrics(max_drawdown=0.2)))) == []
+    assert compliance.earned(made, tried) == ["its drawdown is 25.0 %, the brief wants at most 20 %"]
+    assert compliance.earned(made, replace(tried, result=replace(result, own=Metrics(max_drawdown=0.2)))) == []
 
 
 @pytest.mark.parametrize("file", [file for file in EXAMPLES if file.stem != "words_only"], ids=lambda file: file.stem)
 def test_what_a_bounded_grammar_draws_and_breeds_keeps_the_brief(file):
     """Without the bounds most of it does not."""
-    made = brief.load(str(file), SHIPPED)
-    bounds, _ = honour.bounds(made, SHIPPED)
+    made = reading.load(str(file), SHIPPED)
+    bounds, _ = grammar_bounds.bounds(made, SHIPPED)
     rng = np.random.default_rng(0)
     bounded, free = Grammar(SHIPPED, bounds), Grammar(SHIPPED)
     texts = [written(bounded.random(rng), "One", SHIPPED, bounds.pairs) for _ in range(60)]
-    assert not [told for text in texts for told in conformity.departures(made, text, SHIPPED)]
-    assert sum(bool(conformity.departures(made, written(free.random(rng), "One", SHIPPED), SHIPPED)) for _ in range(60)) > 40
+    assert not [told for text in texts for told in compliance.departures(made, text, SHIPPED)]
+    assert sum(bool(compliance.departures(made, written(free.random(rng), "One", SHIPPED), SHIPPED)) for _ in range(60)) > 40
 
 
 def test_agents_with_a_grammar_propose_within_its_bounds_only(tmp_path):
     """Forty rounds in which whatever is proposed stays: first draws, then children of the best."""
     from test_genetic import Landscape, run
 
-    made = brief.load(str(ROOT / "examples/briefs/reversion_two_pairs.toml"), SHIPPED)
+    made = reading.load(str(ROOT / "examples/briefs/reversion_two_pairs.toml"), SHIPPED)
     arena = SHIPPED.model_copy(update={"max_strategies": 2})
-    bounds, _ = honour.bounds(made, arena)
+    bounds, _ = grammar_bounds.bounds(made, arena)
     landscape = Landscape(Grammar(arena), 1)
     for agent in (Genetic(bounds), Random(bounds)):
         history, changes = run(agent, arena, landscape, 1, rounds=25)
         sources = [change.source for one in changes for change in one if change.source]
         assert len(sources) > 30
-        assert not [told for text in sources for told in conformity.departures(made, text, arena)]
+        assert not [told for text in sources for told in compliance.departures(made, text, arena)]
         assert {genome_of(text).family for text in sources} == {"reversion"}
 
 
@@ -256,12 +256,12 @@ def test_agents_with_a_grammar_propose_within_its_bounds_only(tmp_path):
     ],
 )
 def test_what_a_grammar_cannot_honour_is_said(text, words):
-    _, unmet = honour.bounds(parsed(text), SHIPPED)
+    _, unmet = grammar_bounds.bounds(parsed(text), SHIPPED)
     assert [told for told in unmet if told.startswith(words)]
 
 
 def test_bounds_that_nothing_asks_for_bind_nothing():
-    assert honour.bounds(Brief(), SHIPPED) == (Bounds(), ())
+    assert grammar_bounds.bounds(Brief(), SHIPPED) == (Bounds(), ())
     rngs = [np.random.default_rng(3), np.random.default_rng(3)]
     assert [Grammar(SHIPPED).random(rngs[0]) for _ in range(50)] == [Grammar(SHIPPED, Bounds()).random(rngs[1]) for _ in range(50)]
 
@@ -325,8 +325,8 @@ def test_a_genetic_run_keeps_its_brief_and_says_what_it_cannot(repo):
     assert done.returncode == 0, done.stderr
     assert "brief: the agent genetic cannot honour text: it reads no words" in done.stdout
     log, arena = check(repo), settings.load(repo / "config.json")
-    made = brief.load(str(repo / "wish.toml"), arena)
-    assert not [told for one in log for change in one.proposal.changes for told in conformity.departures(made, change.source, arena)]
+    made = reading.load(str(repo / "wish.toml"), arena)
+    assert not [told for one in log for change in one.proposal.changes for told in compliance.departures(made, change.source, arena)]
     assert all("pair_basket = [\"BTC/USDT\"]" in change.source for one in log for change in one.proposal.changes if change.source)
     assert max(len({tried.strategy for tried in one.tried if tried.result}) for one in log) == 2
     assert [tried for one in log for tried in one.tried if tried.result and not tried.result.error]
@@ -403,7 +403,7 @@ def test_without_a_value_a_dialogue_on_a_terminal_writes_the_brief_and_plays(rep
         terminal.type(question, text)
     terminal.type("file name [brief.toml]", "\n")
     assert terminal.end() == 0, terminal.shown
-    made = brief.load(str(repo / "brief.toml"), settings.load(repo / "config.json"))
+    made = reading.load(str(repo / "brief.toml"), settings.load(repo / "config.json"))
     assert (made.pairs, made.timeframes, made.families, made.risk.stop, made.text) == (("BTC/USDT",), (), ("reversion",), (0.03, 0.1), 'the "calm" days')
     (row,) = made.entry
     assert (row.indicator, row.operator, row.threshold) == (("RSI",), ("below",), (30.0,))
@@ -452,5 +452,5 @@ def test_without_a_terminal_nothing_is_asked(repo):
 
 def test_what_a_dialogue_writes_is_read_as_it_was_said():
     told = {"text": 'a "quoted"\tline \\ and ü', "pairs": ["BTC/USDT"], "risk": {"stop": [0.03, 0.1]}, "entry": [{"indicator": "RSI"}, {"indicator": ["EMA"]}]}
-    made = parsed(dialogue.written(told))
+    made = parsed(wizard.written(told))
     assert (made.text, made.risk.stop, [row.indicator for row in made.entry]) == (told["text"], (0.03, 0.1), [("RSI",), ("EMA",)])

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from loop.agents import Usage
 from loop.budget import Budget, Spent, left, reason
+from loop.protocol import Usage
 
 
 @pytest.mark.parametrize(

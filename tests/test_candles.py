@@ -9,9 +9,9 @@ from freqtrade.data.converter import ohlcv_fill_up_missing_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena import candles
 from arena.errors import DataError
-from arena.sources import CANDLE_COLUMNS
+from arena.market import candles
+from arena.market.candles import CANDLE_COLUMNS
 
 PAIRS = ("BTC", "ETH", "SOL", "BNB", "AVAX")
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from arena.clock import PATIENCE, Clock
 from arena.errors import BusyError, LimitError
+from arena.sandbox.clock import PATIENCE, Clock
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 

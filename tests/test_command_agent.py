@@ -13,9 +13,9 @@ from waiting import alive, until
 
 from arena import settings
 from arena.errors import ArenaError
-from arena.strategies import FOLDER
-from loop import command
-from loop.agents import AgentError, State, Usage
+from arena.ledger.strategy_files import FOLDER
+from loop.agents import command
+from loop.protocol import AgentError, State, Usage
 from loop.worktree import Worktree
 
 PYTHON = sys.executable

@@ -5,9 +5,11 @@ import shutil
 import pytest
 from conftest import ROOT
 
-from arena import compiled, equity, isolation, replay_loop
-from arena.compiled import MODULES
+from arena.accounting import equity_curve
+from arena.accounting.replay import loop
 from arena.errors import ArenaError
+from arena.startup import compiled, isolation
+from arena.startup.compiled import MODULES
 
 
 @pytest.fixture
@@ -22,7 +24,8 @@ def home(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", MODULES)
 def test_a_change_of_any_compiled_module_is_another_state(name, tmp_path):
     for module in MODULES:
-        shutil.copy(ROOT / "arena" / module, tmp_path)
+        (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "arena" / module, tmp_path / module)
     assert compiled.state(tmp_path) == compiled.state(ROOT / "arena")
     with (tmp_path / name).open("a") as file:
         file.write("A = 1\n")
@@ -30,13 +33,13 @@ def test_a_change_of_any_compiled_module_is_another_state(name, tmp_path):
 
 
 def test_every_module_with_compiled_code_is_part_of_the_state():
-    using = {file.name for file in (ROOT / "arena").rglob("*.py") if "@kept" in file.read_text() or "@inlined" in file.read_text()}
+    using = {file.relative_to(ROOT / "arena").as_posix() for file in (ROOT / "arena").rglob("*.py") if "@kept" in file.read_text() or "@inlined" in file.read_text()}
     assert using <= set(MODULES)
     assert not [file for file in (ROOT / "arena").rglob("*.py") if "from numba" in file.read_text() and file.name != "compiled.py"]
 
 
 def test_functions_that_are_kept_lie_in_the_folder():
-    for function in (replay_loop.run, equity.of_trades, equity.sharpe):
+    for function in (loop.run, equity_curve.of_trades, equity_curve.sharpe):
         assert function._cache.cache_path == str(compiled.folder())
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.decimals import (
+from arena.accounting.replay.decimals import (
     EXACT,
     certain,
     exact_product,

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from arena import journal, settings, walls
+from arena import settings
+from arena.ledger import results_log
+from arena.sandbox.confinement import walls
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = (ROOT / "program.md").read_text()
 CHECKS = (ROOT / "docs/checks.md").read_text()
 TEMPLATE = ROOT / "user_data/strategies/_template.py.example"
 PERMISSIONS = json.loads((ROOT / ".claude/settings.json").read_text())["permissions"]
-MODULES = [path.relative_to(ROOT).as_posix() for path in (ROOT / "arena").rglob("*.py")]
+MODULES = [path.relative_to(ROOT).as_posix() for folder in ("arena", "judge") for path in (ROOT / folder).rglob("*.py")]
 CONTRACT = ["config.json", "prepare.py", "run.py", "judge.py", *MODULES]
 AGENTS_OWN = ["user_data/strategies/MeanRev.py", "results.tsv", "learnings.md", "run.log"]
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/")
@@ -45,13 +47,13 @@ def test_program_is_short_enough_for_a_small_context():
 
 
 def test_program_explains_every_key_of_the_blocks():
-    report = pytest.importorskip("arena.report")
+    report = pytest.importorskip("arena.reports.block")
     assert not [key for key in (*report.KEYS, *report.ROUND_KEYS) if not explained(key)]
 
 
 def test_program_explains_every_event_and_column():
-    assert not [event for event in journal.EVENTS if not explained(event)]
-    assert " ".join(journal.COLUMNS) in PROGRAM and r"\t".join(journal.COLUMNS) in PROGRAM
+    assert not [event for event in results_log.EVENTS if not explained(event)]
+    assert " ".join(results_log.COLUMNS) in PROGRAM and r"\t".join(results_log.COLUMNS) in PROGRAM
 
 
 @pytest.mark.parametrize("name", [name for name in settings.Gates.model_fields])
@@ -88,7 +90,7 @@ def test_the_docs_give_the_numbers_of_the_checks():
 
 
 def test_the_docs_explain_every_key_of_a_brief_and_no_other():
-    briefs = pytest.importorskip("loop.brief")
+    briefs = pytest.importorskip("loop.brief.reading")
     table = re.search(r"^## Keys$(.*?)^## ", (ROOT / "docs/briefs.md").read_text(), re.M | re.S)[1]
     told = [key for line in re.findall(r"^\| (`.*?) \|", table, re.M) for key in re.findall(r"`([\w.]+)`", line)]
     tables = {"sizing": briefs.Sizing, "risk": briefs.Risk}
@@ -98,7 +100,7 @@ def test_the_docs_explain_every_key_of_a_brief_and_no_other():
 
 
 def test_the_brief_of_the_docs_is_valid_in_the_shipped_arena():
-    briefs = pytest.importorskip("loop.brief")
+    briefs = pytest.importorskip("loop.brief.reading")
     example = re.search(r"^```toml\n(.*?)^```$", (ROOT / "docs/briefs.md").read_text(), re.M | re.S)[1]
     made = briefs.parse(example, settings.load(ROOT / "config.json"))
     assert (len(made.entry), len(made.exit), made.risk.stop) == (1, 1, (0.03, 0.1))
@@ -113,7 +115,7 @@ def test_links_lead_to_files(name):
 
 def test_the_note_that_program_praises_is_a_row():
     note = re.search(r"^`(exit at mean.*)`$", PROGRAM, re.M)[1]
-    assert not journal.parse(f"{journal.HEADER}\n{journal.row('abc1234', 'create', 'A', 0.3, 0.1, note)}\n".encode()).problems
+    assert not results_log.parse(f"{results_log.HEADER}\n{results_log.row('abc1234', 'create', 'A', 0.3, 0.1, note)}\n".encode()).problems
 
 
 def test_every_contract_file_is_denied_to_the_agents_editor():

@@ -10,15 +10,28 @@ import sys
 
 import pytest
 from arenas import command, configured, strategy
-from driven import change, check, drive, git, played, rows, source, start, transcript, untouched, worktree
+from driven import (
+    change,
+    check,
+    drive,
+    git,
+    played,
+    rows,
+    source,
+    start,
+    transcript,
+    untouched,
+    worktree,
+)
 from test_run import small_disk
 from waiting import PATIENCE_S, until, until_said
 
 import drive as commands
-from arena import journal, lock, settings
-from arena.ledger import LEDGER, Ledger
-from loop.log import STEPS, Log
-from loop.run import alone, default_tag, write_rows
+from arena import settings
+from arena.ledger import data_lock, results_log
+from arena.ledger.store import LEDGER, Ledger
+from loop.run_log import STEPS, Log
+from loop.run_state import alone, default_tag, write_rows
 from loop.worktree import Worktree
 
 BROKEN = source("{name}").replace("ta.EMA", "ta.NOPE")
@@ -131,7 +144,7 @@ def test_a_round_can_be_judged_again_from_its_log_alone(through):
     """The log holds what decided: state, proposal, files, blocks, figures, versions, seed."""
     repo, _ = through
     one = played(repo)[3]
-    assert (one.seed, one.contract) == (0, lock.read(repo).contract)
+    assert (one.seed, one.contract) == (0, data_lock.read(repo).contract)
     assert one.versions["freqtrade"] and one.proposal.record["recorded"] == {"response": "round 4"}
     assert one.blocks.count("\n---\n") + 1 == 3 and "status:               FAIL" in one.blocks
     assert git(repo, "show", f"{one.commit}:user_data/strategies/Beta.py") + "\n" == one.files["Beta"].rstrip() + "\n"
@@ -158,7 +171,7 @@ def command_of(repo, *words):
 def test_a_second_run_shares_the_ledger_and_is_not_asked_for_the_first_ones_rows(through, tmp_path):
     repo = tmp_path / "repo"
     shutil.copytree(through[0], repo, symlinks=True)
-    trials = Ledger(repo / LEDGER).n_trials(lock.read(repo).contract)
+    trials = Ledger(repo / LEDGER).n_trials(data_lock.read(repo).contract)
     rounds = transcript(tmp_path / "other", [change("create", "Other", source("Other", 7, 70))])
     done = command_of(repo, "--agent", "replay", "--transcript", str(rounds), "--tag", "u")
     assert done.returncode == 0, done.stderr
@@ -170,8 +183,8 @@ def test_a_second_run_shares_the_ledger_and_is_not_asked_for_the_first_ones_rows
 
 KILLED = """
 import os, signal
-import loop.log
-keep = loop.log.Log.keep
+import loop.run_log
+keep = loop.run_log.Log.keep
 def killed(self, one):
     here = (one.number, one.step) == ({number}, {step!r})
     if here and {before}:
@@ -179,7 +192,7 @@ def killed(self, one):
     keep(self, one)
     if here:
         os.kill(os.getpid(), signal.SIGKILL)
-loop.log.Log.keep = killed
+loop.run_log.Log.keep = killed
 """
 
 
@@ -195,7 +208,7 @@ def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path, be
     assert done.returncode == 0, done.stderr
     check(repo)
     assert told(repo) == told(through[0])
-    contract = lock.read(repo).contract
+    contract = data_lock.read(repo).contract
     assert Ledger(repo / LEDGER).n_trials(contract) == Ledger(through[0] / LEDGER).n_trials(contract)
 
 
@@ -326,19 +339,19 @@ def test_rows_that_were_edited_by_hand_are_kept_and_unreadable_ones_told(one):
     assert "results.tsv line 4: has 1 columns" in done.stdout and "results.tsv line 5" in done.stdout
 
 
-ROWS = tuple(journal.row("abc1234", "create", name, 0.5, 0.1, "a note") for name in ("Alpha", "Beta"))
+ROWS = tuple(results_log.row("abc1234", "create", name, 0.5, 0.1, "a note") for name in ("Alpha", "Beta"))
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (None, [journal.HEADER, *ROWS]),
-        (f"{journal.HEADER}\n", [journal.HEADER, *ROWS]),
-        (f"{journal.HEADER}\n{ROWS[0]}\n{ROWS[1][:20]}", [journal.HEADER, *ROWS]),  # half a line of ours
-        (f"{journal.HEADER}\n{ROWS[0]}", [journal.HEADER, *ROWS]),
-        (f"{journal.HEADER}\nby hand\n{ROWS[1]}\n", [journal.HEADER, "by hand", ROWS[1], ROWS[0]]),
-        (f"{journal.HEADER}\nby hand", [journal.HEADER, "by hand", *ROWS]),
-        (f"{journal.HEADER}\n{ROWS[0]} of mine\n", [journal.HEADER, f"{ROWS[0]} of mine", ROWS[1]]),  # a note that was edited stays
+        (None, [results_log.HEADER, *ROWS]),
+        (f"{results_log.HEADER}\n", [results_log.HEADER, *ROWS]),
+        (f"{results_log.HEADER}\n{ROWS[0]}\n{ROWS[1][:20]}", [results_log.HEADER, *ROWS]),  # half a line of ours
+        (f"{results_log.HEADER}\n{ROWS[0]}", [results_log.HEADER, *ROWS]),
+        (f"{results_log.HEADER}\nby hand\n{ROWS[1]}\n", [results_log.HEADER, "by hand", ROWS[1], ROWS[0]]),
+        (f"{results_log.HEADER}\nby hand", [results_log.HEADER, "by hand", *ROWS]),
+        (f"{results_log.HEADER}\n{ROWS[0]} of mine\n", [results_log.HEADER, f"{ROWS[0]} of mine", ROWS[1]]),  # a note that was edited stays
     ],
 )
 def test_rows_are_appended_once_whatever_an_interruption_or_a_hand_left(tmp_path, before, after):
@@ -408,7 +421,7 @@ def test_a_config_that_was_prepared_but_not_committed_begins_the_branch(repo, tm
 @pytest.mark.slow
 def test_an_arena_that_was_locked_anew_is_another_run(one):
     repo, rounds = one
-    locked = json.loads((repo / lock.FILE).read_text())
+    locked = json.loads((repo / data_lock.FILE).read_text())
     config = json.loads((repo / "config.json").read_text())
     config["arena"]["gates"]["min_trades"] = 31
     (repo / "config.json").write_text(json.dumps(config))
@@ -484,12 +497,12 @@ def test_a_proposal_that_breaks_the_rules_is_skipped_and_told(one, tmp_path):
 @pytest.mark.slow
 def test_without_data_a_sample_market_is_prepared(repo, tmp_path):
     shutil.rmtree(repo / "user_data/data")
-    (repo / lock.FILE).unlink()
+    (repo / data_lock.FILE).unlink()
     configured(repo, arena={"windows": {"spring": "20210301-20210415"}, "validation": None, "holdout": None})
     done = drive(repo, "--transcript", transcript(tmp_path / "rounds", ROUNDS[0]))
     assert done.returncode == 0, done.stderr
     assert "making a sample market" in done.stdout
-    assert lock.read(repo).source["demo"]
+    assert data_lock.read(repo).source["demo"]
     check(repo)
 
 

@@ -17,10 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from arena import candles, markets, settings
+from arena import settings
 from arena.errors import DataError
-from arena.sources import exchange
-from arena.sources.exchange import ExchangeSource
+from arena.market import candles, pair_metadata
+from arena.preparation.sources import exchange
+from arena.preparation.sources.exchange import ExchangeSource
 
 pytestmark = pytest.mark.slow  # FreqTrade's client is loaded by a process that is started for it
 
@@ -229,7 +230,7 @@ def test_nothing_is_written(source, folder):
 def test_markets_are_plain_json_of_the_asked_pairs_only(source):
     known = source.markets(("TOUCH/USDT", "TOUCH/BTC"))
     assert list(known) == ["TOUCH/USDT", "TOUCH/BTC"] and json.loads(json.dumps(known)) == known
-    markets.check(known, tuple(known))
+    pair_metadata.check(known, tuple(known))
     market = known["TOUCH/USDT"]
     assert (market["precision"]["price"], market["precision"]["amount"]) == (0.01, 0.001)
     assert (market["limits"]["cost"]["min"], market["info"]) == (5, {})
@@ -316,7 +317,7 @@ def test_a_helper_that_dies_is_an_error_and_leaves_nothing_behind(misspelt):
 
 
 def test_this_process_never_loads_freqtrade():
-    imports = "import sys, arena.sources.exchange, arena.sources.files, arena.markets"
+    imports = "import sys, arena.preparation.sources.exchange, arena.preparation.sources.files, arena.market.pair_metadata"
     code = f"{imports}; print({{'freqtrade', 'ccxt'}} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"

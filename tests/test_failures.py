@@ -11,14 +11,15 @@ import pytest
 from arenas import SHORT, evaluated, prepared, sampled, strategy
 from waiting import alive, until
 
-from arena import opening, sandbox
+from arena.evaluation import context
+from arena.sandbox import client
 
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory):
     settings = prepared(tmp_path_factory.mktemp("arena"), arena=SHORT | {"limits": {"seconds": 60, "printed_kb": 64}})
-    sandbox.warm_up()
-    return opening.open_arena(settings, record=False, causality="quick")
+    client.warm_up()
+    return context.open_arena(settings, record=False, causality="quick")
 
 
 def outcome(arena, file):
@@ -154,7 +155,7 @@ def test_a_worker_starts_no_program(arena):
 def test_what_a_worker_forked_ends_with_it(arena, then, message):
     forks = f"import os, signal, time\nif os.fork() == 0:\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    time.sleep(300)\n{then}"
     file = strategy(arena.settings, "Forks", indicators=forks)
-    server, groups, members = psutil.Process(sandbox._server_pid()), set(), set()
+    server, groups, members = psutil.Process(client._server_pid()), set(), set()
     with ThreadPoolExecutor(max_workers=1) as beside:
         running = beside.submit(outcome, impatient(arena), file)
         while not running.done():

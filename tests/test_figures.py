@@ -10,10 +10,17 @@ import pytest
 from arenas import STRATEGY, begin_anew, evaluated, prepared, strategy
 from builders import market as made_of
 
-from arena import booking, course, elsewhere, engines, evaluation, figures, gates, grid, metrics, opening, sandbox, strategies
+from arena.accounting import booking
+from arena.accounting.replay import inputs
+from arena.checks import relabelling
 from arena.errors import DeterminismError
-from arena.gates import verdict
-from arena.report import block
+from arena.evaluation import batch, context, engines, figures
+from arena.ledger import strategy_files
+from arena.market import candle_tables
+from arena.reports.block import block
+from arena.sandbox import client
+from arena.stats import gates, metrics
+from arena.stats.gates import verdict
 
 EASY = {
     "min_trades": 1, "min_trades_per_window": 0, "min_exposure": 0, "min_position": 0, "max_drawdown": 1, "min_profit": -1.0,
@@ -25,7 +32,7 @@ CALLBACK = "def custom_exit(self, pair, trade, current_time, **kwargs):\n    ret
 
 def arena_of(folder, **changes):
     settings = prepared(folder, **changes)
-    sandbox.warm_up()
+    client.warm_up()
     return settings
 
 
@@ -38,13 +45,13 @@ def easy(tmp_path_factory):
 def recording(easy):
     """An arena with an empty ledger and no strategies."""
     begin_anew(easy.root)
-    for file in (easy.root / strategies.FOLDER).glob("*.py"):
+    for file in (easy.root / strategy_files.FOLDER).glob("*.py"):
         file.unlink()
     return easy
 
 
 def opened(settings, causality="auto"):
-    return opening.open_arena(settings, record=True, causality=causality)
+    return context.open_arena(settings, record=True, causality=causality)
 
 
 def compared(settings, causality="auto"):
@@ -93,7 +100,7 @@ def staked(answer, before="", after=""):
 def claimed(arena, name, **parts):
     """As `engines.claimed`. The file is removed."""
     file = strategy(arena.settings, name, **parts)
-    told = strategies.examine(file, arena.settings, strategies.read(file))
+    told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
     return engines.claimed(told, arena)
 
@@ -129,7 +136,7 @@ def test_stakes_that_are_a_share_of_what_is_proposed_are_replayed(recording, nam
     assert engine.described.rules.sized
     told, booked = claimed(arena, "Booked", **parts | {"callbacks": parts["callbacks"] + BOOKED})
     assert (booked.name, booked.note) == (engines.BOOKING, "decided on the way by custom_exit, custom_stake_amount")
-    assert course.difference(claim.orders, told.orders, arena.market) == ""
+    assert inputs.difference(claim.orders, told.orders, arena.market) == ""
     assert len(claim.orders.price) > 50
     assert (claim.rejected, claim.profit) == (told.rejected, told.profit)
     assert claim.closed_sharpe == pytest.approx(told.closed_sharpe, rel=1e-9)
@@ -151,11 +158,11 @@ def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress
 @pytest.mark.nightly
 def test_in_another_market_a_strategy_with_stakes_earns_what_freqtrades_loop_says(recording):
     file = strategy(recording, "Shares", **SHARES["clamped"])
-    told, arena = strategies.examine(file, recording, strategies.read(file)), opened(recording)
+    told, arena = strategy_files.examine(file, recording, strategy_files.read(file)), opened(recording)
     made = figures.account(told, arena)
     case = figures.case_of(told, arena, made)
     assert case.described.rules.sized
-    replayed, looped = (elsewhere.relabel(asked, np.random.default_rng(5)) for asked in (case, dataclasses.replace(case, described=None)))
+    replayed, looped = (relabelling.relabel(asked, np.random.default_rng(5)) for asked in (case, dataclasses.replace(case, described=None)))
     assert replayed == pytest.approx(looped, rel=1e-9) and abs(looped) > 0.01
 
 
@@ -183,13 +190,13 @@ def test_a_pair_that_is_listed_late_has_its_stakes_from_then_on(tmp_path):
 
 COUNTED = "def counted(self, n):\n    self.n = getattr(self, 'n', 0) + 1\n    return 0.3 + 0.1 * (self.n // n % 4)\n"
 OTHERS = {
-    "constant": (staked("500.0"), course.NO_SHARE),
-    "of the account": (staked("self.wallets.get_total_stake_amount() * size / 4"), course.NO_SHARE),
-    "counted at each answer": (staked("proposed_stake * self.counted(1)", after=COUNTED), course.NO_SHARE),
-    "counted by forty answers": (staked("proposed_stake * self.counted(40)", after=COUNTED), course.NO_SHARE),
-    "with the candle's own limit": (staked("min(proposed_stake * size, 4000.0)"), course.NO_SHARE),
-    "failing when it is asked again": (staked("proposed_stake * (size / (max_stake < 1e6))"), course.NO_SHARE),
-    "ending when it is asked again": (staked("proposed_stake", "    if max_stake > 1e6:\n        raise SystemExit(3)\n"), course.NO_SHARE),
+    "constant": (staked("500.0"), inputs.NO_SHARE),
+    "of the account": (staked("self.wallets.get_total_stake_amount() * size / 4"), inputs.NO_SHARE),
+    "counted at each answer": (staked("proposed_stake * self.counted(1)", after=COUNTED), inputs.NO_SHARE),
+    "counted by forty answers": (staked("proposed_stake * self.counted(40)", after=COUNTED), inputs.NO_SHARE),
+    "with the candle's own limit": (staked("min(proposed_stake * size, 4000.0)"), inputs.NO_SHARE),
+    "failing when it is asked again": (staked("proposed_stake * (size / (max_stake < 1e6))"), inputs.NO_SHARE),
+    "ending when it is asked again": (staked("proposed_stake", "    if max_stake > 1e6:\n        raise SystemExit(3)\n"), inputs.NO_SHARE),
     "asked too often": (staked("proposed_stake * size") | {"indicators": VOLATILITY + "\ndataframe['fast'] = dataframe['slow'] + 1"},
                         "decided on the way by custom_stake_amount, too often to ask for each stake"),
 }  # fmt: skip
@@ -209,15 +216,15 @@ def test_other_stakes_are_booked_which_is_no_fault(recording, name):
 def test_other_stakes_pass_integrity_and_fail_no_gate_of_a_replay(recording, name):
     result = evaluated(strategy(recording, "Other", **OTHERS[name][0]), opened(recording, "quick"))
     assert not result.error and not result.warnings
-    assert (result.engine, result.engine_note, result.checks.replay) == (engines.BOOKING, course.NO_SHARE, "")
+    assert (result.engine, result.engine_note, result.checks.replay) == (engines.BOOKING, inputs.NO_SHARE, "")
     passed = {gate.gate: gate.passed for gate in result.gates}
     assert passed["integrity"] and passed["causality"] and passed["determinism"] and passed["replay"]
 
 
 def test_orders_that_do_not_follow_from_what_is_told_are_told_and_not_accepted(recording):
     arena, file = opened(recording, "quick"), strategy(recording, "Forged")
-    told = strategies.examine(file, recording)
-    claim = sandbox.backtest(told, recording, sandbox.Task("backtest", recording.search, arena.markets), arena.tables)
+    told = strategy_files.examine(file, recording)
+    claim = client.backtest(told, recording, client.Task("backtest", recording.search, arena.markets), arena.tables)
     assert engines.engine_of(told, arena, claim).replay == "agrees"
     price = np.where(np.arange(len(claim.orders.price)) == 6, 1.01, 1.0) * claim.orders.price
     engine = engines.engine_of(told, arena, dataclasses.replace(claim, orders=dataclasses.replace(claim.orders, price=price)))
@@ -232,7 +239,7 @@ def test_evidence_counts_every_source_and_an_old_answer_counts_the_new_ones(reco
     assert "dsr is undefined: one trial alone" in verdict(first)
     evaluated(strategy(recording, "Second", extra="stoploss = -0.02"), opened(recording, "quick"))
     evaluated(strategy(recording, "Broken", extra="stoploss = oops"), opened(recording, "quick"))
-    again = evaluated(recording.root / strategies.FOLDER / "First.py", opened(recording, "quick"))
+    again = evaluated(recording.root / strategy_files.FOLDER / "First.py", opened(recording, "quick"))
     assert again.cached
     assert again.evidence.trials == 3
     assert 1 < again.evidence.effective <= 3
@@ -245,7 +252,7 @@ def test_what_a_run_is_about_to_evaluate_counts_and_has_its_number_whichever_end
     late = {"A": "for _ in range(3 * 10**7): pass"}
     files = [strategy(recording, name, extra=f"stoploss = -0.0{k}", indicators=late.get(name, "")) for k, name in enumerate(("A", "B", "C"), 2)]
     arena = opened(recording, "quick")
-    results = list(evaluation.evaluate_all(files, arena))
+    results = list(batch.evaluate_all(files, arena))
     assert [result.evidence.trials for result in results] == [3, 3, 3]
     assert [trial.strategy for trial in arena.ledger.trials(arena.lock.contract)] == ["A", "B", "C"]
 
@@ -276,12 +283,12 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_its_text_refuses_is_recorded_and_no_try_of_the_market(recording, name):
-    file = recording.root / strategies.FOLDER / "Other.py"
+    file = recording.root / strategy_files.FOLDER / "Other.py"
     file.write_text(REFUSED[name])
     arena = opened(recording, "quick")
-    (result,) = evaluation.evaluate_all([file], arena)
+    (result,) = batch.evaluate_all([file], arena)
     assert (result.error_kind, bool(result.error)) == ("RefusedError", True)
-    assert [trial.error for trial in map(opening.RESULT.validate_json, (t.result for t in arena.ledger.trials(arena.lock.contract)))] == [result.error]
+    assert [trial.error for trial in map(context.RESULT.validate_json, (t.result for t in arena.ledger.trials(arena.lock.contract)))] == [result.error]
     assert arena.trials.returns == opened(recording).trials.returns == {}
 
 
@@ -317,9 +324,9 @@ def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
     file.write_text(source)
     beyond, whole = arena.beyond()
     tables = {pair: np.concatenate([table, beyond[pair]]) for pair, table in arena.tables.items()}
-    told = strategies.examine(file, recording, strategies.read(file))
-    claim = sandbox.backtest(told, recording, sandbox.Task("backtest", whole, arena.markets), tables)
-    market = grid.market(tables, recording, whole)
+    told = strategy_files.examine(file, recording, strategy_files.read(file))
+    claim = client.backtest(told, recording, client.Task("backtest", whole, arena.markets), tables)
+    market = candle_tables.market(tables, recording, whole)
     book = booking.book(market, claim.orders, wallet=recording.wallet, fee=recording.fee, slots=recording.max_open_trades)
     secret = metrics.measure(market, book, recording.validation, last=True)
     assert np.isfinite(secret.sharpe)
@@ -361,7 +368,7 @@ def test_what_loses_or_hardly_trades_is_asked_nothing_that_decides_nothing(recor
 @pytest.mark.slow
 def test_a_strategy_that_was_evaluated_elsewhere_is_asked_more_here(recording):
     arena, file = compared(recording), strategy(recording, "Elsewhere")
-    told = strategies.examine(file, recording, strategies.read(file))
+    told = strategy_files.examine(file, recording, strategy_files.read(file))
     earned = dataclasses.replace(figures.earn(told, arena), made=None)
     found = figures.judged(earned, told, arena)
     assert (found["checks"].causality, found["look"].asked) == ("full", True)
@@ -374,10 +381,10 @@ def test_a_strategy_that_was_evaluated_elsewhere_is_asked_more_here(recording):
 def test_the_relabelled_market_is_the_same_each_time_and_another_for_each_source(recording):
     first = evaluated(strategy(recording, "One"), opened(recording, "quick"))
     begin_anew(recording.root)
-    again = evaluated(recording.root / strategies.FOLDER / "One.py", opened(recording, "quick"))
+    again = evaluated(recording.root / strategy_files.FOLDER / "One.py", opened(recording, "quick"))
     assert not again.cached
     assert again.checks.relabel_sharpe == first.checks.relabel_sharpe
-    file = recording.root / strategies.FOLDER / "One.py"
+    file = recording.root / strategy_files.FOLDER / "One.py"
     file.write_text(file.read_text() + "\n# another source")
     assert evaluated(file, opened(recording, "quick")).checks.relabel_sharpe != first.checks.relabel_sharpe
 

@@ -8,9 +8,9 @@ import pytest
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
-from arena import candles
 from arena.errors import DataError
-from arena.sources.files import FileSource
+from arena.market import candles
+from arena.preparation.sources.files import FileSource
 
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 

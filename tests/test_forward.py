@@ -12,9 +12,11 @@ from runs import judge, noted, opened
 from test_holdout import clear
 from test_run import commit
 
-from arena import archive, forward, seal, settings
-from arena.archived import SUMS
-from arena.sources.sample import SampleSource
+from arena import settings
+from arena.market import sealing
+from arena.preparation.sources.synthetic import SampleSource
+from judge import archive, forward
+from judge.archive_reader import SUMS
 
 END = datetime(2021, 11, 1, tzinfo=UTC)
 PAIRS = ("BTC/USDT", "ETH/USDT")
@@ -73,7 +75,7 @@ def test_new_candles_are_on_disk_encrypted_alone(repo, tmp_path):
     assert clear(some, prices)
     assert judge(repo, "forward", "--from", str(some)).returncode == 0
     assert not clear(repo, prices)
-    frames = seal.unseal(repo / forward.FOLDER / forward.FILE)
+    frames = sealing.unseal(repo / forward.FOLDER / forward.FILE)
     assert set(frames) == set(PAIRS) and len(frames["BTC/USDT"]) == 121
 
 

@@ -4,9 +4,17 @@ from dataclasses import replace
 import pytest
 
 from arena import errors
-from arena.gates import EVIDENCE, LOW_SHARPE, evidence, failed, judge, verdict
-from arena.records import Checks, Evidence, GateResult, Look, Metrics, Result, WindowResult
+from arena.records import (
+    Checks,
+    Evidence,
+    GateResult,
+    Look,
+    Metrics,
+    Result,
+    WindowResult,
+)
 from arena.settings import Gates
+from arena.stats.gates import EVIDENCE, LOW_SHARPE, evidence, failed, judge, verdict
 
 LIMITS = Gates(max_relabel_loss=0.4, min_trades=30, min_trades_per_window=5, min_exposure=0.01, max_drawdown=0.5, min_profit=0.0)
 GOOD = Metrics(sharpe=1.0, trades=30, exposure=0.01, avg_position=0.02, max_drawdown=0.5, profit=0.001)

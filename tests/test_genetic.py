@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from arenas import ROOT
 
-from arena import strategies
+from arena.ledger import strategy_files
 from arena.records import GateResult, Metrics, Result
-from loop.agents import Change, State, Tried
-from loop.genetic import FOUNDERS, Genetic, Random, population, violation
-from loop.genome.grammar import SCALARS, Grammar
-from loop.genome.variation import parts
-from loop.genome.writing import genome_of, source
+from loop.agents.genetic import FOUNDERS, Genetic, Random, population, violation
+from loop.agents.genome.grammar import SCALARS, Grammar
+from loop.agents.genome.variation import parts
+from loop.agents.genome.writing import genome_of, source
+from loop.protocol import Change, State, Tried
 
 ROUNDS = 40
 SEEDS = range(8)
@@ -173,7 +173,7 @@ def test_every_change_is_a_strategy_file_of_its_name(arena, tmp_path):
     for change in (change for changes in rounds for change in changes if change.event != "kill"):
         file = tmp_path / f"{change.strategy}.py"
         file.write_text(change.source)
-        assert strategies.examine(file, arena).name == change.strategy
+        assert strategy_files.examine(file, arena).name == change.strategy
         Grammar(arena).check(genome_of(change.source))
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from arenas import ROOT, evaluated, prepared, sampled, strategy
 
-from arena import evaluation, opening, sandbox, strategies
+from arena.evaluation import batch, context
+from arena.ledger import strategy_files
+from arena.sandbox import client
 
 ONE = {"windows": {"all": "20230101-20251231"}, "warmup_from": "20220101", "validation": None, "holdout": None}
 FIVE = {"name": "binance", "pair_whitelist": ["BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT"]}
@@ -58,15 +60,15 @@ def arena_of(folder: Path, name: str, market_data: Path):
 @pytest.mark.parametrize("name", sampled(ARENAS, set(), {"slots bind", "four hours", "daily equities"}))
 def test_an_arena_of_any_shape_gives_freqtrades_own_figures(name, market_data, tmp_path):
     settings = arena_of(tmp_path / "arena", name, market_data)
-    sandbox.warm_up()
-    opened = opening.open_arena(settings, record=False, causality="quick")
+    client.warm_up()
+    opened = context.open_arena(settings, record=False, causality="quick")
     timerange = f"{settings.search.start:%Y%m%d}-{settings.search.end:%Y%m%d}"
     done = subprocess.run(
         [sys.executable, str(ROOT / "bench" / "plain.py"), timerange], cwd=settings.root, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
     for run in json.loads(done.stdout)["runs"]:
-        result = evaluated(Path(settings.root, strategies.FOLDER, f"{run['strategy']}.py"), opened)
+        result = evaluated(Path(settings.root, strategy_files.FOLDER, f"{run['strategy']}.py"), opened)
         assert not result.error, result.frames
         assert result.own.trades == run["trades"] > 0
         assert result.own.profit_abs == pytest.approx(run["profit"], abs=1e-3)
@@ -80,10 +82,10 @@ GOLDEN = {"MeanRevRsi": (571, -2820.01356433), "TrendDonchian": (260, 31453.8847
 def test_the_examples_on_real_candles_give_freqtrades_figures(market_data, tmp_path):
     shipped = json.loads((ROOT / "config.json").read_text())
     settings = prepared(tmp_path / "arena", {"kind": "files", "path": str(market_data / "spot")}, **shipped)
-    sandbox.warm_up()
-    opened = opening.open_arena(settings, record=False, causality="quick")
+    client.warm_up()
+    opened = context.open_arena(settings, record=False, causality="quick")
     files = sorted((ROOT / "examples").glob("*.py"))
-    results = {result.strategy: result for result in evaluation.evaluate_all(files, opened)}
+    results = {result.strategy: result for result in batch.evaluate_all(files, opened)}
     assert {name: result.error for name, result in results.items()} == dict.fromkeys(GOLDEN, "")
     for name, (trades, profit) in GOLDEN.items():
         assert results[name].own.trades == trades

@@ -11,11 +11,26 @@ import numpy as np
 import pytest
 from arenas import ROOT, prepared
 
-from arena import evaluation, literals, opening, sandbox, settings, strategies
-from loop.genome.catalogue import FAMILIES, RULES
-from loop.genome.grammar import MAX_CONDITIONS, OPTIONAL, SCALARS, Condition, Genome, GenomeError, Grammar, from_json, normal, to_json
-from loop.genome.variation import cross, difference, mutate, parts, simpler
-from loop.genome.writing import genome_of, source
+from arena import settings
+from arena.checks import hardcoded_history
+from arena.evaluation import batch, context
+from arena.ledger import strategy_files
+from arena.sandbox import client
+from loop.agents.genome.catalogue import FAMILIES, RULES
+from loop.agents.genome.grammar import (
+    MAX_CONDITIONS,
+    OPTIONAL,
+    SCALARS,
+    Condition,
+    Genome,
+    GenomeError,
+    Grammar,
+    from_json,
+    normal,
+    to_json,
+)
+from loop.agents.genome.variation import cross, difference, mutate, parts, simpler
+from loop.agents.genome.writing import genome_of, source
 
 SHIPPED = settings.load(ROOT / "config.json")
 GRAMMAR = Grammar(SHIPPED)
@@ -78,8 +93,8 @@ def arena(tmp_path_factory, market_data):
             "holdout": None,
         },
     )
-    sandbox.warm_up()
-    return opening.open_arena(prepared_settings, record=False, causality="quick")
+    client.warm_up()
+    return context.open_arena(prepared_settings, record=False, causality="quick")
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +103,11 @@ def evaluated(arena, request):
     mine = [item for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
     mine = [item for item in mine if "number" in item.callspec.params]
     asked = [item.callspec.params["number"] for item in mine if not any(mark.name == "skip" for mark in item.own_markers)]
-    folder = arena.settings.root / strategies.FOLDER
+    folder = arena.settings.root / strategy_files.FOLDER
     for number in asked:
         (folder / f"Genome{number}.py").write_text(source(COVERING[number], f"Genome{number}", arena.settings))
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
-    futures = {number: pool.submit(evaluation.evaluate, folder / f"Genome{number}.py", arena, None) for number in asked}
+    futures = {number: pool.submit(batch.evaluate, folder / f"Genome{number}.py", arena, None) for number in asked}
     yield lambda number: futures[number].result()
     pool.shutdown(cancel_futures=True)
 
@@ -214,7 +229,7 @@ def test_the_look_back_covers_what_the_indicators_need():
 
 def test_no_file_spells_out_dates_or_price_levels():
     for genome in drawn(200):
-        assert literals.find(source(genome, "Trend1", SHIPPED)) == ()
+        assert hardcoded_history.find(source(genome, "Trend1", SHIPPED)) == ()
 
 
 @pytest.mark.parametrize("timeframe", ["5m", "4h", "12h", "1d"])

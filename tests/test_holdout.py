@@ -21,9 +21,13 @@ from runs import evaluate, judge, made, noted
 from test_run import commit, git
 from waiting import PATIENCE_S, until
 
-from arena import archive, archived, holdout, ledger, lock, opening, retrospective, settings, store
+from arena import settings
 from arena.errors import ArenaError
-from arena.ledger import Entry, Ledger
+from arena.evaluation import context
+from arena.ledger import data_lock, store
+from arena.ledger.store import Entry, Ledger
+from arena.preparation import dataset
+from judge import archive, archive_reader, holdout, retrospective
 
 LATE_PEEK = """\
 late = dataframe["date"] >= "2021-10-01"
@@ -86,7 +90,7 @@ def test_openings_are_recorded_before_judgements_and_the_chain_holds(opened):
     openings, judgements = noted(folder, "opening"), noted(folder, "judgement")
     assert {one.strategy for one in openings} == {one.strategy for one in judgements} == {"Alpha", "Beta"}
     assert max(one.number for one in openings) < min(one.number for one in judgements)
-    assert Ledger(folder / ledger.LEDGER).check() == []
+    assert Ledger(folder / store.LEDGER).check() == []
 
 
 @pytest.mark.slow
@@ -157,7 +161,7 @@ def test_a_missing_key_opens_nothing(repo, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_tampered_file_opens_nothing(repo):
-    file = repo / lock.DATA / "holdout.sealed"
+    file = repo / data_lock.DATA / "holdout.sealed"
     data = bytearray(file.read_bytes())
     data[-5] ^= 1
     file.write_bytes(bytes(data))
@@ -180,7 +184,7 @@ def test_what_is_not_committed_or_was_never_evaluated_is_refused_by_name(repo):
 
 @pytest.mark.slow
 def test_a_broken_ledger_opens_nothing(repo):
-    with sqlite3.connect(repo / ledger.LEDGER) as db:
+    with sqlite3.connect(repo / store.LEDGER) as db:
         db.execute("DELETE FROM entries WHERE number = 2")
     assert nothing_opened(repo, judge(repo, "open", "0.1.0", "--yes"), "the ledger is not as it was written: entry 2 is missing")
 
@@ -200,7 +204,7 @@ def test_a_wrong_passphrase_opens_nothing_and_the_right_one_does(tmp_path):
     shutil.copy(ROOT / "judge.py", folder)
     shutil.copy(ROOT / ".gitignore", folder)
     arena = prepared(folder)
-    store.build(arena, store.source_from({"kind": "sample", "market": "market", "seed": 1}, arena), "open sesame", lambda line: None, resume=False)
+    dataset.build(arena, dataset.source_from({"kind": "sample", "market": "market", "seed": 1}, arena), "open sesame", lambda line: None, resume=False)
     strategy(arena, "Alpha")
     git(folder, "init", "-q")
     git(folder, "add", ".")
@@ -225,8 +229,8 @@ def clear(folder, prices):
 @pytest.mark.slow
 def test_ctrl_c_and_a_kill_leave_no_clear_candle_and_the_next_start_judges(repo, tmp_path, monkeypatch):
     """Between opening and judgement; the second start asks for the same sources again, and they are no new openings."""
-    arena = opening.open_arena(settings.load(repo / "config.json"), record=False)
-    held = opening.sealed_candles(arena)[-1]["BTC/USDT"][24:, 4]
+    arena = context.open_arena(settings.load(repo / "config.json"), record=False)
+    held = context.sealed_candles(arena)[-1]["BTC/USDT"][24:, 4]
     known = np.concatenate([table[:, 1:5].ravel() for table in arena.tables.values()])
     prices = [float(price) for price in held[~np.isin(held, known)][:20]]
     assert len(prices) == 20
@@ -270,8 +274,8 @@ def test_without_a_holdout_the_run_is_archived_and_nothing_is_confirmed(tmp_path
 
 @pytest.mark.slow
 def test_openings_of_other_candles_are_not_counted(judged_repo):
-    book = Ledger(judged_repo / ledger.LEDGER)
-    arena = opening.open_arena(settings.load(judged_repo / "config.json"), record=False)
+    book = Ledger(judged_repo / store.LEDGER)
+    arena = context.open_arena(settings.load(judged_repo / "config.json"), record=False)
     book.append(Entry("opening", "0" * 64, "Other", "f" * 64, result=json.dumps({"holdout": "other candles", "version": "9.9.9", "days": 1})))
     assert len(holdout.opened(book, arena)) == 2
 
@@ -302,11 +306,11 @@ def test_a_version_holds_everything_but_candles(opened):
 def test_the_meta_data_are_the_ledgers_and_the_arenas(opened):
     folder, _ = opened
     meta = yaml.safe_load((folder / "versions/0.1.0/meta.yaml").read_text())
-    assert meta["contract"]["hash"] == lock.read(folder).contract
+    assert meta["contract"]["hash"] == data_lock.read(folder).contract
     assert meta["counts"] | {"validation_looks": 0} == {
         "trials": 2, "evaluations": 2, "failed": 0, "rounds": 1, "events": {"create": 2}, "validation_looks": 0, "holdout_openings": 2,
     }  # fmt: skip
-    results = [json.loads(one.result) for one in Ledger(folder / ledger.LEDGER).trials(meta["contract"]["hash"])]
+    results = [json.loads(one.result) for one in Ledger(folder / store.LEDGER).trials(meta["contract"]["hash"])]
     best = max(results, key=lambda result: result["own"]["sharpe"])
     assert meta["peak"]["sharpe_of_kept"]["value"] == best["own"]["sharpe"]
     assert {one["strategy"]: one["search"]["sharpe"] for one in meta["strategies"]} == {result["strategy"]: result["own"]["sharpe"] for result in results}
@@ -315,28 +319,28 @@ def test_the_meta_data_are_the_ledgers_and_the_arenas(opened):
 @pytest.mark.slow
 def test_a_retrospective_joins_the_sums_when_it_is_written(judged_repo):
     version = judged_repo / "versions" / "0.1.0"
-    assert archived.RETROSPECTIVE not in (version / archived.SUMS).read_text()
+    assert archive_reader.RETROSPECTIVE not in (version / archive_reader.SUMS).read_text()
     done = judge(judged_repo, "close", "0.1.0")
     assert done.returncode == 2 and f"places marked {retrospective.MARK}" in done.stderr
-    file = version / archived.RETROSPECTIVE
+    file = version / archive_reader.RETROSPECTIVE
     file.write_text(file.read_text().replace(retrospective.MARK, "It is written."))
-    assert archived.broken(version) == []
+    assert archive_reader.broken(version) == []
     assert judge(judged_repo, "close", "0.1.0").returncode == 0
-    assert archived.RETROSPECTIVE in (version / archived.SUMS).read_text()
+    assert archive_reader.RETROSPECTIVE in (version / archive_reader.SUMS).read_text()
     file.write_text(file.read_text() + "One more thing.\n")
-    assert archived.broken(version) == ["retrospective.md has changed since it was archived"]
+    assert archive_reader.broken(version) == ["retrospective.md has changed since it was archived"]
     assert "errata.md" in judge(judged_repo, "close", "0.1.0").stderr
 
 
 @pytest.mark.slow
 def test_a_version_that_was_changed_afterwards_is_named_and_errata_are_free(judged_repo):
     version = judged_repo / "versions" / "0.1.0"
-    (version / archived.ERRATA).write_text("The third sentence is wrong.\n")
-    assert archived.broken(version) == []
+    (version / archive_reader.ERRATA).write_text("The third sentence is wrong.\n")
+    assert archive_reader.broken(version) == []
     (version / "strategies" / "Alpha.py").write_text("better")
     (version / "results.tsv").unlink()
     (version / "more.txt").write_text("more")
-    assert archived.broken(version) == [
+    assert archive_reader.broken(version) == [
         "results.tsv is missing", "strategies/Alpha.py has changed since it was archived", "more.txt was added after it was archived",
     ]  # fmt: skip
     with pytest.raises(ArenaError, match="there is no archived version at versions/9.9.9. There are: 0.1.0"):
@@ -347,8 +351,8 @@ def test_a_version_that_was_changed_afterwards_is_named_and_errata_are_free(judg
 def test_versions_are_sorted_by_number(tmp_path):
     for version in ("0.10.0", "0.9.1", "0.9"):
         (tmp_path / "versions" / version).mkdir(parents=True)
-        (tmp_path / "versions" / version / archived.SUMS).touch()
-    assert archived.versions(tmp_path) == ["0.9", "0.9.1", "0.10.0"]
+        (tmp_path / "versions" / version / archive_reader.SUMS).touch()
+    assert archive_reader.versions(tmp_path) == ["0.9", "0.9.1", "0.10.0"]
 
 
 # verification
@@ -366,18 +370,18 @@ def test_an_archived_version_is_reproduced_from_its_frozen_sources(judged_repo):
 
 
 def forged(version):
-    meta = yaml.safe_load((version / archived.META).read_text())
+    meta = yaml.safe_load((version / archive_reader.META).read_text())
     meta["strategies"][0]["holdout"]["sharpe"] = 3.0
-    (version / archived.META).write_text(yaml.safe_dump(meta, sort_keys=False))
-    (version / archived.SUMS).write_text(archive._sums(version))  # as a forger would
+    (version / archive_reader.META).write_text(yaml.safe_dump(meta, sort_keys=False))
+    (version / archive_reader.SUMS).write_text(archive._sums(version))  # as a forger would
 
 
 def relocked(folder):
     """A clone in which the candles were prepared anew under other code, and nothing was ever evaluated."""
-    (folder / ledger.LEDGER).unlink()
+    (folder / store.LEDGER).unlink()
     with (folder / "run.py").open("a") as file:
         file.write("# other code\n")
-    lock.write(folder, lock.renew(lock.read(folder), settings.load(folder / "config.json")))
+    data_lock.write(folder, data_lock.renew(data_lock.read(folder), settings.load(folder / "config.json")))
 
 
 @pytest.mark.slow
@@ -395,7 +399,7 @@ def test_what_other_code_computes_otherwise_is_a_difference_until_the_errata_spe
     relocked(judged_repo)
     forged(judged_repo / "versions/0.1.0")
     assert judge(judged_repo, "--verify").returncode == 1
-    (judged_repo / "versions/0.1.0" / archived.ERRATA).write_text("Fees were booked twice.\n")
+    (judged_repo / "versions/0.1.0" / archive_reader.ERRATA).write_text("Fees were booked twice.\n")
     done = judge(judged_repo, "--verify")
     assert done.returncode == 0
     assert "versions/0.1.0 Alpha: holdout.sharpe is 3 in the archive, " in done.stdout
@@ -405,7 +409,7 @@ def test_what_other_code_computes_otherwise_is_a_difference_until_the_errata_spe
 @pytest.mark.nightly
 def test_errata_excuse_nothing_under_the_same_code(judged_repo):
     forged(judged_repo / "versions/0.1.0")
-    (judged_repo / "versions/0.1.0" / archived.ERRATA).write_text("I like 3 better.\n")
+    (judged_repo / "versions/0.1.0" / archive_reader.ERRATA).write_text("I like 3 better.\n")
     assert judge(judged_repo, "--verify").returncode == 1
 
 
@@ -417,10 +421,10 @@ def test_what_an_archived_version_tells_of_a_holdout_counts_as_its_openings(judg
     evaluate(judged_repo)
     done = judge(judged_repo, "open", "0.2.0", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    meta = yaml.safe_load((judged_repo / "versions/0.2.0" / archived.META).read_text())
+    meta = yaml.safe_load((judged_repo / "versions/0.2.0" / archive_reader.META).read_text())
     assert meta["counts"]["holdout_openings"] == 3
     assert len(noted(judged_repo, "opening")) == 3  # the ledger of this folder knows all that was opened in it
-    arena = opening.open_arena(settings.load(judged_repo / "config.json"), record=False)
+    arena = context.open_arena(settings.load(judged_repo / "config.json"), record=False)
     assert len(holdout.opened(Ledger(judged_repo / "new.db"), arena)) == 3  # where that is lost, the archive does
 
 
@@ -435,4 +439,4 @@ def test_a_figure_of_the_archive_that_is_not_earned_is_named(judged_repo):
 @pytest.mark.slow
 @pytest.mark.parametrize("version", [folder.parent for folder in Path(ROOT, "versions").glob("*/SHA256SUMS")], ids=lambda folder: folder.name)
 def test_no_file_of_an_archived_version_of_this_repository_has_changed(version):
-    assert archived.broken(version) == []
+    assert archive_reader.broken(version) == []

@@ -5,24 +5,26 @@ import re
 import pytest
 from arenas import SHORT, prepared, sampled, strategy
 
-from arena import opening, sandbox, strategies
 from arena.errors import IntegrityError, StrategyError
+from arena.evaluation import context
+from arena.ledger import strategy_files
+from arena.sandbox import client
 
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory):
     settings = prepared(tmp_path_factory.mktemp("arena"), arena=SHORT | {"limits": {"seconds": 60}})
-    sandbox.warm_up()
-    return opening.open_arena(settings, record=False)
+    client.warm_up()
+    return context.open_arena(settings, record=False)
 
 
 def ran(arena, change=lambda text: text, **parts):
     """The claim of a strategy made of these parts, whose text may be changed."""
     file = strategy(arena.settings, "Probe", **parts)
     file.write_text(change(file.read_text()))
-    told = strategies.examine(file, arena.settings, strategies.read(file))
+    told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
-    return sandbox.backtest(told, arena.settings, sandbox.Task("backtest", arena.settings.search, arena.markets), arena.tables)
+    return client.backtest(told, arena.settings, client.Task("backtest", arena.settings.search, arena.markets), arena.tables)
 
 
 def refusal(arena, change=lambda text: text, **parts):
@@ -69,7 +71,7 @@ CHANGED = {
     "a metric": ("keep = freqtrade.data.metrics.calculate_sharpe\nfreqtrade.data.metrics.calculate_sharpe = lambda *a: 9.0", "replaces freqtrade.data.metrics.calculate_sharpe"),
     "locks": ("persistence.PairLocks.is_pair_locked = staticmethod(lambda *a, **k: False)", "replaces PairLocks.is_pair_locked"),
     "a module": ("sys.modules['json'] = types.ModuleType('json')", "puts another module in the place of json"),
-    "the arena's module": ("import arena.witness\nkeep = arena.witness.Recorder\narena.witness.Recorder = type('R', (keep,), {})", "replaces arena.witness.Recorder"),
+    "the arena's module": ("import arena.sandbox.worker.recorder\nkeep = arena.sandbox.worker.recorder.Recorder\narena.sandbox.worker.recorder.Recorder = type('R', (keep,), {})", "replaces arena.sandbox.worker.recorder.Recorder"),
     "a trace": ("sys.settrace(lambda *a: None)", "sets a trace or profile function"),
     "a profile": ("sys.setprofile(lambda *a: None)", "sets a trace or profile function"),
     "an internal of the instance": ("self.should_exit = lambda *a, **k: []", "overrides should_exit"),
@@ -149,12 +151,12 @@ def test_every_run_shows_the_same_timerange(arena):
     """The search's own, and one that reaches beyond it, as a look has."""
     shown = "raise ValueError(str(self.config['timerange']) + str(self.dp._DataProvider__slice_date))"
     file = strategy(arena.settings, "Probe", indicators=shown)
-    told = strategies.examine(file, arena.settings, strategies.read(file))
+    told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
     said = set()
     for window in (arena.settings.search, arena.beyond()[1]):
         with pytest.raises(StrategyError) as caught:
-            sandbox.backtest(told, arena.settings, sandbox.Task("backtest", window, arena.markets), arena.tables)
+            client.backtest(told, arena.settings, client.Task("backtest", window, arena.markets), arena.tables)
         said.add(str(caught.value))
     assert said == {"ValueError: 20210301-None"}
 

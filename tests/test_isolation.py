@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from arenas import ROOT, checkout, configured
 
-from arena import imports, isolation
+from arena.startup import imports, isolation
 
 MARK = "import os\nwith open({mark!r}, 'a') as file:\n    file.write({name!r} + ' ' + str(__import__('sys').flags.no_site) + '\\n')\n"
 
@@ -41,15 +41,16 @@ def test_a_command_runs_nothing_that_was_planted(tmp_path):
         planted(away / name, mark)
     planted(away / "sitecustomize.py", mark)
     planted(away / "arena" / "__init__.py", mark)
-    for name in ("lock", "settings", "isolation", "imports"):
+    names = ("ledger/data_lock", "settings", "startup/isolation", "startup/imports")
+    for name in names:
         source = repo / "arena" / f"{name}.py"
         poison(source, away / "evil.py", mark, Path(importlib.util.cache_from_source(str(source))))
         poison(source, away / "evil.py", mark, repo / "arena" / f"{name}.pyc")
-        poison(source, away / "evil.py", mark, Path(f"{away}/prefix{source.parent}/{name}.{sys.implementation.cache_tag}.pyc"))
+        poison(source, away / "evil.py", mark, Path(f"{away}/prefix{source.parent}/{source.stem}.{sys.implementation.cache_tag}.pyc"))
         planted(repo / "arena" / name / "helper.py", mark)
-    (repo / "arena" / "lock.so").write_bytes(b"no library")
+    (repo / "arena" / "ledger" / "data_lock.so").write_bytes(b"no library")
     variables = {"PYTHONPATH": str(away), "PYTHONPYCACHEPREFIX": f"{away}/prefix", "PYTHONSTARTUP": str(away / "evil.py"), "PYTHONINSPECT": "", "LD_PRELOAD": ""}
-    for folder in (repo / "arena" / name for name in ("lock", "settings", "isolation", "imports")):
+    for folder in (repo / "arena" / name for name in names):
         shutil.rmtree(folder)  # source beside a module: the lock names it, so it is not there when the arena is locked
     done = subprocess.run([sys.executable, "prepare.py", "--sample"], cwd=repo, env=os.environ | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -62,11 +63,11 @@ def test_a_process_of_ours_imports_neither_from_its_folder_nor_by_a_variable(tmp
     mark = tmp_path / "mark"
     for name in ("colorsys.py", "six.py", "sitecustomize.py"):
         planted(tmp_path / name, mark)
-    call = "import arena.walls, colorsys, six; print(arena.walls.__file__, colorsys.__file__, six.__file__, sep='\\n'); print(isolation.problems())"
+    call = "import arena.sandbox.confinement.walls, colorsys, six; print(arena.sandbox.confinement.walls.__file__, colorsys.__file__, six.__file__, sep='\\n'); print(isolation.problems())"
     done = subprocess.run(isolation.program(call), cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     walls, colors, six, problems = done.stdout.splitlines()
-    assert (walls, problems) == (str(ROOT / "arena" / "walls.py"), "[]")
+    assert (walls, problems) == (str(ROOT / "arena/sandbox/confinement/walls.py"), "[]")
     assert not {str(Path(file).parent) for file in (colors, six)} & {str(tmp_path)}
     assert not mark.exists()
 

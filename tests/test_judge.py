@@ -5,16 +5,16 @@ import shutil
 import sqlite3
 
 import pytest
-from arenas import command, strategy
+from arenas import command, script, strategy
 from runs import made
 from test_run import commit, git
 
-import judge as commands
-from arena import journal, ledger, settings
+from arena import settings
+from arena.ledger import results_log, store
 
 
 def verify(folder):
-    return command(commands.cli, folder, "judge.py", "--verify")
+    return command(script("judge").cli, folder, "judge.py", "--verify")
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +32,14 @@ def arena(played, tmp_path):
 
 def forged(folder, change):
     """The ledger with one of its results changed, and its chain rebuilt as its writer would."""
-    with sqlite3.connect(folder / ledger.LEDGER) as db:
-        rows = [list(row) for row in db.execute(f"SELECT {', '.join(ledger.COLUMNS)} FROM entries ORDER BY number")]
-        before, result = ledger.GENESIS, ledger.COLUMNS.index("result")
+    with sqlite3.connect(folder / store.LEDGER) as db:
+        rows = [list(row) for row in db.execute(f"SELECT {', '.join(store.COLUMNS)} FROM entries ORDER BY number")]
+        before, result = store.GENESIS, store.COLUMNS.index("result")
         for row in rows:
-            if row[ledger.COLUMNS.index("strategy")] == "Alpha" and "own" in row[result]:
+            if row[store.COLUMNS.index("strategy")] == "Alpha" and "own" in row[result]:
                 row[result] = json.dumps(change(json.loads(row[result])))
             row[-1] = before
-            before = ledger._hash(row)
+            before = store._hash(row)
             db.execute("UPDATE entries SET result = ?, before = ?, hash = ? WHERE number = ?", (row[result], row[-1], before, row[0]))
 
 
@@ -75,17 +75,17 @@ def test_a_forged_figure_shows_although_the_chain_is_whole(arena):
 
 @pytest.mark.nightly
 def test_a_changed_a_removed_and_a_reordered_entry_are_named(arena):
-    with sqlite3.connect(arena / ledger.LEDGER) as db:
+    with sqlite3.connect(arena / store.LEDGER) as db:
         db.execute("UPDATE entries SET verdict = 'ACCEPTED' WHERE number = 2")
     assert "ledger: entry 2 was changed after it was written" in verify(arena).stdout
-    with sqlite3.connect(arena / ledger.LEDGER) as db:
+    with sqlite3.connect(arena / store.LEDGER) as db:
         db.execute("DELETE FROM entries WHERE number = 2")
     assert "ledger: entry 2 is missing: entry 3 follows 1" in verify(arena).stdout
 
 
 @pytest.mark.nightly
 def test_a_row_of_results_tsv_with_another_figure_is_named(arena):
-    file = arena / journal.FILE
+    file = arena / results_log.FILE
     lines = file.read_text().splitlines()
     cells = lines[1].split("\t")
     right, cells[3] = cells[3], "1.9000"
@@ -97,12 +97,13 @@ def test_a_row_of_results_tsv_with_another_figure_is_named(arena):
 
 @pytest.mark.slow
 def test_code_that_was_committed_otherwise_is_named_and_nothing_is_evaluated(arena):
-    (arena / "arena" / "metrics.py").write_text((arena / "arena" / "metrics.py").read_text() + "\n")
+    metrics = arena / "arena" / "stats" / "metrics.py"
+    metrics.write_text(metrics.read_text() + "\n")
     git(arena, "commit", "-qam", "better metrics")
     git(arena, "checkout", "-q", "HEAD~1", "--", "arena")  # the folder is as it was locked, HEAD is not
     done = verify(arena)
     assert done.returncode == 1
-    assert "HEAD: arena/metrics.py is not what the arena was locked with" in done.stdout
+    assert "HEAD: arena/stats/metrics.py is not what the arena was locked with" in done.stdout
     assert "Alpha" not in done.stdout
 
 
@@ -121,5 +122,5 @@ def test_without_a_ledger_or_a_commit_it_says_so(arena):
     done = verify(arena)
     assert (done.returncode, done.stdout.count("verified")) == (2, 0)
     assert "git cannot clone" in done.stderr and "Traceback" not in done.stderr
-    (arena / ledger.LEDGER).unlink()
+    (arena / store.LEDGER).unlink()
     assert "there is no ledger at user_data/ledger.db" in verify(arena).stderr

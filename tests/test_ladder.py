@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from arena import ladder
 from arena.records import Look
+from arena.stats import ladder
 
 STEP = 0.1
 

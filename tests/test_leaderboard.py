@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 from arenas import command
 from driven import change, drive, git, played, source, transcript
-from test_play import Scripted, create, evolve
+from test_driver import Scripted, create, evolve
 
 import drive as commands
-from analysis import canvas, race
-from arena import figures, journal, lock, opening, settings, store
-from arena.ledger import LEDGER, Entry, Ledger
+from analysis import race, style
+from arena import settings
+from arena.evaluation import context, figures
+from arena.ledger import data_lock, results_log
+from arena.ledger.store import LEDGER, Entry, Ledger
+from arena.preparation import dataset
 from arena.records import GateResult
-from loop import leaderboard, play, run
-from loop.agents import Usage
-from loop.brief import Brief
+from loop import driver, leaderboard, run_state
+from loop.brief.reading import Brief
 from loop.budget import Budget
+from loop.protocol import Usage
 from loop.worktree import Worktree
 
 BROKEN = source("Gamma").replace("ta.EMA", "ta.NOPE")
@@ -45,8 +48,8 @@ def raced(prepared_repository, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(repo)
         place = Worktree(repo, "pays")
-        with run.alone(place):
-            play.play(run.open_run(place, "llm", 7, lambda line: None), agent, Budget(), Brief(), reads=True)
+        with run_state.alone(place):
+            driver.play(run_state.open_run(place, "llm", 7, lambda line: None), agent, Budget(), Brief(), reads=True)
     assert drive(repo, "--transcript", transcript(folder / "bad", [change("create", "Bad", BROKEN.replace("Gamma", "Bad"))]), "--tag", "fails").returncode == 0
     return repo
 
@@ -61,7 +64,7 @@ def standing(repo, name):
 
 
 def trial(repo, strategy):
-    return next(one for one in Ledger(repo / LEDGER).trials(lock.read(repo).contract) if one.strategy == strategy)
+    return next(one for one in Ledger(repo / LEDGER).trials(data_lock.read(repo).contract) if one.strategy == strategy)
 
 
 def shown(repo, *words):
@@ -88,11 +91,11 @@ def test_the_best_is_the_best_that_was_kept_with_its_own_interval(raced):
 @pytest.mark.slow
 def test_luck_line_and_dsr_are_what_an_evaluation_would_say_today(raced, monkeypatch):
     monkeypatch.chdir(raced)
-    arena = opening.open_arena(settings.load(raced / "config.json"), record=True)
+    arena = context.open_arena(settings.load(raced / "config.json"), record=True)
     board = board_of(raced)
     for one in board.standings[:-1]:
         recorded = next(each for each in Ledger(raced / LEDGER).trials(board.contract) if json.loads(each.result)["own"]["sharpe"] == one.sharpe)
-        now = figures.as_of_now(opening.RESULT.validate_json(recorded.result), arena)
+        now = figures.as_of_now(context.RESULT.validate_json(recorded.result), arena)
         assert (now.evidence.trials, now.evidence.luck_line) == (board.trials, pytest.approx(one.luck_line))
         assert now.evidence.dsr == pytest.approx(one.dsr)
 
@@ -102,8 +105,8 @@ def test_what_was_played_by_program_md_in_the_checkout_is_a_run_too(raced, tmp_p
     repo = tmp_path / "repo"
     shutil.copytree(raced, repo, symlinks=True)
     git(repo, "checkout", "-q", "-b", "autoresearch/own")
-    book, contract, known = Ledger(repo / LEDGER), lock.read(repo).contract, trial(repo, "Alpha")
-    rows = [journal.HEADER]
+    book, contract, known = Ledger(repo / LEDGER), data_lock.read(repo).contract, trial(repo, "Alpha")
+    rows = [results_log.HEADER]
     for k, (sharpe, keep) in enumerate(((0.5, True), (2.5, False), (0.75, True))):
         git(repo, "commit", "-q", "--allow-empty", "-m", f"round {k}")
         head = git(repo, "rev-parse", "--short=7", "HEAD")
@@ -115,7 +118,7 @@ def test_what_was_played_by_program_md_in_the_checkout_is_a_run_too(raced, tmp_p
             git(repo, "reset", "-q", "--hard", "HEAD~1")
     before = board_of(repo).standings
     assert "autoresearch/own" not in [one.run for one in before]
-    (repo / journal.FILE).write_text("\n".join(rows) + "\n")
+    (repo / results_log.FILE).write_text("\n".join(rows) + "\n")
     own = standing(repo, "autoresearch/own")
     assert (own.agent, own.seed, own.rounds, own.kept, own.trials, own.race) == (leaderboard.BY_HAND, None, 3, 2, 3, (0.5, 0.5, 0.75))
     assert [one.run for one in board_of(repo, "plays", "autoresearch/own").standings if one.run != "plays"] == ["autoresearch/own"]
@@ -194,7 +197,7 @@ def test_runs_of_another_contract_are_compared_among_themselves(raced, tmp_path,
     config["arena"]["gates"]["min_trades"] = 31
     (repo / "config.json").write_text(json.dumps(config))
     monkeypatch.chdir(repo)
-    store.relock(settings.load(repo / "config.json"), lock.read(repo), ["gates"])
+    dataset.relock(settings.load(repo / "config.json"), data_lock.read(repo), ["gates"])
     assert "no run was played under the contract of now. Name runs of earlier ones: fails, pays, plays." in shown(repo).stderr
     done = drive(repo, "--transcript", transcript(tmp_path / "again", ROUNDS[0]), "--tag", "later")
     assert done.returncode == 0, done.stderr
@@ -244,7 +247,7 @@ def test_a_run_that_kept_nothing_yet_is_below_all_others_in_the_median():
 def test_agents_are_told_apart_by_colour_and_by_dashes_and_none_looks_like_the_luck_line():
     thick = steps(race.draw(RACERS, 0.6, 15), 3)
     assert len({line.get_color() for line in thick}) == len({line.get_linestyle() if isinstance(line.get_linestyle(), str) else 0 for line in thick}) == 2
-    assert canvas.LUCK not in race.TINTS
+    assert style.LUCK not in race.TINTS
 
 
 def test_the_luck_line_is_in_sight_also_above_all_runs():

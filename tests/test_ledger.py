@@ -11,7 +11,15 @@ from conftest import ROOT
 from waiting import PATIENCE_S
 
 from arena.errors import LedgerError
-from arena.ledger import COLUMNS, EVALUATION, GENESIS, Entry, Ledger, distinct, returns_bytes
+from arena.ledger.store import (
+    COLUMNS,
+    EVALUATION,
+    GENESIS,
+    Entry,
+    Ledger,
+    distinct,
+    returns_bytes,
+)
 
 
 def trial(number=0, contract="c1", **fields):
@@ -174,7 +182,7 @@ def test_a_kind_that_is_none_is_refused(ledger):
 WRITER = """
 import sys
 from pathlib import Path
-from arena.ledger import Entry, Ledger
+from arena.ledger.store import Entry, Ledger
 ledger = Ledger(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -227,7 +235,7 @@ def test_a_new_file_that_another_process_holds_is_waited_for(ledger):
 
 def test_a_ledger_that_another_process_holds_is_said_to_be_locked(ledger, monkeypatch):
     ledger.append(trial())
-    monkeypatch.setattr("arena.ledger.TIMEOUT_S", 0.05)
+    monkeypatch.setattr("arena.ledger.store.TIMEOUT_S", 0.05)
     holder = sqlite3.connect(ledger.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(LedgerError, match=r"stayed locked for 0\.05 s by another process"):

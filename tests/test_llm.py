@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from arenas import configured
 from endpoint import Endpoint, Refused, Said
-from test_changes import code, fenced, told
+from test_to_changes import code, fenced, told
 
-from loop import providers
-from loop.agents import AgentError, State
-from loop.llm import GO_ON, LanguageModel, _joined
-from loop.stream import Limits, tokens
+from loop.agents.llm import providers
+from loop.agents.llm.agent import GO_ON, LanguageModel, _joined
+from loop.agents.llm.client import Limits, tokens
+from loop.protocol import AgentError, State
 
 QUICK = Limits(connect_s=1.0, idle_s=1.0, total_s=10.0, retries=1, pause_s=0.01)
 GOOD = f"### evolve MeanRev\nnote: deeper -> better\n{fenced('MeanRev', 25)}"

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from arena import journal
+from arena.ledger import results_log
 from loop import memory
-from loop.agents import Proposal, Tried
-from loop.log import Round
+from loop.protocol import Proposal, Tried
+from loop.run_log import Round
 
 
 def played(number, *, kept=False, gain=False, step="settled", event="evolve", note="idea -> discarded"):
@@ -27,9 +27,9 @@ def test_five_rounds_without_a_kept_gain_are_a_plateau():
 
 def test_a_nudge_is_new_until_a_note_has_its_first_words():
     text = "# ideas\n\n- Try the weekend effect on ETH\nuse  volume\nuse volume\n"
-    assert memory.nudges(text, journal.Journal()) == ("Try the weekend effect on ETH", "use  volume", "use volume")
-    row = journal.row("abc1234", "create", "A", 0.1, 0.1, "quiet weekends; Nudge: try the weekend effect -> kept")
-    written = journal.parse(f"{journal.HEADER}\n{row}\n".encode())
+    assert memory.nudges(text, results_log.Journal()) == ("Try the weekend effect on ETH", "use  volume", "use volume")
+    row = results_log.row("abc1234", "create", "A", 0.1, 0.1, "quiet weekends; Nudge: try the weekend effect -> kept")
+    written = results_log.parse(f"{results_log.HEADER}\n{row}\n".encode())
     assert memory.taken_up("Try the weekend effect on ETH") == "nudge: Try the weekend effect"
     assert memory.nudges(text, written) == ("use  volume", "use volume")
 

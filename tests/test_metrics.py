@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from builders import DAY, HOUR, START_MS, market, orders, window
 
-from arena.booking import book
-from arena.metrics import (
+from arena.accounting.booking import book
+from arena.records import Trade
+from arena.stats.metrics import (
     between,
     calmar,
     closed_sharpe,
@@ -21,7 +22,6 @@ from arena.metrics import (
     top_share,
     trade_figures,
 )
-from arena.records import Trade
 
 YEAR = math.sqrt(365)
 

@@ -13,8 +13,10 @@ from nbclient.exceptions import CellExecutionError
 from test_docs import MACHINE_PATH
 from test_run import commit, git, run, values
 
-from analysis import canvas, curves, diary, frontier, luck, merits, story
-from arena import journal, ledger, lock, settings, trials
+from analysis import curves, events, frontier, luck, style, timeline, tradeoffs
+from arena import settings
+from arena.ledger import data_lock, results_log, store
+from arena.stats import selection_bias
 
 NOTEBOOK = ROOT / "analysis.ipynb"
 CELLS = nbformat.read(NOTEBOOK, as_version=4).cells
@@ -69,9 +71,9 @@ def played(arena, note, *, keep=True, killed=""):
     rows = [row + note if row.endswith("\t") else row for row in values(done.stdout, "row")]
     rows = [f"{row}\t{note}" if row.count("\t") == 4 and note else row for row in rows]
     if killed:
-        rows.append(journal.row(head, "kill", killed, math.nan, math.nan, "nothing left to learn"))
-    file = arena.root / journal.FILE
-    file.write_text((file.read_text() if file.exists() else journal.HEADER + "\n") + "".join(f"{row}\n" for row in rows))
+        rows.append(results_log.row(head, "kill", killed, math.nan, math.nan, "nothing left to learn"))
+    file = arena.root / results_log.FILE
+    file.write_text((file.read_text() if file.exists() else results_log.HEADER + "\n") + "".join(f"{row}\n" for row in rows))
     if not keep:
         git(arena.root, "reset", "-q", "--hard", "HEAD~1")
 
@@ -85,8 +87,8 @@ def executed(folder):
 
 def drawn(arena):
     """Every figure of the notebook, by its cell, without a kernel."""
-    modules = {"curves": curves, "diary": diary, "frontier": frontier, "luck": luck, "merits": merits}
-    names = modules | {"told": story.read(arena.root, empty=True)}
+    modules = {"curves": curves, "diary": events, "frontier": frontier, "luck": luck, "merits": tradeoffs}
+    names = modules | {"told": timeline.read(arena.root, empty=True)}
     return {name: eval(source, names) for name, source in DRAWINGS.items()}
 
 
@@ -137,7 +139,7 @@ def test_outside_the_repository_the_first_cell_says_where_to_start(tmp_path):
 @pytest.mark.slow
 def test_where_nothing_is_prepared_the_first_cell_says_what_to_do(clean, tmp_path):
     made = copied(clean, tmp_path)
-    (made.root / lock.FILE).unlink()
+    (made.root / data_lock.FILE).unlink()
     with pytest.raises(CellExecutionError, match="the arena is not prepared. Run `uv run prepare.py` first."):
         executed(made.root)
 
@@ -175,7 +177,7 @@ def test_of_failed_trials_alone_the_failures_are_drawn(clean, tmp_path):
 
 @pytest.mark.slow
 def test_the_curves_are_those_of_the_ledger_beside_those_of_holding(night):
-    told = story.read(night.root)
+    told = timeline.read(night.root)
     axis = curves.equity(told).axes[0]
     lines = {line.get_label().split(" ")[0]: line.get_ydata() for line in axis.lines}
     (alpha,) = [one for one in told.tried if one.active]
@@ -191,7 +193,7 @@ def test_trials_of_one_strategy_have_colours_of_their_own(night, tmp_path):
     made = copied(night, tmp_path)
     with (made.root / "user_data/strategies/Alpha.py").open("a") as file:
         file.write("# edited\n")
-    axis = curves.equity(story.read(made.root)).axes[0]
+    axis = curves.equity(timeline.read(made.root)).axes[0]
     lines = {line.get_label().partition(",")[0]: line.get_color() for line in axis.lines if " at " in line.get_label()}
     assert axis.get_title() == "best trials that were kept, search range"
     assert len(lines) == 3 and len(set(lines.values())) == 3
@@ -200,15 +202,15 @@ def test_trials_of_one_strategy_have_colours_of_their_own(night, tmp_path):
 @pytest.mark.slow
 def test_without_the_locked_candles_the_curves_say_why_holding_is_missing(night, tmp_path):
     made = copied(night, tmp_path)
-    next((made.root / lock.DATA).glob("BTC*1h.feather")).unlink()
-    axis = curves.equity(story.read(made.root)).axes[0]
+    next((made.root / data_lock.DATA).glob("BTC*1h.feather")).unlink()
+    axis = curves.equity(timeline.read(made.root)).axes[0]
     assert not [line for line in axis.lines if line.get_label().startswith("buy")]
     assert "BTC_USDT-1h.feather is missing" in axis.get_title()
 
 
 @pytest.mark.slow
 def test_trajectories_join_what_was_kept_and_hollow_out_what_was_not(night):
-    told = story.read(night.root)
+    told = timeline.read(night.root)
     axis = curves.trajectories(told).axes[0]
     alpha = {one.number: one.sharpe for one in told.tried if one.strategy == "Alpha"}
     joined = [line for line in axis.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2]
@@ -222,11 +224,11 @@ def test_trajectories_join_what_was_kept_and_hollow_out_what_was_not(night):
 
 @pytest.mark.slow
 def test_slots_and_events_are_those_of_results_tsv(night):
-    told = story.read(night.root)
-    above, below = diary.slots(told).axes
+    told = timeline.read(night.root)
+    above, below = events.slots(told).axes
     assert [bar.get_height() for bar in above.patches] == [2, 2, 2, 2, 1]
     assert [(bar.get_x(), bar.get_width()) for bar in below.patches] == [(0.5, 5), (0.5, 4)]  # Alpha, Beta
-    counts = {each.get_label(): [bar.get_width() for bar in each] for each in diary.events(told).axes[0].containers}
+    counts = {each.get_label(): [bar.get_width() for bar in each] for each in events.events(told).axes[0].containers}
     assert counts["failed (1)"] == [0, 1, 0, 0, 0]
     assert counts["discarded (1)"] == [0, 1, 0, 0, 0]
     assert counts["kept (4)"] == [2, 1, 0, 0, 1]
@@ -235,7 +237,7 @@ def test_slots_and_events_are_those_of_results_tsv(night):
 
 @pytest.mark.slow
 def test_notes_count_each_word_once_a_note_and_leave_out_what_says_nothing(night):
-    axis = diary.notes(story.read(night.root)).axes[0]
+    axis = events.notes(timeline.read(night.root)).axes[0]
     counts = dict(zip([label.get_text() for label in axis.get_yticklabels()], [bar.get_width() for bar in axis.patches], strict=True))
     assert counts["trend"] == max(counts.values())
     assert counts["fees"] >= 1 and not {"kept", "the", "discarded"} & set(counts)
@@ -243,8 +245,8 @@ def test_notes_count_each_word_once_a_note_and_leave_out_what_says_nothing(night
 
 @pytest.mark.slow
 def test_a_gate_that_refused_most_stands_on_top_and_validation_counts_where_it_was_asked(night):
-    told = story.read(night.root)
-    axis = merits.gates_failed(told).axes[0]
+    told = timeline.read(night.root)
+    axis = tradeoffs.gates_failed(told).axes[0]
     counts = dict(zip([label.get_text() for label in axis.get_yticklabels()], [bar.get_width() for bar in axis.patches], strict=True))
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
     assert counts["causality"] == 1 and "validation" not in counts
@@ -253,8 +255,8 @@ def test_a_gate_that_refused_most_stands_on_top_and_validation_counts_where_it_w
 
 @pytest.mark.slow
 def test_the_front_holds_what_no_other_trial_beats_in_both(night):
-    known = list(story.read(night.root).earned())
-    found = merits.front(known)
+    known = list(timeline.read(night.root).earned())
+    found = tradeoffs.front(known)
     assert found and [one.sharpe for one in found] == sorted({one.sharpe for one in found})
     for one in known:
         beaten = [other for other in known if other.sharpe > one.sharpe and other.max_drawdown <= one.max_drawdown]
@@ -264,8 +266,8 @@ def test_the_front_holds_what_no_other_trial_beats_in_both(night):
 
 @pytest.mark.slow
 def test_heat_maps_show_the_recorded_figures_above_those_of_holding(night):
-    told = story.read(night.root)
-    left, right = merits.heatmaps(told).axes
+    told = timeline.read(night.root)
+    left, right = tradeoffs.heatmaps(told).axes
     (alpha,) = [one for one in told.tried if one.active]
     assert left.images[0].get_array().tolist() == [[w.own.sharpe for w in alpha.result.windows], [w.hold.sharpe for w in alpha.result.windows]]
     assert right.images[0].get_array()[0].tolist() == [100 * each.profit for each in alpha.result.pairs]
@@ -274,9 +276,9 @@ def test_heat_maps_show_the_recorded_figures_above_those_of_holding(night):
 
 @pytest.mark.slow
 def test_what_luck_can_do_is_what_run_py_would_say_today(night):
-    told = story.read(night.root)
+    told = timeline.read(night.root)
     returns = [one.returns for one in told.earned()]
-    now = trials.evidence(returns[0], returns, 5)
+    now = selection_bias.evidence(returns[0], returns, 5)
     assert len(returns) == 4 and told.evidence()[:3] == now[:3] and told.evidence().pbo == now.pbo
     left, right, _ = luck.correlations(told).axes
     assert left.images[0].get_array().shape == (4, 4)
@@ -287,20 +289,20 @@ def test_what_luck_can_do_is_what_run_py_would_say_today(night):
 
 
 def test_a_ruinous_trial_does_not_press_the_others_together():
-    axis = canvas.canvas().add_subplot()
-    assert canvas.keep_in_sight(axis, [0.5, 1.2, math.nan]) is None
-    edge = canvas.keep_in_sight(axis, [0.5, 1.2, -11.0])
-    assert axis.get_ylim()[0] < edge < canvas.BOTTOM < 1.2 < axis.get_ylim()[1]
+    axis = style.canvas().add_subplot()
+    assert style.keep_in_sight(axis, [0.5, 1.2, math.nan]) is None
+    edge = style.keep_in_sight(axis, [0.5, 1.2, -11.0])
+    assert axis.get_ylim()[0] < edge < style.BOTTOM < 1.2 < axis.get_ylim()[1]
 
 
 def test_labels_keep_apart_in_their_order():
-    assert canvas.apart([0.0, 5.0], 1.0) == [0.0, 5.0]
-    assert canvas.apart([1.0, 1.0, 5.0], 1.0) == [0.5, 1.5, 5.0]
-    found = canvas.apart([2.0, 0.1, 0.0, 0.2], 1.0)
+    assert style.apart([0.0, 5.0], 1.0) == [0.0, 5.0]
+    assert style.apart([1.0, 1.0, 5.0], 1.0) == [0.5, 1.5, 5.0]
+    found = style.apart([2.0, 0.1, 0.0, 0.2], 1.0)
     assert sorted(range(4), key=lambda k: found[k]) == [2, 1, 3, 0]
     assert min(b - a for a, b in zip(sorted(found), sorted(found)[1:], strict=False)) >= 1.0 - 1e-9
 
 
 @pytest.mark.slow
 def test_the_chain_of_the_ledger_is_whole_after_it_was_read(night):
-    assert ledger.Ledger(night.root / ledger.LEDGER).check() == []
+    assert store.Ledger(night.root / store.LEDGER).check() == []

@@ -15,7 +15,8 @@ from waiting import until
 
 import prepare as commands
 import run
-from arena import ledger, lock, seal
+from arena.ledger import data_lock, store
+from arena.market import sealing
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def demo(folder):
 
 
 def contract(folder):
-    return lock.read(folder).contract
+    return data_lock.read(folder).contract
 
 
 def test_a_sample_market_is_prepared_sealed_and_locked(repo):
@@ -51,19 +52,19 @@ def test_a_sample_market_is_prepared_sealed_and_locked(repo):
     names = {f"{pair}-{timeframe}.feather" for pair in ("BTC_USDT", "ETH_USDT") for timeframe in ("1h", "4h", "1d")}
     assert {file.name for file in data.iterdir()} == names | {"markets.json", "validation.sealed", "holdout.sealed"}
     assert pd.read_feather(data / "BTC_USDT-1h.feather")["date"].iloc[-1] == pd.Timestamp("2021-09-01", tz="UTC")
-    assert lock.read(repo).source == {"label": "sample-null", "kind": "sample", "market": "null", "seed": 3}
+    assert data_lock.read(repo).source == {"label": "sample-null", "kind": "sample", "market": "null", "seed": 3}
 
 
 def test_nothing_after_the_search_is_in_the_clear_and_the_keys_lie_outside(repo):
     prepare(repo, "--sample")
     data = repo / "user_data" / "data"
     for name in ("validation", "holdout"):
-        frames = seal.unseal(data / f"{name}.sealed")
+        frames = sealing.unseal(data / f"{name}.sealed")
         assert set(frames) == {"BTC/USDT", "ETH/USDT"}
     assert frames["BTC/USDT"]["date"].iloc[0] == pd.Timestamp("2021-10-01", tz="UTC")
     for file in data.glob("*.feather"):
         assert pd.read_feather(file)["date"].max() <= pd.Timestamp("2021-09-01", tz="UTC")
-    for key in seal.keys_dir().iterdir():
+    for key in sealing.keys_dir().iterdir():
         assert repo not in key.parents
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
@@ -71,12 +72,12 @@ def test_nothing_after_the_search_is_in_the_clear_and_the_keys_lie_outside(repo)
 def test_a_second_run_verifies_and_changes_nothing(repo):
     prepare(repo, "--sample")
     before = {file: file.stat().st_mtime_ns for file in (repo / "user_data" / "data").iterdir()}
-    locked = (repo / lock.FILE).read_bytes()
+    locked = (repo / data_lock.FILE).read_bytes()
     done = prepare(repo)
     assert done.returncode == 0
     assert "ready" in done.stdout
     assert {file: file.stat().st_mtime_ns for file in (repo / "user_data" / "data").iterdir()} == before
-    assert (repo / lock.FILE).read_bytes() == locked
+    assert (repo / data_lock.FILE).read_bytes() == locked
 
 
 def test_the_same_source_gives_the_same_contract_anywhere(repo, tmp_path):
@@ -98,7 +99,7 @@ def test_a_changed_config_is_locked_again_and_the_ledger_tells(repo):
     done = prepare(repo)
     assert "locked again: contract file config.json has changed" in done.stdout
     assert contract(repo) != before
-    kept = ledger.Ledger(repo / ledger.LEDGER)
+    kept = store.Ledger(repo / store.LEDGER)
     assert kept.last_contract() == contract(repo)
     assert kept.check() == []
 
@@ -133,10 +134,10 @@ def test_a_passphrase_seals_the_holdout_and_nothing_else(repo):
     done = prepare(repo, "--sample", "--passphrase", stdin="open sesame\n")
     assert done.returncode == 0, done.stderr
     data = repo / "user_data" / "data"
-    assert seal.unseal(data / "validation.sealed")
-    assert seal.unseal(data / "holdout.sealed", "open sesame")
-    with pytest.raises(seal.SealError, match="passphrase does not open"):
-        seal.unseal(data / "holdout.sealed", "open barley")
+    assert sealing.unseal(data / "validation.sealed")
+    assert sealing.unseal(data / "holdout.sealed", "open sesame")
+    with pytest.raises(sealing.SealError, match="passphrase does not open"):
+        sealing.unseal(data / "holdout.sealed", "open barley")
     assert prepare(repo, "--sample", "--passphrase", "--force", stdin="\n").returncode == 2
 
 
@@ -208,7 +209,7 @@ def test_wrong_input_is_named_and_nothing_is_half_written(repo, broken, words):
     assert done.returncode == 2, done.stdout
     assert words in done.stderr
     assert "Traceback" not in done.stderr
-    assert lock.read(repo) is None
+    assert data_lock.read(repo) is None
     assert not (repo / "user_data" / "data").exists()
 
 
@@ -235,7 +236,7 @@ def test_without_a_network_the_choices_are_named(repo):
 
 
 def test_two_preparations_at_a_time_are_refused(repo):
-    with lock.exclusive(repo):
+    with data_lock.exclusive(repo):
         done = prepare(repo, "--sample")
     assert done.returncode == 2
     assert "under way" in done.stderr
@@ -255,6 +256,6 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
         assert done.returncode == 2
         assert "space" in done.stderr
         assert "Traceback" not in done.stderr
-        assert lock.read(repo) is None
+        assert data_lock.read(repo) is None
     finally:
         subprocess.run(["umount", str(disk)])

@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import pytest
 from arenas import ROOT, configured
-from test_changes import code
+from test_to_changes import code
 
-from arena import journal, report
+from arena.ledger import results_log
 from arena.records import Metrics, Result
-from loop import answer, prompt
-from loop.agents import State, Tried
-from loop.prompt import SHAPES, PromptTooLong, clipped, fitted
-from loop.stream import tokens
+from arena.reports import block
+from loop.agents.llm import answer, prompt
+from loop.agents.llm.client import tokens
+from loop.agents.llm.prompt import SHAPES, PromptTooLong, clipped, fitted
+from loop.protocol import State, Tried
 
 GUIDE = prompt.guide(ROOT)
 PLENTY = 1_000_000
@@ -32,8 +33,8 @@ def state(tmp_path_factory):
         for number in range(1, 5)
         for name in ("MeanRev", "Trend")
     ]
-    rows = [journal.HEADER, *(journal.row(t.result.commit, t.event, t.strategy, t.result.own.sharpe, 0.1, t.note) for t in tried)]
-    blocks = "".join(report.block(t.result, rows[k]) for k, t in enumerate(tried, 1) if t.round == 4)
+    rows = [results_log.HEADER, *(results_log.row(t.result.commit, t.event, t.strategy, t.result.own.sharpe, 0.1, t.note) for t in tried)]
+    blocks = "".join(block.block(t.result, rows[k]) for k, t in enumerate(tried, 1) if t.round == 4)
     return State(
         settings=settings,
         round=5,

@@ -10,7 +10,8 @@ from arenas import evaluated, prepared, strategy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arena import opening, sandbox
+from arena.evaluation import context
+from arena.sandbox import client
 
 CONFIGS = st.fixed_dictionaries(
     {
@@ -112,8 +113,8 @@ def booked_profit_is_freqtrades(tmp_path_factory, config, rule):
         "    if current_profit < -0.01 and trade.nr_of_successful_entries < 3:\n        return trade.stake_amount / 2\n"
         "    if current_profit > 0.01 and trade.nr_of_successful_exits < 2:\n        return -trade.stake_amount / 3",
     )
-    sandbox.warm_up()
-    result = evaluated(file, opening.open_arena(arena, record=False, causality="quick"))
+    client.warm_up()
+    result = evaluated(file, context.open_arena(arena, record=False, causality="quick"))
     assert not result.error or result.error.startswith("no trades"), result.error
     if not result.error:
         booked = sum(window.own.profit_abs for window in result.windows)

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from arena.errors import ArenaError
-from loop import providers
-from loop.providers import PROVIDERS, client, usd
+from loop.agents.llm import providers
+from loop.agents.llm.providers import PROVIDERS, client, usd
 
 KEYS = {known.key: f"sk-{name}" for name, known in PROVIDERS.items() if known.key}
 

@@ -17,8 +17,22 @@ from conftest import CI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena import replay, replay_twin
-from arena.replay import ENTER, ENTERING, EXIT, REASONS, Account, Course, Replayed, ReplayError, Room, Rules, account, refusal, rules
+from arena.accounting.replay import reference, simulator
+from arena.accounting.replay.simulator import (
+    ENTER,
+    ENTERING,
+    EXIT,
+    REASONS,
+    Account,
+    Course,
+    Replayed,
+    ReplayError,
+    Room,
+    Rules,
+    account,
+    refusal,
+    rules,
+)
 
 BUY, SELL, ENTRY_ONLY_IN_NAME = ENTER | ENTERING, EXIT, ENTERING
 
@@ -39,7 +53,7 @@ def outcome(run, case) -> Replayed | str:
 def agree(case) -> Replayed | str:
     """What the compiled replay and its twin both say."""
     assert refusal(*case) is None
-    compiled, twin = outcome(replay.replay, case), outcome(replay_twin.replay, case)
+    compiled, twin = outcome(simulator.replay, case), outcome(reference.replay, case)
     if isinstance(compiled, str) or isinstance(twin, str):
         assert compiled is twin or compiled == twin
     else:
@@ -214,12 +228,12 @@ HOLD = rules(-0.5, {}, 60)
 def only(found: Replayed) -> dict:
     """The one trade."""
     assert len(found.pair) == 1
-    return {name: getattr(found, name)[0].item() for name in replay.TRADE.names} | {"reason": REASONS[found.reason[0]]}
+    return {name: getattr(found, name)[0].item() for name in simulator.TRADE.names} | {"reason": REASONS[found.reason[0]]}
 
 
 def test_a_trade_from_signal_to_signal():
     """1000 buys 10 at 100 and pays 1001; 10 at 110 bring 1098.9."""
-    found = replay.replay(path(flat(100), flat(100, BUY), bar(105, 120, 90, 107), flat(110, SELL), flat(110)), ALL, HOLD)
+    found = simulator.replay(path(flat(100), flat(100, BUY), bar(105, 120, 90, 107), flat(110, SELL), flat(110)), ALL, HOLD)
     trade = only(found)
     assert (trade["opened"], trade["closed"], trade["reason"], trade["entered"], trade["left"]) == (1, 3, "signal", 0, 1)
     assert (trade["amount"], trade["stake"], trade["entry_price"], trade["open_rate"], trade["close_rate"]) == (10, 1000, 100, 100, 110)
@@ -229,7 +243,7 @@ def test_a_trade_from_signal_to_signal():
 
 def test_what_is_left_open_closes_at_its_pairs_last_open_after_everything_else():
     rows = [[flat(100), flat(100, BUY), flat(102), flat(104), flat(106)], [flat(10, BUY), flat(10), flat(11), flat(12), flat(np.nan)]]
-    found = replay.replay(path(pairs=rows, first=[1, 0], end=[5, 4]), account(1000, 1.0, None, 2, 0.0), HOLD)
+    found = simulator.replay(path(pairs=rows, first=[1, 0], end=[5, 4]), account(1000, 1.0, None, 2, 0.0), HOLD)
     assert found.pair.tolist() == [1, 0]  # the second pair was seen first
     assert found.closed.tolist() == [3, 4]
     assert found.close_rate.tolist() == [12, 106]
@@ -240,7 +254,7 @@ def test_what_is_left_open_closes_at_its_pairs_last_open_after_everything_else()
 def test_pairs_that_hold_a_trade_come_first_then_the_whitelist():
     """The second pair leaves before the first one enters in the same candle, so its slot is free; the first sees its money."""
     rows = [[flat(100), flat(100), flat(100, BUY), flat(100)], [flat(50), flat(50, BUY), flat(60, SELL), flat(60)]]
-    found = replay.replay(path(pairs=rows), account(1000, 1.0, None, 1, 0.0), HOLD)
+    found = simulator.replay(path(pairs=rows), account(1000, 1.0, None, 1, 0.0), HOLD)
     assert found.pair.tolist() == [1, 0]
     assert (found.entered.tolist(), found.left.tolist()) == ([0, 2], [1, 3])
     assert found.stake.tolist() == [1000, 1200]
@@ -248,24 +262,24 @@ def test_pairs_that_hold_a_trade_come_first_then_the_whitelist():
 
 
 def test_a_pair_does_not_enter_in_the_candle_of_its_exit_nor_in_the_last_one():
-    found = replay.replay(path(flat(100, BUY), bar(100, 100, 40, 50, BUY), flat(60, BUY), flat(60, BUY)), ALL, HOLD)
+    found = simulator.replay(path(flat(100, BUY), bar(100, 100, 40, 50, BUY), flat(60, BUY), flat(60, BUY)), ALL, HOLD)
     assert (found.opened.tolist(), found.closed.tolist()) == ([0, 2], [1, 3])
     assert found.rejected == 0
 
 
 def test_an_entry_without_a_slot_is_counted():
     rows = [[flat(100, BUY), flat(100), flat(100)], [flat(50, BUY), flat(50, BUY), flat(50, BUY)]]
-    found = replay.replay(path(pairs=rows), ALL, HOLD)
+    found = simulator.replay(path(pairs=rows), ALL, HOLD)
     assert (len(found.pair), found.rejected) == (1, 2)
 
 
 def test_an_entry_fills_at_the_open_and_its_own_rate_is_rounded_to_the_tick():
     candles = bar(100.26, 100.4, 100.2, 100.26, BUY), bar(100.26, 100.4, 100.24, 100.26, SELL)
     made = account(1002.6, 1.0, None, 1, 0.0)
-    trade = only(replay.replay(path(*candles, tick=10.0), made, rules(-0.001, {}, 60)))
+    trade = only(simulator.replay(path(*candles, tick=10.0), made, rules(-0.001, {}, 60)))
     assert (trade["entry_price"], trade["open_rate"], trade["amount"], trade["stake"]) == (100.26, 100.3, 10, 1002.6)
     assert trade["initial_stop"] == trade["close_rate"] == 100.2  # 100.3 * 0.999 = 100.1997, rounded up
-    assert only(replay.replay(path(*candles, tick=100.0), made, HOLD))["profit"] == 0.0
+    assert only(simulator.replay(path(*candles, tick=100.0), made, HOLD))["profit"] == 0.0
 
 
 STOPS = [
@@ -294,31 +308,31 @@ def test_exits_by_hand(candle, changes, reason, rate):
     changes = dict(changes)
     made = rules(-0.05, changes.pop("roi", {}), 60, **changes)
     course = path(flat(100, BUY), candle, flat(100))
-    trade = only(replay.replay(course, account(1000, 1.0, None, 1, 0.0), made))
+    trade = only(simulator.replay(course, account(1000, 1.0, None, 1, 0.0), made))
     assert (trade["reason"], trade["close_rate"], trade["closed"]) == (reason, rate, 1)
-    assert same(replay.replay(course, ALL, made), replay_twin.replay(course, ALL, made)) == []
+    assert same(simulator.replay(course, ALL, made), reference.replay(course, ALL, made)) == []
 
 
 def test_a_trailing_stop_in_the_entry_candle_is_assumed_to_be_just_armed():
     candle = bar(100, 110, 90, 105, BUY)
     plain = rules(-0.2, {}, 60, trailing_stop=True, trailing_stop_positive=0.01, trailing_stop_positive_offset=0.02)
-    trade = only(replay.replay(path(candle, flat(100)), account(1000, 1.0, None, 1, 0.0), plain))
+    trade = only(simulator.replay(path(candle, flat(100)), account(1000, 1.0, None, 1, 0.0), plain))
     assert (trade["closed"], trade["reason"], trade["close_rate"]) == (0, "trailing", 99.0)  # one per cent below the open
     assert (trade["stop"], trade["initial_stop"], trade["stop_before"]) == (108.9, 80, 80)
     waits = plain._replace(trailing_only_offset_is_reached=True)
-    trade = only(replay.replay(path(candle, flat(100)), account(1000, 1.0, None, 1, 0.0), waits))
+    trade = only(simulator.replay(path(candle, flat(100)), account(1000, 1.0, None, 1, 0.0), waits))
     assert trade["close_rate"] == 101.0  # two above, one below
 
 
 def test_an_exit_off_its_candle_waits_for_the_next_one():
     """The open of 100.04 is rounded to 100.0, below the low."""
     course = path(flat(100, BUY), flat(100.04, SELL), bar(100.2, 100.3, 100.1, 100.2, SELL), flat(100), tick=10.0)
-    found = replay.replay(course, ALL, HOLD)
+    found = simulator.replay(course, ALL, HOLD)
     assert (found.unfilled, only(found)["closed"], only(found)["close_rate"]) == (1, 2, 100.2)
 
 
 def test_signals_that_contradict_each_other_do_not_leave():
-    found = replay.replay(path(flat(100, BUY), flat(100, ENTRY_ONLY_IN_NAME), flat(100, SELL), flat(100)), ALL, HOLD)
+    found = simulator.replay(path(flat(100, BUY), flat(100, ENTRY_ONLY_IN_NAME), flat(100, SELL), flat(100)), ALL, HOLD)
     assert only(found)["closed"] == 2
 
 
@@ -326,25 +340,25 @@ def test_the_smallest_stake_is_reached_by_a_third_more_at_most():
     for wallet, trades in [(25, 1), (19, 1), (15, 0)]:
         course = path(flat(10, BUY), flat(10), min_cost=np.array([20.0]))
         half = account(2 * wallet, 1.0, None, 2, 0.0)
-        assert len(replay.replay(course, half, HOLD).pair) == trades
+        assert len(simulator.replay(course, half, HOLD).pair) == trades
         if trades:
-            assert only(replay.replay(course, half, HOLD))["stake"] == {25: 25, 19: 22.1}[wallet]  # 20 * 1.05 / 0.95, truncated
+            assert only(simulator.replay(course, half, HOLD))["stake"] == {25: 25, 19: 22.1}[wallet]  # 20 * 1.05 / 0.95, truncated
 
 
 def test_a_fixed_stake_above_what_is_there_is_no_trade():
     course = path(flat(10, BUY), flat(10), flat(10))
-    assert len(replay.replay(course, account(100, 0.99, 99, 1, 0.0), HOLD).pair) == 1
-    found = replay.replay(course, account(100, 0.99, 99.5, 1, 0.0), HOLD)
+    assert len(simulator.replay(course, account(100, 0.99, 99, 1, 0.0), HOLD).pair) == 1
+    found = simulator.replay(course, account(100, 0.99, 99.5, 1, 0.0), HOLD)
     assert (len(found.pair), found.rejected, found.balance) == (0, 0, 100)
 
 
 def test_sums_of_stakes_are_those_of_this_python():
-    assert (sys.version_info >= (3, 12)) == replay.SUM_IS_COMPENSATED
+    assert (sys.version_info >= (3, 12)) == simulator.SUM_IS_COMPENSATED
 
 
 @given(st.lists(st.floats(0, 1e12), max_size=8))
 def test_the_twin_adds_as_this_python_does(values):
-    assert replay_twin._sum(values, replay.SUM_IS_COMPENSATED) == sum(values)
+    assert reference._sum(values, simulator.SUM_IS_COMPENSATED) == sum(values)
 
 
 def test_compensated_sums_can_decide_the_last_digits():
@@ -409,17 +423,17 @@ def test_parameters_that_need_others_change_the_result():
 def test_a_room_is_used_again():
     case = next(case for case in map(drawn, range(100)) if len(case[0].month) > 100)
     room = Room.of(case[0])
-    first = replay.replay(*case, room)
+    first = simulator.replay(*case, room)
     rows = room.rows
-    again = replay.replay(*case, room)
+    again = simulator.replay(*case, room)
     assert room.rows is rows and same(first, again) == []
-    assert len(first.pair) == replay.replay_into(*case, room) > 0
+    assert len(first.pair) == simulator.replay_into(*case, room) > 0
     assert np.array_equal(room.rows["profit"][: len(first.pair)], first.profit)
 
 
 def test_a_room_that_is_too_small_is_said():
     with pytest.raises(ReplayError, match="fewer rows"):
-        replay.replay(BASE, ALL, BASE_RULES, Room.of(BASE, 1))
+        simulator.replay(BASE, ALL, BASE_RULES, Room.of(BASE, 1))
 
 
 TROUBLES = {
@@ -435,14 +449,14 @@ def test_what_shows_only_on_the_way_is_raised(words):
     case = TROUBLES[words]
     assert refusal(*case) is None
     with pytest.raises(ReplayError, match=words):
-        replay.replay(*case)
+        simulator.replay(*case)
     with pytest.raises(ReplayError):
-        replay_twin.replay(*case)
+        reference.replay(*case)
 
 
 def test_an_unknown_size_that_is_not_asked_for_is_no_trouble():
     course = path(flat(100, BUY), flat(100), flat(100, BUY), flat(100), scale=np.array([[0.5, np.nan, np.nan, np.nan]]))
-    assert len(replay.replay(course, ALL, HOLD._replace(sized=True)).pair) == 1
+    assert len(simulator.replay(course, ALL, HOLD._replace(sized=True)).pair) == 1
 
 
 def test_a_product_in_the_middle_of_two_floats_is_raised():
@@ -451,9 +465,9 @@ def test_a_product_in_the_middle_of_two_floats_is_raised():
     course = path(flat(price, BUY), flat(price), tick=10.0, step=1.0)
     case = course, account(2e16, 1.0, price * (units + 0.5), 1, 0.0), HOLD
     assert refusal(*case) is None
-    assert only(replay_twin.replay(*case))["amount"] == units
+    assert only(reference.replay(*case))["amount"] == units
     with pytest.raises(ReplayError, match="middle"):
-        replay.replay(*case)
+        simulator.replay(*case)
 
 
 # refusals
@@ -533,7 +547,7 @@ def test_what_lies_outside_a_pairs_candles_is_not_looked_at():
     rows = [[flat(np.nan), flat(100, BUY), flat(100), flat(-1)]]
     course = path(pairs=rows, first=[1], end=[3])
     assert refusal(course, ALL, HOLD) is None
-    assert only(replay.replay(course, ALL, HOLD))["closed"] == 2
+    assert only(simulator.replay(course, ALL, HOLD))["closed"] == 2
 
 
 def test_a_market_without_pairs_or_candles_has_no_trades():

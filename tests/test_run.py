@@ -15,7 +15,8 @@ from waiting import HEARS_CTRL_C, PATIENCE_S, until
 
 import prepare as preparation
 import run as commands
-from arena import journal, ledger, lock, settings
+from arena import settings
+from arena.ledger import data_lock, results_log, store
 
 
 def run(folder, *arguments):
@@ -80,8 +81,8 @@ def test_blocks_come_in_order_with_a_row_each_and_a_round(first, played):
     assert values(done.stdout, "strategy") == ["Alpha", "Beta"]
     assert values(done.stdout, "commit") == [head, head]
     assert values(done.stdout, "status") == ["OK", "OK"]
-    (played.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
-    written = journal.read(played.root / journal.FILE)
+    (played.root / results_log.FILE).write_text(results_log.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
+    written = results_log.read(played.root / results_log.FILE)
     assert [(row.event, row.strategy) for row in written.rows] == [("create", "Alpha"), ("create", "Beta")]
     assert not written.problems
     assert values(done.stdout, "active") == ["2 of 3: Alpha, Beta"]
@@ -102,8 +103,8 @@ def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(fir
     evidence = values(again.stdout, "evidence")  # of today: now each of the two knows the other's returns
     assert all(line.startswith("trials=2 ") for line in evidence)
     assert evidence[0].split()[:3] == evidence[1].split()[:3]
-    kept = ledger.Ledger(played.root / ledger.LEDGER)
-    assert kept.n_trials(lock.read(played.root).contract) == 2
+    kept = store.Ledger(played.root / store.LEDGER)
+    assert kept.n_trials(data_lock.read(played.root).contract) == 2
     assert kept.check() == []
 
 
@@ -115,7 +116,7 @@ def test_whoever_changes_a_limit_keeps_the_count_and_whoever_loses_the_ledger_to
     strategy(played, "Beta", extra="stoploss = -0.05")
     done = run(played.root, "--strategy", "Beta")
     assert values(done.stdout, "evidence")[0].startswith("trials=3 other_contracts=2 ")
-    (played.root / ledger.LEDGER).unlink()
+    (played.root / store.LEDGER).unlink()
     for again in (run(played.root), command(preparation.cli, played.root, "prepare.py"), run(played.root, "--strategy", "Beta")):
         assert again.returncode == 2 and "there is no ledger at" in again.stderr and "prepare.py --ledger-lost" in again.stderr
     lost = command(preparation.cli, played.root, "prepare.py", "--ledger-lost")
@@ -127,7 +128,7 @@ def test_whoever_changes_a_limit_keeps_the_count_and_whoever_loses_the_ledger_to
 @pytest.mark.slow
 def test_the_row_tells_evolve_from_stable(first, played):
     rows = values(first[2].stdout, "row")
-    (played.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(rows) + "\n")
+    (played.root / results_log.FILE).write_text(results_log.HEADER + "\n" + "\n".join(rows) + "\n")
     strategy(played, "Beta", extra="stoploss = -0.05")
     commit(played.root)
     second = run(played.root)
@@ -137,7 +138,7 @@ def test_the_row_tells_evolve_from_stable(first, played):
 
 @pytest.mark.slow
 def test_a_row_is_missed_for_what_was_discarded_here_and_not_for_what_another_worktree_tried(first, played, tmp_path):
-    (played.root / journal.FILE).write_text(journal.HEADER + "\n" + "\n".join(values(first[2].stdout, "row")) + "\n")
+    (played.root / results_log.FILE).write_text(results_log.HEADER + "\n" + "\n".join(values(first[2].stdout, "row")) + "\n")
     strategy(played, "Beta", extra="stoploss = -0.05")
     discarded = commit(played.root)
     run(played.root)
@@ -146,10 +147,10 @@ def test_a_row_is_missed_for_what_was_discarded_here_and_not_for_what_another_wo
     beta = tmp_path / "other" / "user_data" / "strategies" / "Beta.py"
     beta.write_text(beta.read_text() + "# theirs\n")
     theirs = commit(tmp_path / "other")
-    book = ledger.Ledger(played.root / ledger.LEDGER)
-    known = book.trials(lock.read(played.root).contract)[-1]
+    book = store.Ledger(played.root / store.LEDGER)
+    known = book.trials(data_lock.read(played.root).contract)[-1]
     fields = {name: getattr(known, name) for name in ("strategy", "source", "error_kind", "result", "verdict")}
-    book.append(ledger.Entry("trial", lock.read(played.root).contract, sha256="f" * 64, commit_id=theirs, **fields))
+    book.append(store.Entry("trial", data_lock.read(played.root).contract, sha256="f" * 64, commit_id=theirs, **fields))
     complaints = run(played.root).stdout.split("\njournal:")[1].split("\nledger:")[0]
     assert f"results.tsv has no row for Beta at {discarded}. Append it." in complaints
     assert theirs not in complaints
@@ -194,13 +195,13 @@ def misspell(arena):
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (lambda a: (a.root / lock.FILE).unlink(), "not prepared. Run `uv run prepare.py`"),
+        (lambda a: (a.root / data_lock.FILE).unlink(), "not prepared. Run `uv run prepare.py`"),
         (break_lock, "data file user_data/data/BTC_USDT-1h.feather has changed"),
         (misspell, "arena.gates has an unknown key 'min_trade'. Did you mean 'min_trades'?"),
         (lambda a: [strategy(a, name) for name in ("C", "D")], "4 strategies in"),
         (lambda a: [f.unlink() for f in (a.root / "user_data" / "strategies").glob("*.py")], "no strategies in"),
         (lambda a: (a.root / "config.json").unlink(), "config.json not found"),
-        (lambda a: (a.root / ledger.LEDGER).write_bytes(b"no database at all" * 100), "ledger"),
+        (lambda a: (a.root / store.LEDGER).write_bytes(b"no database at all" * 100), "ledger"),
     ],
     ids=["not prepared", "lock broken", "config wrong", "above the cap", "no strategies", "elsewhere", "no ledger"],
 )
@@ -224,8 +225,8 @@ def test_the_demonstration_touches_neither_strategies_nor_journal_nor_trials(tmp
     assert "source: sample-market" in done.stdout
     assert "prepare.py" in done.stdout.split("verdict")[-1]
     assert sorted(file.name for file in (repo / "user_data" / "strategies").iterdir()) == before
-    assert not (repo / journal.FILE).exists()
-    assert ledger.Ledger(repo / ledger.LEDGER).n_trials(lock.read(repo).contract) == 0
+    assert not (repo / results_log.FILE).exists()
+    assert store.Ledger(repo / store.LEDGER).n_trials(data_lock.read(repo).contract) == 0
     made_room = subprocess.run([sys.executable, "prepare.py", "--sample", "planted"], cwd=repo, capture_output=True, text=True)
     assert made_room.returncode == 0, "a demonstration's market is replaced without being asked for"
 
@@ -274,10 +275,10 @@ def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_o
         assert process.returncode == 130
         assert complaint.startswith("arena: interrupted")
         assert "Traceback" not in complaint
-    kept = ledger.Ledger(checked_out / ledger.LEDGER)
+    kept = store.Ledger(checked_out / store.LEDGER)
     assert kept.check() == []
-    assert kept.n_trials(lock.read(checked_out).contract) == 1, "it was begun, so it was tried"
-    assert kept.trials(lock.read(checked_out).contract) == []
+    assert kept.n_trials(data_lock.read(checked_out).contract) == 1, "it was begun, so it was tried"
+    assert kept.trials(data_lock.read(checked_out).contract) == []
 
 
 @pytest.mark.slow
@@ -290,9 +291,9 @@ def test_two_at_the_same_time_share_the_ledger(checked_out):
     texts = [process.communicate(timeout=PATIENCE_S)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert values(texts[0], "sharpe") == values(texts[1], "sharpe")
-    kept = ledger.Ledger(checked_out / ledger.LEDGER)
+    kept = store.Ledger(checked_out / store.LEDGER)
     assert kept.check() == []
-    assert kept.n_trials(lock.read(checked_out).contract) == 2
+    assert kept.n_trials(data_lock.read(checked_out).contract) == 2
 
 
 @contextlib.contextmanager
@@ -325,9 +326,9 @@ def test_a_full_disk_is_said_and_the_ledger_stays_whole(tmp_path):
         strategy(arena, extra="stoploss = -0.02")
         (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free))
         done = run(arena.root)
-        kept = ledger.Ledger(arena.root / ledger.LEDGER)
+        kept = store.Ledger(arena.root / store.LEDGER)
         assert done.returncode == 2
         assert "full" in done.stderr
         (disk / "ballast").unlink()
         assert kept.check() == []
-        assert kept.n_trials(lock.read(arena.root).contract) == 1
+        assert kept.n_trials(data_lock.read(arena.root).contract) == 1

@@ -22,9 +22,13 @@ import pytest
 from arenas import ROOT, SHORT, prepared, sampled, strategy
 from waiting import until
 
-from arena import evaluation, opening, sandbox, seal, strategies, usage, walls
 from arena.errors import ArenaError, LimitError, StrategyError
-from arena.ledger import LEDGER, Ledger
+from arena.evaluation import batch, context
+from arena.ledger import strategy_files
+from arena.ledger.store import LEDGER, Ledger
+from arena.market import sealing
+from arena.sandbox import client, usage
+from arena.sandbox.confinement import walls
 
 SECRET = "TOUCHSTONE_TEST_SECRET"
 WALLED = pytest.mark.skipif(bool(walls.missing()), reason=f"walls that do not hold here: {', '.join(walls.missing())}")
@@ -57,13 +61,13 @@ def say(data, size=None, os=os, struct=struct, pipe=pipe):
 def arena(tmp_path_factory):
     """A small arena; its fork server starts here, beside a secret and an open file that are none of its business."""
     settings = prepared(tmp_path_factory.mktemp("arena"), arena=SHORT | {"limits": {"seconds": 60, "printed_kb": 64}})
-    if sandbox._server_pid() is not None:
+    if client._server_pid() is not None:
         forkserver._forkserver._stop()
     descriptor = os.open(settings.path, os.O_RDONLY)
     os.set_inheritable(descriptor, True)
     os.environ[SECRET] = "hunter2"
-    sandbox.warm_up()
-    yield opening.open_arena(settings, record=True)
+    client.warm_up()
+    yield context.open_arena(settings, record=True)
     del os.environ[SECRET]
     os.close(descriptor)
 
@@ -78,7 +82,7 @@ def scratch(tmp_path, monkeypatch):
 def examined(arena, code, name="Probe"):
     file = strategy(arena.settings, name, indicators=f"import os, json\n{code}")
     try:
-        return strategies.examine(file, arena.settings, strategies.read(file))
+        return strategy_files.examine(file, arena.settings, strategy_files.read(file))
     finally:
         file.unlink()
 
@@ -88,8 +92,8 @@ def limited(arena, **limits):
 
 
 def worker(arena, code, *, settings=None, seconds=None):
-    task = sandbox.Task("backtest", arena.settings.search, arena.markets)
-    return sandbox.Worker(examined(arena, code), settings or arena.settings, task, seconds=seconds)
+    task = client.Task("backtest", arena.settings.search, arena.markets)
+    return client.Worker(examined(arena, code), settings or arena.settings, task, seconds=seconds)
 
 
 def failure(arena, code, **options):
@@ -129,11 +133,11 @@ def outside(arena):
         root = arena.settings.root
         yield {
             "repository": str(ROOT),
-            "code": str(ROOT / "arena" / "sandbox.py"),
+            "code": str(ROOT / "arena" / "sandbox" / "client.py"),
             "candles": str(root / "user_data" / "data" / "BTC_USDT-1h.feather"),
             "sealed": str(root / "user_data" / "data" / "validation.sealed"),
             "config": str(root / "config.json"),
-            "keys": str(seal.keys_dir()),
+            "keys": str(sealing.keys_dir()),
             "home": str(Path.home()),
             "me": os.getpid(),
             "address": list(server.getsockname()),
@@ -186,7 +190,7 @@ def test_its_environment_holds_nothing_of_the_callers(arena):
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_the_fork_server_was_never_given_a_secret(arena):
     """What a process was started with stays in its memory and in that of every fork."""
-    names = [entry.split("=")[0] for entry in Path(f"/proc/{sandbox._server_pid()}/environ").read_text().split("\0") if entry]
+    names = [entry.split("=")[0] for entry in Path(f"/proc/{client._server_pid()}/environ").read_text().split("\0") if entry]
     assert SECRET not in names
     assert set(names) <= walls.ENVIRONMENT.keys() | {"PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LC_CTYPE", "COLUMNS", "LINES"}
 
@@ -217,7 +221,7 @@ def test_a_worker_runs_wherever_its_server_was_started(arena, tmp_path, monkeypa
     """The server preloads FreqTrade and the arena's code from its own folder, which workers cannot open."""
     forkserver._forkserver._stop()
     monkeypatch.chdir(tmp_path)
-    sandbox.warm_up()
+    client.warm_up()
     assert found(arena, "found = 'here'") == "here"
 
 
@@ -338,7 +342,7 @@ def test_time_of_orphans_is_the_workers(arena):
     """Nobody but the worker's keeper is left to wait for them."""
     with worker(arena, HIDES) as made:
         made.send({"task": "backtest"}, arena.tables)
-        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and cpu_of(made) > 1.2)
+        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and cpu_of(made) > 1.0)
 
 
 def test_folders_of_runs_that_were_killed_are_removed_at_the_next_start(arena, scratch):
@@ -348,7 +352,7 @@ def test_folders_of_runs_that_were_killed_are_removed_at_the_next_start(arena, s
     for folder in (killed, running, other):
         folder.mkdir()
         (folder / "note").write_text("x")
-    sandbox.warm_up()
+    client.warm_up()
     assert sorted(scratch.iterdir()) == sorted([other, running])
 
 
@@ -368,12 +372,12 @@ def test_a_message_has_a_limit(arena):
     noisy = "import random\ndataframe['enter_tag'] = ''\nself.noise = 1"
     stops = "use_custom_stoploss = True\ndef custom_stoploss(self, current_rate, **kwargs):\n    return -0.1 - current_rate / 1e7"
     file = strategy(arena.settings, "Talks", indicators=noisy, callbacks=stops)
-    told = strategies.examine(file, arena.settings, strategies.read(file))
+    told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
-    task = sandbox.Task("backtest", arena.settings.search, arena.markets)
+    task = client.Task("backtest", arena.settings.search, arena.markets)
     with pytest.raises(LimitError, match=r"returns \d+ KB, the limit is arena.limits.output_kb = 16"):
-        sandbox.backtest(told, limited(arena, output_kb=16), task, arena.tables)
-    assert sandbox.backtest(told, arena.settings, task, arena.tables).trades > 20
+        client.backtest(told, limited(arena, output_kb=16), task, arena.tables)
+    assert client.backtest(told, arena.settings, task, arena.tables).trades > 20
 
 
 # ---- what it says ----
@@ -420,10 +424,10 @@ def test_whatever_a_worker_says_is_the_strategys_fault(arena, nonsense):
 def test_an_answer_before_the_candles_is_no_claim(arena):
     """At import, before a candle has arrived: what it says is read, what it is sent goes nowhere."""
     file = strategy(arena.settings, "Early", extra=f"{SAY}\nsay(b'hello')\nos._exit(0)")
-    told = strategies.examine(file, arena.settings, strategies.read(file))
+    told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
     with pytest.raises(StrategyError, match="not a claim: the whole"):
-        sandbox.backtest(told, arena.settings, sandbox.Task("backtest", arena.settings.search, arena.markets), arena.tables)
+        client.backtest(told, arena.settings, client.Task("backtest", arena.settings.search, arena.markets), arena.tables)
 
 
 # ---- interruptions ----
@@ -447,16 +451,16 @@ def in_a_thread(call):
 def waiting(arena):
     """A strategy that never ends, evaluated in a thread, once its worker is inside it."""
     file = strategy(arena.settings, "Waits", indicators="import os\nos.fork()\nwhile True: pass")
-    before = set(sandbox._running)
-    thread, caught = in_a_thread(lambda: evaluation.evaluate(file, arena, "0000000"))
-    assert until(lambda: any(len(alive(p.pid)) == 2 + KEEPERS for p in sandbox._running - before))
-    (process,) = sandbox._running - before
+    before = set(client._running)
+    thread, caught = in_a_thread(lambda: batch.evaluate(file, arena, "0000000"))
+    assert until(lambda: any(len(alive(p.pid)) == 2 + KEEPERS for p in client._running - before))
+    (process,) = client._running - before
     return thread, caught, process, file
 
 
 def test_an_interrupted_run_leaves_no_process_and_is_no_trial(arena):
     thread, caught, process, file = waiting(arena)
-    sandbox.stop()
+    client.stop()
     thread.join(20)
     file.unlink()
     assert not thread.is_alive()
@@ -466,7 +470,7 @@ def test_an_interrupted_run_leaves_no_process_and_is_no_trial(arena):
     with pytest.raises(ArenaError, match="interrupted"):
         found(arena, "found = 1")  # nor does one start afterwards
     assert not Ledger(arena.settings.root / LEDGER).trials(arena.lock.contract)
-    sandbox.warm_up()
+    client.warm_up()
     assert found(arena, "found = 1") == 1
 
 
@@ -474,7 +478,7 @@ def test_an_interrupted_run_leaves_no_process_and_is_no_trial(arena):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker outlives its server")
 def test_when_the_fork_server_dies_it_is_no_trial_and_the_next_run_works(arena):
     thread, caught, process, file = waiting(arena)
-    os.kill(sandbox._server_pid(), signal.SIGKILL)
+    os.kill(client._server_pid(), signal.SIGKILL)
     thread.join(20)
     file.unlink()
     assert [type(error) for error in caught] == [ArenaError]

@@ -11,9 +11,9 @@ import pytest
 from freqtrade.configuration import TimeRange
 from freqtrade.optimize.backtesting import Backtesting
 
-from arena import signals
-from arena.claims import unpack_signals
 from arena.errors import IntegrityError
+from arena.sandbox.messages import unpack_signals
+from arena.sandbox.worker import signals
 
 BTC = "BTC/USDT"
 HOUR = 3_600_000

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from arena.errors import SampleError
-from arena.metrics import DAYS_A_YEAR, sharpe
-from arena.significance import (
+from arena.stats.metrics import DAYS_A_YEAR, sharpe
+from arena.stats.significance import (
     MIN_DAYS,
     Moments,
     block_length,

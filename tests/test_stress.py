@@ -8,9 +8,15 @@ from arenas import cased, prepared, strategy
 from builders import market as made_of
 from builders import orders as told
 
-from arena import booking, course, engines, metrics, opening, replay, sandbox, strategies, stress
+from arena.accounting import booking
+from arena.accounting.replay import inputs, simulator
+from arena.accounting.replay.simulator import ENTER
+from arena.checks import stress
+from arena.evaluation import context, engines
+from arena.ledger import strategy_files
 from arena.records import Stress
-from arena.replay import ENTER
+from arena.sandbox import client
+from arena.stats import metrics
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 
@@ -18,8 +24,8 @@ BTC, ETH = "BTC/USDT", "ETH/USDT"
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory):
     settings = prepared(tmp_path_factory.mktemp("arena"))
-    sandbox.warm_up()
-    return opening.open_arena(settings, record=False, causality="quick")
+    client.warm_up()
+    return context.open_arena(settings, record=False, causality="quick")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +35,7 @@ def case(arena):
 
 @pytest.fixture(scope="module")
 def described(arena, case):
-    return course.described(case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions)
+    return inputs.described(case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions)
 
 
 def sharpe(arena, orders, *, fee=None, since_ms=None):
@@ -44,11 +50,11 @@ def sharpe(arena, orders, *, fee=None, since_ms=None):
 
 def test_a_replay_under_other_terms_equals_its_booked_orders(arena, described):
     made = stress._Replays(arena.market, arena.settings, described)
-    assert made.sharpe() == pytest.approx(sharpe(arena, course.orders(replay.replay(*described), arena.market)), rel=1e-9)
-    dear = described._replace(account=course.account_of(arena.settings, 0.003))
-    assert made.sharpe(fee=0.003) == pytest.approx(sharpe(arena, course.orders(replay.replay(*dear), arena.market), fee=0.003), rel=1e-9)
+    assert made.sharpe() == pytest.approx(sharpe(arena, inputs.orders(simulator.replay(*described), arena.market)), rel=1e-9)
+    dear = described._replace(account=inputs.account_of(arena.settings, 0.003))
+    assert made.sharpe(fee=0.003) == pytest.approx(sharpe(arena, inputs.orders(simulator.replay(*dear), arena.market), fee=0.003), rel=1e-9)
     more = described._replace(account=described.account._replace(slots=3.0))
-    assert made.sharpe(slots=3.0) == pytest.approx(sharpe(arena, course.orders(replay.replay(*more), arena.market)), rel=1e-9)
+    assert made.sharpe(slots=3.0) == pytest.approx(sharpe(arena, inputs.orders(simulator.replay(*more), arena.market)), rel=1e-9)
 
 
 def test_every_figure_is_there_and_dearer_is_worse(arena, case, described):
@@ -65,14 +71,14 @@ def test_every_figure_is_there_and_dearer_is_worse(arena, case, described):
 
 def test_signals_one_candle_later_are_entries_one_candle_later(arena, described):
     later = described._replace(course=described.course._replace(flags=stress._later(described.course).flags))
-    now, then = replay.replay(*described), replay.replay(*later)
+    now, then = simulator.replay(*described), simulator.replay(*later)
     assert abs(len(now.pair) - len(then.pair)) < 0.2 * len(now.pair)
     first = {p: (now.opened[now.pair == p].min(), then.opened[then.pair == p].min()) for p in np.unique(now.pair)}
     assert all(b == a + 1 for a, b in first.values())
 
 
 def test_a_pair_that_is_left_out_makes_no_trade(described):
-    found = replay.replay(*described._replace(course=stress._without(described.course, 0)))
+    found = simulator.replay(*described._replace(course=stress._without(described.course, 0)))
     assert set(found.pair.tolist()) == {1}
 
 
@@ -92,7 +98,7 @@ def test_timing_tells_a_strategy_that_knows_when_from_one_that_does_not(arena):
     found = {}
     for name, lines in (("Ahead", ahead), ("Blind", blind)):
         case = cased(strategy(arena.settings, name, indicators=lines), arena)
-        made = course.described(case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions)
+        made = inputs.described(case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions)
         found[name] = stress.of(arena.market, arena.settings, case.claim.orders, made, np.random.default_rng(1)).timing_p
     assert found["Ahead"] == pytest.approx(1 / (1 + stress.SHIFTS))
     assert found["Blind"] > 0.02
@@ -108,7 +114,7 @@ SIZED = (
 def sized(arena):
     """A strategy whose stakes follow its candles, with what is needed to replay it."""
     file = strategy(arena.settings, "Sized", callbacks=SIZED)
-    told = strategies.examine(file, arena.settings, strategies.read(file))
+    told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     _, engine = engines.claimed(told, arena)
     file.unlink()
     assert len(np.unique(engine.described.course.scale)) > 1000
@@ -148,7 +154,7 @@ def test_stakes_are_shifted_with_their_signals(arena, sized, monkeypatch):
 
 def test_every_figure_of_sized_stakes_is_there_and_follows_from_them(arena, sized):
     def found(made):
-        return stress.of(arena.market, arena.settings, course.orders(replay.replay(*made), arena.market), made, np.random.default_rng(1))
+        return stress.of(arena.market, arena.settings, inputs.orders(simulator.replay(*made), arena.market), made, np.random.default_rng(1))
 
     figures = [field.name for field in dataclasses.fields(Stress) if field.name != "missing"]
     own, other = found(sized), found(sized._replace(course=sized.course._replace(scale=sized.course.scale / 2)))
@@ -158,7 +164,7 @@ def test_every_figure_of_sized_stakes_is_there_and_follows_from_them(arena, size
 
 def test_what_would_enter_with_an_unknown_stake_is_undefined(arena, sized):
     made = stress._Replays(arena.market, arena.settings, sized)
-    entered = {(int(p), int(k)) for p, k in zip(*(getattr(replay.replay(*sized), name) for name in ("pair", "opened")), strict=True)}
+    entered = {(int(p), int(k)) for p, k in zip(*(getattr(simulator.replay(*sized), name) for name in ("pair", "opened")), strict=True)}
     elsewhere = next(at for at in zip(*np.nonzero(sized.course.flags & ENTER), strict=True) if tuple(map(int, at)) not in entered)
     scale = sized.course.scale.copy()
     scale[elsewhere] = np.nan

@@ -10,17 +10,29 @@ from itertools import pairwise
 import psutil
 import pytest
 from arenas import command
-from driven import change, check, drive, git, played, source, start, transcript, untouched, worktree
+from driven import (
+    change,
+    check,
+    drive,
+    git,
+    played,
+    source,
+    start,
+    transcript,
+    untouched,
+    worktree,
+)
 from waiting import PATIENCE_S, until, until_said
 
 import drive as commands
-from arena import lock, settings
-from arena.ledger import LEDGER, Ledger
+from arena import settings
+from arena.ledger import data_lock
+from arena.ledger.store import LEDGER, Ledger
 from arena.settings import Compute
 from loop import sweep
-from loop.genome.grammar import Grammar
-from loop.genome.writing import genome_of
-from loop.log import ENDS, Log
+from loop.agents.genome.grammar import Grammar
+from loop.agents.genome.writing import genome_of
+from loop.run_log import ENDS, Log
 
 SEEDS = ("--seeds", "1..2")
 
@@ -92,7 +104,7 @@ def test_one_ledger_counts_the_trials_of_all_runs(swept):
     own = [{tried.result.sha256 for one in played(repo, run) for tried in one.tried if tried.result} for run in ("t-s1", "t-s2")]
     ledger = Ledger(repo / LEDGER)
     assert ledger.check() == []
-    assert min(map(len, own)) > 3 and ledger.n_trials(lock.read(repo).contract) == len(own[0] | own[1])
+    assert min(map(len, own)) > 3 and ledger.n_trials(data_lock.read(repo).contract) == len(own[0] | own[1])
 
 
 @pytest.mark.slow

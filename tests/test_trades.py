@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from builders import HOUR, START_MS, claim, market, orders
 
-from arena import booking, trades
-from arena.claims import Decisions, Labels, Signals, tag_hash
+from arena.accounting import booking, trades
+from arena.decisions import Decisions, Labels, Signals, tag_hash
 
 FEE = 0.001
 PRICES = [100, 100, (100, 130, 90, 120), 120, 80, 80]

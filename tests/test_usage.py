@@ -8,7 +8,7 @@ import sys
 import pytest
 from waiting import until
 
-from arena import usage
+from arena.sandbox import usage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
@@ -23,8 +23,8 @@ for _ in range(3):
 """
 ORPHANS = """
 import os
-from arena import keeper
-keeper.seclude()
+from arena.sandbox.confinement import pid_namespace
+pid_namespace.seclude()
 for _ in range(3):
     if os.fork() == 0:
         if os.fork() == 0:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 from conftest import ROOT
 
-from arena import calls, kernel, walls
+from arena.sandbox.confinement import kernel, system_calls, walls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="walls are made of Linux")
 
@@ -26,7 +26,7 @@ import ctypes, json, os, platform, resource, signal, socket, struct, sys, tempfi
 from pathlib import Path
 jobs = json.loads(sys.stdin.read())
 sys.path.insert(0, sys.argv[1])
-from arena import calls, kernel, ownroot, walls
+from arena.sandbox.confinement import kernel, root_folder, system_calls, walls
 libc = ctypes.CDLL(None, use_errno=True)
 def call(result):
     if result == -1:
@@ -43,13 +43,13 @@ def play(job):
     names = globals() | job | {"pipe": os.pipe()}
     exec(job["before"], names)
     if "seccomp" in job["off"]:
-        calls.refuse = lambda **_: True
+        system_calls.refuse = lambda **_: True
     if "landlock" in job["off"]:
         walls._close_files = lambda *_: (True, False)
     if "namespaces" in job["off"]:
         walls._leave_namespaces = lambda: (True, False, False)
     if "own-root" in job["off"]:
-        ownroot.enter = lambda *_: True
+        root_folder.enter = lambda *_: True
     if job["within"]:
         walls.clean_environment({"HOME": names["scratch"]})
         walls.limits(memory_mb=job["memory_mb"], file_kb=512, descriptors=100)
@@ -303,7 +303,7 @@ def test_what_the_probe_finds_is_what_a_worker_gets(world):
         ("namespaces", "libc.unshare = lambda flags: -1"),
         ("landlock", "walls._RESTRICT_SELF = {'x86_64': 24, 'aarch64': 124}[platform.machine()]"),  # sched_yield, which succeeds
         ("no-new-privs", "walls.GET_NO_NEW_PRIVS = 3"),  # whether it is dumpable
-        ("seccomp", "calls.program = lambda *_, **__: [struct.pack('HBBI', 0x06, 0, 0, 0x7FFF0000)]"),  # allows all
+        ("seccomp", "system_calls.program = lambda *_, **__: [struct.pack('HBBI', 0x06, 0, 0, 0x7FFF0000)]"),  # allows all
         ("own-root", "libc.mount = lambda *_: -1"),
         ("process-limit", "resource.setrlimit = lambda *_: None"),
     ],
@@ -319,7 +319,7 @@ def test_every_wall_that_this_kernel_offers_holds():
     offered = {"no-new-privs"}
     if kernel.libc().syscall(444, None, 0, 1) > 0:
         offered.add("landlock")
-    if os.uname().machine in calls.MACHINES:
+    if os.uname().machine in system_calls.MACHINES:
         offered.add("seccomp")
     if shutil.which("unshare") and subprocess.run(["unshare", "--user", "--map-root-user", "--net", "true"], check=False).returncode == 0:
         offered |= {"namespaces", "process-limit"}
@@ -375,10 +375,10 @@ def decide(program, machine, number, *arguments):
             at += yes if {0x15: value == k, 0x35: value >= k}[code] else no
 
 
-@pytest.mark.parametrize("name", calls.MACHINES)
+@pytest.mark.parametrize("name", system_calls.MACHINES)
 def test_the_filter_says_the_same_on_every_machine(name):
-    column, machine = calls.MACHINES[name]
-    program = calls.program(column, machine, own=77)
+    column, machine = system_calls.MACHINES[name]
+    program = system_calls.program(column, machine, own=77)
     for numbers, arguments, answer in (
         ((257, 56), (), 0),  # openat
         ((59, 221), (), errno.EPERM),  # execve
@@ -421,14 +421,14 @@ def test_the_filter_says_the_same_on_every_machine(name):
         assert decide(program, machine, numbers[column], *arguments) == answer, (numbers, arguments)
     assert decide(program, 0x40000003, 1) == errno.EPERM  # 32 bits
     assert decide(program, machine, 0x40000000 | 39) == errno.EPERM  # x32
-    assert decide(calls.program(column, machine, own=None), machine, (62, 129)[column], 78) == 0
+    assert decide(system_calls.program(column, machine, own=None), machine, (62, 129)[column], 78) == 0
 
 
 @pytest.mark.slow
 def test_freqtrade_pandas_and_talib_work_within(world):
     prepare = """
 sys.path.insert(0, str(walls.REPOSITORY))
-import arena.backtest, numpy as np, pandas as pd, talib.abstract as ta
+import arena.sandbox.worker.runner, numpy as np, pandas as pd, talib.abstract as ta
 frame = pd.DataFrame({"close": np.cumsum(np.random.default_rng(1).normal(size=500)) + 100})
 os.fork() or (frame.to_feather(inside + "/frame.feather"), os._exit(0))
 os.wait()

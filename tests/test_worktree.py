@@ -8,9 +8,9 @@ import pytest
 from builders import arena
 from driven import git, source, untouched
 
-from arena import lock
 from arena.errors import ArenaError
-from arena.strategies import FOLDER
+from arena.ledger import data_lock
+from arena.ledger.strategy_files import FOLDER
 from loop import git as ours
 from loop.worktree import SHARED, Worktree, tags
 
@@ -26,7 +26,7 @@ def repo(tmp_path):
     git(made, "add", ".")
     git(made, "commit", "-qm", "begin")
     (made / "user_data/data").mkdir()
-    (made / lock.FILE).write_text("{}")
+    (made / data_lock.FILE).write_text("{}")
     return made
 
 
@@ -48,7 +48,7 @@ def test_it_shares_data_lock_ledger_and_nudges_and_nothing_else(place):
     place.settle(place.head())
     assert (place.folder / "results.tsv").read_text() == "x"
     assert status(place) == ""  # although the repository's own .gitignore knows nothing of it
-    with lock.shared(place.folder), pytest.raises(ArenaError, match="under way"), lock.exclusive(place.root):
+    with data_lock.shared(place.folder), pytest.raises(ArenaError, match="under way"), data_lock.exclusive(place.root):
         pass  # a preparation waits for what is evaluated here
 
 
@@ -164,7 +164,7 @@ def test_contract_files_are_taken_over_from_the_checkout_in_a_commit(place):
 def test_a_worktree_of_a_worktree_belongs_to_the_same_repository(repo, tmp_path):
     second = (tmp_path / "second").resolve()
     git(repo, "worktree", "add", "-q", "-b", "second", str(second))
-    (second / lock.FILE).write_text("{}")
+    (second / data_lock.FILE).write_text("{}")
     place = Worktree(second, "t")
     place.settle(git(second, "rev-parse", "HEAD"))
     assert place.common == repo / ".git" and place.folder.is_relative_to(second)

@@ -14,7 +14,9 @@ from dataclasses import replace
 import pytest
 from arenas import ROOT, prepared
 
-from arena import evaluation, opening, sandbox, strategies
+from arena.evaluation import batch, context
+from arena.ledger import strategy_files
+from arena.sandbox import client
 
 CHEATS = {file.stem: file for file in sorted((ROOT / "tests" / "cheats").glob("*.py"))}
 HONEST = {file.stem: file for file in sorted((ROOT / "tests" / "honest").glob("*.py"))}
@@ -80,8 +82,8 @@ def arena(tmp_path_factory, market_data):
             "limits": {"seconds": 60},
         },
     )
-    sandbox.warm_up()
-    return opening.open_arena(settings, record=False, causality="quick")
+    client.warm_up()
+    return context.open_arena(settings, record=False, causality="quick")
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +91,15 @@ def evaluated(arena, request):
     """Results by name. All that this run asks for are evaluated side by side, from the first one asked on."""
     asked = [item.callspec.params["name"] for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
-    head = strategies.head(ROOT)
-    futures = {name: pool.submit(evaluation.evaluate, (CHEATS | HONEST)[name], arena, head) for name in asked}
+    head = strategy_files.head(ROOT)
+    futures = {name: pool.submit(batch.evaluate, (CHEATS | HONEST)[name], arena, head) for name in asked}
     yield lambda name: futures[name].result()
     pool.shutdown(cancel_futures=True)
 
 
 def asked_in_full(name, arena):
     """As before the validation window: what the few instants of a quick check miss once in a while, its comb must find."""
-    return evaluation.evaluate(CHEATS[name], replace(arena, causality="full"), strategies.head(ROOT))
+    return batch.evaluate(CHEATS[name], replace(arena, causality="full"), strategy_files.head(ROOT))
 
 
 @pytest.mark.parametrize("name", tiers([n for n, f in CHEATS.items() if not line(f, "needs")], ALWAYS))

@@ -17,19 +17,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from arena import backtest, idle, opening, settings, strategies  # noqa: E402
-from arena.feed import Store  # noqa: E402
+from arena import settings
+from arena.evaluation import context
+from arena.ledger import strategy_files
+from arena.sandbox.transport import Store  # noqa: E402
+from arena.sandbox.worker import runner
+from arena.sandbox.worker.patches import skip_idle_candles  # noqa: E402
 
 from freqtrade.persistence import LocalTrade  # noqa: E402  isort: skip
 
 
 def main() -> None:
-    arena = opening.open_arena(settings.load(Path(sys.argv[1], "config.json")), record=False)
+    arena = context.open_arena(settings.load(Path(sys.argv[1], "config.json")), record=False)
     for file in map(Path, sys.argv[2:]):
         child = os.fork()
         if child == 0:
-            strategy = strategies.examine(file, arena.settings)
-            generators = idle._every_candle, idle.time_pair_generator
+            strategy = strategy_files.examine(file, arena.settings)
+            generators = skip_idle_candles._every_candle, skip_idle_candles.time_pair_generator
             print(json.dumps([ran(arena, strategy, file.parent, generator) for generator in generators]), flush=True)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -37,17 +41,17 @@ def main() -> None:
             sys.exit(f"{file.name} failed")
 
 
-def ran(arena: opening.Arena, strategy: strategies.Strategy, folder: Path, generator: Callable) -> dict:
+def ran(arena: context.Arena, strategy: strategy_files.Strategy, folder: Path, generator: Callable) -> dict:
     told, seen, visits = arena.settings, [], 0
     store = Store(told.timeframe)
     store.add(arena.tables)
     with tempfile.TemporaryDirectory() as scratch:
-        job = backtest.Job(
+        job = runner.Job(
             strategy=strategy.name, strategy_dir=str(folder), pairs=strategy.pairs, arena_pairs=told.pairs,
             timeframes=(told.timeframe, *told.informative_timeframes), config=told.raw, markets=arena.markets, scratch=scratch,
             timerange=f"{told.search.start:%Y%m%d}-{told.search.end:%Y%m%d}", start_ms=told.search.start_ms, task="backtest",
         )  # fmt: skip
-        run = backtest.Run(job, store)
+        run = runner.Run(job, store)
         run.load()
         bt, provider = run.backtesting, run.backtesting.dataprovider
         bt.time_pair_generator = functools.partial(generator, bt)

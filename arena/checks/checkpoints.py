@@ -1,0 +1,201 @@
+"""Where causality is checked: secret instants, those at which the profit was made among them. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena.decisions import CALLBACKS, Events
+from arena.errors import StrategyError
+from arena.market.candle_tables import Tables
+from arena.records import ORDER_KINDS, Book, Claim, Strategy
+from arena.settings import Settings
+from arena.stats.metrics import DAY_MS
+
+BEST = 3
+"""Of this many most profitable trades of a stretch one is drawn."""
+CHECKABLE = 0.1
+"""Smallest share of the range's candles that must be left to check."""
+LATE = (0.25, 0.1)
+"""Shares of the trades, counted from the last, of which one entry each is taken."""
+LOOKS = 12
+"""Instants of a quick check of the populate functions, at most, that are asked one by one."""
+ALWAYS, EVEN = {"quick": 3, "full": 6}, 24
+"""So many of the most urgent ones are asked one by one, whatever worlds of detours say, and in a full check
+so many at even distances, fewer where others are asked anyway, a third of them at least."""
+URGENT = 24
+"""So many of the most urgent ones stand among those of a full check's worlds of detours, and are the stages of its walk."""
+DOUBTS = {"quick": 2, "full": 6}
+"""Of those that detours leave in doubt so many are asked with a turned future too."""
+DETOURS = 64
+"""About so many are drawn for the world of detours of a quick check."""
+WALKS = 10
+"""Of a quick check of callbacks."""
+FULL_LOOKS = (60, 4000)
+TURNED = {"quick": 1, "full": 2}
+ROUND = 12
+"""For each so many instants unusual answers are drawn once more."""
+FEW_ANSWERS = 20
+"""With more different answers than this, a callback answers with numbers."""
+ASKED_INSIDE = ("custom_stoploss", "custom_roi", "order_filled", "adjust_trade_position")
+"""Callbacks whose answer in a candle is compared at the instant after it."""
+FAR = 1e300
+"""What stands for an infinite answer; nan is the smallest of all."""
+ROWS = 300
+"""Frames of fewer candles are asked about by a turned future and not by a cut: live, no exchange gives a strategy so few."""
+COMB = 24
+"""Candles between two instants of a full check, where time allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """Open times at which a stage may end: every pair that is listed has a true candle there and right before."""
+
+    times: np.ndarray  # (n,) int64 milliseconds, ascending
+
+    def between(self, since_ms: int | None, until_ms: int | None) -> "Valid":
+        """Those from one instant on and before another; None is no border."""
+        low, high = (-np.inf if since_ms is None else since_ms), (np.inf if until_ms is None else until_ms)
+        return Valid(self.times[(self.times >= low) & (self.times < high)])
+
+    def near(self, ms: int) -> int | None:
+        """The first valid instant at `ms` or up to a day later."""
+        k = int(np.searchsorted(self.times, ms))
+        return int(self.times[k]) if k < len(self.times) and self.times[k] - ms <= DAY_MS else None
+
+
+def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) -> Valid:
+    """
+    Instants inside the search range, after the first candles of the loop. Where pairs are listed late, instants begin when
+    all are, unless that leaves less than half of the range: a strategy may look at any pair, and cannot before there is one.
+
+    Raises StrategyError when that is less than CHECKABLE of the range: what cannot be checked is not believed.
+    """
+    step = settings.step_ms
+    grids = {pair: table[:, 0].astype(np.int64) for pair, table in tables.items()}
+    begun = min(int(grids[pair][0]) for pair in strategy.pairs if len(grids[pair]))
+    start = max(settings.search.start_ms, begun + (claim.startup + 2) * step) + 4 * step
+    end = min(settings.search.end_ms, max(int(grids[pair][-1]) for pair in strategy.pairs if len(grids[pair]))) - step
+    listed = max(int(times[0]) for times in grids.values() if len(times)) + (claim.startup + 2) * step
+    if listed < start + (end - start) / 2:
+        start = max(start, listed)
+    times = np.arange(start, end + 1, step, dtype=np.int64)
+    for pair, known in grids.items():
+        if pair in strategy.pairs and len(known):
+            there = np.isin(times, known) & np.isin(times - step, known)
+            times = times[there | (times < known[0]) | (times > known[-1] + step)]
+    if len(times) < CHECKABLE * (settings.search.end_ms - settings.search.start_ms) / step:
+        raise StrategyError(
+            f"startup_candle_count {claim.startup} leaves too little of the range in which its decisions could be checked. Lower it"
+        )
+    return Valid(times)
+
+
+def short(tables: Tables, strategy: Strategy, settings: Settings, claim: Claim, borders: list[int]) -> set[int]:
+    """Those of the borders before which some pair has candles, but fewer than ROWS, the warm-up included."""
+    since = settings.search.start_ms - claim.startup * settings.step_ms
+    found = set()
+    for pair in strategy.pairs:
+        times = tables[pair][:, 0]
+        rows = np.searchsorted(times, borders) - np.searchsorted(times, since)
+        found.update(border for border, n in zip(borders, rows, strict=True) if 0 < n < ROWS)
+    return found
+
+
+def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
+    """
+    At most n instants, ascending: first one close to the end and a late entry, where foresight hides that begins late; then, in
+    secret order and in turn, unusual answers of each callback and edges of trades (from every stretch of the range one of the
+    best there, an exit of each kind); the rest anywhere.
+
+    At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it; both for roi.
+    """
+    return sorted(urgent(ways, book, claim, n, step_ms, rng)[:n])
+
+
+def urgent(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
+    """Valid instants, those first that `quick` would rather ask about: n or more, where the range has as many."""
+    if not len(ways.times):
+        return []
+    drawn = (*reasons(ways, book, claim, n, step_ms, rng), *rng.choice(ways.times, size=2 * n))
+    return list(dict.fromkeys(at for ms in drawn if (at := ways.near(int(ms))) is not None))
+
+
+def reasons(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
+    """Instants that there is a reason for, those that come first first; not all of them are valid. About n are edges of trades."""
+    last = int(rng.choice(ways.times[-max(len(ways.times) // 100, 1) :]))
+    rounds = [[*_unusual(claim.decisions.events, step_ms, rng)] for _ in range(1 + n // ROUND)]
+    edges = [*_edges(book, n, step_ms, rng), *_exits(claim, step_ms, rng)]
+    for drawn in (*rounds, edges):
+        rng.shuffle(drawn)
+    answers = [ms for drawn in rounds for ms in drawn]
+    late = list(_late(book, rng))
+    return [last, *late[:1], *(ms for both in zip_longest(answers, edges) for ms in both if ms is not None), *late[1:]]
+
+
+def _late(book: Book, rng: np.random.Generator) -> Iterator[int]:
+    opened = sorted(trade.open_ms for trade in book.trades)
+    for share in rng.permutation(LATE):
+        if late := opened[int((1 - share) * len(opened)) :]:
+            yield int(rng.choice(late))
+
+
+def _edges(book: Book, n: int, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
+    trades = sorted(book.trades, key=lambda trade: trade.open_ms)
+    for k, stretch in enumerate(np.array_split(np.arange(len(trades)), max(n, 1))):
+        if len(stretch):
+            trade = trades[rng.choice(sorted(stretch, key=lambda i: -trades[i].profit)[:BEST])]
+            yield trade.open_ms if (k + int(rng.integers(2))) % 2 else trade.close_ms + int(rng.integers(2)) * step_ms
+
+
+def _exits(claim: Claim, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
+    orders = claim.orders
+    for kind in np.unique(orders.kind[~orders.buys]):
+        of_kind = orders.filled_ms[~orders.buys & (orders.kind == kind)]
+        inside = ORDER_KINDS[kind] in ("stop", "trailing", "roi", "adjust", "other")
+        yield int(rng.choice(of_kind)) + inside * step_ms
+        if ORDER_KINDS[kind] == "roi":  # custom_roi is asked with the candle's high, and must not use it
+            yield int(rng.choice(of_kind))
+
+
+def _unusual(events: Events | None, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
+    """
+    For each callback its two rarest answers, or an extreme one where it answers with numbers: vetoes leave no trade. Of one that
+    is asked inside a candle also an answer that is not the one before: what leans on its own candle changes there.
+    """
+    answers = np.clip(np.nan_to_num(events.value, nan=-FAR), -FAR, FAR) if events is not None else np.empty(0)  # nan equals nothing
+    for name in np.unique(events.name[events.name < len(CALLBACKS)]) if events is not None else ():
+        of_name = np.flatnonzero(events.name == name)
+        kinds, counts = np.unique(events.kind[of_name], return_counts=True)
+        mine = of_name[events.kind[of_name] == kinds[np.argmin(counts)]]
+        values, counts = np.unique(answers[mine], return_counts=True)
+        groups = [mine[answers[mine] == value] for value in values[np.argsort(counts)][:2]]
+        if len(values) > FEW_ANSWERS:
+            low, high = np.quantile(answers[mine], (0.05, 0.95))
+            groups = [mine[(answers[mine] <= low) | (answers[mine] >= high)]]
+        inside = CALLBACKS[name] in ASKED_INSIDE
+        for group in groups:
+            yield int(events.time_ms[rng.choice(group)]) + inside * step_ms
+        if inside and len(changed := _changes(events, answers, of_name)):
+            yield int(events.time_ms[rng.choice(changed)])
+
+
+def _changes(events: Events, answers: NDArray[np.float64], of_name: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of one callback's events those whose answer is not the one before for the same pair."""
+    by_pair = of_name[np.argsort(events.pair[of_name], kind="stable")]
+    before, now = by_pair[:-1], by_pair[1:]
+    other = (answers[before] != answers[now]) | (events.kind[before] != events.kind[now])
+    return now[other & (events.pair[before] == events.pair[now])]
+
+
+def comb(ways: Valid, n: int, rng: np.random.Generator) -> list[int]:
+    """About n instants at even distances over the whole range, from a secret offset on, each moved a little."""
+    if not len(ways.times):
+        return []
+    space = max(len(ways.times) / max(n, 1), 1.0)
+    places = np.arange(rng.uniform(0, space), len(ways.times), space)
+    places += rng.uniform(-space / 3, space / 3, size=len(places))
+    places = np.unique(np.clip(places.astype(np.int64), 0, len(ways.times) - 1))
+    return [int(ms) for ms in ways.times[places]]

@@ -1,0 +1,259 @@
+"""
+What was decided in one candle, in the world that happened and in others where the candle goes another way. Pure.
+
+At the open of a candle nothing may depend on where it goes but what FreqTrade does by its rules: a stop, a target or a limit is
+touched or not, and a strategy is asked after it, or not. An answer is compared where it was asked with the same arguments.
+
+Where FreqTrade itself hands the candle to a strategy (it puts the high and the low into the trade's highest and lowest rate before
+it asks about an exit), a different answer is no finding here; it is told which callback it was, and the exits that it decides are
+worth the next candle's open.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from arena.checks.comparison import Finding
+from arena.decisions import NAMES, Events
+from arena.errors import when
+from arena.market.candle_tables import Tables
+from arena.records import ORDER_KINDS
+
+TOUCHES = frozenset({"stop", "trailing", "roi", "other"})
+"""Exits that FreqTrade decides inside a candle, by its prices. `other` holds a liquidation."""
+HANDED = {
+    "custom_exit": ("custom",),
+    "custom_roi": ("roi",),
+    "custom_exit_price": ("signal", "custom"),
+    "confirm_trade_exit": ("signal", "custom", "roi", "stop", "trailing"),
+}
+"""Callbacks that are handed a trade that knows the candle, and the kinds of exits that they decide."""
+EXIT_ASKED = "exit asked"
+ROUNDING = 1e-9
+"""Numbers that are closer than this, relative, are the same: matrix products round a row by how many rows there are."""
+STOPS = NAMES.index("custom_stoploss")
+"""Asked with the candle's high: in a candle with another one its answers are left out."""
+
+
+def late(handed: Iterable[str]) -> frozenset[str]:
+    """Kinds of exits that these callbacks decide."""
+    return frozenset(kind for name in handed for kind in HANDED[name])
+
+
+def same(a: Events, i: np.ndarray, b: Events, j: np.ndarray) -> np.ndarray:
+    """Whether events are equal one by one, numbers but for rounding. Texts are compared as texts: two lists may number them differently."""
+    equal = (a.time_ms[i] == b.time_ms[j]) & (a.pair[i] == b.pair[j]) & (a.name[i] == b.name[j]) & (a.kind[i] == b.kind[j])
+    x, y = a.value[i], b.value[j]
+    value = np.where(a.kind[i] == 0, np.isclose(x, y, rtol=ROUNDING, atol=0, equal_nan=True), x == y)
+    if a.texts[: len(b.texts)] != b.texts[: len(a.texts)]:
+        for k in np.flatnonzero(equal & (a.kind[i] == 1)):
+            value[k] = a.answer(int(i[k])) == b.answer(int(j[k]))
+    return equal & value
+
+
+class Parting(NamedTuple):
+    """Where two lists of events part."""
+
+    place: int  # in both lists
+    ours: int | None  # the event of each there, None where the list has ended
+    theirs: int | None
+
+
+def parting(base: Events, ours: Sequence[int], told: Events, theirs: Sequence[int]) -> Parting | None:
+    """The first place at which events of two runs, given by their numbers in order, are not the same; None where there is none."""
+    n = min(len(ours), len(theirs))
+    different = np.flatnonzero(~same(base, np.array(ours[:n], dtype=int), told, np.array(theirs[:n], dtype=int)))
+    k = int(different[0]) if len(different) else n
+    if k >= max(len(ours), len(theirs)):
+        return None
+    return Parting(k, int(ours[k]) if k < len(ours) else None, int(theirs[k]) if k < len(theirs) else None)
+
+
+def difference(pairs: tuple[str, ...], base: Events, i: int | None, told: Events, j: int | None) -> Finding:
+    """Event `i` of the run that held the future against event `j` of one that did not; None where there is none."""
+
+    def place(events: Events, k: int) -> str:
+        pair = pairs[events.pair[k]] if 0 <= events.pair[k] < len(pairs) else ""
+        return f"{pair} {when(int(events.time_ms[k]))}".strip()
+
+    def said(events: Events, k: int) -> str:
+        return f"an exit ({_kind(events, k)}) is placed" if _name(events, k) == EXIT_ASKED else f"{_name(events, k)} is {events.answer(k)}"
+
+    if i is not None and j is not None and place(base, i) == place(told, j):
+        if base.name[i] != told.name[j] and _name(base, i) != EXIT_ASKED:
+            return Finding(place(base, i), f"{said(base, i)} with the future; without it comes {said(told, j).replace(' is ', ' ', 1)}")
+        if base.name[i] == told.name[j]:
+            other = f"an exit ({_kind(told, j)})" if _name(told, j) == EXIT_ASKED else told.answer(j)
+            return Finding(place(base, i), f"{said(base, i)} with the future, {other} without")
+    # two lists part where one has an event more: the earlier of the two is what the other one lacks
+    only_told = i is None or (j is not None and told.time_ms[j] < base.time_ms[i])
+    events, k, ours, theirs = (told, j, "without", "with it") if only_told else (base, i, "with", "without")
+    missing = "none" if _name(events, k) == EXIT_ASKED else "not there"
+    return Finding(place(events, k), f"{said(events, k)} {ours} the future, {missing} {theirs}")
+
+
+def touched(base: Events, border: int) -> dict[int, str]:
+    """By index of the pair, which extreme of the candle FreqTrade has acted on in it: "low" or "high"."""
+    found = {}
+    for k in np.flatnonzero(base.time_ms == border).tolist():
+        kind = ORDER_KINDS[int(base.value[k])] if _name(base, k) == "exit asked" else ""
+        if kind in TOUCHES:
+            found[int(base.pair[k])] = "high" if kind == "roi" else "low"
+    return found
+
+
+def alike(pairs: tuple[str, ...], base: Events, told: Events, border: int) -> Finding | None:
+    """
+    The first event of a candle that is not the same where only its close and its volume are others. FreqTrade looks at a close in
+    one case: whether a target in the candle of an entry below the open lies above it.
+    """
+    ours = np.flatnonzero(base.time_ms == border)
+    parted = parting(base, ours, told, range(len(told)))
+    if parted is None:
+        return None
+    k, i, j = parted
+    pair = base.pair[i] if i is not None else told.pair[j]
+    before = [int(at) for at in ours[:k] if base.pair[at] == pair]
+    other_names = i is None or j is None or base.name[i] != told.name[j]
+    if other_names and _awaits_target(base, before) and any(_name(base, at) == "filled" for at in before):
+        return None
+    return difference(pairs, base, i, told, j)
+
+
+@dataclass(frozen=True)
+class Candle:
+    """One candle in the world that happened, and in another with the same open."""
+
+    pairs: tuple[str, ...]
+    base: Events  # of the whole run
+    told: Events  # of the other world, of this candle alone
+    border: int
+    true: Tables
+    other: Tables
+    alike: Events | None = None  # of the world where only the close differs: what callbacks were handed as it happened
+    handed: dict[str, Finding] = field(default_factory=dict)  # by callback: an answer that depends on the trade's extremes
+
+    def compare(self) -> Finding | None:
+        """
+        The first decision that the candle does not explain, pair by pair. After a difference that it explains the rest of that
+        pair's candle is not compared, and what follows for other pairs may have seen another account.
+        """
+        base, told = self.base, self.told
+        ours, theirs = (_by_pair(events, self.border) for events in (base, told))
+        parted: list[tuple[int, int | None, int | None, list[int]]] = []
+        begun = int(np.searchsorted(base.time_ms, self.border))
+        for pair in ours.keys() | theirs.keys():
+            mine = ours.get(pair, [])
+            if found := parting(base, mine, told, theirs.get(pair, [])):
+                k, i, j = found
+                parted.append((j if i is None else i - begun, i, j, mine[:k]))
+        explained = False
+        for _, i, j, before in sorted(parted, key=lambda item: item[0]):
+            if self._explains(i, j, before):
+                explained = True
+            elif not explained or "bot_loop_start" in self._names(i, j):
+                return difference(self.pairs, base, i, told, j)
+        return None
+
+    def _explains(self, i: int | None, j: int | None, before: list[int]) -> bool:
+        """Whether FreqTrade's rules do, given the events of this pair that are the same in both worlds."""
+        names, sides = self._names(i, j), self._sides(i, j)
+        if "lock_pair" in names:
+            return all(self._after_a_touch(events, k) for events, k, _ in sides if _name(events, k) == "lock_pair")
+        if "filled" in names:
+            return not any(self._within_both(events, k) for events, k, _ in sides if _name(events, k) == "filled")
+        if "exit asked" in names:
+            return all(ORDER_KINDS[int(events.value[k])] in TOUCHES for events, k, _ in sides if _name(events, k) == "exit asked")
+        inside, answered = self._touched(before), len(names) == 1 and i is not None and j is not None
+        if inside and names & {"exit price", "exit amount"} or self._clamped(names, sides):
+            return True
+        if not answered and _awaits_target(self.base, before):
+            return True
+        return answered and self._asked_otherwise(min(names), i, j, inside)
+
+    def _asked_otherwise(self, name: str, i: int, j: int, inside: bool) -> bool:
+        """Whether the same callback was asked with other arguments."""
+        known = self._given(i, j)
+        if known is None:
+            return inside and name == "confirm_trade_exit"
+        (numbers, extremes), (other_numbers, other_extremes) = known
+        if numbers == other_numbers and extremes != other_extremes and name in HANDED:
+            self.handed.setdefault(name, difference(self.pairs, self.base, i, self.told, j))
+            return True
+        return bool(numbers != other_numbers)
+
+    def _given(self, i: int, j: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """What a callback was handed in both worlds; None where that is not known."""
+        k = i - int(np.searchsorted(self.base.time_ms, self.border))
+        if self.alike is None or self.alike.given is None or self.told.given is None or k >= len(self.alike):
+            return None
+        if not same(self.base, np.array([i]), self.alike, np.array([k]))[0]:
+            return None
+        return self.alike.given[k], self.told.given[j]
+
+    def _names(self, i: int | None, j: int | None) -> set[str]:
+        return {_name(events, k) for events, k, _ in self._sides(i, j)}
+
+    def _sides(self, i: int | None, j: int | None) -> list[tuple[Events, int, Tables]]:
+        return [(events, k, tables) for events, k, tables in ((self.base, i, self.true), (self.told, j, self.other)) if k is not None]
+
+    def _touched(self, before: Iterable[int]) -> bool:
+        """Whether the exit under way in both worlds is one that was reached inside the candle."""
+        asked = [k for k in before if _name(self.base, k) == "exit asked"]
+        return bool(asked) and ORDER_KINDS[int(self.base.value[asked[-1]])] in TOUCHES
+
+    def _after_a_touch(self, events: Events, k: int) -> bool:
+        """Whether a pair's candle reached anything before that pair was locked, or any pair's before all were."""
+        begun = int(np.searchsorted(events.time_ms, self.border))
+        mine = [n for n in range(begun, k) if events.pair[k] < 0 or events.pair[n] == events.pair[k]]
+        kinds = {ORDER_KINDS[int(events.value[n])] for n in mine if _name(events, n) == "exit asked"}
+        return bool(kinds & TOUCHES) or any(_name(events, n) == "filled" for n in mine)
+
+    def _within_both(self, events: Events, k: int) -> bool:
+        """Whether the price of a fill lies inside the candle of either world: there it fills in both."""
+        rows = [self._row(tables, int(events.pair[k])) for tables in (self.true, self.other)]
+        return all(row is not None and row[3] <= events.value[k] <= row[2] for row in rows)
+
+    def _clamped(self, names: set[str], sides: list[tuple[Events, int, Tables]]) -> bool:
+        """
+        Whether this is the price of an exit that was asked for below the candle, which FreqTrade raises to its low, or of an
+        entry asked for above it, which it cuts to its high.
+        """
+        extreme = {frozenset({"exit price"}): 3, frozenset({"entry price"}): 2}.get(frozenset(names))
+        if extreme is None:
+            return False
+        rows = [(events.value[k], self._row(tables, int(events.pair[k]))) for events, k, tables in sides]
+        return any(row is not None and value == row[extreme] for value, row in rows)
+
+    def _row(self, tables: Tables, pair: int) -> np.ndarray | None:
+        table = tables.get(self.pairs[pair]) if 0 <= pair < len(self.pairs) else None
+        if table is None:
+            return None
+        at = table[table[:, 0] == self.border]
+        return at[0] if len(at) else None
+
+
+def _name(events: Events, k: int) -> str:
+    return NAMES[events.name[k]]
+
+
+def _kind(events: Events, k: int) -> str:
+    """Of an exit that is asked for."""
+    number = float(events.value[k])
+    return ORDER_KINDS[int(number)] if 0 <= number < len(ORDER_KINDS) else "other"
+
+
+def _awaits_target(base: Events, before: list[int]) -> bool:
+    """Whether a target was reached last, in both worlds: in the candle of an entry below the open its close can forbid it."""
+    last = next((k for k in reversed(before) if _name(base, k) != "custom_roi"), None)
+    return last is not None and _name(base, last) == "exit asked" and ORDER_KINDS[int(base.value[last])] == "roi"
+
+
+def _by_pair(events: Events, at_ms: int) -> dict[int, list[int]]:
+    """Indices of a candle's events by pair."""
+    found: dict[int, list[int]] = {}
+    for k in np.flatnonzero((events.time_ms == at_ms) & (events.name != STOPS)):
+        found.setdefault(int(events.pair[k]), []).append(int(k))
+    return found

@@ -1,0 +1,129 @@
+"""
+Where an account comes from: a replay of the strategy's signals, and of its shares of stakes, where they fully describe it, checked
+against FreqTrade's loop in the worker; the worker's orders otherwise.
+"""
+
+import secrets
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from arena.accounting.replay import inputs
+from arena.accounting.replay.inputs import Described, Outside
+from arena.accounting.replay.simulator import Replayed
+from arena.checks import schedule
+from arena.decisions import STAKE
+from arena.errors import StrategyError
+from arena.evaluation.context import Arena
+from arena.records import Claim, Market, Orders, Strategy
+from arena.sandbox import client
+from arena.stats import metrics
+
+REPLAY, BOOKING = "replay=freqtrade", "booking"
+STRETCH, STRETCH_DAYS = 0.1, 60
+"""Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before validation."""
+
+
+class Engine(NamedTuple):
+    """What the account comes from."""
+
+    orders: Orders
+    name: str  # REPLAY or BOOKING
+    note: str  # why it is not a replay
+    replay: str  # as in Checks
+    described: Described | None = None  # to replay again, where signals and parameters say everything, or they and shares of stakes
+    trades: Replayed | None = None
+
+    @property
+    def differs(self) -> str:
+        """Where the replay is another one than FreqTrade's loop."""
+        return self.note if self.replay == "differs" else ""
+
+
+def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
+    """
+    What a worker tells, with the orders that are booked. Where signals say everything, FreqTrade's loop runs over a stretch that
+    nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over everything.
+    """
+    stretch = (int(arena.market.open_ms[0]), int(arena.market.open_ms[-1])) if arena.thorough else _stretch(arena.market)
+    task = client.Task("backtest", arena.settings.search, arena.markets, stretch=stretch)
+    claim = _with_shares(strategy, arena, client.backtest(strategy, arena.settings, task, arena.tables))
+    engine = engine_of(strategy, arena, claim)
+    if engine.described is None and claim.stretch is not None:
+        claim = client.backtest(strategy, arena.settings, replace(task, stretch=None), arena.tables)
+        engine = engine_of(strategy, arena, claim) if engine.replay != "differs" else engine._replace(orders=claim.orders)
+    if engine.trades is not None and engine.described is not None:
+        first, last = (int(arena.market.open_ms[k]) for k in inputs.span(engine.described.course))
+        closed = metrics.closed_sharpe(engine.trades.profit, arena.settings.wallet, (last - first) // metrics.DAY_MS)
+        claim = replace(claim, rejected=engine.trades.rejected, closed_sharpe=closed)
+    return replace(claim, orders=engine.orders), engine
+
+
+def _stretch(market: Market) -> tuple[int, int]:
+    """Open times of the candle before the first that is simulated, and of the last."""
+    n = len(market.open_ms)
+    length = min(max(int(STRETCH * n), STRETCH_DAYS * metrics.DAY_MS // market.step_ms), n - 1)
+    first = secrets.randbelow(n - length)
+    return int(market.open_ms[first]), int(market.open_ms[first + length])
+
+
+def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
+    """The replay's orders where it represents the strategy and agrees with FreqTrade's loop, else the worker's."""
+    settings, market = arena.settings, arena.market
+    deciding = schedule.callbacks(claim)
+    if deciding == (STAKE,) and claim.decisions.stakes is not None:
+        return _sized(strategy, arena, claim)
+    if deciding:
+        often = ", too often to ask for each stake" if deciding == (STAKE,) else ""
+        return Engine(claim.orders, BOOKING, f"decided on the way by {', '.join(deciding)}{often}", "")
+    try:
+        made = inputs.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
+        trades = seen = inputs.replayed(made, settings, claim.decisions)
+        if claim.stretch is not None:
+            seen = inputs.replayed(inputs.part(made, market, *claim.stretch), settings, claim.decisions)
+    except Outside as reason:
+        return Engine(claim.orders, BOOKING, str(reason), "")
+    if unlike := inputs.difference(inputs.orders(seen, market), claim.orders, market):
+        return Engine(claim.orders, BOOKING, unlike, "differs")
+    return Engine(inputs.orders(trades, market), REPLAY, "", "agrees", made, trades=trades)
+
+
+def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
+    """
+    As `engine_of`, where custom_stake_amount alone decides on the way: a replay with its shares of what is proposed, unclamped or
+    clamped by the strategy, where it makes FreqTrade's orders. Other stakes are as honest: there a difference is no finding.
+    """
+    settings, market, why = arena.settings, arena.market, inputs.NO_SHARE
+    known = not any(np.isnan(told.scale).any() for told in claim.decisions.stakes.values())
+    try:
+        made = inputs.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
+    except Outside as reason:
+        return Engine(claim.orders, BOOKING, str(reason), "")
+    for clamp in (False, True):
+        made = made._replace(rules=made.rules._replace(clamp=clamp))
+        try:
+            trades = inputs.replayed(made, settings, claim.decisions)
+        except Outside as reason:
+            why = str(reason) if known else inputs.NO_SHARE
+            continue
+        if not inputs.difference(orders := inputs.orders(trades, market), claim.orders, market):
+            return Engine(orders, REPLAY, "", "agrees", made, trades=trades)
+    return Engine(claim.orders, BOOKING, why, "")
+
+
+def _with_shares(strategy: Strategy, arena: Arena, claim: Claim) -> Claim:
+    """
+    The claim with the shares of stakes that a worker tells in which FreqTrade's loop never runs, where custom_stake_amount alone decides
+    on the way.
+    """
+    if schedule.callbacks(claim) != (STAKE,):
+        return claim
+    search = arena.settings.search
+    task = client.Task("look", search, arena.markets, ticks=arena.ticks(claim.startup))
+    try:
+        whole = [[search.start_ms, search.end_ms]]
+        told = client.look(strategy, arena.settings, task, arena.tables, since_ms=search.start_ms, stakes=whole)
+    except StrategyError:
+        told = None
+    return replace(claim, decisions=replace(claim.decisions, stakes=told and told.stakes))

@@ -1,0 +1,84 @@
+"""
+Where a ledger ends, written down outside of it: one that is deleted, cut short or replaced by an older copy is told.
+
+Two places, each enough by itself: a file in the user's configuration directory, beside the keys, named after the ledger's path;
+and one in the checkout's git folder, which goes along when the checkout is moved. A place that cannot be written is left out. A
+clone has neither, because git clones no such file. A copy of the folder brings the second one along; that is the first folder's as
+long as this is there.
+
+Not covered: whoever may write the ledger and both places. The head in a run.log tells then.
+"""
+
+import contextlib
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from arena.files import write_whole
+from arena.market import sealing
+
+GIT_FILE = "touchstone-ledger.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The newest entry of a ledger when it was written."""
+
+    ledger: str  # the file's path, links resolved
+    number: int
+    hash: str
+    time: str  # ISO 8601, UTC
+    trials: int  # distinct sources that the ledger counted then, under all contracts
+
+
+def known(ledger: Path) -> list[Anchor]:
+    """What is written down of the ledger that lies at this path, or lay elsewhere before its checkout was moved. Newest first."""
+    own, beside = _read(_own(ledger)), _read(_beside(ledger))
+    moved = beside is not None and not Path(beside.ledger).parent.parent.exists()
+    found = [own, beside if moved or (beside and beside.ledger == str(ledger)) else None]
+    return sorted((anchor for anchor in found if anchor), key=lambda anchor: -anchor.number)
+
+
+def write(anchor: Anchor) -> None:
+    """In both places, each whole or not at all; where one cannot be written, it stays as it is."""
+    ledger = Path(anchor.ledger)
+    for file in (_own(ledger), _beside(ledger)):
+        if file is not None:
+            with contextlib.suppress(OSError):
+                if file == _own(ledger):
+                    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                write_whole(file, json.dumps(asdict(anchor)).encode())
+
+
+def forget(ledger: Path) -> None:
+    """For a ledger that was made to be thrown away."""
+    for file in (_own(ledger), _beside(ledger)):
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+
+
+def _own(ledger: Path) -> Path:
+    return sealing.keys_dir().parent / "ledgers" / f"{hashlib.sha256(str(ledger).encode(errors='replace')).hexdigest()[:32]}.json"
+
+
+def _beside(ledger: Path) -> Path | None:
+    """In the git folder of the checkout, or of the worktree, whose user_data holds the ledger; None outside git."""
+    git = ledger.parent.parent / ".git"
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if git.is_file():
+            git = git.parent / git.read_text().removeprefix("gitdir:").strip()
+        return git / GIT_FILE if git.is_dir() else None
+    return None
+
+
+def _read(file: Path | None) -> Anchor | None:
+    """None too for one that is damaged: it says nothing."""
+    try:
+        told = json.loads(file.read_bytes()) if file is not None else None
+        anchor = Anchor(**told) if isinstance(told, dict) else None
+    except (OSError, ValueError, TypeError):
+        return None
+    fits = anchor is not None and all(isinstance(getattr(anchor, name), kind) for name, kind in Anchor.__annotations__.items())
+    return anchor if fits else None

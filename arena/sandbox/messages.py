@@ -1,0 +1,82 @@
+"""
+How a strategy's decisions travel between worker and trusted process: as text, bounded in size.
+
+The worker packs, the trusted process unpacks; both directions are here so that they stay in step. Packed arrays are
+base64 of zlib; unpacking is bounded by the size that is expected, whatever the text claims to hold.
+"""
+
+import base64
+import binascii
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena.decisions import HASH, INSTANTS_MS, NAMES, TEXT, Events, Signals
+
+HEADER = struct.Struct("<Q")
+"""Length of what follows: JSON from the worker; from the trusted process a JSON head, then encoded candles."""
+MAX_EVENTS = 5_000_000
+MAX_TEXTS = 5_000
+MAX_STAKES = 100_000
+"""Candles at which custom_stake_amount is asked beside FreqTrade's loop, of all pairs together."""
+MAX_TAGS = 5000
+"""Distinct tags that are told as texts."""
+MAX_TAG = 255
+"""Characters of one, as in FreqTrade's database."""
+MAX_SIGNAL_TAG = 1000
+"""Characters of a tag in a signal's column."""
+MAX_PARAMETER = 1000
+"""Characters of a parameter that is told as it is; a longer one ends in a hash of the whole."""
+
+
+def pack(values: NDArray) -> str:
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 1)).decode()
+
+
+def unpack(text: str, dtype: str, n: int) -> NDArray:
+    """An array of exactly n values. Raises ValueError for anything else, before it would take more memory than that."""
+    size = max(n, 0) * np.dtype(dtype).itemsize
+    try:
+        stream = zlib.decompressobj()
+        data = stream.decompress(base64.b64decode(text, validate=True), size + 1)
+    except (zlib.error, binascii.Error, ValueError) as error:
+        raise ValueError(f"a packed array cannot be read: {error}") from None
+    if len(data) != size or not stream.eof or n < 0:
+        raise ValueError(f"a packed array does not hold {n} values")
+    return np.frombuffer(data, dtype=dtype)
+
+
+def pack_signals(signals: Signals) -> dict:
+    return {
+        "start_ms": int(signals.start_ms),
+        "n": len(signals.enter),
+        "enter": pack(np.packbits(signals.enter)),
+        "exit": pack(np.packbits(signals.exit)),
+        "enter_tag": pack(signals.enter_tag.astype("<u8")),
+        "exit_tag": pack(signals.exit_tag.astype("<u8")),
+    }
+
+
+def unpack_signals(start_ms: int, n: int, enter: str, exit: str, enter_tag: str, exit_tag: str) -> Signals:
+    """Raises ValueError for what is not a packed pair."""
+    bits = [np.unpackbits(unpack(text, "u1", (n + 7) // 8), count=n).astype(np.bool_) for text in (enter, exit)]
+    return Signals(start_ms, *bits, *(unpack(text, "<u8", n) for text in (enter_tag, exit_tag)))
+
+
+def unpack_events(n: int, columns: list[str], texts: list[str]) -> Events:
+    """Raises ValueError for what is not a packed list of events, or one that names what does not exist."""
+    if len(columns) != 5:
+        raise ValueError("events need five columns")
+    time_ms, pair, name, kind, value = (
+        unpack(text, dtype, n) for text, dtype in zip(columns, ("<i8", "<i2", "i1", "i1", "<f8"), strict=True)
+    )
+    if n and not (0 <= name.min() and name.max() < len(NAMES) and 0 <= kind.min() and kind.max() <= HASH):
+        raise ValueError("an event has no name")
+    if n and not (INSTANTS_MS[0] <= time_ms.min() and time_ms.max() <= INSTANTS_MS[1]):
+        raise ValueError("an event lies outside time")
+    indices = value[kind == TEXT]
+    if len(indices) and not (np.isfinite(indices).all() and 0 <= indices.min() and indices.max() < len(texts)):
+        raise ValueError("an event names a text that is not there")
+    return Events(time_ms, pair, name, kind, value, tuple(texts))

@@ -1,0 +1,143 @@
+"""
+Is what was recorded what the committed sources earn? For the person, after a run.
+
+The ledger's chain is checked, the repository is cloned at HEAD, and the clone's own run.py evaluates the strategies anew, with a
+ledger of its own and the full check of causality. What it finds is compared with the recorded figures one by one.
+
+Not compared: what depends on all trials that there were at the time (evidence, and the ladder's answer), seconds, and
+how deep causality was checked then. Not covered: strategies that were discarded, whose sources the ledger has and git may not.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from arena import git, settings
+from arena.errors import ArenaError, ConfigError
+from arena.ledger import anchor, data_lock, results_log, strategy_files
+from arena.ledger.data_lock import Lock
+from arena.ledger.store import LEDGER, Ledger, Trial, distinct
+from arena.settings import Settings
+from arena.stats.gates import EVIDENCE
+from judge import archive_reader, differences
+
+NOT_COMPARED = ("seconds", "cached", "commit", "sandbox", "evidence", "look", "frames")
+
+Say = Callable[[str], None]
+
+
+def verify(arena: Settings, locked: Lock, say: Say) -> int:
+    """
+    Ledger, results.tsv and the committed strategies: tell what holds and what does not, a line each. Returns the number of lines that
+    tell of a difference. Raises ArenaError where nothing was recorded, neither here nor in an archive.
+    """
+    if not (arena.root / LEDGER).exists():
+        if gone := Ledger(arena.root / LEDGER).wrong():
+            say(f"ledger: {gone[0]}")
+            return 1
+        if archive_reader.versions(arena.root):
+            say(f"ledger: there is none at {LEDGER}; the archive alone could be verified")
+            return 0
+        raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")
+    ledger = Ledger(arena.root / LEDGER)
+    trials = ledger.trials(locked.contract)
+    found = [f"ledger: {problem}" for problem in ledger.check()]
+    if not found:
+        say(f"ledger: every entry is as it was written; {len(trials)} evaluations under contract {locked.contract[:8]}; head {ledger.head()[:16]}")
+    found += _journal(arena, trials)
+    for line in found:
+        say(line)
+    with tempfile.TemporaryDirectory(prefix="touchstone-verify-") as folder:
+        clone = _clone(arena, locked, Path(folder, "clone"))
+        changed = _other_code(clone, locked)
+        for line in changed:
+            say(line)
+        try:
+            return len(found) + (len(changed) or _evaluated(clone, trials, locked.contract, say))
+        finally:
+            anchor.forget(clone.resolve() / LEDGER)
+
+
+def _journal(arena: Settings, trials: list[Trial]) -> list[str]:
+    """Rows of results.tsv whose figures are not the ledger's."""
+    found = []
+    rows = {(t.commit, t.strategy): t for t in trials}  # the newest of each
+    for row in results_log.read(arena.root / results_log.FILE).rows:
+        trial = next((t for (commit, name), t in rows.items() if name == row.strategy and row.commit.startswith(commit.lower())), None)
+        if row.event == "kill" or trial is None:
+            continue
+        own = json.loads(trial.result)["own"]
+        if (wanted := results_log.row(row.commit, row.event, row.strategy, own["sharpe"], own["max_drawdown"]).split("\t")[3:5]) != _figures(row):
+            found.append(f"{results_log.FILE} line {row.line}: {row.strategy} at {row.commit} has {' '.join(_figures(row))}, the ledger has {' '.join(wanted)}")
+    return found
+
+
+def _figures(row: results_log.Row) -> list[str]:
+    return results_log.row(row.commit, row.event, row.strategy, row.sharpe, row.max_drawdown).split("\t")[3:5]
+
+
+def _clone(arena: Settings, locked: Lock, clone: Path) -> Path:
+    """The repository as it was committed, with this arena's data and lock."""
+    # without hard links each object is read, and has the name of its bytes
+    words = git.command("clone", "--quiet", "--no-local", "--template=", str(arena.root), str(clone), options=("core.autocrlf=false", "core.eol=lf"))
+    done = subprocess.run(words, capture_output=True, text=True, env=git.environment(arena.root))
+    if done.returncode:
+        raise ArenaError(f"git cannot clone {arena.root}: {done.stderr.strip() or 'no reason given'}. What is not committed cannot be verified.")
+    read = data_lock.reader(locked, arena.root)
+    for name in locked.data | locked.sealed:
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).write_bytes(read(name.removeprefix(f"{data_lock.DATA}/")))
+    data_lock.write(clone, locked)
+    return clone
+
+
+def _other_code(clone: Path, locked: Lock) -> list[str]:
+    """Contract files whose committed version is not the one that the arena was locked with."""
+    try:
+        committed = data_lock.all_code_hashes(settings.load(clone / "config.json"))
+    except ConfigError as error:
+        return [f"HEAD: {error}"]
+    wanted = locked.code | locked.presentation
+    names = sorted(name for name in committed.keys() | wanted.keys() if committed.get(name) != wanted.get(name))
+    return [f"HEAD: {name} is not what the arena was locked with. Commit it, or restore it" for name in names]
+
+
+def _evaluated(clone: Path, trials: list[Trial], contract: str, say: Say) -> int:
+    """Evaluate in the clone, by its own code in processes of its own, and compare."""
+    if not any((clone / strategy_files.FOLDER).glob("[!_]*.py")):
+        say("HEAD: holds no strategy, so there is nothing to evaluate again")
+        return 0
+    command = [sys.executable, "run.py", "--causality", "full"]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        raise ArenaError(f"the clone of HEAD cannot be evaluated: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}")
+    recorded, different = distinct(trials), 0
+    for trial in sorted(Ledger(clone / LEDGER).trials(contract), key=lambda trial: trial.strategy):
+        known = recorded.get(trial.sha256)
+        if known is None:
+            say(f"{trial.strategy} {trial.commit}: was never evaluated here under this contract; run.py has the figures")
+            different += 1
+            continue
+        now, before = _compared(trial), _compared(known)
+        unlike = list(differences.unlike(before, now, "the ledger"))
+        if unlike:
+            different += 1
+            say(f"{trial.strategy} {trial.commit}: {differences.told(unlike)}")
+        else:
+            say(f"{trial.strategy} {trial.commit}: {differences.count(now)} figures are the ledger's")
+    return different
+
+
+def _compared(trial: Trial) -> dict[str, Any]:
+    """A Result without what may differ. Of a failure its kind alone: which instant shows foresight is drawn anew."""
+    if trial.error_kind:
+        return {"error_kind": trial.error_kind}
+    result = json.loads(trial.result)
+    kept = {name: value for name, value in result.items() if name not in NOT_COMPARED}
+    kept["checks"] = {name: value for name, value in kept["checks"].items() if name != "causality"}
+    kept["gates"] = {gate["gate"]: gate for gate in kept["gates"] if gate["gate"] not in (*EVIDENCE, "causality")}
+    return kept | {"daily_returns": trial.returns.tolist()}

@@ -1,0 +1,1 @@
+"""Who proposes strategies: language models, programs, genetic search, recorded runs."""

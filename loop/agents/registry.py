@@ -1,0 +1,65 @@
+"""The agents that drive.py knows, by name. Their modules load when they are asked for: one needs libraries that another does not."""
+
+import argparse
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arena.errors import ArenaError
+from loop.agents.genome.grammar import Bounds
+from loop.protocol import Agent
+from loop.worktree import Worktree
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    module: str
+    make: Callable[[Any, argparse.Namespace, Worktree], Agent]  # from the module, the options and the run's worktree
+    reads: bool  # whether it can take up a nudge or a brief
+    breeds: bool = False  # whether it draws from a grammar, which a brief bounds: `options.bounds`
+
+
+def _endpoint(options: argparse.Namespace) -> Any:
+    return importlib.import_module("loop.agents.llm.providers").client(options.provider, options.model, os.environ, options.context)
+
+
+def bounds(options: argparse.Namespace) -> Bounds:
+    """What a brief leaves of the grammar, where one was read."""
+    return getattr(options, "bounds", None) or Bounds()
+
+
+def _language_model(module: Any, options: argparse.Namespace) -> Agent:
+    return module.LanguageModel(_endpoint(options), temperature=options.temperature, seed=options.seed)
+
+
+AGENTS = {
+    "genetic": Entry("loop.agents.genetic", lambda module, options, worktree: module.Genetic(bounds(options), options.first), reads=False, breeds=True),
+    "random": Entry("loop.agents.genetic", lambda module, options, worktree: module.Random(bounds(options), options.first), reads=False, breeds=True),
+    "llm": Entry("loop.agents.llm.agent", lambda module, options, worktree: _language_model(module, options), reads=True),
+    "command": Entry("loop.agents.command", lambda module, options, worktree: module.Command(options.command, worktree, 60 * options.answer_minutes), reads=True),
+    "replay": Entry("loop.agents.replay", lambda module, options, worktree: module.Replay(Path(options.transcript)), reads=False),
+}
+NEEDS = {"llm": "model", "command": "command", "replay": "transcript"}
+"""The option without which an agent cannot be."""
+
+
+def agent(name: str, options: argparse.Namespace, worktree: Worktree) -> Agent:
+    """Raises ArenaError where it is not part of this version, or an option of its own is missing."""
+    entry, needed = AGENTS[name], NEEDS.get(name)
+    if needed and not getattr(options, needed):
+        raise ArenaError(f"the agent {name} needs --{needed}. `uv run drive.py --help` gives an example.")
+    try:
+        module = importlib.import_module(entry.module)
+    except ModuleNotFoundError as error:
+        if error.name != entry.module:
+            raise ArenaError(f"the agent {name} needs the package {error.name}. Run `uv sync`.") from None
+        raise ArenaError(f"the agent {name} is not part of this version. There are: {', '.join(sorted(_there()))}.") from None
+    return entry.make(module, options, worktree)
+
+
+def _there() -> list[str]:
+    return [name for name, entry in AGENTS.items() if importlib.util.find_spec(entry.module)]

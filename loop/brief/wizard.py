@@ -1,0 +1,162 @@
+"""
+A brief by question and answer, for `drive.py --brief` without a value. Enter takes what stands in brackets.
+
+Writes the file that is named in the end, and nothing before; what is there already is replaced only when that is said.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from arena.errors import ArenaError
+from arena.files import write_whole
+from arena.settings import Settings
+from loop.agents.genome.catalogue import FAMILIES
+from loop.brief import reading
+from loop.brief.reading import METHODS, NEEDS_THRESHOLD, OPERATORS, Brief
+
+Ask = Callable[[str], str]
+Say = Callable[[str], None]
+Told = dict[str, Any]
+
+
+def hold(settings: Settings, ask: Ask, say: Say) -> Brief:
+    """The brief that was agreed on, in its file. Raises ArenaError when the answers end before it is written."""
+    file = settings.root / reading.FILE
+    try:
+        if file.exists():
+            say(f"There is a {file.name}.")
+            if _yes(ask, say, "Use it as it is?"):
+                return reading.load(str(file), settings)
+        say("Eight questions; Enter takes what stands in brackets, or leaves it open.")
+        told = _questions(settings, ask, say)
+        text = written(told)
+        made = reading.parse(text, settings)
+        say(f"\n{text}\nwhich an agent reads as:\n\n{reading.in_words(made, settings) or '(nothing: all is free)'}\n")
+        file = _place(file, ask, say)
+    except EOFError:
+        raise ArenaError("the answers ended before the brief was written. Nothing was written.") from None
+    write_whole(file, text.encode())
+    say(f"written: {file.name}. Next time: uv run drive.py --brief {file.name}")
+    return made
+
+
+def written(told: Told) -> str:
+    """TOML of what was told: plain values first, then tables, then lists of tables."""
+    plain = {key: value for key, value in told.items() if not _is_table(value) and not _is_rows(value)}
+    lines = _lines(plain)
+    for key, value in told.items():
+        if _is_table(value) and value:
+            lines += ["", f"[{key}]", *_lines(value)]
+    for key, value in told.items():
+        for row in value if _is_rows(value) else ():
+            lines += ["", f"[[{key}]]", *_lines(row)]
+    return "\n".join(lines).strip() + "\n"
+
+
+def _lines(table: Told) -> list[str]:
+    """JSON's texts, numbers and lists are TOML's too, but for one control character."""
+    return [f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "") for key, value in table.items()]
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_table, value))
+
+
+def _questions(settings: Settings, ask: Ask, say: Say) -> Told:
+    told: Told = {}
+
+    def put(question: str, key: str, read: Callable[[str], Any], default: str) -> None:
+        """One question, again until its answer can be used with those before."""
+        told.update(_answer(settings, ask, say, f"{question} [{default}] ", lambda text: {key: read(text)}, told))
+
+    put(f"1 pairs, of {', '.join(settings.pairs)}", "pairs", _list, "all")
+    others = ", ".join(settings.informative_timeframes)
+    put(f"2 timeframes besides {settings.timeframe}, of {others or 'none'}; none: -", "timeframes", _list_or_none, "all")
+    put(f"3 paradigms, of {', '.join(FAMILIES)}", "families", _list, "any")
+    for kind, number in (("entry", 4), ("exit", 5)):
+        rows: list[Told] = []
+        words = "as RSI, or RSI below 30 on 4h, or EMA rising; operators: " + ", ".join(OPERATORS)
+        say(f"{number} conditions of {kind}, one a line, {words}")
+        while row := _answer(settings, ask, say, f"  {kind} {len(rows) + 1} [no {'more' if rows else 'condition'}] ", lambda text: _row(kind, rows, text), told):
+            rows = row[kind]
+            told.update(row)
+    put(f"6 stake, of {', '.join(METHODS)}", "sizing", lambda text: {"method": _list(text)}, "any")
+    put("7 stop-loss in per cent, from and to, as 3 10", "risk", lambda text: {"stop": _per_cents(text)}, "any")
+    put("8 in your own words, what else", "text", str, "nothing")
+    return told
+
+
+def _answer(settings: Settings, ask: Ask, say: Say, question: str, read: Callable[[str], Told], told: Told) -> Told:
+    """What an answer adds to what was told; empty for Enter. One that cannot be used is explained and asked for again."""
+    while text := ask(question).strip():
+        try:
+            added = read(text)
+            reading.parse(written(told | added), settings, "that")
+        except (ArenaError, ValueError) as error:
+            say(f"  {error}")
+            continue
+        return added
+    return {}
+
+
+def _row(kind: str, rows: list[Told], text: str) -> Told:
+    """`RSI below 30 on 4h`, in words."""
+    head, _, frames = text.partition(" on ")
+    words = head.replace(",", " ").split()
+    row: Told = {"indicator": words[0]}
+    if words[1:]:
+        row["operator"] = words[1]
+        limits = [_number(word) for word in words[2:]]
+        row |= {"threshold": limits} if limits or words[1] in NEEDS_THRESHOLD else {}
+    row |= {"timeframe": _list(frames)} if frames.strip() else {}
+    return {kind: [*rows, row]}
+
+
+def _number(word: str) -> float | str:
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _list_or_none(text: str) -> list[str]:
+    return [] if text == "-" else _list(text)
+
+
+def _per_cents(text: str) -> list[float]:
+    try:
+        found = [round(float(part) / 100, 6) for part in text.replace("%", " ").replace(",", " ").split()]
+    except ValueError:
+        found = []
+    if len(found) not in (1, 2):
+        raise ValueError(f"{text!r} is no range. Expected one or two numbers, for example 3 10.")
+    return [found[0], found[-1]]
+
+
+def _place(file: Path, ask: Ask, say: Say) -> Path:
+    """Where it is written: never over a file without a yes."""
+    while True:
+        name = ask(f"file name [{file.name}] ").strip() or file.name
+        place = file.parent / name
+        if Path(name).name != name or place.suffix != ".toml":
+            say("  Expected a plain name that ends in .toml.")
+        elif not place.exists() or _yes(ask, say, f"{name} is there. Replace it?", default=False):
+            return place
+
+
+def _yes(ask: Ask, say: Say, question: str, *, default: bool = True) -> bool:
+    while True:
+        text = ask(f"{question} [{'Y/n' if default else 'y/N'}] ").strip().lower()
+        if text in ("", "y", "yes", "n", "no"):
+            return default if not text else text[0] == "y"
+        say("  Answer y or n.")
