@@ -1,23 +1,19 @@
 """
-Let the loop run by itself: an agent proposes, each proposal is committed, evaluated, written down, and kept or taken back.
+Run the loop: an agent proposes strategies; each proposal is committed, evaluated, recorded, and kept or taken back.
 
 Reads   config.json, data.lock.json, user_data/, nudges.md, a brief
-Writes  the branch autoresearch/<tag> in its own worktree user_data/worktrees/<tag>, there results.tsv, learnings.md and
-        frontier.png; user_data/runs/<tag>/; a row per trial to user_data/ledger.db; a sample market if nothing is prepared;
-        brief.toml, if questions were asked for it. Never the checkout's other files, its branch or index
-Exits   0 ended by its budget or its agent    2 the arena or the agent cannot be used    130 interrupted; go on with the same tag
+Writes  branch autoresearch/<tag> in its own worktree user_data/worktrees/<tag>, with results.tsv, learnings.md and
+        frontier.png; user_data/runs/<tag>/; one row per trial in user_data/ledger.db; a sample market if nothing is
+        prepared; brief.toml if you answered its questions. The checkout's own files, branch and index stay untouched
+Exits   0 the budget or the agent ended the run    2 the arena or the agent cannot be used
+        130 interrupted: the same command goes on
 
 Usage:
-    uv run drive.py                                          # a genetic search, eight rounds, no key and no network
-    uv run drive.py --rounds 100 --minutes 480 --patience 30
-    uv run drive.py --agent llm --provider ollama --model qwen3:8b
-    uv run drive.py --agent command --command 'claude -p --permission-mode acceptEdits'      # the prompt on standard input
-    uv run drive.py --agent command --command 'codex exec {prompt}'
-    uv run drive.py --brief examples/briefs/trend_with_stop.toml            # what you want; --brief without a value asks
-    uv run drive.py --agent replay --transcript user_data/runs/RUN --tag again
-    uv run drive.py --seeds 1..8 --jitter                    # eight runs side by side, as many at a time as there are cores
-    uv run drive.py show RUN [ROUND]                         # the log of a run; drive.py diff RUN A B: two rounds side by side
-    uv run drive.py leaderboard --picture race.png           # runs side by side, and their race at equal numbers of trials
+    uv run drive.py                                    # genetic search, eight rounds; no key, no network
+    uv run drive.py --agent llm --model qwen3:8b       # a local model behind Ollama
+    uv run drive.py --agent command --command 'claude -p --permission-mode acceptEdits'
+    uv run drive.py --seeds 1..8                       # eight runs side by side
+    uv run drive.py show RUN                           # the log of a run; also: diff, leaderboard
 """
 
 import sys
@@ -35,7 +31,7 @@ from datetime import date
 from pathlib import Path
 
 from arena import settings
-from arena.cli import Live, told
+from arena.cli import Live, parser, told
 from arena.errors import ArenaError
 from arena.ledger import data_lock
 from arena.settings import Settings
@@ -65,8 +61,18 @@ def main() -> int:
             client.warm_up()  # FreqTrade loads there, while git and the log are looked at here
         with Live(sys.stdout, steps=not options.tether) as live:
             opened = run_state.open_run(worktree, options.agent, options.seed, live.say, options.start)
-            live.say(f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in {worktree.folder.relative_to(arena.root)}")
-            why = driver.play(opened, agent, _budget(options), brief, reads=registry.AGENTS[options.agent].reads, population=options.population)
+            live.say(
+                f"run {worktree.tag}: {agent.name}, branch {worktree.branch}, in "
+                f"{worktree.folder.relative_to(arena.root)}"
+            )
+            why = driver.play(
+                opened,
+                agent,
+                _budget(options),
+                brief,
+                reads=registry.AGENTS[options.agent].reads,
+                population=options.population,
+            )
         _say(driver.summary(opened, why, brief))
         places = driver.places(opened)
         if not options.tether:
@@ -75,55 +81,107 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    from loop import budget
+    options = parser(__doc__)
+    _add_readers(options)
+    _add_agents(options.add_argument_group("agent"))
+    _add_limits(options.add_argument_group("limits"))
+    many = options.add_argument_group("several runs")
+    many.add_argument("--seeds", type=_seeds, metavar="A..B", help="one run per seed, tagged TAG-sSEED")
+    many.add_argument("--jobs", type=_count, metavar="N", help="runs at the same time (default: cores)")
+    many.add_argument(
+        "--jitter", action="store_true", help="vary first family, temperature and order of the brief by seed"
+    )
+    return options.parse_args()
+
+
+def _add_agents(group: argparse._ArgumentGroup) -> None:
     from loop.agents import registry
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    _add_readers(parser)
-    who = parser.add_argument_group("who proposes")
-    who.add_argument("--agent", choices=registry.AGENTS, default="genetic", help="(default: genetic)")
-    who.add_argument("--seed", type=_count, default=0, help="of the agent's dice (default: 0)")
-    who.add_argument("--brief", nargs="?", default="", help="what you want: a file such as brief.toml, or words; without a value it is asked")
-    who.add_argument("--population", type=_count, default=3, metavar="N", help="of the best so far, how many are shown to agents that read (default: 3)")
-    who.add_argument("--first", default="", metavar="FAMILY", help="of genetic and random: what they begin with (default: drawn)")
-    who.add_argument("--provider", default="ollama", help="of llm: a name, or the address of an endpoint (default: ollama)")
-    who.add_argument("--model", help="of llm")
-    who.add_argument("--temperature", type=_degree, default=0.8, help="of llm (default: 0.8)")
-    who.add_argument("--context", type=_count, metavar="N", help="of llm: tokens that the model reads (default: what is known of it)")
-    who.add_argument("--command", metavar="LINE", help="of command: a program and its arguments; {prompt} in it is replaced, else it is standard input")
-    who.add_argument("--answer-minutes", type=_positive, default=20.0, metavar="N", help="of command: time for one answer (default: 20)")
-    who.add_argument("--transcript", metavar="FOLDER", help="of replay: the rounds of an earlier run")
-    limits = parser.add_argument_group("how long; what is not given is no limit")
-    limits.add_argument("--tag", help="names run, branch and folder; the same tag goes on (default: today's date)")
-    limits.add_argument("--start", default="HEAD", metavar="COMMIT", help="a new run's branch begins there, with the strategies that stand there (default: HEAD)")
-    limits.add_argument("--rounds", type=_count, default=8, help="of this start; with --seeds of each run in all (default: 8)")
-    limits.add_argument("--minutes", type=_positive, help="of this start; a round that has begun is finished")
-    limits.add_argument("--patience", type=_count, metavar="N", help="rounds without a new best")
-    limits.add_argument("--max-usd", type=_positive, metavar="USD", help="of the whole run; ends when the price is unknown")
-    limits.add_argument("--max-tokens", type=_count, metavar="N", help="of the whole run, input and output")
-    limits.add_argument("--stop-at", choices=budget.STOPS, help="a strategy that passes every gate")
-    limits.add_argument("--tether", action="store_true", help="end as after Ctrl-C when standard input ends: for programs that start this one")
-    many = parser.add_argument_group("several runs side by side")
-    many.add_argument("--seeds", type=_seeds, metavar="A..B", help="a run for each seed, tagged TAG-sSEED; default TAG: date and agent")
-    many.add_argument("--jobs", type=_count, metavar="N", help="runs at a time (default: cores)")
-    many.add_argument("--jitter", action="store_true", help="each seed begins otherwise too: first family, temperature, order of the brief's lines")
-    return parser.parse_args()
+    add = group.add_argument
+    add("--agent", choices=registry.AGENTS, default="genetic", help="who proposes (default: genetic)")
+    add("--seed", type=_count, default=0, metavar="N", help="random seed (default: 0)")
+    add(
+        "--brief",
+        nargs="?",
+        default="",
+        metavar="TEXT",
+        help="what you want: a TOML file or words; alone: answer questions",
+    )
+    add(
+        "--population",
+        type=_count,
+        default=3,
+        metavar="N",
+        help="show the N best so far to agents that read (default: 3)",
+    )
+    add(
+        "--first",
+        default="",
+        metavar="FAMILY",
+        help="genetic, random: family of the first strategies (default: random)",
+    )
+    add(
+        "--provider", default="ollama", metavar="NAME", help="llm: provider or address of an endpoint (default: ollama)"
+    )
+    add("--model", metavar="NAME", help="llm: model")
+    add("--temperature", type=_degree, default=0.8, metavar="T", help="llm: sampling temperature (default: 0.8)")
+    add(
+        "--context",
+        type=_count,
+        metavar="N",
+        help="llm: context window in tokens (default: known from the model's name)",
+    )
+    add(
+        "--command",
+        metavar="LINE",
+        help="command: program with arguments; the prompt replaces {prompt}, or is its stdin",
+    )
+    add("--answer-minutes", type=_positive, default=20.0, metavar="N", help="command: limit per answer (default: 20)")
+    add("--transcript", metavar="FOLDER", help="replay: folder of the recorded run")
 
 
-def _add_readers(parser: argparse.ArgumentParser) -> None:
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    from loop import budget
+
+    add = group.add_argument
+    add("--tag", metavar="NAME", help="name of run, branch and folder; an existing run goes on (default: today's date)")
+    add("--start", default="HEAD", metavar="COMMIT", help="commit at which a new run begins (default: HEAD)")
+    add(
+        "--rounds",
+        type=_count,
+        default=8,
+        metavar="N",
+        help="rounds to play now; with --seeds total per run (default: 8)",
+    )
+    add("--minutes", type=_positive, metavar="N", help="end after the round in which N minutes have passed")
+    add("--patience", type=_count, metavar="N", help="end after N rounds without a new best")
+    add("--max-usd", type=_positive, metavar="USD", help="end when the run has cost this much, or a price is unknown")
+    add("--max-tokens", type=_count, metavar="N", help="end when the run has used N tokens")
+    add("--stop-at", choices=budget.STOPS, help="end when a strategy passes every gate")
+    add("--tether", action="store_true", help="end when standard input closes, for programs that start this one")
+
+
+def _add_readers(options: argparse.ArgumentParser) -> None:
     """Commands that look at runs."""
-    readers = parser.add_subparsers(dest="command_name", metavar="{show,diff,leaderboard}")
-    show = readers.add_parser("show", help="a run's rounds, or one of them in full")
+    readers = options.add_subparsers(dest="command_name", metavar="{show,diff,leaderboard}")
+    show = readers.add_parser("show", help="list a run's rounds, or show one in full")
     show.add_argument("run")
     show.add_argument("round", nargs="?", type=int)
-    diff = readers.add_parser("diff", help="two rounds of a run side by side")
+    diff = readers.add_parser("diff", help="show two rounds side by side")
     diff.add_argument("run")
     diff.add_argument("first", type=int)
     diff.add_argument("second", type=int)
-    board = readers.add_parser("leaderboard", help="runs side by side")
-    board.add_argument("runs", nargs="*", metavar="RUN", help="(default: all under the contract of now, also what was played by program.md here)")
-    board.add_argument("--json", action="store_true", help="as JSON; what is undefined is null")
-    board.add_argument("--picture", type=Path, metavar="FILE", help="png, svg or pdf: the race at equal numbers of trials")
+    board = readers.add_parser("leaderboard", help="compare runs")
+    board.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="(default: all runs under the current contract, those played by program.md included)",
+    )
+    board.add_argument("--json", action="store_true", help="print JSON")
+    board.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the best so far by number of trials: png, svg or pdf"
+    )
 
 
 def _seeds(text: str) -> range:
@@ -155,23 +213,30 @@ def _positive(text: str) -> float:
 def _budget(options: argparse.Namespace):
     from loop.budget import Budget
 
-    return Budget(options.rounds, options.minutes, options.patience, options.max_usd, options.max_tokens, options.stop_at)
+    return Budget(
+        options.rounds, options.minutes, options.patience, options.max_usd, options.max_tokens, options.stop_at
+    )
 
 
 def _brief(arena: Settings, options: argparse.Namespace):
-    """What the person wants. What of it the agent cannot honour is told; `options.bounds` is what it leaves of a grammar."""
+    """
+    What the person wants. What of it the agent cannot honour is told; `options.bounds` is what it leaves of a grammar.
+    """
     from loop.agents import registry
     from loop.brief import grammar_bounds, reading, wizard
 
     if options.brief is None and not sys.stdin.isatty():
-        raise ArenaError("--brief without a value asks questions on a terminal, and standard input is none. Name a file or say it in words: --brief brief.toml")
+        raise ArenaError(
+            "--brief without a value asks questions on a terminal, and standard input is none. Name a file or say it "
+            "in words: --brief brief.toml"
+        )
     made = wizard.hold(arena, input, _say) if options.brief is None else reading.load(options.brief, arena)
     agent = registry.AGENTS[options.agent]
     options.bounds, unmet = grammar_bounds.bounds(made, arena) if agent.breeds else (None, ())
     for words in unmet:
         _say(f"brief: the agent {options.agent} cannot honour {words}")
     if made != reading.Brief() and not agent.reads and not agent.breeds:
-        _say(f"brief: the agent {options.agent} honours nothing of it; what departs from it is told")
+        _say(f"brief: the agent {options.agent} ignores the brief; deviations are reported")
     options.brief = reading.FILE if options.brief is None else options.brief
     return made
 
@@ -197,7 +262,9 @@ def _sweep(arena: Settings, options: argparse.Namespace) -> int:
         interrupted, failed = sweep.play(arena, runs, options, _say)
     _say(leaderboard.table(leaderboard.read(arena.root, [run.tag for run in runs if run.begun])))
     if failed:
-        print(f"drive: {', '.join(failed)} did not end well. The same command goes on with what is left.", file=sys.stderr)
+        print(
+            f"drive: {', '.join(failed)} did not end well. The same command goes on with what is left.", file=sys.stderr
+        )
     return 130 if interrupted else 2 if failed else 0
 
 
@@ -210,7 +277,11 @@ def _show(arena: Settings, options: argparse.Namespace) -> int:
         if options.picture:
             print(leaderboard.draw(boards[0], options.picture), file=sys.stderr if options.json else sys.stdout)
         return 0
-    print(inspect_run.show(arena.root, options.run, options.round) if options.command_name == "show" else inspect_run.diff(arena.root, options.run, options.first, options.second))
+    print(
+        inspect_run.show(arena.root, options.run, options.round)
+        if options.command_name == "show"
+        else inspect_run.diff(arena.root, options.run, options.first, options.second)
+    )
     return 0
 
 

@@ -1,16 +1,19 @@
 """
-The person's command. READ-ONLY: part of the contract, and never the agent's.
+Verify a run, open the holdout, archive. For the person: the agent never runs it.
 
 Reads   config.json, data.lock.json, user_data/, results.tsv, run.log, versions/, git
-Writes  verify: nothing that stays    open: the ledger, versions/<v>/, versions/README.md    close: the version's SHA256SUMS
-        forward: user_data/forward/, the ledger, versions/forward.tsv
-Exits   0 all is as it was recorded, or done    1 something differs; each line says what    2 it cannot be done; nothing was opened
+Writes  verify   nothing that stays
+        open     the ledger, versions/<v>/, versions/README.md
+        close    SHA256SUMS of the version
+        forward  user_data/forward/, the ledger, versions/forward.tsv
+Exits   0 everything is as recorded, or done    1 something differs; each line says what
+        2 it cannot be done; nothing was opened
 
 Usage:
-    uv run judge.py --verify             # evaluate the committed strategies again, from a clean clone, and compare with the ledger
-    uv run judge.py open 0.1.0           # open the holdout for the committed strategies, once and for good, and archive the run
-    uv run judge.py close 0.1.0          # the retrospective is written: take it into the version's SHA256SUMS
-    uv run judge.py forward [--from PATH]    # candles after the arena's end: how have the archived strategies done since?
+    uv run judge.py verify               # evaluate the committed strategies again in a clean clone
+    uv run judge.py open 0.1.0           # open the holdout, once and for good, and archive the run as versions/0.1.0
+    uv run judge.py close 0.1.0          # the retrospective is written: add it to SHA256SUMS
+    uv run judge.py forward              # score archived strategies on candles after the arena's end
 """
 
 import sys
@@ -28,7 +31,7 @@ import signal
 from pathlib import Path
 
 from arena import settings
-from arena.cli import told
+from arena.cli import parser, told
 from arena.errors import ArenaError
 from arena.ledger import data_lock
 from arena.ledger.data_lock import Lock
@@ -45,7 +48,7 @@ def main() -> int:
         print(f"closed: the retrospective of {options.version} is in its SHA256SUMS")
         return 0
     with data_lock.shared(arena.root):
-        if options.verify:
+        if options.command == "verify":
             return _verify(arena)
         return _open(arena, options) if options.command == "open" else _forward(arena, options)
 
@@ -56,7 +59,11 @@ def _verify(arena: Settings) -> int:
 
     differences = verify_archive.versions(arena, lambda: _passphrase(locked), _say)
     differences += verify_run.verify(arena, locked, _say)
-    print("verified: all is as the ledger has it" if not differences else f"not verified: {differences} of these lines say why")
+    print(
+        "verified: all is as the ledger has it"
+        if not differences
+        else f"not verified: {differences} of these lines say why"
+    )
     return 1 if differences else 0
 
 
@@ -76,7 +83,10 @@ def _open(settings: Settings, options: argparse.Namespace) -> int:
     judged = holdout.judge(plan, arena, ledger, tables, _say)
     _say(summary.after(judged))
     folder = archive.write(arena, ledger, plan, judged, _picture(settings.root))
-    _say(f"archived: {folder.relative_to(settings.root)}; write its {archive_reader.RETROSPECTIVE}, then `uv run judge.py close {options.version}`, then commit it")
+    _say(
+        f"archived: {folder.relative_to(settings.root)}; write its {archive_reader.RETROSPECTIVE}, then `uv run "
+        f"judge.py close {options.version}`, then commit it"
+    )
     return 0
 
 
@@ -120,24 +130,28 @@ def _say(text: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="check ledger, contract, results.tsv and archive, evaluate the strategies of HEAD again in a clone, compare every figure with the ledger's",
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    opener = commands.add_parser("open", help="open the holdout for the committed strategies, and archive the run as versions/VERSION")
+    options = parser(__doc__)
+    options.add_argument("--verify", action="store_true", help=argparse.SUPPRESS)  # its name until 0.1.0
+    commands = options.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("verify", help="check ledger, lock, results.tsv and archive; evaluate HEAD again in a clone")
+    opener = commands.add_parser("open", help="open the holdout for the committed strategies and archive the run")
     opener.add_argument("version", metavar="VERSION", help="for example 0.1.0")
     opener.add_argument("--yes", action="store_true", help="do not ask")
-    commands.add_parser("close", help="take the finished retrospective into SHA256SUMS").add_argument("version", metavar="VERSION")
+    closer = commands.add_parser("close", help="add the finished retrospective to SHA256SUMS")
+    closer.add_argument("version", metavar="VERSION")
     forward = commands.add_parser("forward", help="score archived strategies on candles after the arena's end")
-    forward.add_argument("--from", dest="path", type=Path, metavar="PATH", help="candle files instead of the source that the arena came from")
-    forward.add_argument("--markets", type=Path, metavar="FILE", help="market metadata for --from (default: markets.json beside it)")
-    options = parser.parse_args()
-    if options.verify == (options.command is not None):
-        parser.error("one of --verify, open, close, forward")
-    return options
+    forward.add_argument(
+        "--from", dest="path", type=Path, metavar="PATH", help="candle files (default: the arena's source)"
+    )
+    forward.add_argument(
+        "--markets", type=Path, metavar="FILE", help="market metadata (default: markets.json beside PATH)"
+    )
+    chosen = options.parse_args()
+    if chosen.verify and chosen.command is None:
+        chosen.command = "verify"
+    if chosen.command is None:
+        options.error("choose a command: verify, open, close or forward")
+    return chosen
 
 
 def cli() -> int:

@@ -1,17 +1,14 @@
 """
-Prepare the arena: candles in the clear up to the end of the search, validation and holdout sealed, all of it locked.
-READ-ONLY: part of the contract.
+Prepare the arena: store the search candles, seal validation and holdout, lock data and code.
 
-Reads   config.json, and candles from the exchange in it, from files (--from) or from a sample market (--sample)
-Writes  user_data/data/, data.lock.json, a line in the ledger; keys in the user's configuration directory
-Exits   0 ready    2 the arena cannot be prepared, and what was there is untouched
+Reads   config.json, and candles from its exchange, from files (--from) or from a sample market (--sample)
+Writes  user_data/data/, data.lock.json, a row in the ledger, keys in the user's configuration directory
+Exits   0 ready    2 the arena cannot be prepared, and nothing was changed
 
 Usage:
-    uv run prepare.py                           # candles from the exchange in config.json
-    uv run prepare.py --from PATH               # feather, parquet or CSV, one file a pair
-    uv run prepare.py --sample [market|null|planted] [--seed N]
-    uv run prepare.py                           # again: verifies, and locks a changed config.json anew
-    uv run prepare.py --ledger-lost             # go on with a ledger of which entries are gone; their number of trials still counts
+    uv run prepare.py                    # candles from the exchange in config.json; a second run verifies them
+    uv run prepare.py --from PATH        # feather, parquet or CSV files, one per pair
+    uv run prepare.py --sample           # a made-up market; null: nothing to find, planted: a known small edge
 """
 
 import sys
@@ -28,7 +25,7 @@ import getpass
 from pathlib import Path
 
 from arena import settings
-from arena.cli import told
+from arena.cli import parser, told
 from arena.errors import ArenaError, ConfigError
 from arena.ledger import data_lock
 from arena.ledger.data_lock import Lock
@@ -60,25 +57,31 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    origin = parser.add_mutually_exclusive_group()
-    origin.add_argument("--from", dest="path", type=Path, metavar="PATH", help="folder of candle files, or one file")
-    origin.add_argument("--sample", nargs="?", const="market", choices=("market", "null", "planted"), help="a market made from a seed")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample market (default: 0)")
-    parser.add_argument("--markets", type=Path, metavar="FILE", help="market metadata for --from (default: markets.json beside it)")
-    parser.add_argument(
-        "--passphrase", action=argparse.BooleanOptionalAction, help="derive the holdout's key from a passphrase instead of a key file"
+    options = parser(__doc__)
+    add = options.add_argument
+    origin = options.add_mutually_exclusive_group()
+    origin.add_argument("--from", dest="path", type=Path, metavar="PATH", help="candle files: a folder or one file")
+    kinds = ("market", "null", "planted")
+    origin.add_argument("--sample", nargs="?", const="market", choices=kinds, help="a made-up market (default: market)")
+    add("--seed", type=int, default=0, metavar="N", help="random seed of the made-up market (default: 0)")
+    add("--markets", type=Path, metavar="FILE", help="market metadata for --from (default: markets.json beside PATH)")
+    add(
+        "--passphrase", action=argparse.BooleanOptionalAction, help="seal the holdout with a passphrase, not a key file"
     )
-    parser.add_argument("--ledger-lost", action="store_true", help="go on although entries of the ledger are gone for good; how many trials they held still counts")
-    parser.add_argument("--force", action="store_true", help="prepare anew, and replace another arena without asking")
-    options = parser.parse_args()
-    if options.markets and not options.path:
-        parser.error("--markets belongs to --from")
-    if options.seed and not options.sample:
-        parser.error("--seed belongs to --sample")
-    if options.seed < 0:
-        parser.error("--seed must not be negative")
-    return options
+    add(
+        "--ledger-lost",
+        action="store_true",
+        help="continue although ledger entries are lost; their number still counts",
+    )
+    add("--force", action="store_true", help="prepare anew; replaces another arena without asking")
+    chosen = options.parse_args()
+    if chosen.markets and not chosen.path:
+        options.error("--markets belongs to --from")
+    if chosen.seed and not chosen.sample:
+        options.error("--seed belongs to --sample")
+    if chosen.seed < 0:
+        options.error("--seed must not be negative")
+    return chosen
 
 
 def _read_lock(arena: Settings, force: bool) -> Lock | None:
@@ -93,7 +96,9 @@ def _read_lock(arena: Settings, force: bool) -> Lock | None:
 def _source(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
     """What the options name; without any, what the arena was prepared from; else the exchange in config.json."""
     if options.path:
-        return dataset.source_from({"kind": "files", "path": str(options.path), "markets": options.markets and str(options.markets)}, arena)
+        return dataset.source_from(
+            {"kind": "files", "path": str(options.path), "markets": options.markets and str(options.markets)}, arena
+        )
     if options.sample:
         return dataset.source_from({"kind": "sample", "market": options.sample, "seed": options.seed}, arena)
     if locked and not locked.source.get("demo"):
@@ -122,7 +127,10 @@ def _confirm(locked: Lock, source: Source) -> None:
 
 def _build(arena: Settings, source: Source, options: argparse.Namespace) -> int:
     passphrase = _passphrase() if options.passphrase and arena.holdout else None
-    print(f"Preparing {len(arena.pairs)} pairs, {arena.timeframe}, {arena.warmup_from:%Y-%m-%d} to {dataset.last_day(arena)} from {source.label}")
+    print(
+        f"Preparing {len(arena.pairs)} pairs, {arena.timeframe}, {arena.warmup_from:%Y-%m-%d} to "
+        f"{dataset.last_day(arena)} from {source.label}"
+    )
     online = source.description["kind"] == "exchange"
     if online:
         source.progress = lambda pair, reached: print(f"{pair}: downloaded up to {reached:%Y-%m-%d}", flush=True)
@@ -147,7 +155,10 @@ def _ready(locked: Lock, changes: list[str]) -> int:
 
 
 def _title(locked: Lock) -> str:
-    return f"{len(locked.arena['pairs'])} pairs, {locked.arena['timeframe']}, search {locked.arena['ranges']['search']}, source {locked.source['label']}"
+    return (
+        f"{len(locked.arena['pairs'])} pairs, {locked.arena['timeframe']}, search "
+        f"{locked.arena['ranges']['search']}, source {locked.source['label']}"
+    )
 
 
 def cli() -> int:

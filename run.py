@@ -1,18 +1,17 @@
 """
-Evaluate every strategy in user_data/strategies. READ-ONLY: part of the contract.
+Evaluate every strategy in user_data/strategies. Read-only for the agent.
 
 Reads   config.json, data.lock.json, user_data/
-Writes  a '---' block per strategy and a `round:` block to stdout, a row per trial to user_data/ledger.db;
-        with --export user_data/backtest_results/
+Writes  one `---` block per strategy and one `round:` block to stdout, one row per trial to user_data/ledger.db;
+        with --export files in user_data/backtest_results/
 Exits   0 every strategy was evaluated (gates may have said no)
-        1 a strategy failed, or is not what was recorded    2 the arena cannot be used
+        1 a strategy failed, or its trades are not those recorded    2 the arena cannot be used
 
 Usage:
     uv run run.py > run.log 2>&1
-    uv run run.py --strategy MeanRevRsi     # this one only; a path outside the repository is evaluated and not recorded
-    uv run run.py --strategy PATH --trades  # and its trades, and why signals became none
-    uv run run.py --export                  # and a backtest result that FreqTrade's own tools read
-    uv run run.py --demo                    # the strategies of examples/, recorded nowhere
+    uv run run.py --strategy MeanRevRsi      # only this one
+    uv run run.py --strategy PATH --trades   # a file outside the repository, with its trades; nothing is recorded
+    uv run run.py --demo                     # the strategies of examples/; nothing is recorded
 """
 
 import sys
@@ -30,7 +29,7 @@ import time
 from pathlib import Path
 
 from arena import settings
-from arena.cli import Live, told
+from arena.cli import Live, parser, told
 from arena.errors import ArenaError
 from arena.ledger import data_lock, strategy_files
 from arena.sandbox import client
@@ -75,25 +74,29 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--strategy", metavar="NAME|PATH", help="evaluate this one only (default: all)")
-    which.add_argument("--demo", action="store_true", help="evaluate examples/ instead, on a sample market if nothing is prepared")
-    parser.add_argument(
-        "--causality",
-        choices=("auto", "quick", "full"),
-        default="auto",
-        help="how much is checked: quick takes about as long again as the evaluation, full up to a minute; auto: full for what passes "
-        "every gate but the evidence, before it asks the validation window (default: auto)",
+    options = parser(__doc__)
+    options.allow_abbrev = False
+    add = options.add_argument
+    which = options.add_mutually_exclusive_group()
+    which.add_argument("--strategy", metavar="NAME|PATH", help="evaluate only this one (default: all)")
+    which.add_argument(
+        "--demo", action="store_true", help="evaluate examples/; makes a sample market if nothing is prepared"
     )
-    parser.add_argument("--trades", action="store_true", help="with --strategy, checked quickly: its trades, and why entry signals became none")
-    parser.add_argument("--export", action="store_true", help="write a backtest result for FreqTrade's own tools to user_data/backtest_results")
-    options = parser.parse_args()
-    if options.trades and not options.strategy:
-        parser.error("--trades shows one strategy: add --strategy NAME or PATH")
-    if options.causality == "full" and options.trades:
-        parser.error("--trades checks quickly and does not ask the validation window: leave --causality full out")
-    return options
+    depths = ("auto", "quick", "full")
+    add(
+        "--causality",
+        choices=depths,
+        default="auto",
+        help="depth of the lookahead check; auto: full where all else passes",
+    )
+    add("--trades", action="store_true", help="with --strategy: list its trades and the entry signals that became none")
+    add("--export", action="store_true", help="write FreqTrade's own result files to user_data/backtest_results")
+    chosen = options.parse_args()
+    if chosen.trades and not chosen.strategy:
+        options.error("--trades shows one strategy: add --strategy NAME or PATH")
+    if chosen.causality == "full" and chosen.trades:
+        options.error("--trades checks quickly and does not ask the validation window: leave --causality full out")
+    return chosen
 
 
 def _files(folder: Path, options: argparse.Namespace, arena: Settings) -> list[Path]:
@@ -104,7 +107,10 @@ def _files(folder: Path, options: argparse.Namespace, arena: Settings) -> list[P
         return files
     chosen = [file for file in files if file.stem == Path(options.strategy).stem]
     if not chosen:
-        raise ArenaError(f"no strategy {options.strategy!r} in {strategy_files.FOLDER}. There are: {', '.join(f.stem for f in files)}.")
+        raise ArenaError(
+            f"no strategy {options.strategy!r} in {strategy_files.FOLDER}. There are: "
+            f"{', '.join(f.stem for f in files)}."
+        )
     return chosen
 
 

@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.style import (
-    BOTTOM,
-    FAILED,
-    FAINT,
-    apart,
-    canvas,
-    color,
-    keep_in_sight,
-    whole,
-    words,
-)
+from analysis.style import BOTTOM, FAILED, FAINT, apart, canvas, color, keep_in_sight, whole, words
 from analysis.timeline import Story
 from arena.errors import ArenaError
 from arena.ledger import data_lock, results_log
@@ -45,15 +35,24 @@ def equity(of: Story) -> "Figure":
     figure = canvas(5.0)
     axis = figure.add_subplot()
     curves = []
-    several = len({one.strategy for one in shown}) < len(shown)  # trials of one strategy, which need colours of their own
+    # trials of one strategy, which need colours of their own
+    several = len({one.strategy for one in shown}) < len(shown)
     for k, one in enumerate(shown):
         curves.append(_compounded(one.returns))
         tint = color(k if several else of.place(one.strategy))
-        axis.plot(_days(of, len(one.returns)), curves[-1], color=tint, lw=1.5, label=f"{one.strategy} at {one.commit}, sharpe {one.sharpe:.2f}")
+        axis.plot(
+            _days(of, len(one.returns)),
+            curves[-1],
+            color=tint,
+            lw=1.5,
+            label=f"{one.strategy} at {one.commit}, sharpe {one.sharpe:.2f}",
+        )
     held, why = _held(of)
     if held is not None:
         curves.append(_compounded(held))
-        axis.plot(_days(of, len(held)), curves[-1], color=FAINT, lw=1.2, ls="--", label="buy and hold of the whole arena")
+        axis.plot(
+            _days(of, len(held)), curves[-1], color=FAINT, lw=1.2, ls="--", label="buy and hold of the whole arena"
+        )
         _shade(axis, of)
     values = np.concatenate(curves)
     if values.min() > 0 and values.max() > WIDE * values.min():
@@ -84,7 +83,9 @@ def _held(of: Story) -> tuple[NDArray[np.float64] | None, str]:
     arena = of.settings
     try:
         data_lock.verify(arena)
-        market = candle_tables.market(candle_tables.read_candles(arena.root / data_lock.DATA, arena), arena, arena.search)
+        market = candle_tables.market(
+            candle_tables.read_candles(arena.root / data_lock.DATA, arena), arena, arena.search
+        )
     except ArenaError as error:
         return None, str(error)
     return benchmark.hold_returns(market, arena.search, arena.fee), ""
@@ -97,8 +98,8 @@ def _shade(axis: "Axes", of: Story) -> None:
             axis.axvspan(window.start, window.end, color="0.93", zorder=0, lw=0)
         upright = len(windows) > 6
         axis.text(
-            window.start + (window.end - window.start) / 2, 0.985, window.name, transform=axis.get_xaxis_transform(), fontsize=8, color="0.35",
-            ha="center", va="top", rotation=90 if upright else 0,
+            window.start + (window.end - window.start) / 2, 0.985, window.name, transform=axis.get_xaxis_transform(),
+            fontsize=8, color="0.35", ha="center", va="top", rotation=90 if upright else 0,
         )  # fmt: skip
 
 
@@ -109,7 +110,10 @@ def _ticker():
 
 
 def trajectories(of: Story) -> "Figure":
-    """Sharpe by round and strategy, as results.tsv has it: a line through what was kept, hollow marks for what was discarded."""
+    """
+    Sharpe by round and strategy, as results.tsv has it: a line through what was kept, hollow marks for what was
+    discarded.
+    """
     rounds = results_log.rounds(of.journal)
     if not rounds:
         return words("results.tsv has no row yet, so no strategy has a history.")
@@ -133,7 +137,12 @@ def trajectories(of: Story) -> "Figure":
     if edge is not None:
         low = [number for points in histories.values() for number, row, _ in points if row.sharpe < BOTTOM]
         axis.plot(low, [edge] * len(low), "v", color=FAINT, ms=6)
-    failed = [number for points in histories.values() for number, row, _ in points if row.event != "kill" and math.isnan(row.sharpe)]
+    failed = [
+        number
+        for points in histories.values()
+        for number, row, _ in points
+        if row.event != "kill" and math.isnan(row.sharpe)
+    ]
     axis.plot(failed, [0.02] * len(failed), "|", color=FAILED, ms=11, mew=2, transform=axis.get_xaxis_transform())
     axis.axhline(0, color="black", lw=0.5)
     axis.set_xlim(0.5, max(len(rounds), 4) + 0.5)
@@ -147,7 +156,9 @@ def trajectories(of: Story) -> "Figure":
 
 
 def _history(axis: "Axes", points: Points, tint: str, *, front: bool) -> tuple[int, float] | None:
-    """Draw one strategy: its level goes on through what was discarded. Returns where its line ends; None without a figure."""
+    """
+    Draw one strategy: its level goes on through what was discarded. Returns where its line ends; None without a figure.
+    """
     level, line = math.nan, []
     z = 4 if front else 3
     for number, row, kept in points:
@@ -168,21 +179,26 @@ def _history(axis: "Axes", points: Points, tint: str, *, front: bool) -> tuple[i
 
 
 def _name(axis: "Axes", ends: list[tuple[str, int, float, str]]) -> None:
-    """Names of the active ones at the right edge, apart from each other, each with a thin line from the end of its curve."""
+    """
+    Names of the active ones at the right edge, apart from each other, each with a thin line from the end of its curve.
+    """
     low, high = axis.get_ylim()
     right = axis.get_xlim()[1]
     heights = apart([min(max(end[2], low), high) for end in ends], (high - low) / 24)
     for (name, number, level, tint), height in zip(ends, heights, strict=True):
         axis.annotate(
-            name, (number, max(level, low)), xytext=(right + 0.012 * (right - 0.5), height), textcoords="data", fontsize=8, va="center",
-            color="0.2", annotation_clip=False, arrowprops={"arrowstyle": "-", "color": tint, "lw": 0.5, "alpha": 0.6, "shrinkA": 0},
+            name, (number, max(level, low)), xytext=(right + 0.012 * (right - 0.5), height), textcoords="data",
+            fontsize=8, va="center", color="0.2", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": tint, "lw": 0.5, "alpha": 0.6, "shrinkA": 0},
         )  # fmt: skip
 
 
 def _explain(axis: "Axes", failed: bool, low: bool) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], marker=marker, color="0.3", ls="", ms=6, label=event) for event, marker in MARKERS.items()]
+    handles = [
+        Line2D([], [], marker=marker, color="0.3", ls="", ms=6, label=event) for event, marker in MARKERS.items()
+    ]
     handles.append(Line2D([], [], marker="o", mfc="white", mec="0.3", ls="", ms=6, label="discarded"))
     if failed:
         handles.append(Line2D([], [], marker="|", color=FAILED, mew=2, ls="", ms=9, label="failed"))

@@ -5,19 +5,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from analysis.style import (
-    BEST,
-    DISCARDED,
-    FAILED,
-    FAINT,
-    KEPT,
-    PLAIN,
-    bars,
-    canvas,
-    color,
-    whole,
-    words,
-)
+from analysis.style import BEST, DISCARDED, FAILED, FAINT, KEPT, PLAIN, bars, canvas, color, whole, words
 from analysis.timeline import Story
 from arena.ledger import results_log
 from arena.ledger.results_log import EVENTS, Journal
@@ -31,10 +19,14 @@ MOST = 20
 ROWS = 30
 """Strategies that are shown: the newest."""
 COMMON = frozenset(
-    "a about after all also an and any are as at be because been before both but by can did do does done down each else every for from had has have here "
-    "how if in into is it its just less like made make many may mend more most much must next no nor not nothing now of off on once one only or other out "
-    "over own per so some still such than that the their them then there these they this those through to too two under until up was were what when "
-    "where which while who why will with within without would yet you your fail nan kept discarded discard keep killed".split()
+    "a about after all also an and any are as at be because been before both but by can did do does done down each "
+    "else every for from had has have here "
+    "how if in into is it its just less like made make many may mend more most much must next no nor not nothing now "
+    "of off on once one only or other out "
+    "over own per so some still such than that the their them then there these they this those through to too two "
+    "under until up was were what when "
+    "where which while who why will with within without would yet you your fail nan kept discarded discard keep "
+    "killed".split()
 )
 """Words that say nothing of an idea; what was kept or discarded stands in `events`."""
 
@@ -69,7 +61,10 @@ def slots(of: Story) -> "Figure":
 
 
 def _spans(written: Journal) -> list[tuple[str, int, int]]:
-    """Name, first and last round of each stretch in which a strategy was active, the strategies in the order of their first rows."""
+    """
+    Name, first and last round of each stretch in which a strategy was active, the strategies in the order of their
+    first rows.
+    """
     begun: dict[str, int] = {}
     found = []
     rounds = results_log.rounds(written)
@@ -91,7 +86,9 @@ def events(of: Story) -> "Figure":
     counts = {kind: Counter() for kind in EVENTS}
     for row in rows:
         failed = math.isnan(row.sharpe) and row.event != "kill"
-        counts[row.event]["failed" if failed else "untouched" if row.event == "stable" else "kept" if of.held(row) else "discarded"] += 1
+        counts[row.event][
+            "failed" if failed else "untouched" if row.event == "stable" else "kept" if of.held(row) else "discarded"
+        ] += 1
     figure = canvas(3.1)
     axis = figure.add_subplot()
     left = [0] * len(EVENTS)
@@ -102,8 +99,13 @@ def events(of: Story) -> "Figure":
         left = [a + b for a, b in zip(left, mine, strict=True)]
     axis.invert_yaxis()
     axis.set_xlabel("rows of results.tsv")
-    broken = len(of.journal.problems) + len(results_log.violations(of.journal, of.settings.max_stable_rounds, of.settings.max_strategies))
-    axis.set_title(f"{len(rows)} events in {len(results_log.rounds(of.journal))} rounds; {broken or 'no'} broken rows or rules", fontsize=10)
+    broken = len(of.journal.problems) + len(
+        results_log.violations(of.journal, of.settings.max_stable_rounds, of.settings.max_strategies)
+    )
+    axis.set_title(
+        f"{len(rows)} events in {len(results_log.rounds(of.journal))} rounds; {broken or 'no'} broken rows or rules",
+        fontsize=10,
+    )
     whole(axis)
     axis.legend(fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.24), frameon=False)
     return figure

@@ -13,18 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import timeline
-from analysis.style import (
-    BEST,
-    BOTTOM,
-    FAILED,
-    FATES,
-    LUCK,
-    VALIDATION,
-    canvas,
-    keep_in_sight,
-    whole,
-    words,
-)
+from analysis.style import BEST, BOTTOM, FAILED, FATES, LUCK, VALIDATION, canvas, keep_in_sight, whole, words
 from analysis.timeline import Story
 from arena.cli import told
 from arena.errors import ArenaError
@@ -37,14 +26,19 @@ DPI = 130
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", nargs="?", type=Path, default=Path("frontier.png"), help="png, svg or pdf (default: frontier.png)")
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=Path("frontier.png"), help="png, svg or pdf (default: frontier.png)"
+    )
     file = parser.parse_args().file
     told_of = timeline.read(Path.cwd())
     try:
         draw(told_of).savefig(file, dpi=DPI)
     except ValueError as error:
         raise ArenaError(f"{file}: {error}") from None
-    print(f"{file}: {len(told_of.tried)} trials, {sum(one.kept for one in told_of.tried)} kept, contract {told_of.contract[:8]}")
+    print(
+        f"{file}: {len(told_of.tried)} trials, {sum(one.kept for one in told_of.tried)} kept, contract "
+        f"{told_of.contract[:8]}"
+    )
     return 0
 
 
@@ -66,36 +60,62 @@ def draw(of: Story) -> "Figure":
         mine = [one for one in earned if one.fate == label and not math.isnan(one.sharpe)]
         if mine:
             inside = [one for one in mine if one.sharpe >= BOTTOM]
-            axis.scatter([one.number for one in inside], [one.sharpe for one in inside], s=30, color=color, label=f"{label} ({len(mine)})", zorder=3)
+            axis.scatter(
+                [one.number for one in inside],
+                [one.sharpe for one in inside],
+                s=30,
+                color=color,
+                label=f"{label} ({len(mine)})",
+                zorder=3,
+            )
     numbers = [one.number for one in of.tried]
     best = of.running_best()
     if not all(map(math.isnan, best)):
         axis.step(numbers, best, where="post", color=BEST, lw=1.2, label="best kept so far", zorder=2)
     line = [(one.number, one.luck_line) for one in of.tried if not math.isnan(one.luck_line)]
     if line:
-        axis.step(*zip(*line, strict=True), where="mid", color=LUCK, lw=1.8, ls="--", label="luck line of then", zorder=2)
+        axis.step(
+            *zip(*line, strict=True), where="mid", color=LUCK, lw=1.8, ls="--", label="luck line of then", zorder=2
+        )
     asked = [one for one in of.tried if not math.isnan(one.validation)]
     if asked:
         axis.scatter(
-            [one.number for one in asked], [one.validation for one in asked], s=60, marker="D", facecolors="none", edgecolors=VALIDATION,
-            linewidths=1.5, label="new best in the validation window", zorder=4,
+            [one.number for one in asked], [one.validation for one in asked], s=60, marker="D", facecolors="none",
+            edgecolors=VALIDATION, linewidths=1.5, label="new best in the validation window", zorder=4,
         )  # fmt: skip
     failed = [one.number for one in of.tried if one.failed]
     if failed:
         axis.plot(
-            failed, [0.02] * len(failed), "|", color=FAILED, ms=11, mew=2, transform=axis.get_xaxis_transform(), label=f"failed ({len(failed)})"
+            failed, [0.02] * len(failed), "|", color=FAILED, ms=11, mew=2, transform=axis.get_xaxis_transform(),
+            label=f"failed ({len(failed)})"
         )  # fmt: skip
     if (edge := keep_in_sight(axis, [one.sharpe for one in earned])) is not None:
         low = [one for one in earned if one.sharpe < BOTTOM]
         colors = [FATES[one.fate] for one in low]
-        axis.scatter([one.number for one in low], [edge] * len(low), s=34, marker="v", c=colors, label=f"below {BOTTOM:g} ({len(low)})", zorder=3)
+        axis.scatter(
+            [one.number for one in low],
+            [edge] * len(low),
+            s=34,
+            marker="v",
+            c=colors,
+            label=f"below {BOTTOM:g} ({len(low)})",
+            zorder=3,
+        )
     axis.axhline(0, color="black", lw=0.5)
     axis.set_xlim(0.5, max(numbers[-1] + 0.5, 5.5))
     axis.set_xlabel("trial, in the order of time")
     axis.set_ylabel("Sharpe a year, marked to market, search range")
     axis.set_title(f"{len(of.tried)} trials on {of.source}, {of.search}, contract {of.contract[:8]}", fontsize=10)
     whole(axis)
-    axis.legend(fontsize=8, ncols=7, columnspacing=1.1, handletextpad=0.5, loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
+    axis.legend(
+        fontsize=8,
+        ncols=7,
+        columnspacing=1.1,
+        handletextpad=0.5,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        frameon=False,
+    )
     return figure
 
 

@@ -1,4 +1,7 @@
-"""How much of the best may be luck: how alike the trials are, how many independent ones they amount to, and the probability of overfitting."""
+"""
+How much of the best may be luck: how alike the trials are, how many independent ones they amount to, and the
+probability of overfitting.
+"""
 
 import math
 from typing import TYPE_CHECKING
@@ -17,7 +20,10 @@ NAMED = 30
 
 
 def correlations(of: Story) -> "Figure":
-    """Correlations of the trials' daily returns, families side by side, and how many independent trials there were by then."""
+    """
+    Correlations of the trials' daily returns, families side by side, and how many independent trials there were by
+    then.
+    """
     order = _families(of)
     if len(order) < 2:
         return words(f"Correlations need two trials with returns that vary; there {'is one' if order else 'is none'}.")
@@ -49,7 +55,11 @@ def _families(of: Story) -> list[Tried]:
 
 def _effective(axis: "Axes", of: Story, now: float) -> None:
     """How many independent trials were recorded at each, and how many there are today."""
-    told = [(one.result.evidence.trials, one.result.evidence.effective) for one in of.tried if not math.isnan(one.result.evidence.effective)]
+    told = [
+        (one.result.evidence.trials, one.result.evidence.effective)
+        for one in of.tried
+        if not math.isnan(one.result.evidence.effective)
+    ]
     all_of_them = max([of.known.count, *(count for count, _ in told)])
     axis.plot([1, all_of_them], [1, all_of_them], color=BEST, lw=0.8, ls=":", label="if all were independent")
     if told:
@@ -81,7 +91,9 @@ def overfitting(of: Story) -> "Figure":
     axis.set_xlim(0.5, max(len(of.tried), 5) + 0.5)
     axis.set_xlabel("trial, in the order of time")
     axis.set_ylabel("probability")
-    axis.set_title(f"probability that the best in one half of the days is below the median in the other: {now:.2f}", fontsize=10)
+    axis.set_title(
+        f"probability that the best in one half of the days is below the median in the other: {now:.2f}", fontsize=10
+    )
     whole(axis)
     axis.legend(fontsize=8, loc="upper right")
     return figure

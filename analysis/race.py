@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.style import (
-    FAINT,
-    LINES,
-    LUCK,
-    apart,
-    canvas,
-    keep_in_sight,
-    whole,
-    words,
-)
+from analysis.style import FAINT, LINES, LUCK, apart, canvas, keep_in_sight, whole, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +26,8 @@ class Racer:
 
     agent: str  # runs of one agent share a colour and a median
     run: str
-    best: tuple[float, ...]  # by own trial, the best Sharpe ratio that was kept so far, annualised; nan before the first
+    # by own trial, the best Sharpe ratio that was kept so far, annualised; nan before the first
+    best: tuple[float, ...]
 
 
 def length(racers: Sequence[Racer]) -> int:
@@ -52,8 +44,9 @@ def median(racers: Sequence[Racer], n: int) -> NDArray[np.float64]:
 
 def draw(racers: Sequence[Racer], luck_line: float, trials: int) -> "Figure":
     """
-    Thin: the best that each run kept so far, by its own trials. Thick: the median of an agent's runs. All are cut at the smallest number
-    of trials, so that nobody is ahead by having tried more. `luck_line` is that of all `trials` of the arena.
+    Thin: the best that each run kept so far, by its own trials. Thick: the median of an agent's runs. All are cut at
+    the smallest number of trials, so that nobody is ahead by having tried more. `luck_line` is that of all `trials` of
+    the arena.
     """
     if not (n := length(racers)):
         return words("No run has a trial yet: `uv run drive.py --seeds 1..4` plays four.")
@@ -67,7 +60,16 @@ def draw(racers: Sequence[Racer], luck_line: float, trials: int) -> "Figure":
         for one in mine:
             axis.step(numbers, one.best[:n], where="post", color=tint, lw=0.9, alpha=0.55, zorder=2)
         middle = median(mine, n)
-        axis.step(numbers, middle, where="post", color=tint, lw=3, ls=DASHES[k % len(DASHES)], zorder=3, label=f"{agent}, median of {len(mine)}")
+        axis.step(
+            numbers,
+            middle,
+            where="post",
+            color=tint,
+            lw=3,
+            ls=DASHES[k % len(DASHES)],
+            zorder=3,
+            label=f"{agent}, median of {len(mine)}",
+        )
         ends.append((float(middle[-1]), f"{agent} {middle[-1]:.2f}", tint))
     if not math.isnan(luck_line):
         axis.axhline(luck_line, color=LUCK, lw=1.8, ls="--", zorder=1, label=f"luck line of all {trials} trials")
@@ -91,7 +93,23 @@ def _label(axis: "Axes", ends: list[tuple[float, str, str]], n: int) -> None:
     low, high = axis.get_ylim()
     heights = apart([end[0] for end in known], 0.045 * (high - low))
     for height, (end, text, tint) in zip(heights, known, strict=True):
-        axis.annotate(text, (n, height), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8, color="0.15", zorder=4)
+        axis.annotate(
+            text,
+            (n, height),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color="0.15",
+            zorder=4,
+        )
         axis.plot([n], [end], marker="s", ms=4, color=tint, clip_on=False, zorder=4)
     if len(known) < len(ends):
-        axis.annotate("a median without a figure: half of the runs kept nothing", (0.99, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color=FAINT)
+        axis.annotate(
+            "a median without a figure: half of the runs kept nothing",
+            (0.99, 0.02),
+            xycoords="axes fraction",
+            ha="right",
+            fontsize=8,
+            color=FAINT,
+        )

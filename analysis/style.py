@@ -1,4 +1,7 @@
-"""What the pictures have in common: colours that colour-blind readers tell apart, sizes, and words where there is nothing to draw."""
+"""
+What the pictures have in common: colours that colour-blind readers tell apart, sizes, and words where there is nothing
+to draw.
+"""
 
 import math
 from collections.abc import Iterable
@@ -18,7 +21,9 @@ FAINT, PLAIN = "0.6", "#56B4E9"
 WIDTH = 10.0
 """Of every picture, in inches."""
 BOTTOM = -2.0
-"""A Sharpe ratio below it loses everything to fees, and how much below says nothing; it would press all others together."""
+"""
+A Sharpe ratio below it loses everything to fees, and how much below says nothing; it would press all others together.
+"""
 
 
 def canvas(height: float = 4.6) -> "Figure":
@@ -61,7 +66,10 @@ def keep_in_sight(axis: "Axes", sharpes: Iterable[float]) -> float | None:
 
 
 def apart(heights: list[float], least: float) -> list[float]:
-    """Heights of labels that keep at least `least` from each other, in the order given, each as near to its own as that allows."""
+    """
+    Heights of labels that keep at least `least` from each other, in the order given, each as near to its own as that
+    allows.
+    """
     order = sorted(range(len(heights)), key=lambda k: heights[k])
     blocks: list[list[int]] = []
     centres: list[float] = []
@@ -78,6 +86,7 @@ def apart(heights: list[float], least: float) -> list[float]:
         for i, k in enumerate(block):
             found[k] = centre + (i - (len(block) - 1) / 2) * least
     return found
+
 
 def bars(axis: "Axes", names: list[str], counts: list[int], tint: str | list[str]) -> None:
     """Horizontal bars, the first on top, with their counts."""

@@ -32,7 +32,10 @@ DECISION = re.compile(r"\b(kept|discarded)\b")
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One source, as its last evaluation found it. Figures are nan where it failed or has none; ratios as in arena.records."""
+    """
+    One source, as its last evaluation found it. Figures are nan where it failed or has none; ratios as in
+    arena.records.
+    """
 
     number: int  # from 1, in the order of time
     time: datetime
@@ -43,10 +46,12 @@ class Tried:
     passed: bool  # every gate but those of the evidence
     verdict: str
     kept: bool  # its commit is in the history of HEAD, and its row does not say that it was discarded
-    elsewhere: bool  # of another search in this arena: git did not keep it here, and results.tsv has rows, but none of its commit
+    # of another search in this arena: git did not keep it here, and results.tsv has rows, but none of its commit
+    elsewhere: bool
     failed: str  # kind of the error; empty where there was none
     luck_line: float  # as it was then
-    validation: float  # the new best that the validation window told, rounded to the ladder's step; nan where it told none
+    # the new best that the validation window told, rounded to the ladder's step; nan where it told none
+    validation: float
     active: bool  # its source is a file of the strategies' folder now
     result: Result  # as it was recorded
     returns: NDArray[np.float64]  # (n_days,) daily, of the search range; empty where it failed
@@ -66,7 +71,8 @@ class Story:
     settings: Settings  # config.json as it is now
     journal: Journal  # results.tsv
     history: set[str]  # commits that HEAD holds, as strategies.history names them
-    known: Known  # all that counts in the luck: sources that were begun, and those of other contracts on these candles too
+    # all that counts in the luck: sources that were begun, and those of other contracts on these candles too
+    known: Known
 
     def running_best(self) -> list[float]:
         """By trial, the best Sharpe so far of those that were kept; nan before the first."""
@@ -82,7 +88,10 @@ class Story:
         return tuple(one for one in self.tried if not one.failed)
 
     def shown(self) -> tuple[str, tuple[Tried, ...]]:
-        """The trials that stand for the run, and what they are: the active strategies, else the best that were kept, else the best."""
+        """
+        The trials that stand for the run, and what they are: the active strategies, else the best that were kept, else
+        the best.
+        """
         if active := [one for one in self.earned() if one.active]:
             return "active strategies", tuple(active)
         known = sorted((one for one in self.earned() if not math.isnan(one.sharpe)), key=lambda one: -one.sharpe)
@@ -96,8 +105,8 @@ class Story:
 
     def held(self, row: Row) -> bool:
         """
-        Whether what a row tells of was kept: git holds its commit, and its note does not end in `discarded`. A commit stays for the sake of
-        one strategy, and another one that it changed is put back later.
+        Whether what a row tells of was kept: git holds its commit, and its note does not end in `discarded`. A commit
+        stays for the sake of one strategy, and another one that it changed is put back later.
         """
         return row.commit[: strategy_files.PREFIX] in self.history and not _discarded(row.note)
 
@@ -121,7 +130,10 @@ def begin() -> Story:
     except ArenaError as error:
         raise SystemExit(str(error)) from None
     kept = sum(one.kept for one in told.tried)
-    print(f"{len(told.tried)} trials, {kept} kept, contract {told.contract[:8]}, candles from {told.source}, {told.search}")
+    print(
+        f"{len(told.tried)} trials, {kept} kept, contract {told.contract[:8]}, candles from {told.source}, "
+        f"{told.search}"
+    )
     return told
 
 
@@ -158,7 +170,9 @@ def read(root: Path, *, empty: bool = False) -> Story:
                 max_drawdown=result.own.max_drawdown,
                 passed=gates.earned(raw["gates"]),
                 verdict=trial.verdict,
-                kept=trial.commit in kept and not result.error and not _discarded(notes.get((trial.commit, trial.strategy), "")),
+                kept=trial.commit in kept
+                and not result.error
+                and not _discarded(notes.get((trial.commit, trial.strategy), "")),
                 elsewhere=bool(named) and _plain(trial.commit) not in kept | named,
                 failed=trial.error_kind,
                 luck_line=result.evidence.luck_line,

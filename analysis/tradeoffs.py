@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.style import (
-    BEST,
-    BOTTOM,
-    FAILED,
-    FATES,
-    LUCK,
-    PLAIN,
-    bars,
-    canvas,
-    keep_in_sight,
-    words,
-)
+from analysis.style import BEST, BOTTOM, FAILED, FATES, LUCK, PLAIN, bars, canvas, keep_in_sight, words
 from analysis.timeline import Story, Tried
 from arena.stats import gates
 
@@ -44,12 +33,35 @@ def drawdowns(of: Story) -> "Figure":
         mine = [one for one in known if one.fate == label]
         if mine:
             inside = [one for one in mine if one.sharpe >= BOTTOM]
-            axis.scatter([100 * one.max_drawdown for one in inside], [one.sharpe for one in inside], s=38, color=tint, label=f"{label} ({len(mine)})", zorder=3)
+            axis.scatter(
+                [100 * one.max_drawdown for one in inside],
+                [one.sharpe for one in inside],
+                s=38,
+                color=tint,
+                label=f"{label} ({len(mine)})",
+                zorder=3,
+            )
     if passed := [one for one in known if one.passed]:
         at = [100 * one.max_drawdown for one in passed], [one.sharpe for one in passed]
-        axis.scatter(*at, s=90, facecolors="none", edgecolors=BEST, linewidths=0.9, label=f"every gate before the evidence ({len(passed)})", zorder=4)
+        axis.scatter(
+            *at,
+            s=90,
+            facecolors="none",
+            edgecolors=BEST,
+            linewidths=0.9,
+            label=f"every gate before the evidence ({len(passed)})",
+            zorder=4,
+        )
     best = front(known)
-    axis.step([100 * one.max_drawdown for one in best], [one.sharpe for one in best], where="post", color=BEST, lw=1.0, label="front", zorder=2)
+    axis.step(
+        [100 * one.max_drawdown for one in best],
+        [one.sharpe for one in best],
+        where="post",
+        color=BEST,
+        lw=1.0,
+        label="front",
+        zorder=2,
+    )
     for one in best[-NAMED:]:
         at = 100 * one.max_drawdown, one.sharpe
         near = at[0] < 0.25 * max(100 * one.max_drawdown for one in known)  # there is no room between it and the axis
@@ -59,7 +71,14 @@ def drawdowns(of: Story) -> "Figure":
     if (edge := keep_in_sight(axis, [one.sharpe for one in known])) is not None:
         low = [one for one in known if one.sharpe < BOTTOM]
         colors = [FATES[one.fate] for one in low]
-        axis.scatter([100 * one.max_drawdown for one in low], [edge] * len(low), s=38, marker="v", c=colors, label=f"below {BOTTOM:g} ({len(low)})")
+        axis.scatter(
+            [100 * one.max_drawdown for one in low],
+            [edge] * len(low),
+            s=38,
+            marker="v",
+            c=colors,
+            label=f"below {BOTTOM:g} ({len(low)})",
+        )
     axis.axvline(100 * of.settings.gates.max_drawdown, color=LUCK, lw=1.8, ls="--", label="gate: max_drawdown")
     axis.axhline(0, color="black", lw=0.5)
     axis.set_xlim(left=0)
@@ -86,7 +105,9 @@ def heatmaps(of: Story) -> "Figure":
         return words("No trial has figures by window and pair yet.")
     windows = [each.window for each in shown[0].result.windows]
     pairs = list(dict.fromkeys([*of.settings.pairs, *(each.pair for one in shown for each in one.result.pairs)]))
-    by_window = [[each.own.sharpe for each in one.result.windows] for one in shown] + [[each.hold.sharpe for each in shown[0].result.windows]]
+    by_window = [[each.own.sharpe for each in one.result.windows] for one in shown] + [
+        [each.hold.sharpe for each in shown[0].result.windows]
+    ]
     own = [{each.pair: 100 * each.profit for each in one.result.pairs} for one in shown]
     hold = {each.pair: 100 * each.hold_profit for one in shown for each in one.result.pairs}
     by_pair = [[row.get(pair, math.nan) for pair in pairs] for row in (*own, hold)]
@@ -105,8 +126,8 @@ def heatmaps(of: Story) -> "Figure":
 
 def _heat(axis: "Axes", values: NDArray[np.float64], columns: list[str], digits: int) -> None:
     """
-    Brown below zero, green above; (n_rows, n_columns), the last row holding. The scale is that of the trials, in which holding, which may have
-    made tenfold, would drown; what nobody traded is grey.
+    Brown below zero, green above; (n_rows, n_columns), the last row holding. The scale is that of the trials, in which
+    holding, which may have made tenfold, would drown; what nobody traded is grey.
     """
     from matplotlib import colormaps
 
@@ -138,10 +159,19 @@ def gates_failed(of: Story) -> "Figure":
     names = [name for name, _ in common]
     figure = canvas(1.1 + 0.22 * len(names))
     axis = figure.add_subplot()
-    tints = [LUCK if name in gates.EVIDENCE else FAILED if name.endswith("Error") or name in gates.BROKEN_BY.values() else PLAIN for name in names]
+    tints = [
+        LUCK
+        if name in gates.EVIDENCE
+        else FAILED
+        if name.endswith("Error") or name in gates.BROKEN_BY.values()
+        else PLAIN
+        for name in names
+    ]
     bars(axis, names, [count for _, count in common], tints)
     axis.set_xlabel(f"trials, of {len(of.tried)}")
-    axis.set_title("what said no; red: the trial has no figures, blue: it was not earned, yellow: it may be luck", fontsize=10)
+    axis.set_title(
+        "what said no; red: the trial has no figures, blue: it was not earned, yellow: it may be luck", fontsize=10
+    )
     return figure
 
 

@@ -1,5 +1,6 @@
 """How the commands tell what they are doing, and what went wrong."""
 
+import argparse
 import shutil
 import sys
 import threading
@@ -10,6 +11,16 @@ from typing import TextIO
 
 from arena import progress
 from arena.errors import ArenaError
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """A command's parser. Of its module's docstring --help shows the first paragraph, and the usage at the end."""
+    first, _, rest = doc.strip().partition("\n\n")
+    return argparse.ArgumentParser(
+        description=first,
+        epilog=rest[rest.index("Usage:") :].replace("Usage:", "examples:"),
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=118),
+    )
 
 
 def told(command: Callable[[], int], name: str, kept: str) -> int:
@@ -32,8 +43,8 @@ def told(command: Callable[[], int], name: str, kept: str) -> int:
 
 class Live:
     """
-    What is being done, and for how long: on a terminal in one line that is written over every second; elsewhere each step in a line
-    of its own, where `steps` says so. `say` prints what stays.
+    What is being done, and for how long: on a terminal in one line that is written over every second; elsewhere each
+    step in a line of its own, where `steps` says so. `say` prints what stays.
     """
 
     def __init__(self, out: TextIO, *, steps: bool) -> None:

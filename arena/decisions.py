@@ -1,5 +1,6 @@
 """
-What a strategy decided, as arrays: signals, answers of callbacks, orders, labels, shares of stakes. Comparable between two markets.
+What a strategy decided, as arrays: signals, answers of callbacks, orders, labels, shares of stakes. Comparable between
+two markets.
 """
 
 from dataclasses import dataclass, field
@@ -9,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 CALLBACKS = (
-    "bot_loop_start", "check_entry_timeout", "check_exit_timeout", "confirm_trade_entry", "confirm_trade_exit", "order_filled",
-    "custom_stoploss", "custom_roi", "custom_entry_price", "custom_exit_price", "custom_exit", "custom_stake_amount",
-    "adjust_trade_position", "adjust_entry_price", "adjust_exit_price", "adjust_order_price", "leverage", "lock_pair",
-    "custom_sell", "check_buy_timeout", "check_sell_timeout",
+    "bot_loop_start", "check_entry_timeout", "check_exit_timeout", "confirm_trade_entry", "confirm_trade_exit",
+    "order_filled", "custom_stoploss", "custom_roi", "custom_entry_price", "custom_exit_price", "custom_exit",
+    "custom_stake_amount", "adjust_trade_position", "adjust_entry_price", "adjust_exit_price", "adjust_order_price",
+    "leverage", "lock_pair", "custom_sell", "check_buy_timeout", "check_sell_timeout",
 )  # fmt: skip
 """What FreqTrade asks a strategy while candles pass; the last three are old names that it still asks."""
 
@@ -73,7 +74,9 @@ class Events:
         """Those of candles that open at one instant or later and before another; None is no border."""
         inside = np.ones(len(self), dtype=np.bool_) if since_ms is None else self.time_ms >= since_ms
         inside = inside if until_ms is None else inside & (self.time_ms < until_ms)
-        return Events(*(getattr(self, name)[inside] for name in ("time_ms", "pair", "name", "kind", "value")), self.texts)
+        return Events(
+            *(getattr(self, name)[inside] for name in ("time_ms", "pair", "name", "kind", "value")), self.texts
+        )
 
     def answer(self, k: int) -> float | str:
         """What was answered, to compare and to show."""
@@ -85,11 +88,16 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a strategy calls its signals and orders, and since when it waits for them. No figure hangs on it. Arrays: (n_orders,)."""
+    """
+    What a strategy calls its signals and orders, and since when it waits for them. No figure hangs on it. Arrays:
+    (n_orders,).
+    """
 
     texts: tuple[str, ...] = ()  # tags of signals and orders, each once
-    order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # index into `texts`, -1: not told
-    opened_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # when its trade's first order was placed
+    # index into `texts`, -1: not told
+    order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    # when its trade's first order was placed
+    opened_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +115,15 @@ class Decisions:
     signals: dict[str, Signals] = field(default_factory=dict)  # by pair
     parameters: dict[str, str] = field(default_factory=dict)  # read after the populate functions
     events: Events | None = None
-    stakes: dict[str, Stakes] | None = None  # by pair, where custom_stake_amount alone decides on the way; None: not asked
+    # by pair, where custom_stake_amount alone decides on the way; None: not asked
+    stakes: dict[str, Stakes] | None = None
 
 
 def inside(times: NDArray[np.int64], spans: list[list[int]]) -> NDArray[np.bool_]:
     """Which instants, in milliseconds, lie in one of the spans, both ends included; spans may overlap."""
     since, until = np.sort(np.array(spans, dtype=np.int64).reshape(-1, 2), axis=0).T
-    return np.searchsorted(since, times, side="right") > np.searchsorted(until, times)  # more have begun than have ended before
+    # more have begun than have ended before
+    return np.searchsorted(since, times, side="right") > np.searchsorted(until, times)
 
 
 def tag_hash(text: str) -> int:

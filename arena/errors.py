@@ -65,7 +65,9 @@ class LoadError(StrategyError):
 
 
 class RefusedError(LoadError):
-    """The strategy's text alone says that it cannot be evaluated: none of its code ran, so it is no try of the market."""
+    """
+    The strategy's text alone says that it cannot be evaluated: none of its code ran, so it is no try of the market.
+    """
 
 
 class LimitError(StrategyError):

@@ -1,8 +1,9 @@
 """
 The surroundings in which git is called, so that what it tells of a folder is true of that folder.
 
-No variable leads it to another repository, index or configuration; no replaced object, graft or commit-graph tells another history; no hook or
-file-system monitor runs. git itself is looked for in absolute folders outside the repository alone.
+No variable leads it to another repository, index or configuration; no replaced object, graft or commit-graph tells
+another history; no hook or file-system monitor runs. git itself is looked for in absolute folders outside the
+repository alone.
 
 Not covered: objects of a repository whose bytes are not what their names say; a clone without hard links finds them.
 """
@@ -12,10 +13,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-OPTIONS = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false", "core.commitGraph=false", "core.useReplaceRefs=false")
+OPTIONS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.commitGraph=false",
+    "core.useReplaceRefs=false",
+)
 KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CEILING_DIRECTORIES")
 """Variables of git's that lead it nowhere else."""
-FIXED = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull, "GIT_OPTIONAL_LOCKS": "0"}
+FIXED = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_OPTIONAL_LOCKS": "0",
+}
 
 
 def command(*arguments: str, options: tuple[str, ...] = ()) -> list[str]:
@@ -28,5 +41,9 @@ def environment(root: Path, variables: Mapping[str, str] = os.environ) -> dict[s
     kept = {name: value for name, value in variables.items() if not name.startswith("GIT_") or name.startswith(KEPT)}
     folders = [Path(folder) for folder in variables.get("PATH", os.defpath).split(os.pathsep)]
     ours = (root.resolve(), REPOSITORY)
-    outside = [str(folder) for folder in folders if folder.is_absolute() and not any(folder.resolve().is_relative_to(place) for place in ours)]
+    outside = [
+        str(folder)
+        for folder in folders
+        if folder.is_absolute() and not any(folder.resolve().is_relative_to(place) for place in ours)
+    ]
     return kept | FIXED | {"PATH": os.pathsep.join(outside)}

@@ -62,8 +62,10 @@ class Market:
 
 
 ORDER_KINDS = ("entry", "signal", "custom", "roi", "stop", "trailing", "adjust", "forced", "other")
-"""Why an order was sent. entry: opens or adds to a position; signal: exit signal; custom: custom_exit; roi; stop: the stop-loss
-as it was; trailing: a stop that has moved; adjust: partial exit; forced: at the end of the candles; other."""
+"""
+Why an order was sent. entry: opens or adds to a position; signal: exit signal; custom: custom_exit; roi; stop: the
+stop-loss as it was; trailing: a stop that has moved; adjust: partial exit; forced: at the end of the candles; other.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ class Claim:
     warmup_ms: int | None  # since when, for the pair that is ready first
     startup: int = 0  # candles that FreqTrade loads before the range
     last_ms: int = 0  # open time of the last candle of the range
-    stretch: tuple[int, int] | None = None  # milliseconds between which the loop ran, and the orders lie; None: the whole range
+    # milliseconds between which the loop ran, and the orders lie; None: the whole range
+    stretch: tuple[int, int] | None = None
     populate_s: float = 0.0  # CPU seconds of the populate functions
     loop_s: float = 0.0  # and of FreqTrade's loop after them
     callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
@@ -110,7 +113,8 @@ class Trade:
     close_ms: int
     profit: float  # money, fees included
     stake: float  # money paid for all its entries, without fees
-    orders: tuple[int, ...] = field(default=(), compare=False)  # their numbers among all orders, in the order of the fills
+    # their numbers among all orders, in the order of the fills
+    orders: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,8 @@ class Book:
     equity_open: NDArray[np.float64]  # (n_candles,) money
     equity_close: NDArray[np.float64]  # (n_candles,) money
     invested: NDArray[np.float64]  # (n_candles,) position value at the close as a fraction of equity
-    pair_profit: NDArray[np.float64]  # (n_pairs, n_candles) money, fees included, marked at the close; the last at the open
+    # (n_pairs, n_candles) money, fees included, marked at the close; the last at the open
+    pair_profit: NDArray[np.float64]
     traded: NDArray[np.float64]  # (n_candles,) money bought and sold in this candle
     fees: NDArray[np.float64]  # (n_candles,) money
     trades: tuple[Trade, ...]
@@ -204,7 +209,8 @@ class Evidence:
     trials: int = 0  # distinct sources that were tried, failed ones and those without an end included
     effective: float = np.nan  # how many independent ones they amount to
     luck_line: float = np.nan  # annualised Sharpe that the best of them would show without skill
-    dsr: float = np.nan  # deflated Sharpe: probability that this one's true Sharpe is above zero, given that it was chosen
+    # deflated Sharpe: probability that this one's true Sharpe is above zero, given that it was chosen
+    dsr: float = np.nan
     pbo: float = np.nan  # probability that the best of the first half of the days is below the median in the other
     why: str = ""  # why a figure is undefined
     other_contracts: int = 0  # how many of the trials other contracts alone have, or entries that the ledger has lost

@@ -62,8 +62,8 @@ class Gates(_Closed):
 class Limits(_Closed):
     seconds: float = Field(120, gt=0)
     """
-    CPU seconds for one worker and all that it starts, from fork to result, and for waiting in which none of them wants a processor; then
-    they are killed. Waiting for a processor that others have is no use of time.
+    CPU seconds for one worker and all that it starts, from fork to result, and for waiting in which none of them wants
+    a processor; then they are killed. Waiting for a processor that others have is no use of time.
     """
     memory_mb: int = Field(3072, ge=256)
     """Address space that a worker may add to what it has when it is forked."""
@@ -79,7 +79,10 @@ class Compute(_Closed):
     """Where many strategies are evaluated. No part of the contract: the figures are the same everywhere."""
 
     backend: Literal["threads", "loky", "dask"] = "loky"
-    """threads: in this process; loky: in processes of this machine, from MANY strategies on; dask: on the workers of a scheduler."""
+    """
+    threads: in this process; loky: in processes of this machine, from MANY strategies on; dask: on the workers of a
+    scheduler.
+    """
     address: str | None = None
     """Of dask's scheduler, for example "tcp://10.0.0.5:8786"."""
     jobs: int | None = Field(None, ge=1)
@@ -220,7 +223,10 @@ def fingerprint(raw: dict[str, Any]) -> str:
 
 
 def parsed(text: bytes) -> Any:
-    """What a config.json holds; it may have comments and trailing commas. Raises rapidjson.JSONDecodeError or UnicodeDecodeError."""
+    """
+    What a config.json holds; it may have comments and trailing commas. Raises rapidjson.JSONDecodeError or
+    UnicodeDecodeError.
+    """
     return rapidjson.loads(text.decode(), parse_mode=rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS)
 
 
@@ -237,7 +243,9 @@ def _settings(path: Path, sha256: str, raw: dict[str, Any], config: _Config) -> 
     for before, after in zip(windows, windows[1:], strict=False):
         _follows(before, after)
     search = Window("search", windows[0].start, windows[-1].end)
-    validation = _window("validation", section.validation, "arena.validation") if section.validation is not None else None
+    validation = (
+        _window("validation", section.validation, "arena.validation") if section.validation is not None else None
+    )
     holdout = _window("holdout", section.holdout, "arena.holdout") if section.holdout is not None else None
     if validation:
         _follows(windows[-1], validation)
@@ -283,7 +291,9 @@ def _exchange(name: str) -> str:
     known = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"] if folder else []
     if name.lower() not in known:
         near = get_close_matches(name.lower(), known, n=1)
-        raise ConfigError(f"exchange.name {name!r} is no exchange that ccxt knows." + (f" Did you mean {near[0]!r}?" if near else ""))
+        raise ConfigError(
+            f"exchange.name {name!r} is no exchange that ccxt knows." + (f" Did you mean {near[0]!r}?" if near else "")
+        )
     return name
 
 
@@ -293,7 +303,8 @@ def _pairs(config: _Config) -> tuple[str, ...]:
         base, slash, quote = pair.partition("/")
         if not (base and slash and quote == config.stake_currency):
             raise ConfigError(
-                f"exchange.pair_whitelist has {pair!r}. Expected BASE/{config.stake_currency}, because stake_currency is "
+                f"exchange.pair_whitelist has {pair!r}. Expected BASE/{config.stake_currency}, because "
+                f"stake_currency is "
                 f"{config.stake_currency!r}."
             )
     if duplicates := {p for p in pairs if pairs.count(p) > 1}:
@@ -307,10 +318,13 @@ def _check_money(config: _Config) -> None:
     if config.stake_amount == "unlimited":
         if config.max_open_trades < 0:
             raise ConfigError(
-                'stake_amount "unlimited" divides the wallet by max_open_trades, which is -1. Give a number of slots or a fixed stake.'
+                'stake_amount "unlimited" divides the wallet by max_open_trades, which is -1. Give a number of slots '
+                "or a fixed stake."
             )
     elif not 0 < config.stake_amount <= config.dry_run_wallet:
-        raise ConfigError(f"stake_amount {config.stake_amount} must be above 0 and at most dry_run_wallet {config.dry_run_wallet}.")
+        raise ConfigError(
+            f"stake_amount {config.stake_amount} must be above 0 and at most dry_run_wallet {config.dry_run_wallet}."
+        )
 
 
 def _informative(config: _Config) -> tuple[str, ...]:
@@ -322,7 +336,8 @@ def _informative(config: _Config) -> tuple[str, ...]:
         minutes = _minutes(timeframe, "arena.informative_timeframes")
         if minutes < base or minutes % base:
             raise ConfigError(
-                f"arena.informative_timeframes has {timeframe!r}, which cannot be resampled from the timeframe {config.timeframe!r}. "
+                f"arena.informative_timeframes has {timeframe!r}, which cannot be resampled from the timeframe "
+                f"{config.timeframe!r}. "
                 "Use multiples of it, or leave it out."
             )
         if minutes > base and timeframe not in kept:
@@ -333,7 +348,8 @@ def _informative(config: _Config) -> tuple[str, ...]:
 def _compute(section: Compute) -> Compute:
     if (section.backend == "dask") != (section.address is not None):
         raise ConfigError(
-            'arena.compute.address belongs to backend "dask", and is needed there. Expected for example "tcp://10.0.0.5:8786".'
+            'arena.compute.address belongs to backend "dask", and is needed there. Expected for example '
+            '"tcp://10.0.0.5:8786".'
         )
     return section
 
@@ -382,7 +398,11 @@ def _explain(error: ValidationError, file: str) -> str:
     if first["type"] == "missing":
         return f"{where} lacks the key {key!r}."
     path = ".".join(str(part) for part in first["loc"] if "-" not in str(part) and str(part) not in ("float", "int"))
-    branches = [e["msg"] for e in error.errors() if e["loc"][:-1] == first["loc"][:-1]] if key in ("float", "int") else [first["msg"]]
+    branches = (
+        [e["msg"] for e in error.errors() if e["loc"][:-1] == first["loc"][:-1]]
+        if key in ("float", "int")
+        else [first["msg"]]
+    )
     return f"{path} is {first['input']!r}. {', or: '.join(branches)}."
 
 

@@ -1,12 +1,14 @@
 """
-Does breeding find more than chance? The genetic agent against its twin by chance, with the same number of trials, on sample markets with
-a planted edge.
+Does breeding find more than chance? The genetic agent against its twin by chance, with the same number of trials, on
+sample markets with a planted edge.
 
-A pair is one market, made from its own seed, and one seed of both agents, each a run of drive.py in the same small arena. Compared is the
-best Sharpe ratio that was kept, when both runs have the same number of trials: the smaller of the two. Printed are the pairs and the mean
-difference with its 95 % interval (Student's t over pairs, which takes differences as normal; of few pairs it is wide).
+A pair is one market, made from its own seed, and one seed of both agents, each a run of drive.py in the same small
+arena. Compared is the best Sharpe ratio that was kept, when both runs have the same number of trials: the smaller of
+the two. Printed are the pairs and the mean difference with its 95 % interval (Student's t over pairs, which takes
+differences as normal; of few pairs it is wide).
 
-Not covered: the search range alone is looked at. What is better there need not be better afterwards: bench/discovery.py asks that.
+Not covered: the search range alone is looked at. What is better there need not be better afterwards: bench/discovery.py
+asks that.
 
 Usage: uv run bench/agents.py [--pairs N] [--rounds N] [--jobs N] [--quick] [--picture FILE]
 """
@@ -28,9 +30,9 @@ from scipy.stats import ttest_1samp
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from analysis.race import DPI, Racer, draw  # noqa: E402
-from loop.leaderboard import course  # noqa: E402
-from loop.run_log import Log  # noqa: E402
+from analysis.race import DPI, Racer, draw
+from loop.leaderboard import course
+from loop.run_log import Log
 
 AGENTS = ("genetic", "random")
 ARENA = {
@@ -81,14 +83,32 @@ def arena(root: Path, seed: int) -> Path:
 
 def raced(root: Path, seed: int, agent: str, rounds: int) -> Racer:
     """One run, and how its best went up."""
-    called([sys.executable, str(ROOT / "drive.py"), "--agent", agent, "--seed", str(seed), "--rounds", str(rounds), "--tag", agent, "--tether"], root)
+    called(
+        [
+            sys.executable,
+            str(ROOT / "drive.py"),
+            "--agent",
+            agent,
+            "--seed",
+            str(seed),
+            "--rounds",
+            str(rounds),
+            "--tag",
+            agent,
+            "--tether",
+        ],
+        root,
+    )
     best = tuple(course(one for one in Log(root, agent).rounds() if one.step == "settled"))
     print(f"market {seed}, {agent}: {len(best)} trials", file=sys.stderr, flush=True)
     return Racer(agent, f"{agent}-{seed}", best)
 
 
 def called(words: list[str], root: Path) -> None:
-    """A command to its end. Its standard input is a pipe of this process: a run that is tethered to it does not outlive the bench."""
+    """
+    A command to its end. Its standard input is a pipe of this process: a run that is tethered to it does not outlive
+    the bench.
+    """
     with tempfile.TemporaryFile("w+") as told:
         code = subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, stdout=told, stderr=subprocess.STDOUT).wait()
         if code:
@@ -113,7 +133,10 @@ def report(racers: list[Racer]) -> None:
         return
     low, high = ttest_1samp(known, 0.0).confidence_interval(0.95)
     ahead = sum(one > 0 for one in known)
-    print(f"genetic minus random: mean {statistics.mean(known):.2f}, 95 % interval {low:.2f} to {high:.2f}; ahead in {ahead} of {len(known)} pairs")
+    print(
+        f"genetic minus random: mean {statistics.mean(known):.2f}, 95 % interval {low:.2f} to {high:.2f}; ahead in "
+        f"{ahead} of {len(known)} pairs"
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """
-What each strategy costs: the evaluation itself, and every check beyond it, one after the other with nothing else running.
+What each strategy costs: the evaluation itself, and every check beyond it, one after the other with nothing else
+running.
 
-Prints JSON: by strategy the CPU seconds, workers included, of the account (backtest, replay, booking, metrics), of stress, of
-relabel, and of both depths of causality; and whether callbacks decide on the way. The table of bench/speed.py.
+Prints JSON: by strategy the CPU seconds, workers included, of the account (backtest, replay, booking, metrics), of
+stress, of relabel, and of both depths of causality; and whether callbacks decide on the way. The table of
+bench/speed.py.
 
 Usage, in a prepared arena: PYTHONPATH=. python bench/checks.py [--repeat N]
 """
@@ -45,7 +47,9 @@ def main() -> None:
     client.Worker = lookahead.Worker = Worker
     client.warm_up()
     opened = context.open_arena(arena, record=False)
-    found = [strategy_files.examine(file, arena) for file in strategy_files.find(arena.root / strategy_files.FOLDER, None)]
+    found = [
+        strategy_files.examine(file, arena) for file in strategy_files.find(arena.root / strategy_files.FOLDER, None)
+    ]
     evaluated(found[0], opened)  # the fork server is there
     opened.beyond(), opened.after()
     print(json.dumps({strategy.name: seconds(strategy, opened, options.repeat) for strategy in found}))

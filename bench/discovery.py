@@ -1,20 +1,21 @@
 """
 Does the contract work? False discoveries where there is nothing to find, finds where there is something.
 
-On sample markets of both kinds, `null` and `planted`, a random search tries strategies of a few honest templates, and three
-readers look at all of them:
+On sample markets of both kinds, `null` and `planted`, a random search tries strategies of a few honest templates, and
+three readers look at all of them:
 
 closed    takes the best by FreqTrade's closed-trade figure
 marked    takes the best by the Sharpe ratio of the account, marked to market
 verdict   takes what the contract accepts: gates, deflated Sharpe over all trials, validation through the ladder
 
-A reader who takes the best always finds something; counted is what would convince if it were the only trial: a figure that 5 % of strategies
-without skill exceed over these years. A find is true where the market has an edge and the strategy earns money in the years after,
-which nobody has seen.
+A reader who takes the best always finds something; counted is what would convince if it were the only trial: a figure
+that 5 % of strategies without skill exceed over these years. A find is true where the market has an edge and the
+strategy earns money in the years after, which nobody has seen.
 
-Strategies are replayed, not run: their signals come from this file, so there is nothing to sandbox and no lookahead to look for. What the
-search, the validation and the years after are, stands in SPAN. The power calculation asks how often a strategy with the Sharpe
-ratio of the planted market's own rule would be accepted among as many trials; where that is below 0.8, a miss is no fault.
+Strategies are replayed, not run: their signals come from this file, so there is nothing to sandbox and no lookahead to
+look for. What the search, the validation and the years after are, stands in SPAN. The power calculation asks how often
+a strategy with the Sharpe ratio of the planted market's own rule would be accepted among as many trials; where that is
+below 0.8, a miss is no fault.
 
 Usage: uv run bench/discovery.py [--markets N] [--strategies N] [--quick] [--picture FILE]
 """
@@ -40,23 +41,14 @@ sys.path.insert(0, str(ROOT))
 
 from arena.accounting import booking, pessimistic_fills
 from arena.accounting.replay import inputs
-from arena.decisions import Decisions, Signals  # noqa: E402
+from arena.decisions import Decisions, Signals
 from arena.evaluation import context
 from arena.market import candle_tables, scenarios
-from arena.market.candles import fill_gaps  # noqa: E402
-from arena.preparation.sources.synthetic import SampleSource  # noqa: E402
-from arena.records import (  # noqa: E402
-    Checks,
-    Evidence,
-    Look,
-    Market,
-    Result,
-    Strategy,
-    Window,
-    WindowResult,
-)
-from arena.settings import Settings, load  # noqa: E402
-from arena.stats import gates, metrics, selection_bias  # noqa: E402
+from arena.market.candles import fill_gaps
+from arena.preparation.sources.synthetic import SampleSource
+from arena.records import Checks, Evidence, Look, Market, Result, Strategy, Window, WindowResult
+from arena.settings import Settings, load
+from arena.stats import gates, metrics, selection_bias
 
 PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT")
 TIMEFRAME, STEP_MS, STARTUP = "4h", 4 * 3_600_000, 300
@@ -148,7 +140,10 @@ def searched(kind: str, seed: int, n: int) -> dict[str, Any]:
 
 
 def power(luck_line: float, days: int) -> float:
-    """Probability that a strategy with the planted rule's Sharpe ratio passes `dsr` over so many days, against this luck line."""
+    """
+    Probability that a strategy with the planted rule's Sharpe ratio passes `dsr` over so many days, against this luck
+    line.
+    """
     error = math.sqrt(365 / (days - 1))
     return float(norm.cdf((EDGE - luck_line) / error - norm.ppf(0.95)))
 
@@ -172,7 +167,9 @@ def made(kind: str, seed: int) -> World:
     frames = {pair: source.candles(pair, TIMEFRAME, year["warmup"], year["end"]) for pair in PAIRS}
     tables = {pair: candle_tables.table(frame) for pair, frame in frames.items()}
     filled = {pair: fill_gaps(frame, TIMEFRAME) for pair, frame in frames.items()}
-    market = candle_tables.market(scenarios.cut(tables, None, settings.search.end_ms + STEP_MS), settings, settings.search)
+    market = candle_tables.market(
+        scenarios.cut(tables, None, settings.search.end_ms + STEP_MS), settings, settings.search
+    )
     return World(kind, seed, settings, tables, filled, source.markets(PAIRS), market)
 
 
@@ -190,7 +187,9 @@ def drawn(rng: np.random.Generator) -> tuple[str, dict[str, float], dict[str, An
 
 
 def breakout(c: pd.DataFrame, n: int, m: int, x: float) -> tuple[pd.Series, pd.Series]:
-    return c["close"] > c["high"].rolling(n).max().shift(1), c["close"] < c["low"].rolling(max(n // 2, 2)).min().shift(1)
+    return c["close"] > c["high"].rolling(n).max().shift(1), c["close"] < c["low"].rolling(max(n // 2, 2)).min().shift(
+        1
+    )
 
 
 def crossing(c: pd.DataFrame, n: int, m: int, x: float) -> tuple[pd.Series, pd.Series]:
@@ -221,7 +220,10 @@ TEMPLATES = {f.__name__: f for f in (breakout, crossing, momentum, reversion, di
 
 
 def evaluated(world: World, template: str, parts: dict[str, Any], exits: dict[str, Any], number: int) -> Tried | None:
-    """One strategy through the contract's own account, gates and evidence; None where it makes no trade or cannot be replayed."""
+    """
+    One strategy through the contract's own account, gates and evidence; None where it makes no trade or cannot be
+    replayed.
+    """
     settings, name = world.settings, f"{template}{number}"
     signals = {pair: signalled(world, pair, template, parts) for pair in PAIRS}
     strategy = Strategy(name, Path(f"{name}.py"), "", "", PAIRS)
@@ -240,12 +242,17 @@ def evaluated(world: World, template: str, parts: dict[str, Any], exits: dict[st
         market, book, (trades, orders, own) = account(settings.search, settings.search)
         beyond = account(replace(settings.search, end=settings.validation.end), settings.validation)[2][2]
         year = datetime(SPAN["end"] - 1, 12, 31, tzinfo=UTC)
-        future = account(Window("future", settings.validation.end, year), Window("future", settings.validation.end, year))[2][2]
+        future = account(
+            Window("future", settings.validation.end, year), Window("future", settings.validation.end, year)
+        )[2][2]
     except inputs.Outside:
         return None
     if not book.trades:
         return None
-    windows = tuple(WindowResult(w.name, metrics.measure(market, book, w, last=w is settings.windows[-1]), own) for w in settings.windows)
+    windows = tuple(
+        WindowResult(w.name, metrics.measure(market, book, w, last=w is settings.windows[-1]), own)
+        for w in settings.windows
+    )
     checks = Checks(
         "full",
         optimistic_fills=pessimistic_fills.optimistic_fills(market, orders, book, fee=settings.fee),
@@ -256,31 +263,38 @@ def evaluated(world: World, template: str, parts: dict[str, Any], exits: dict[st
         replay="agrees",
     )
     result = Result(
-        name, name, "", "", world.kind, "", "replay", 0.0, own=own, checks=checks, windows=windows, daily_returns=tuple(metrics.daily_returns(market.open_ms, book.equity_open)),
+        name, name, "", "", world.kind, "", "replay", 0.0, own=own, checks=checks, windows=windows,
+        daily_returns=tuple(metrics.daily_returns(market.open_ms, book.equity_open)),
         gates=gates.judge(own, windows, checks, settings.gates, n_pairs=len(PAIRS)),
     )  # fmt: skip
-    closed = metrics.closed_sharpe(trades.profit, settings.wallet, (market.open_ms[-1] - market.open_ms[0]) // metrics.DAY_MS)
+    closed = metrics.closed_sharpe(
+        trades.profit, settings.wallet, (market.open_ms[-1] - market.open_ms[0]) // metrics.DAY_MS
+    )
     return Tried(name, closed, result, beyond.sharpe, future.sharpe)
 
 
 PARAMETERS = {
-    "startup_candle_count": STARTUP, "use_custom_stoploss": False, "use_custom_roi": False, "position_adjustment_enable": False, "can_short": False,
-    "protections": [], "trailing_stop_positive": None, "trailing_stop_positive_offset": 0.0, "trailing_only_offset_is_reached": False,
-    "use_exit_signal": True, "exit_profit_only": False, "exit_profit_offset": 0.0, "ignore_roi_if_entry_signal": False, "unfilledtimeout": {"exit": 10},
+    "startup_candle_count": STARTUP, "use_custom_stoploss": False, "use_custom_roi": False,
+    "position_adjustment_enable": False, "can_short": False, "protections": [], "trailing_stop_positive": None,
+    "trailing_stop_positive_offset": 0.0, "trailing_only_offset_is_reached": False, "use_exit_signal": True,
+    "exit_profit_only": False, "exit_profit_offset": 0.0, "ignore_roi_if_entry_signal": False,
+    "unfilledtimeout": {"exit": 10},
 }  # fmt: skip
 
 
 def signalled(world: World, pair: str, template: str, parts: dict[str, Any]) -> Signals:
     candles = world.closes[pair]
-    enter, leave = (np.asarray(column.fillna(False), dtype=np.bool_) for column in TEMPLATES[template](candles, **parts))
+    enter, leave = (
+        np.asarray(column.fillna(False), dtype=np.bool_) for column in TEMPLATES[template](candles, **parts)
+    )
     none = np.zeros(len(candles), dtype=np.uint16)
     return Signals(int(candles["date"].iloc[0].timestamp() * 1000), enter, leave, none, none)
 
 
 def verdicts(world: World, tried: list[Tried], shared: selection_bias.Evidence) -> list[str]:
     """
-    What the contract says of each when all are known, the validation window asked in the order in which they were tried. All
-    of `shared` but `dsr` is the same for every one of them.
+    What the contract says of each when all are known, the validation window asked in the order in which they were
+    tried. All of `shared` but `dsr` is the same for every one of them.
     """
     asked, found = context.Trials(None, ""), []
     for one in tried:
@@ -298,14 +312,24 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: shares of markets with their 95 % intervals (Wilson)."""
     null, planted = ([row for row in rows if row["kind"] == kind] for kind in ("null", "planted"))
     able = [row for row in planted if row["power"] >= 0.8]
-    lines = [f"| reader | false discoveries on {len(null)} null | true finds on {len(planted)} planted | of the {len(able)} with power |", "|---|---|---|---|"]
+    lines = [
+        f"| reader | false discoveries on {len(null)} null | true finds on {len(planted)} planted | of the {len(able)} "
+        f"with power |",
+        "|---|---|---|---|",
+    ]
     for reader in ("closed", "marked", "verdict"):
         false = sum(row[reader]["found"] for row in null)
-        true, true_able = (sum(row[reader]["found"] and row[reader]["future"] > 0 for row in part) for part in (planted, able))
-        lines.append(f"| {reader} | {_share(false, len(null))} | {_share(true, len(planted))} | {_share(true_able, len(able))} |")
+        true, true_able = (
+            sum(row[reader]["found"] and row[reader]["future"] > 0 for row in part) for part in (planted, able)
+        )
+        lines.append(
+            f"| {reader} | {_share(false, len(null))} | {_share(true, len(planted))} | {_share(true_able, len(able))} |"
+        )
     powers = np.array([row["power"] for row in planted])
-    lines.append(f"\nPower on planted markets: median {np.median(powers):.2f}, lowest {powers.min():.2f}; effective trials, median "
-                 f"{np.median([row['effective'] for row in rows]):.1f}; luck line, median {np.median([row['luck_line'] for row in null]):.2f} on null, "
+    lines.append(f"\nPower on planted markets: median {np.median(powers):.2f}, lowest {powers.min():.2f}; effective "
+                 f"trials, median "
+                 f"{np.median([row['effective'] for row in rows]):.1f}; luck line, median "
+                 f"{np.median([row['luck_line'] for row in null]):.2f} on null, "
                  f"{np.median([row['luck_line'] for row in planted]):.2f} on planted.")  # fmt: skip
     return "\n".join(lines)
 
@@ -331,7 +355,15 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
         axis.scatter(x, [row["marked"]["sharpe"] for row in mine], s=16, color="tab:blue", label="best marked Sharpe")
         axis.plot(x, [row["luck_line"] for row in mine], color="grey", lw=1, label="luck line")
         taken = [k for k, row in enumerate(mine) if row["verdict"]["found"]]
-        axis.scatter(taken, [mine[k]["verdict"]["sharpe"] for k in taken], s=70, facecolors="none", edgecolors="tab:green", lw=1.6, label="accepted")
+        axis.scatter(
+            taken,
+            [mine[k]["verdict"]["sharpe"] for k in taken],
+            s=70,
+            facecolors="none",
+            edgecolors="tab:green",
+            lw=1.6,
+            label="accepted",
+        )
         axis.axhline(0, color="black", lw=0.6)
         axis.set_title(f"{kind}: {'nothing to find' if kind == 'null' else 'an edge to find'}, {len(mine)} markets")
         axis.set_xlabel("market, by its best marked Sharpe")

@@ -1,7 +1,9 @@
 """
-Large arenas, to their end: seconds and memory of `run.py --causality full` on sample markets. The last table of docs/speed.md.
+Large arenas, to their end: seconds and memory of `run.py --causality full` on sample markets. The last table of
+docs/speed.md.
 
-Memory is that of the whole group of processes at its highest, shared pages counted once (PSS), looked at five times a second. Linux alone.
+Memory is that of the whole group of processes at its highest, shared pages counted once (PSS), looked at five times a
+second. Linux alone.
 
 Usage: uv run bench/large.py [--only TEXT]
 """
@@ -20,10 +22,15 @@ import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIRS = (
-    "BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT", "XRP/USDT", "ADA/USDT", "DOT/USDT", "LTC/USDT", "LINK/USDT", "TRX/USDT", "DOGE/USDT",
-    "ATOM/USDT", "UNI/USDT", "ETC/USDT", "XLM/USDT", "NEAR/USDT", "FIL/USDT", "ALGO/USDT", "AAVE/USDT",
+    "BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT", "XRP/USDT", "ADA/USDT", "DOT/USDT", "LTC/USDT",
+    "LINK/USDT", "TRX/USDT", "DOGE/USDT", "ATOM/USDT", "UNI/USDT", "ETC/USDT", "XLM/USDT", "NEAR/USDT", "FIL/USDT",
+    "ALGO/USDT", "AAVE/USDT",
 )  # fmt: skip
-ARENAS = {"5 pairs, 5 years, 1h": (5, 5, "1h"), "20 pairs, 5 years, 1h": (20, 5, "1h"), "2 pairs, 3 years, 1m": (2, 3, "1m")}
+ARENAS = {
+    "5 pairs, 5 years, 1h": (5, 5, "1h"),
+    "20 pairs, 5 years, 1h": (20, 5, "1h"),
+    "2 pairs, 3 years, 1m": (2, 3, "1m"),
+}
 EXAMPLES = ("TrendDonchian", "VolBreakout")
 
 
@@ -38,8 +45,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
             arena(Path(folder), PAIRS[:pairs], years, timeframe)
             for example in EXAMPLES:
-                seconds, memory, said = watched([sys.executable, "run.py", "--strategy", example, "--causality", "full"], Path(folder))
-                verdict = next((line for line in said.splitlines() if line.startswith(("status:", "verdict:"))), said[-200:])
+                seconds, memory, said = watched(
+                    [sys.executable, "run.py", "--strategy", example, "--causality", "full"], Path(folder)
+                )
+                verdict = next(
+                    (line for line in said.splitlines() if line.startswith(("status:", "verdict:"))), said[-200:]
+                )
                 print(f"| {name} | {example} | {seconds:.0f} | {memory / 2**20:.0f} | {verdict} |", flush=True)
 
 
@@ -49,21 +60,36 @@ def arena(folder: Path, pairs: tuple[str, ...], years: int, timeframe: str) -> N
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
     config = json.loads((ROOT / "config.json").read_text()) | {"timeframe": timeframe, "max_open_trades": len(pairs)}
     config["exchange"]["pair_whitelist"] = list(pairs)
-    config["arena"] |= {"windows": {"all": f"20200301-{2020 + years}0301"}, "validation": None, "holdout": None, "warmup_from": "20200101"}
+    config["arena"] |= {
+        "windows": {"all": f"20200301-{2020 + years}0301"},
+        "validation": None,
+        "holdout": None,
+        "warmup_from": "20200101",
+    }
     config["arena"]["limits"]["seconds"] = 3600
     (folder / "config.json").write_text(json.dumps(config))
     strategies = folder / "user_data" / "strategies"
     strategies.mkdir(parents=True)
     for example in EXAMPLES:
-        (strategies / f"{example}.py").write_text((ROOT / "examples" / f"{example}.py").read_text().replace('timeframe = "1h"', f'timeframe = "{timeframe}"'))
-    subprocess.run([sys.executable, "prepare.py", "--sample"], cwd=folder, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": str(folder)})
+        (strategies / f"{example}.py").write_text(
+            (ROOT / "examples" / f"{example}.py").read_text().replace('timeframe = "1h"', f'timeframe = "{timeframe}"')
+        )
+    subprocess.run(
+        [sys.executable, "prepare.py", "--sample"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+    )
 
 
 def watched(command: list[str], cwd: Path) -> tuple[float, int, str]:
     """Seconds, bytes at most, and what was printed."""
     started, most = time.perf_counter(), 0
     with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(cwd)})
+        process = subprocess.Popen(
+            command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(cwd)}
+        )
         while process.poll() is None:
             most = max(most, memory(process.pid))
             time.sleep(0.2)

@@ -1,9 +1,9 @@
 """
-FreqTrade's own candle loop against the replay, in one process, on the same rows: the replay's examples and a few strategies of
-tests/parity.py, five pairs of hourly candles over five years.
+FreqTrade's own candle loop against the replay, in one process, on the same rows: the replay's examples and a few
+strategies of tests/parity.py, five pairs of hourly candles over five years.
 
-Timed is FreqTrade's loop alone, unchanged, after its frames have become lists, and one replay after the first. Prints a line for
-each strategy and the median ratio.
+Timed is FreqTrade's loop alone, unchanged, after its frames have become lists, and one replay after the first. Prints a
+line for each strategy and the median ratio.
 
 Usage: uv run bench/loop.py [--from DIR_OF_CANDLES] [--years N]    (default: a sample market, five years)
 """
@@ -24,19 +24,26 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import pandas as pd  # noqa: E402
-import parity  # noqa: E402
+import pandas as pd
+import parity
 
 from arena.accounting.replay import simulator
-from arena.market import candles  # noqa: E402
-from arena.preparation.sources.synthetic import SampleSource  # noqa: E402
+from arena.market import candles
+from arena.preparation.sources.synthetic import SampleSource
 
 PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "AVAX/USDT")
 EXAMPLES = ("MeanRevRsi", "TrendDonchian")
 CASES = {
     "signals": {"enter": 0.002, "leave": 0.005},
     "stop and target": {"enter": 0.002, "leave": 0.0, "stoploss": -0.05, "minimal_roi": {"0": 0.05, "600": 0.02}},
-    "trailing": {"enter": 0.002, "leave": 0.0, "stoploss": -0.05, "trailing_stop": True, "trailing_stop_positive": 0.01, "trailing_stop_positive_offset": 0.02},
+    "trailing": {
+        "enter": 0.002,
+        "leave": 0.0,
+        "stoploss": -0.05,
+        "trailing_stop": True,
+        "trailing_stop_positive": 0.01,
+        "trailing_stop_positive_offset": 0.02,
+    },
     "many trades": {"enter": 0.02, "leave": 0.02, "stoploss": -0.05, "minimal_roi": {"0": 0.05, "600": 0.02}},
 }
 """Attributes of parity's strategy, whose signals are drawn by a coin."""
@@ -61,7 +68,9 @@ def main() -> None:
         folder.mkdir()
         _candles(folder, options.path)
         timerange = f"{FIRST}0101-{min(FIRST + options.years, LAST + 1)}0101"
-        cases = {name: parity.Case(strategy, {"max_open_trades": 5}, timerange=timerange) for name, strategy in CASES.items()}
+        cases = {
+            name: parity.Case(strategy, {"max_open_trades": 5}, timerange=timerange) for name, strategy in CASES.items()
+        }
         parity.CASES |= cases
         bench = Bench(folder, Path(made), list(cases))
         for name in EXAMPLES:
@@ -107,7 +116,13 @@ def timed(bench: Bench, case: parity.Case, name: str) -> tuple[int, float, float
     theirs = len(made.all_bt_content[made.strategy.get_strategy_name()]["results"])
     if n != theirs:
         raise SystemExit(f"{name}: {n} trades in the replay, {theirs} in FreqTrade's loop")
-    return n, loop, statistics.median(_seconds(lambda: simulator.replay_into(course, account, rules, room)) for _ in range(REPLAYS))
+    return (
+        n,
+        loop,
+        statistics.median(
+            _seconds(lambda: simulator.replay_into(course, account, rules, room)) for _ in range(REPLAYS)
+        ),
+    )
 
 
 def _seconds(job: Any) -> float:
@@ -118,12 +133,17 @@ def _seconds(job: Any) -> float:
 
 def _candles(folder: Path, source: Path | None) -> None:
     """Feather files by pair and timeframe, and markets.json."""
-    sample, span = SampleSource("market", 0), (datetime(FIRST - 1, 1, 1, tzinfo=UTC), datetime(LAST + 1, 1, 1, tzinfo=UTC))
+    sample, span = (
+        SampleSource("market", 0),
+        (datetime(FIRST - 1, 1, 1, tzinfo=UTC), datetime(LAST + 1, 1, 1, tzinfo=UTC)),
+    )
     for pair in PAIRS:
         name = pair.replace("/", "_")
         frame = pd.read_feather(source / f"{name}-1h.feather") if source else sample.candles(pair, "1h", *span)
         for timeframe in ("1h", "4h", "1d"):
-            (frame if timeframe == "1h" else candles.resample(frame, timeframe)).to_feather(folder / f"{name}-{timeframe}.feather")
+            (frame if timeframe == "1h" else candles.resample(frame, timeframe)).to_feather(
+                folder / f"{name}-{timeframe}.feather"
+            )
     (folder / "markets.json").write_text(json.dumps(sample.markets(PAIRS)))
 
 

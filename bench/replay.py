@@ -1,8 +1,8 @@
 """
 How long a replay takes: the first one of a process, each one after it, and what `refusal` costs.
 
-Prints JSON for a made-up market of five pairs and five years of hourly candles: seconds of import and first call, then by
-strategy the number of trades and milliseconds a replay. Run it twice: the first start after a change compiles.
+Prints JSON for a made-up market of five pairs and five years of hourly candles: seconds of import and first call, then
+by strategy the number of trades and milliseconds a replay. Run it twice: the first start after a change compiles.
 
 Usage: python bench/replay.py
 """
@@ -13,8 +13,8 @@ import time
 import numpy as np
 
 started = time.perf_counter()
-from arena.accounting.replay import simulator  # noqa: E402
-from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, Course  # noqa: E402
+from arena.accounting.replay import simulator
+from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, Course
 
 IMPORT_S = time.perf_counter() - started
 PAIRS, CANDLES = 5, 43_800
@@ -52,8 +52,9 @@ def market(often: float) -> Course:
     flags = np.where(draw < often, ENTER | ENTERING, np.where(draw > 1 - often, EXIT, 0)).astype(np.uint8)
     none, month = np.full(PAIRS, np.nan), np.arange(CANDLES, dtype=np.int64) // 730
     return Course(
-        *(np.maximum(np.round(table, 2), 0.01) for table in prices), flags, np.zeros(PAIRS, np.int64), np.full(PAIRS, CANDLES),
-        np.full((PAIRS, int(month[-1]) + 1), 100.0), month, np.full(PAIRS, 1e5), np.full(PAIRS, 5.0), none, none, none, np.ones((1, 1)),
+        *(np.maximum(np.round(table, 2), 0.01) for table in prices), flags, np.zeros(PAIRS, np.int64),
+        np.full(PAIRS, CANDLES), np.full((PAIRS, int(month[-1]) + 1), 100.0), month, np.full(PAIRS, 1e5),
+        np.full(PAIRS, 5.0), none, none, none, np.ones((1, 1)),
     )  # fmt: skip
 
 

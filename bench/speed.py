@@ -1,14 +1,15 @@
 """
 Round time: the three strategies of examples/ on four windows, in two ways in one go; then what each check costs.
 
-ours    `run.py --causality quick`: one continuous backtest per strategy, booked, measured by window, checked, relabelled,
-        recorded; workers side by side
+ours    `run.py --causality quick`: one continuous backtest per strategy, booked, measured by window, checked,
+        relabelled, recorded; workers side by side
 plain   one offline `Backtesting(config).start()` per strategy and window, one after the other, in one process, as
         other projects do it; its output is thrown away, nothing is checked
 
-Cold is the whole process from start to end; warm counts from the moment when everything is imported. Both ways work on the same
-candles. The second table has the CPU seconds of each strategy alone (bench/checks.py), with --genomes those of so many
-strategies of the genetic agent instead of both ways. Absolute times belong to the machine; the ratios are the result.
+Cold is the whole process from start to end; warm counts from the moment when everything is imported. Both ways work on
+the same candles. The second table has the CPU seconds of each strategy alone (bench/checks.py), with --genomes those of
+so many strategies of the genetic agent instead of both ways. Absolute times belong to the machine; the ratios are the
+result.
 
 Usage: uv run bench/speed.py [--from DIR_OF_CANDLES] [--repeat N] [--genomes N]    (default: a sample market)
 """
@@ -27,10 +28,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from arena.ledger import anchor  # noqa: E402
-from arena.ledger.store import LEDGER  # noqa: E402
+from arena.ledger import anchor
+from arena.ledger.store import LEDGER
 
-WINDOWS = {"y2021": "20210101-20220101", "y2022": "20220101-20230101", "y2023": "20230101-20240101", "y2024": "20240101-20250101"}
+WINDOWS = {
+    "y2021": "20210101-20220101",
+    "y2022": "20220101-20230101",
+    "y2023": "20230101-20240101",
+    "y2024": "20240101-20250101",
+}
 
 WARM = """
 import time
@@ -43,7 +49,7 @@ from arena.sandbox import client
 arena = settings.load()
 files = sorted(Path("user_data/strategies").glob("*.py"))
 client.warm_up()
-list(batch.evaluate_all(files[:1], context.open_arena(arena, record=False, causality="quick")))  # imports what there is to import
+list(batch.evaluate_all(files[:1], context.open_arena(arena, record=False, causality="quick")))
 started = time.perf_counter()
 opened = context.open_arena(arena, record=False, causality="quick")
 errors = [result.error for result in batch.evaluate_all(files, opened) if result.error]
@@ -55,7 +61,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from", dest="path", type=Path, help="folder of candle files")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each way; the median counts")
-    parser.add_argument("--genomes", type=int, help="checks of so many strategies of the genetic agent, and nothing else")
+    parser.add_argument(
+        "--genomes", type=int, help="checks of so many strategies of the genetic agent, and nothing else"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
         arena = _arena(Path(folder), options.path)
@@ -68,8 +76,13 @@ def main() -> None:
             _cold_ours(arena, times)
             times.setdefault(("ours", "warm"), []).append(float(_run([sys.executable, "-c", WARM], arena)))
             _plain(arena, times)
-        checks = json.loads(_run([sys.executable, str(ROOT / "bench" / "checks.py"), "--repeat", str(options.repeat)], arena))
-    print(f"{'':8}{'ours s':>10}{'plain s':>10}{'ratio':>8}   (median of {options.repeat}; 3 strategies x {len(WINDOWS)} windows)")
+        checks = json.loads(
+            _run([sys.executable, str(ROOT / "bench" / "checks.py"), "--repeat", str(options.repeat)], arena)
+        )
+    print(
+        f"{'':8}{'ours s':>10}{'plain s':>10}{'ratio':>8}   (median of {options.repeat}; 3 strategies x {len(WINDOWS)} "
+        f"windows)"
+    )
     for state in ("cold", "warm"):
         ours, plain = (statistics.median(times[way, state]) for way in ("ours", "plain"))
         print(f"{state:8}{ours:>10.2f}{plain:>10.2f}{plain / ours:>8.2f}")
@@ -103,7 +116,9 @@ def _write_genomes(arena: Path, n: int) -> None:
     grammar, rng = Grammar(loaded, Bounds()), np.random.default_rng(7)
     for k in range(n):
         name = f"Gen{k:02}"
-        (folder / f"{name}.py").write_text(source(grammar.random(rng, grammar.families[k % len(grammar.families)]), name, loaded))
+        (folder / f"{name}.py").write_text(
+            source(grammar.random(rng, grammar.families[k % len(grammar.families)]), name, loaded)
+        )
 
 
 def _arena(folder: Path, path: Path | None) -> Path:

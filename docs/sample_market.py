@@ -99,10 +99,15 @@ def facts(market: Market) -> dict[str, float]:
         "absolute return, 14 h against 4 h UTC": float(by_hour[14] / by_hour[4]),
         "… weekend against weekdays": float(by_weekend[True] / by_weekend[False]),
         "log volume and log absolute return": mean(
-            np.corrcoef(np.log(market[base].volume[x.index] + 1e-9), np.log(x + 1e-5))[0, 1] for base, x in absolute.items()
+            np.corrcoef(np.log(market[base].volume[x.index] + 1e-9), np.log(x + 1e-5))[0, 1]
+            for base, x in absolute.items()
         ),
-        "autocorrelation of log volume, 1 day": mean(np.log(frame.volume + 1e-9).autocorr(24) for frame in market.values()),
-        "high to low over absolute return": mean(np.log(f.high / f.low).mean() / absolute[b].mean() for b, f in market.items()),
+        "autocorrelation of log volume, 1 day": mean(
+            np.log(frame.volume + 1e-9).autocorr(24) for frame in market.values()
+        ),
+        "high to low over absolute return": mean(
+            np.log(f.high / f.low).mean() / absolute[b].mean() for b, f in market.items()
+        ),
         "outages a year": float((dates > pd.Timedelta(hours=1)).sum() / ((END - START).days / 365)),
     }
 
@@ -119,7 +124,9 @@ def table(real: Market, samples: list[Market]) -> str:
 
 def draw(real: Market, made: Market, seed: int, path: Path) -> None:
     panels = (_prices, _distribution, _memory, _hours, _matrix)
-    figure, axes = plt.subplots(len(panels), 2, figsize=(11, 17), height_ratios=(1.2, 1, 1, 0.8, 1.1), layout="constrained")
+    figure, axes = plt.subplots(
+        len(panels), 2, figsize=(11, 17), height_ratios=(1.2, 1, 1, 0.8, 1.1), layout="constrained"
+    )
     for row, panel in zip(axes, panels, strict=True):
         for axis, market in zip(row, (real, made), strict=True):
             panel(axis, market)

@@ -1,8 +1,8 @@
 """
 versions/<v>/: a run as it was, for good. Written once by judge.py; a file that changes afterwards breaks SHA256SUMS.
 
-What a person writes into retrospective.md is the one exception: it joins the sums when no place marked for the author is left.
-Corrections of an archived version go to its errata.md, which no sum covers. No candle is in here.
+What a person writes into retrospective.md is the one exception: it joins the sums when no place marked for the author
+is left. Corrections of an archived version go to its errata.md, which no sum covers. No candle is in here.
 """
 
 import json
@@ -26,18 +26,7 @@ from arena.ledger.store import Ledger, Trial, distinct
 from arena.stats import gates
 from arena.stats.holdout_test import Judgement
 from judge import holdout, retrospective
-from judge.archive_reader import (
-    ERRATA,
-    FOLDER,
-    META,
-    RETROSPECTIVE,
-    SUMS,
-    TRIALS,
-    UNCOVERED,
-    broken,
-    read,
-    versions,
-)
+from judge.archive_reader import ERRATA, FOLDER, META, RETROSPECTIVE, SUMS, TRIALS, UNCOVERED, broken, read, versions
 from judge.holdout import Plan
 
 
@@ -45,7 +34,9 @@ def vacant(root: Path, version: str) -> Path:
     """Where the version will lie. Raises ArenaError when there is one already."""
     folder = root / FOLDER / version
     if folder.exists():
-        raise ArenaError(f"{FOLDER}/{version} is there already, and an archived version stays as it is. Choose another number.")
+        raise ArenaError(
+            f"{FOLDER}/{version} is there already, and an archived version stays as it is. Choose another number."
+        )
     return folder
 
 
@@ -66,7 +57,10 @@ def write(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement],
         (new / results_log.FILE).write_bytes(_bytes(root / results_log.FILE) or f"{results_log.HEADER}\n".encode())
         (new / "run.log").write_bytes(_bytes(root / "run.log").replace(str(root).encode(), b"."))
         (new / "frontier.png").write_bytes(picture)
-        (new / RETROSPECTIVE).write_text(retrospective.text(meta, distinct(trials).values(), results_log.read(root / results_log.FILE)), encoding="utf-8")
+        (new / RETROSPECTIVE).write_text(
+            retrospective.text(meta, distinct(trials).values(), results_log.read(root / results_log.FILE)),
+            encoding="utf-8",
+        )
         (new / SUMS).write_text(_sums(new))
         new.rename(folder)
     index(root)
@@ -74,19 +68,28 @@ def write(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement],
 
 
 def close(root: Path, version: str) -> None:
-    """Take the finished retrospective into the sums. Raises ArenaError while places are left for the author, or for a changed file."""
+    """
+    Take the finished retrospective into the sums. Raises ArenaError while places are left for the author, or for a
+    changed file.
+    """
     folder = root / FOLDER / version
     if not (folder / SUMS).exists():
-        raise ArenaError(f"there is no archived version at {FOLDER}/{version}. There are: {', '.join(versions(root)) or 'none'}.")
+        raise ArenaError(
+            f"there is no archived version at {FOLDER}/{version}. There are: {', '.join(versions(root)) or 'none'}."
+        )
     if problems := broken(folder):
         raise ArenaError(f"{FOLDER}/{version}: {problems[0]}. Restore it from git; corrections go to {ERRATA}.")
     left = (folder / RETROSPECTIVE).read_text(encoding="utf-8").count(retrospective.MARK)
     if left:
-        raise ArenaError(f"{FOLDER}/{version}/{RETROSPECTIVE} has {left} places marked {retrospective.MARK}. Write them first.")
+        raise ArenaError(
+            f"{FOLDER}/{version}/{RETROSPECTIVE} has {left} places marked {retrospective.MARK}. Write them first."
+        )
     write_whole(folder / SUMS, _sums(folder).encode())
 
 
-def describe(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement], trials: list[Trial]) -> dict[str, Any]:
+def describe(
+    arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement], trials: list[Trial]
+) -> dict[str, Any]:
     """What meta.yaml says. Ratios are fractions, Sharpe ratios annualised; what is undefined is null."""
     settings, told = arena.settings, distinct(trials)
     results = {sha: json.loads(trial.result) for sha, trial in told.items()}
@@ -97,27 +100,31 @@ def describe(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgemen
         "archived": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": made.commit,
         "arena": {
-            "exchange": settings.exchange, "source": arena.lock.source["label"], "pairs": list(settings.pairs), "timeframe": settings.timeframe,
-            "informative_timeframes": list(settings.informative_timeframes), "fee": settings.fee, "stake_currency": settings.stake_currency,
-            "wallet": settings.wallet, "slots": settings.max_open_trades, "max_strategies": settings.max_strategies,
-        },
-        "dates": {
+            "exchange": settings.exchange, "source": arena.lock.source["label"], "pairs": list(settings.pairs),
+            "timeframe": settings.timeframe, "informative_timeframes": list(settings.informative_timeframes),
+            "fee": settings.fee, "stake_currency": settings.stake_currency, "wallet": settings.wallet,
+            "slots": settings.max_open_trades, "max_strategies": settings.max_strategies,
+        }, "dates": {
             **{name: ranges.get(name) for name in ("search", "validation", "holdout")},
             "windows": {w.name: f"{w.start:%Y%m%d}-{w.end:%Y%m%d}" for w in settings.windows},
-            "warmup_from": f"{settings.warmup_from:%Y%m%d}",
-            "first_trial": trials[0].time if trials else None, "last_trial": trials[-1].time if trials else None,
-        },
-        "contract": {
-            "hash": arena.lock.contract, "conditions": data_lock.conditions(arena.lock), "holdout": holdout.candles_id(arena), "arena": arena.lock.arena,
-            "engines": arena.lock.engines, "ledger_head": ledger.head(),
-        },
-        "counts": {
-            "trials": ledger.n_trials(arena.lock.contract), "evaluations": len(trials), "failed": sum(bool(t.error_kind) for t in told.values()),
-            "rounds": len(results_log.rounds(rows)), "events": dict(Counter(row.event for row in rows.rows)),
-            "validation_looks": max((r["look"]["looks"] for r in results.values()), default=0), "holdout_openings": made.prospect.openings,
+            "warmup_from": f"{settings.warmup_from:%Y%m%d}", "first_trial": trials[0].time if trials else None,
+            "last_trial": trials[-1].time if trials else None,
+        }, "contract": {
+            "hash": arena.lock.contract, "conditions": data_lock.conditions(arena.lock),
+            "holdout": holdout.candles_id(arena), "arena": arena.lock.arena, "engines": arena.lock.engines,
+            "ledger_head": ledger.head(),
+        }, "counts": {
+            "trials": ledger.n_trials(arena.lock.contract), "evaluations": len(trials),
+            "failed": sum(bool(t.error_kind) for t in told.values()), "rounds": len(results_log.rounds(rows)),
+            "events": dict(Counter(row.event for row in rows.rows)),
+            "validation_looks": max((r["look"]["looks"] for r in results.values()), default=0),
+            "holdout_openings": made.prospect.openings,
         },
         "peak": _peak(told, results, strategy_files.history(settings.root)),
-        "strategies": [{**asdict(one), "commit": c.trial.commit, "search_verdict": c.trial.verdict} for one, c in zip(judged, made.candidates, strict=True)],
+        "strategies": [
+            {**asdict(one), "commit": c.trial.commit, "search_verdict": c.trial.verdict}
+            for one, c in zip(judged, made.candidates, strict=True)
+        ],
         "limits": list(_limits(arena, made)),
     })  # fmt: skip
 
@@ -131,11 +138,18 @@ def _peak(told: dict[str, Trial], results: dict[str, dict], kept: set[str]) -> d
         ("sharpe_that_passed_every_gate", lambda r: r["own"]["sharpe"], lambda t, r: gates.earned(r["gates"])),
         ("robust_sharpe_of_kept", lambda r: r["robust_sharpe"], lambda t, r: t.commit in kept),
     ):
-        values = [(figure(r), told[sha]) for sha, r in results.items() if not r["error"] and allowed(told[sha], r) and not math.isnan(figure(r))]
+        values = [
+            (figure(r), told[sha])
+            for sha, r in results.items()
+            if not r["error"] and allowed(told[sha], r) and not math.isnan(figure(r))
+        ]
         best = max(values, key=lambda pair: pair[0], default=None)
         found[title] = best and {"value": best[0], "strategy": best[1].strategy, "commit": best[1].commit}
     evidence = [r["evidence"] for r in results.values() if not math.isnan(r["evidence"]["luck_line"])]
-    return found | {"luck_line": evidence[-1]["luck_line"] if evidence else None, "effective_trials": evidence[-1]["effective"] if evidence else None}
+    return found | {
+        "luck_line": evidence[-1]["luck_line"] if evidence else None,
+        "effective_trials": evidence[-1]["effective"] if evidence else None,
+    }
 
 
 def _limits(arena: Arena, made: Plan) -> Iterator[str]:
@@ -146,7 +160,10 @@ def _limits(arena: Arena, made: Plan) -> Iterator[str]:
     elif math.isnan(seen.detectable):
         yield f"a holdout of {seen.days} days is too short to confirm anything"
     else:
-        yield f"a holdout of {seen.days} days finds a true Sharpe of {seen.detectable:.2f} in 80 of 100 cases, and smaller ones less often"
+        yield (
+            f"a holdout of {seen.days} days finds a true Sharpe of {seen.detectable:.2f} in 80 of 100 cases, and "
+            f"smaller ones less often"
+        )
     if arena.settings.validation is None:
         yield "there is no validation window"
     if made.before:
@@ -161,36 +178,70 @@ def table(trials: list[Trial]) -> pd.DataFrame:
     for number, trial in enumerate(trials, 1):
         result = json.loads(trial.result)
         own = result["own"]
-        figures = {name: own[name] for name in ("sharpe", "profit", "max_drawdown", "trades", "win_rate", "profit_factor", "exposure", "turnover", "fees")}
+        figures = {
+            name: own[name]
+            for name in (
+                "sharpe",
+                "profit",
+                "max_drawdown",
+                "trades",
+                "win_rate",
+                "profit_factor",
+                "exposure",
+                "turnover",
+                "fees",
+            )
+        }
         evidence = {name: result["evidence"][name] for name in ("trials", "effective", "luck_line", "dsr", "pbo")}
-        about = {"number": number, **{name: getattr(trial, name) for name in ("time", "strategy", "commit", "sha256", "error_kind", "verdict")}}
+        about = {
+            "number": number,
+            **{
+                name: getattr(trial, name) for name in ("time", "strategy", "commit", "sha256", "error_kind", "verdict")
+            },
+        }
         whole = {"source": trial.source, "result": trial.result, "daily_returns": trial.returns.tolist()}
-        rows.append(about | figures | {"robust_sharpe": result["robust_sharpe"], "passed": gates.earned(result["gates"])} | evidence | whole)
+        rows.append(
+            about
+            | figures
+            | {"robust_sharpe": result["robust_sharpe"], "passed": gates.earned(result["gates"])}
+            | evidence
+            | whole
+        )
     return pd.DataFrame(rows)
 
 
 def index(root: Path) -> None:
     """versions/README.md: one row for each archived version."""
     lines = [
-        "# Archived versions", "", "Each folder is a run as it was, written by `judge.py open` and never changed; corrections are in its `errata.md`.", "",
-        "| version | archived | arena | trials | best kept Sharpe | luck line | strategies, and what the holdout said |", "|---|---|---|---|---|---|---|",
+        "# Archived versions", "", "Each folder is a run as it was, written by `judge.py open` and never changed; "
+                                   "corrections are in its `errata.md`.", "",
+        "| version | archived | arena | trials | best kept Sharpe | luck line | strategies, and what the holdout "
+        "said |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for version in versions(root):
         meta = read(root, version)
         arena, best, luck = meta["arena"], meta["peak"]["sharpe_of_kept"], meta["peak"]["luck_line"]
         said = "; ".join(f"{one['strategy']}: {one['verdict']}" for one in meta["strategies"])
         cells = (
-            f"[{version}]({version}/{RETROSPECTIVE})", meta["archived"][:10], f"{arena['source']}, {len(arena['pairs'])} pairs, {arena['timeframe']}, {meta['dates']['search']}",
-            str(meta["counts"]["trials"]), f"{best['value']:.2f}" if best else "none", "none" if luck is None else f"{luck:.2f}", said,
+            f"[{version}]({version}/{RETROSPECTIVE})", meta["archived"][:10],
+            f"{arena['source']}, {len(arena['pairs'])} pairs, {arena['timeframe']}, {meta['dates']['search']}",
+            str(meta["counts"]["trials"]), f"{best['value']:.2f}" if best else "none",
+            "none" if luck is None else f"{luck:.2f}", said,
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     write_whole(root / FOLDER / "README.md", ("\n".join(lines) + "\n").encode())
 
 
 def _sums(folder: Path) -> str:
-    covered = [file for file in sorted(folder.rglob("*")) if file.is_file() and str(file.relative_to(folder)) not in UNCOVERED]
+    covered = [
+        file for file in sorted(folder.rglob("*")) if file.is_file() and str(file.relative_to(folder)) not in UNCOVERED
+    ]
     unfinished = retrospective.MARK in (folder / RETROSPECTIVE).read_text(encoding="utf-8")
-    return "".join(f"{file_sha256(file)}  {file.relative_to(folder)}\n" for file in covered if not (unfinished and file.name == RETROSPECTIVE))
+    return "".join(
+        f"{file_sha256(file)}  {file.relative_to(folder)}\n"
+        for file in covered
+        if not (unfinished and file.name == RETROSPECTIVE)
+    )
 
 
 def plain(value: Any) -> Any:

@@ -1,12 +1,14 @@
 """
 How archived strategies do on candles that did not exist when they were written: the record that grows with time.
 
-New candles go to user_data/forward/candles.sealed, encrypted like validation and holdout, because an agent that could open them
-would study them. Each call evaluates every archived strategy from its frozen source over one continuous run from the arena's end to
-the newest whole day, in a wallet of its own, and appends a row for each to versions/forward.tsv and the ledger.
+New candles go to user_data/forward/candles.sealed, encrypted like validation and holdout, because an agent that could
+open them would study them. Each call evaluates every archived strategy from its frozen source over one continuous run
+from the arena's end to the newest whole day, in a wallet of its own, and appends a row for each to versions/forward.tsv
+and the ledger.
 
-Positions that were open at the arena's end are not carried on. Candles before it serve as warm-up, whatever range they lie in;
-nothing of them is told. What is decided in the new candles is checked as before a holdout's figure: what knows them has none.
+Positions that were open at the arena's end are not carried on. Candles before it serve as warm-up, whatever range they
+lie in; nothing of them is told. What is decided in the new candles is checked as before a holdout's figure: what knows
+them has none.
 """
 
 import io
@@ -54,7 +56,10 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One strategy over the forward range; the fields are the columns of forward.tsv. Ratios are fractions, nan is undefined."""
+    """
+    One strategy over the forward range; the fields are the columns of forward.tsv. Ratios are fractions, nan is
+    undefined.
+    """
 
     scored: str  # day, UTC
     version: str
@@ -73,7 +78,10 @@ class Score:
 
 
 def frozen(arena: Arena, say: Say) -> list[Frozen]:
-    """Strategies of all versions of this very arena. Raises ArenaError when there is none, or a version is not as it was archived."""
+    """
+    Strategies of all versions of this very arena. Raises ArenaError when there is none, or a version is not as it was
+    archived.
+    """
     found, root = [], arena.settings.root
     for version in archive_reader.versions(root):
         folder = root / archive_reader.FOLDER / version
@@ -84,16 +92,27 @@ def frozen(arena: Arena, say: Say) -> list[Frozen]:
         if meta["contract"]["arena"] != arena.lock.arena:
             say(f"{version}: of another arena, not scored")
             continue
-        returns = pd.read_parquet(io.BytesIO(there[archive_reader.TRIALS]), columns=["sha256", "daily_returns"]).set_index("sha256")["daily_returns"]
+        returns = pd.read_parquet(
+            io.BytesIO(there[archive_reader.TRIALS]), columns=["sha256", "daily_returns"]
+        ).set_index("sha256")["daily_returns"]
         for one in meta["strategies"]:
             file = f"strategies/{one['strategy']}.py"
             if one["error"]:
                 say(f"{version} {one['strategy']}: failed then, not scored")
                 continue
             rows = returns.loc[[one["sha256"]]]
-            found.append(Frozen(version, strategy_files.examine(folder / file, arena.settings, there.get(file) or b""), np.array(rows.iloc[-1], dtype=np.float64)))
+            found.append(
+                Frozen(
+                    version,
+                    strategy_files.examine(folder / file, arena.settings, there.get(file) or b""),
+                    np.array(rows.iloc[-1], dtype=np.float64),
+                )
+            )
     if not found:
-        raise ArenaError(f"there is no archived strategy of this arena in {archive_reader.FOLDER}/. `uv run judge.py open VERSION` archives a run.")
+        raise ArenaError(
+            f"there is no archived strategy of this arena in {archive_reader.FOLDER}/. `uv run judge.py open VERSION` "
+            f"archives a run."
+        )
     return found
 
 
@@ -105,7 +124,8 @@ def begin(arena: Arena) -> datetime:
 
 def refresh(arena: Arena, path: Path | None, markets: Path | None, say: Say) -> Tables:
     """
-    The stored candles, with what the source has more; stored anew where there is more. By pair, from the arena's end on.
+    The stored candles, with what the source has more; stored anew where there is more. By pair, from the arena's end
+    on.
 
     Raises DataError for candles that do not follow those before, and leaves the store as it was.
     """
@@ -117,13 +137,18 @@ def refresh(arena: Arena, path: Path | None, markets: Path | None, say: Say) -> 
     joined, added = {}, 0
     for pair in settings.pairs:
         before = known.get(pair)
-        since = begin(arena) if before is None or before.empty else before["date"].iloc[-1].to_pydatetime() + timedelta(milliseconds=settings.step_ms)
+        since = (
+            begin(arena)
+            if before is None or before.empty
+            else before["date"].iloc[-1].to_pydatetime() + timedelta(milliseconds=settings.step_ms)
+        )
         more = source.candles(pair, settings.timeframe, since, datetime.now(UTC))
         if len(more):
             more = candles.check(more, pair, settings.timeframe, source.label)
             if more["date"].iloc[0] > since + dataset.LATEST_END:
                 raise DataError(
-                    f"{pair}: the candles go on at {more['date'].iloc[0]:%Y-%m-%d %H:%M}, those known end before {since:%Y-%m-%d %H:%M}. "
+                    f"{pair}: the candles go on at {more['date'].iloc[0]:%Y-%m-%d %H:%M}, those known end before "
+                    f"{since:%Y-%m-%d %H:%M}. "
                     "Give a source that has the days between."
                 )
         joined[pair] = more if before is None else pd.concat([before, more], ignore_index=True)
@@ -132,7 +157,10 @@ def refresh(arena: Arena, path: Path | None, markets: Path | None, say: Say) -> 
         _store(file, joined, sealing.header(file) if known else None)
     last = {pair: frame["date"].iloc[-1] for pair, frame in joined.items() if len(frame)}
     if not last:
-        raise DataError(f"{source.label} has no candle from {begin(arena):%Y-%m-%d %H:%M} on, where the arena ends. There is nothing to score yet.")
+        raise DataError(
+            f"{source.label} has no candle from {begin(arena):%Y-%m-%d %H:%M} on, where the arena ends. There is "
+            f"nothing to score yet."
+        )
     say(f"forward candles: {added} new, up to {min(last.values()):%Y-%m-%d %H:%M}")
     return {pair: table(frame) for pair, frame in joined.items()}
 
@@ -146,7 +174,9 @@ def _store(file: Path, frames: dict[str, pd.DataFrame], old: dict[str, str] | No
         sealing.forget_key(old)
 
 
-def score(arena: Arena, ledger: Ledger, frozen: Sequence[Frozen], newer: Tables, passphrase: str | None, say: Say) -> list[Score]:
+def score(
+    arena: Arena, ledger: Ledger, frozen: Sequence[Frozen], newer: Tables, passphrase: str | None, say: Say
+) -> list[Score]:
     """Every archived strategy over the whole days of the forward range; rows that are not there yet are appended."""
     settings, start = arena.settings, begin(arena)
     ends = min(float(rows[-1, 0]) for rows in newer.values() if len(rows)) + settings.step_ms
@@ -164,27 +194,53 @@ def score(arena: Arena, ledger: Ledger, frozen: Sequence[Frozen], newer: Tables,
             _append(settings.root, made)
             strategy = one.strategy
             told = json.dumps(asdict(made))
-            ledger.append(Entry("forward", arena.lock.contract, strategy.name, strategy.sha256, strategy.source, result=told, verdict=made.word))
+            ledger.append(
+                Entry(
+                    "forward",
+                    arena.lock.contract,
+                    strategy.name,
+                    strategy.sha256,
+                    strategy.source,
+                    result=told,
+                    verdict=made.word,
+                )
+            )
         if made.word not in ("inside", "too short"):
             say(f"warning: {made.version} {made.strategy} is {made.word} what its search range leads to expect")
     return scores
 
 
 def _scored(one: Frozen, whole: Arena, window: Window, days: int) -> Score:
-    about = (f"{datetime.now(UTC):%Y-%m-%d}", one.version, one.strategy.name, f"{window.start:%Y-%m-%d}", f"{window.end:%Y-%m-%d}", days)
+    about = (
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        one.version,
+        one.strategy.name,
+        f"{window.start:%Y-%m-%d}",
+        f"{window.end:%Y-%m-%d}",
+        days,
+    )
     held = (whole.hold.sharpe, whole.hold.profit)
     low, high = band(one.returns, days, np.random.default_rng(int(one.strategy.sha256[:16], 16)))
     try:
         own = figures.checked(one.strategy, whole)["own"]
     except StrategyError as error:
         return Score(*about, math.nan, math.nan, math.nan, *held, low, high, f"FAIL: {error}")
-    word = "too short" if math.isnan(low) or math.isnan(own.sharpe) else "BELOW" if own.sharpe < low else "ABOVE" if own.sharpe > high else "inside"
+    word = (
+        "too short"
+        if math.isnan(low) or math.isnan(own.sharpe)
+        else "BELOW"
+        if own.sharpe < low
+        else "ABOVE"
+        if own.sharpe > high
+        else "inside"
+    )
     return Score(*about, own.sharpe, own.profit, own.max_drawdown, *held, low, high, word)
 
 
 def band(returns: NDArray[np.float64], days: int, rng: np.random.Generator) -> tuple[float, float]:
     """
-    Between which annualised Sharpe ratios LEVEL of all stretches of so many days lie, if days go on coming as in `returns`.
+    Between which annualised Sharpe ratios LEVEL of all stretches of so many days lie, if days go on coming as in
+    `returns`.
 
     Parameters
     ----------
@@ -210,7 +266,9 @@ def band(returns: NDArray[np.float64], days: int, rng: np.random.Generator) -> t
 def _written(root: Path) -> set[tuple[str, str, str]]:
     file = root / RECORD
     columns = list(Score.__slots__)
-    rows: list[list[str]] = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()[1:]] if file.exists() else []
+    rows: list[list[str]] = (
+        [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()[1:]] if file.exists() else []
+    )
     places = [columns.index(name) for name in ("version", "strategy", "last")]
     return {tuple(row[k] for k in places) for row in rows if len(row) == len(columns)}
 

@@ -1,10 +1,10 @@
 """
 The holdout, opened once for each strategy source, and each opening recorded for good.
 
-Its candles are decrypted into memory, and go to workers through their pipes; none is ever on disk in the clear. An opening is
-written into the ledger when the candles could be read and before anything is computed from them; what came of it when it is
-there. A source that was judged before is answered from the ledger; one whose judgement was interrupted is judged again, with
-the same figures, because nothing of them was told.
+Its candles are decrypted into memory, and go to workers through their pipes; none is ever on disk in the clear. An
+opening is written into the ledger when the candles could be read and before anything is computed from them; what came
+of it when it is there. A source that was judged before is answered from the ledger; one whose judgement was interrupted
+is judged again, with the same figures, because nothing of them was told.
 
 Not covered: whoever opens the holdout for one strategy has seen it, and knows something about the next one.
 """
@@ -38,7 +38,9 @@ from judge import archive_reader
 JUDGEMENT = TypeAdapter(Judgement)
 VERSION = re.compile(r"\d+(\.\d+){1,2}(-[A-Za-z0-9]+)?")
 SHIFTED = 0.02
-"""By this much a Sharpe over the search range may move because the run goes on, and does not close its positions there."""
+"""
+By this much a Sharpe over the search range may move because the run goes on, and does not close its positions there.
+"""
 
 Say = Callable[[str], None]
 
@@ -72,24 +74,33 @@ class Plan:
     @property
     def asked(self) -> tuple[Candidate, ...]:
         """Those that the holdout is opened for now."""
-        return tuple(one for one in self.candidates if one.known is None and not one.trial.error_kind) if self.later else ()
+        return (
+            tuple(one for one in self.candidates if one.known is None and not one.trial.error_kind)
+            if self.later
+            else ()
+        )
 
 
 def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
     """
     Look at what is committed, and open nothing.
 
-    Raises ArenaError for a version that is none, a strategy that is not committed or was never evaluated, and a ledger whose
-    chain is broken.
+    Raises ArenaError for a version that is none, a strategy that is not committed or was never evaluated, and a ledger
+    whose chain is broken.
     """
     if not VERSION.fullmatch(version):
         raise ArenaError(f"{version!r} is no version. Expected for example 0.1.0.")
     if broken := ledger.check():
-        raise ArenaError(f"the ledger is not as it was written: {broken[0]}. `uv run judge.py --verify` has the rest; nothing was opened.")
+        raise ArenaError(
+            f"the ledger is not as it was written: {broken[0]}. `uv run judge.py verify` has the rest; nothing was "
+            f"opened."
+        )
     settings = arena.settings
     spent = opened(ledger, arena)
     candidates = tuple(_candidates(arena, ledger, settings.max_strategies))
-    new = {one.strategy.sha256 for one in candidates if settings.holdout and one.known is None and not one.trial.error_kind}
+    new = {
+        one.strategy.sha256 for one in candidates if settings.holdout and one.known is None and not one.trial.error_kind
+    }
     days = (settings.holdout.end - settings.holdout.start).days if settings.holdout else 0
     return Plan(
         version=version,
@@ -102,7 +113,10 @@ def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
 
 
 def opened(ledger: Ledger, arena: Arena) -> set[str]:
-    """sha256 of every source that these very candles were opened for, under whichever contract: here, or for a version that is archived."""
+    """
+    sha256 of every source that these very candles were opened for, under whichever contract: here, or for a version
+    that is archived.
+    """
     return _noted(ledger, arena) | archive_reader.opened(arena.settings.root, candles_id(arena))
 
 
@@ -132,21 +146,27 @@ def _candidates(arena: Arena, ledger: Ledger, cap: int) -> Iterator[Candidate]:
         data = strategy_files.content(file)
         label = strategy_files.label(root, head, file, data)
         if label == "unknown" or label.endswith("+dirty"):
-            raise ArenaError(f"{file.name} is not as it was committed. Commit it, or restore it: what is judged is what git has.")
+            raise ArenaError(
+                f"{file.name} is not as it was committed. Commit it, or restore it: what is judged is what git has."
+            )
         try:
             strategy = strategy_files.examine(file, arena.settings, data)
         except StrategyError as error:
             raise ArenaError(f"{file.name}: {error}. Remove it, or mend it.") from None
         if strategy.sha256 not in tried:
-            raise ArenaError(f"{file.name} was never evaluated under contract {arena.lock.contract[:8]}. Run `uv run run.py` first.")
+            raise ArenaError(
+                f"{file.name} was never evaluated under contract {arena.lock.contract[:8]}. Run `uv run run.py` first."
+            )
         yield Candidate(strategy, data, tried[strategy.sha256], known.get(strategy.sha256))
 
 
 def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], say: Say) -> list[Judgement]:
     """
-    Record the openings, evaluate over all ranges in one continuous run, record what was found. One Judgement a candidate.
+    Record the openings, evaluate over all ranges in one continuous run, record what was found. One Judgement a
+    candidate.
 
-    Candles go no further than into the workers. An interruption leaves openings without a judgement; they are judged later.
+    Candles go no further than into the workers. An interruption leaves openings without a judgement; they are judged
+    later.
     """
     noted = _noted(ledger, arena)
     for one in made.asked:
@@ -161,7 +181,15 @@ def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], 
             outcomes = pool.map(lambda one: backends.outcome(one.strategy, whole), made.asked)
             for one, outcome in zip(made.asked, outcomes, strict=True):
                 told = found[one.strategy.sha256] = _judgement(made, one, outcome, whole, say)
-                ledger.append(_entry("judgement", one, arena, json.dumps(asdict(told) | {"holdout_id": candles_id(arena)}), told.verdict))
+                ledger.append(
+                    _entry(
+                        "judgement",
+                        one,
+                        arena,
+                        json.dumps(asdict(told) | {"holdout_id": candles_id(arena)}),
+                        told.verdict,
+                    )
+                )
                 say(f"{one.strategy.name}: judged")
         except BaseException:
             client.stop()
@@ -173,7 +201,16 @@ def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], 
 
 def _entry(kind: str, one: Candidate, arena: Arena, told: str, verdict: str) -> Entry:
     strategy = one.strategy
-    return Entry(kind, arena.lock.contract, strategy.name, strategy.sha256, strategy.source, one.trial.commit, result=told, verdict=verdict)
+    return Entry(
+        kind,
+        arena.lock.contract,
+        strategy.name,
+        strategy.sha256,
+        strategy.source,
+        one.trial.commit,
+        result=told,
+        verdict=verdict,
+    )
 
 
 def _searched(one: Candidate) -> Stretch:
@@ -186,15 +223,21 @@ def _searched(one: Candidate) -> Stretch:
 def _unopened(made: Plan, one: Candidate) -> Judgement:
     """Without a holdout there is nothing to judge by; what failed in the search is not shown it."""
     error = RESULT.validate_json(one.trial.result).error
-    verdict, why = (holdout_test.REJECTED, f"failed in the search: {error}") if error else (holdout_test.OPEN, "there is no holdout")
-    return Judgement(one.strategy.name, one.strategy.sha256, made.version, verdict, why, _searched(one), None, None, error=error)
+    verdict, why = (
+        (holdout_test.REJECTED, f"failed in the search: {error}")
+        if error
+        else (holdout_test.OPEN, "there is no holdout")
+    )
+    return Judgement(
+        one.strategy.name, one.strategy.sha256, made.version, verdict, why, _searched(one), None, None, error=error
+    )
 
 
 def _judgement(made: Plan, one: Candidate, outcome: Earned | StrategyError, whole: Arena, say: Say) -> Judgement:
     seen, search = made.prospect, _searched(one)
     terms = {
-        "strategy": one.strategy.name, "sha256": one.strategy.sha256, "version": made.version, "search": search, "needed": 1 - seen.level,
-        "power": holdout_test.power(search.sharpe, seen), "openings": seen.openings,
+        "strategy": one.strategy.name, "sha256": one.strategy.sha256, "version": made.version, "search": search,
+        "needed": 1 - seen.level, "power": holdout_test.power(search.sharpe, seen), "openings": seen.openings,
     }  # fmt: skip
     if isinstance(outcome, StrategyError):
         told = printable(str(outcome))
@@ -202,18 +245,24 @@ def _judgement(made: Plan, one: Candidate, outcome: Earned | StrategyError, whol
     found = outcome.figures
     again = metrics.sharpe(within(found, whole, Window("search", whole.settings.search.start, made.later[0].start)))
     if not abs(again - search.sharpe) <= SHIFTED:
-        say(f"{one.strategy.name}: in the run that goes on, the search range has Sharpe {again:.4f}; the ledger has {search.sharpe:.4f}")
+        say(
+            f"{one.strategy.name}: in the run that goes on, the search range has Sharpe {again:.4f}; the ledger has "
+            f"{search.sharpe:.4f}"
+        )
     held, error = within(found, whole, made.later[-1]), _fault(found)
     verdict, why, above = holdout_test.verdict(search.sharpe, held, seen, error)
     low, high = figures.interval(held, one.strategy)
     return Judgement(
-        **terms, verdict=verdict, why=why, validation=stretch(found, whole, "validation"), holdout=stretch(found, whole, "holdout"), low=low,
-        high=high, probability=above, engine=found["engine"], relabel_sharpe=found["checks"].relabel_sharpe, error=error,
+        **terms, verdict=verdict, why=why, validation=stretch(found, whole, "validation"),
+        holdout=stretch(found, whole, "holdout"), low=low, high=high, probability=above, engine=found["engine"],
+        relabel_sharpe=found["checks"].relabel_sharpe, error=error,
     )  # fmt: skip
 
 
 def _fault(found: dict[str, Any]) -> str:
-    """Which check of the whole run says that the figures were not earned; those that would be errors have been raised."""
+    """
+    Which check of the whole run says that the figures were not earned; those that would be errors have been raised.
+    """
     if found["checks"].replay == "differs":
         return f"replay differs from FreqTrade's loop: {printable(found['engine_note'])}"
     relabel = next(gate for gate in found["gates"] if gate.gate == "relabel")

@@ -1,5 +1,6 @@
 """
-The draft of a version's retrospective: headings, filled where data can fill them, marked for the author where only a person can. Pure.
+The draft of a version's retrospective: headings, filled where data can fill them, marked for the author where only a
+person can. Pure.
 """
 
 import json
@@ -31,14 +32,23 @@ def text(meta: dict[str, Any], trials: Iterable[Trial], written: Journal) -> str
     """
     told = list(trials)
     parts = [
-        f"# Version {meta['version']}: retrospective", _what(meta), f"{MARK} In three sentences: what was asked, what came out, what to believe.",
+        f"# Version {meta['version']}: "
+        f"retrospective", _what(meta), f"{MARK} In three sentences: what was asked, what came out, what to believe.",
         "## What was tried", _tried(told, written), f"{MARK} Which families, why these, and which were left out.",
         "## What survived", _survived(meta), f"{MARK} What each of them lives from, in words, and why it should go on.",
         "## How far luck alone would come", _luck(meta), "## Search, validation, holdout", _shrinkage(meta),
         f"{MARK} What the shrinkage says.", "## What the gates caught", _caught(told),
         f"{MARK} Which of these were honest accidents, and what they taught.", "## Notes of the run", _notes(written),
-        "## What the arena did well and badly", f"{MARK} Unclear words, slow or confusing output, rules that made no sense, crashes.",
-        "## Known limits", "\n".join(f"- {limit}" for limit in meta["limits"]), "## What next", f"{MARK} The next three experiments, and what would refute them.",
+        "## What the arena did well and "
+        "badly", f"{MARK} Unclear words, slow or confusing output, rules that made no sense, crashes.",
+        "## Known limits", "\n".join(f"- {limit}" for limit in meta["limits"]), "## What next", f"{MARK} The next "
+                                                                                                f"three "
+                                                                                                f"experiments, "
+                                                                                                f"and "
+                                                                                                f"what "
+                                                                                                f"would "
+                                                                                                f"refute "
+                                                                                                f"them.",
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -46,9 +56,12 @@ def text(meta: dict[str, Any], trials: Iterable[Trial], written: Journal) -> str
 def _what(meta: dict[str, Any]) -> str:
     arena, counts, dates = meta["arena"], meta["counts"], meta["dates"]
     return (
-        f"{len(arena['pairs'])} pairs at {arena['timeframe']} from {arena['source']}, fee {arena['fee']:g}, {arena['slots']} slots; search {dates['search']}, "
-        f"validation {dates['validation'] or 'none'}, holdout {dates['holdout'] or 'none'}. {counts['trials']} trials in {counts['rounds']} rounds, "
-        f"{counts['failed']} of them failed; {counts['validation_looks']} answers of the validation window. Contract {meta['contract']['hash'][:8]}."
+        f"{len(arena['pairs'])} pairs at {arena['timeframe']} from {arena['source']}, fee {arena['fee']:g}, "
+        f"{arena['slots']} slots; search {dates['search']}, "
+        f"validation {dates['validation'] or 'none'}, holdout {dates['holdout'] or 'none'}. {counts['trials']} trials "
+        f"in {counts['rounds']} rounds, "
+        f"{counts['failed']} of them failed; {counts['validation_looks']} answers of the validation window. Contract "
+        f"{meta['contract']['hash'][:8]}."
     )
 
 
@@ -59,7 +72,9 @@ def _tried(told: list[Trial], written: Journal) -> str:
     events = {name: Counter(row.event for row in written.rows if row.strategy == name) for name in by_name}
     rows = []
     for name, mine in by_name.items():
-        best = max((value for t in mine if not math.isnan(value := json.loads(t.result)["own"]["sharpe"])), default=math.nan)
+        best = max(
+            (value for t in mine if not math.isnan(value := json.loads(t.result)["own"]["sharpe"])), default=math.nan
+        )
         counted = ", ".join(f"{event} {n}" for event, n in events[name].items()) or "no row"
         rows.append((name, str(len(mine)), str(sum(bool(t.error_kind) for t in mine)), _number(best), counted))
     return _table(("strategy", "sources", "failed", "best Sharpe in the search", "rows of results.tsv"), rows)
@@ -80,7 +95,8 @@ def _luck(meta: dict[str, Any]) -> str:
     best = peak["sharpe_of_kept"]
     shown = f"The best that was kept, {best['strategy']}, has {best['value']:.2f}." if best else "Nothing was kept."
     return (
-        f"The best of {meta['counts']['trials']} trials, which amount to {peak['effective_trials']:.1f} independent ones, would show a Sharpe of "
+        f"The best of {meta['counts']['trials']} trials, which amount to {peak['effective_trials']:.1f} independent "
+        f"ones, would show a Sharpe of "
         f"{peak['luck_line']:.2f} without any skill. {shown}"
     )
 
@@ -92,10 +108,21 @@ def _shrinkage(meta: dict[str, Any]) -> str:
             part = one[name]
             if part:
                 held = f"{_number(part['hold_sharpe'])} ({_percent(part['hold_profit'])})"
-                rows.append((one["strategy"], name, str(part["days"]), _number(part["sharpe"]), _percent(part["profit"]), _percent(part["max_drawdown"]), held))
+                rows.append(
+                    (
+                        one["strategy"],
+                        name,
+                        str(part["days"]),
+                        _number(part["sharpe"]),
+                        _percent(part["profit"]),
+                        _percent(part["max_drawdown"]),
+                        held,
+                    )
+                )
     told = _table(("strategy", "range", "days", "Sharpe", "profit", "max drawdown", "buy and hold"), rows)
     bounds = [
-        f"{one['strategy']}: 95 % interval of the holdout's Sharpe {_number(one['low'])} to {_number(one['high'])}; its power was {_number(one['power'])}."
+        f"{one['strategy']}: 95 % interval of the holdout's Sharpe {_number(one['low'])} to {_number(one['high'])}; "
+        f"its power was {_number(one['power'])}."
         for one in meta["strategies"]
         if one["holdout"]
     ]
@@ -107,7 +134,9 @@ def _caught(told: list[Trial]) -> str:
     for trial in told:
         if trial.error_kind:
             failed[trial.error_kind] += 1
-        failed.update(gate["gate"] for gate in json.loads(trial.result)["gates"] if gate["applies"] and not gate["passed"])
+        failed.update(
+            gate["gate"] for gate in json.loads(trial.result)["gates"] if gate["applies"] and not gate["passed"]
+        )
     return _table(("gate, or kind of failure", "trials"), [(name, str(n)) for name, n in failed.most_common()])
 
 

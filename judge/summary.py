@@ -1,4 +1,7 @@
-"""What judge.py tells: what opening the holdout could show, what it showed, and how archived strategies did since. `key: value` lines."""
+"""
+What judge.py tells: what opening the holdout could show, what it showed, and how archived strategies did since. `key:
+value` lines.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,11 +27,16 @@ def _before(made: Plan) -> Iterator[str]:
         yield "holdout:    there is none in config.json; the run is archived, and nothing can be confirmed"
         return
     holdout, seen = made.later[-1], made.prospect
-    yield f"holdout:    {holdout.start:%Y-%m-%d} to {holdout.end:%Y-%m-%d}, {seen.days} days; opened for {made.before} sources so far, {seen.openings - made.before} more now"
+    yield (
+        f"holdout:    {holdout.start:%Y-%m-%d} to {holdout.end:%Y-%m-%d}, {seen.days} days; opened for "
+        f"{made.before} "
+        f"sources so far, {seen.openings - made.before} more now"
+    )
     yield (
         f"power:      {seen.days} days are too short to confirm anything"
         if math.isnan(seen.detectable)
-        else f"power:      a true Sharpe of {seen.detectable:.2f} would be found in 80 of 100 cases, at a level of {seen.level:.4f} for each"
+        else f"power:      a true Sharpe of {seen.detectable:.2f} would be found in 80 of 100 cases, at a level of "
+        f"{seen.level:.4f} for each"
     )
     for one in made.candidates:
         if one.trial.error_kind:
@@ -38,7 +46,11 @@ def _before(made: Plan) -> Iterator[str]:
         else:
             chance = holdout_test.power(one.sharpe, seen)
             hardly = "" if chance >= UNLIKELY else ": it can hardly be confirmed"
-            yield f"  {one.strategy.name}: Sharpe {one.sharpe:.2f} in the search; were that true, it is confirmed with probability {chance:.2f}{hardly}"
+            yield (
+                f"  {one.strategy.name}: Sharpe {one.sharpe:.2f} in the search; were that true, it is confirmed "
+                f"with "
+                f"probability {chance:.2f}{hardly}"
+            )
 
 
 def after(judged: Sequence[Judgement]) -> str:
@@ -58,7 +70,8 @@ def _after(one: Judgement) -> Iterator[str]:
 
 def _stretch(part: Stretch) -> str:
     return (
-        f"days={part.days} sharpe={part.sharpe:.4f} profit_pct={100 * part.profit:.2f} dd_pct={-100 * part.max_drawdown:.2f} "
+        f"days={part.days} sharpe={part.sharpe:.4f} profit_pct={100 * part.profit:.2f} "
+        f"dd_pct={-100 * part.max_drawdown:.2f} "
         f"bah_sharpe={part.hold_sharpe:.4f} bah_profit_pct={100 * part.hold_profit:.2f}"
     )
 
@@ -66,7 +79,9 @@ def _stretch(part: Stretch) -> str:
 def since(scores: Sequence[Score]) -> str:
     """One line a strategy."""
     return "\n".join(
-        f"{one.version} {one.strategy}: {one.first} to {one.last} days={one.days} sharpe={one.sharpe:.2f} profit_pct={100 * one.profit:.2f} "
-        f"dd_pct={-100 * one.max_drawdown:.2f} bah_sharpe={one.hold_sharpe:.2f} band={one.band_low:.2f}..{one.band_high:.2f} {one.word}"
+        f"{one.version} {one.strategy}: {one.first} to {one.last} days={one.days} sharpe={one.sharpe:.2f} "
+        f"profit_pct={100 * one.profit:.2f} "
+        f"dd_pct={-100 * one.max_drawdown:.2f} bah_sharpe={one.hold_sharpe:.2f} "
+        f"band={one.band_low:.2f}..{one.band_high:.2f} {one.word}"
         for one in scores
     )

@@ -1,10 +1,11 @@
 """
 Are archived versions as they were written, and do their frozen sources earn the same figures again?
 
-Versions of the same candles and config.json are evaluated again by the code of now: the account over the search range against
-ledger.parquet, and, where the holdout was opened for them, one run over all ranges against meta.yaml. That opens the holdout for
-nothing new: the version tells what it said, and its sources count among those it was opened for. Of other versions the files alone
-are checked. Not evaluated again: causality, relabelling and stress, and the evidence of all trials.
+Versions of the same candles and config.json are evaluated again by the code of now: the account over the search range
+against ledger.parquet, and, where the holdout was opened for them, one run over all ranges against meta.yaml. That
+opens the holdout for nothing new: the version tells what it said, and its sources count among those it was opened for.
+Of other versions the files alone are checked. Not evaluated again: causality, relabelling and stress, and the evidence
+of all trials.
 """
 
 import io
@@ -35,7 +36,8 @@ Say = Callable[[str], None]
 
 def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say) -> int:
     """
-    Tell of each archived version what holds and what does not, a line each. Returns the number of lines that tell of a difference.
+    Tell of each archived version what holds and what does not, a line each. Returns the number of lines that tell of a
+    difference.
 
     A figure that other code computes otherwise is a difference too, until the version's errata.md says something.
     """
@@ -45,30 +47,53 @@ def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say)
         there = archive_reader.contents(folder)
         problems = archive_reader.broken(folder, there)
         for problem in problems:
-            say(f"{archive_reader.FOLDER}/{version}: {problem}. Restore it from git; corrections go to {archive_reader.ERRATA}")
+            say(
+                f"{archive_reader.FOLDER}/{version}: {problem}. Restore it from git; corrections go to "
+                f"{archive_reader.ERRATA}"
+            )
         found += len(problems)
         if problems:
             continue
         meta = archive_reader.read(settings.root, version, there)
         arena = arena or context.open_arena(settings, record=False)
         if meta["contract"]["conditions"] != data_lock.conditions(arena.lock):
-            say(f"{archive_reader.FOLDER}/{version}: every file is as it was archived; of other candles or another config.json, so not evaluated again")
+            say(
+                f"{archive_reader.FOLDER}/{version}: every file is as it was archived; of other candles or another "
+                f"config.json, so not evaluated again"
+            )
             continue
         if whole is None and any(one["holdout"] for one in meta["strategies"]):
             later = tuple(window for window in (settings.validation, settings.holdout) if window)
             whole = context.over(arena, (*settings.windows, *later), context.sealed_candles(arena, passphrase()))
         same = meta["contract"]["hash"] == arena.lock.contract
         if not same:
-            say(f"{archive_reader.FOLDER}/{version}: of contract {meta['contract']['hash'][:8]}, evaluated again by the code of {arena.lock.contract[:8]}")
+            say(
+                f"{archive_reader.FOLDER}/{version}: of contract {meta['contract']['hash'][:8]}, evaluated again by "
+                f"the code of {arena.lock.contract[:8]}"
+            )
         known = not same and (folder / archive_reader.ERRATA).exists()
-        differing = sum(_strategy(folder, there, one, arena, whole if one["holdout"] else None, 0.0 if same else APART, say) for one in meta["strategies"])
+        differing = sum(
+            _strategy(folder, there, one, arena, whole if one["holdout"] else None, 0.0 if same else APART, say)
+            for one in meta["strategies"]
+        )
         if differing and known:
-            say(f"{archive_reader.FOLDER}/{version}: what differs is the code's doing; {archive_reader.ERRATA} is there to say why")
+            say(
+                f"{archive_reader.FOLDER}/{version}: what differs is the code's doing; {archive_reader.ERRATA} is "
+                f"there to say why"
+            )
         found += 0 if known else differing
     return found
 
 
-def _strategy(folder: Path, there: dict[str, bytes], told: dict[str, Any], arena: Arena, whole: Arena | None, apart: float, say: Say) -> int:
+def _strategy(
+    folder: Path,
+    there: dict[str, bytes],
+    told: dict[str, Any],
+    arena: Arena,
+    whole: Arena | None,
+    apart: float,
+    say: Say,
+) -> int:
     """1 when a figure of one archived strategy differs."""
     name = f"{archive_reader.FOLDER}/{folder.name} {told['strategy']}"
     if told["error"]:
@@ -94,7 +119,9 @@ def _strategy(folder: Path, there: dict[str, bytes], told: dict[str, Any], arena
 def _searched(there: dict[str, bytes], strategy: Strategy, arena: Arena, apart: float) -> tuple[list[str], int]:
     rows = pd.read_parquet(io.BytesIO(there[archive_reader.TRIALS]))
     row = rows[rows["sha256"] == strategy.sha256].iloc[-1]
-    kept = {name: value for name, value in json.loads(row["result"]).items() if name in ACCOUNT} | {"daily_returns": [float(r) for r in row["daily_returns"]]}
+    kept = {name: value for name, value in json.loads(row["result"]).items() if name in ACCOUNT} | {
+        "daily_returns": [float(r) for r in row["daily_returns"]]
+    }
     now = figures.measured(strategy, arena, figures.account(strategy, arena))
     return _compared(kept, {name: now[name] for name in kept}, apart)
 

@@ -1,11 +1,13 @@
 """
 Is what was recorded what the committed sources earn? For the person, after a run.
 
-The ledger's chain is checked, the repository is cloned at HEAD, and the clone's own run.py evaluates the strategies anew, with a
-ledger of its own and the full check of causality. What it finds is compared with the recorded figures one by one.
+The ledger's chain is checked, the repository is cloned at HEAD, and the clone's own run.py evaluates the strategies
+anew, with a ledger of its own and the full check of causality. What it finds is compared with the recorded figures one
+by one.
 
 Not compared: what depends on all trials that there were at the time (evidence, and the ladder's answer), seconds, and
-how deep causality was checked then. Not covered: strategies that were discarded, whose sources the ledger has and git may not.
+how deep causality was checked then. Not covered: strategies that were discarded, whose sources the ledger has and git
+may not.
 """
 
 import json
@@ -32,8 +34,8 @@ Say = Callable[[str], None]
 
 def verify(arena: Settings, locked: Lock, say: Say) -> int:
     """
-    Ledger, results.tsv and the committed strategies: tell what holds and what does not, a line each. Returns the number of lines that
-    tell of a difference. Raises ArenaError where nothing was recorded, neither here nor in an archive.
+    Ledger, results.tsv and the committed strategies: tell what holds and what does not, a line each. Returns the number
+    of lines that tell of a difference. Raises ArenaError where nothing was recorded, neither here nor in an archive.
     """
     if not (arena.root / LEDGER).exists():
         if gone := Ledger(arena.root / LEDGER).wrong():
@@ -47,7 +49,10 @@ def verify(arena: Settings, locked: Lock, say: Say) -> int:
     trials = ledger.trials(locked.contract)
     found = [f"ledger: {problem}" for problem in ledger.check()]
     if not found:
-        say(f"ledger: every entry is as it was written; {len(trials)} evaluations under contract {locked.contract[:8]}; head {ledger.head()[:16]}")
+        say(
+            f"ledger: every entry is as it was written; {len(trials)} evaluations under contract "
+            f"{locked.contract[:8]}; head {ledger.head()[:16]}"
+        )
     found += _journal(arena, trials)
     for line in found:
         say(line)
@@ -67,12 +72,22 @@ def _journal(arena: Settings, trials: list[Trial]) -> list[str]:
     found = []
     rows = {(t.commit, t.strategy): t for t in trials}  # the newest of each
     for row in results_log.read(arena.root / results_log.FILE).rows:
-        trial = next((t for (commit, name), t in rows.items() if name == row.strategy and row.commit.startswith(commit.lower())), None)
+        trial = next(
+            (t for (commit, name), t in rows.items() if name == row.strategy and row.commit.startswith(commit.lower())),
+            None,
+        )
         if row.event == "kill" or trial is None:
             continue
         own = json.loads(trial.result)["own"]
-        if (wanted := results_log.row(row.commit, row.event, row.strategy, own["sharpe"], own["max_drawdown"]).split("\t")[3:5]) != _figures(row):
-            found.append(f"{results_log.FILE} line {row.line}: {row.strategy} at {row.commit} has {' '.join(_figures(row))}, the ledger has {' '.join(wanted)}")
+        if (
+            wanted := results_log.row(row.commit, row.event, row.strategy, own["sharpe"], own["max_drawdown"]).split(
+                "\t"
+            )[3:5]
+        ) != _figures(row):
+            found.append(
+                f"{results_log.FILE} line {row.line}: {row.strategy} at {row.commit} has {' '.join(_figures(row))}, "
+                f"the ledger has {' '.join(wanted)}"
+            )
     return found
 
 
@@ -83,10 +98,21 @@ def _figures(row: results_log.Row) -> list[str]:
 def _clone(arena: Settings, locked: Lock, clone: Path) -> Path:
     """The repository as it was committed, with this arena's data and lock."""
     # without hard links each object is read, and has the name of its bytes
-    words = git.command("clone", "--quiet", "--no-local", "--template=", str(arena.root), str(clone), options=("core.autocrlf=false", "core.eol=lf"))
+    words = git.command(
+        "clone",
+        "--quiet",
+        "--no-local",
+        "--template=",
+        str(arena.root),
+        str(clone),
+        options=("core.autocrlf=false", "core.eol=lf"),
+    )
     done = subprocess.run(words, capture_output=True, text=True, env=git.environment(arena.root))
     if done.returncode:
-        raise ArenaError(f"git cannot clone {arena.root}: {done.stderr.strip() or 'no reason given'}. What is not committed cannot be verified.")
+        raise ArenaError(
+            f"git cannot clone {arena.root}: {done.stderr.strip() or 'no reason given'}. What is not committed cannot "
+            f"be verified."
+        )
     read = data_lock.reader(locked, arena.root)
     for name in locked.data | locked.sealed:
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
@@ -114,12 +140,17 @@ def _evaluated(clone: Path, trials: list[Trial], contract: str, say: Say) -> int
     command = [sys.executable, "run.py", "--causality", "full"]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True)
     if done.returncode not in (0, 1):
-        raise ArenaError(f"the clone of HEAD cannot be evaluated: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}")
+        raise ArenaError(
+            f"the clone of HEAD cannot be evaluated: "
+            f"{done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}"
+        )
     recorded, different = distinct(trials), 0
     for trial in sorted(Ledger(clone / LEDGER).trials(contract), key=lambda trial: trial.strategy):
         known = recorded.get(trial.sha256)
         if known is None:
-            say(f"{trial.strategy} {trial.commit}: was never evaluated here under this contract; run.py has the figures")
+            say(
+                f"{trial.strategy} {trial.commit}: was never evaluated here under this contract; run.py has the figures"
+            )
             different += 1
             continue
         now, before = _compared(trial), _compared(known)

@@ -15,9 +15,9 @@ def best(history: Sequence[Tried], most: int) -> tuple[Tried, ...]:
     """
     At most `most` trials, best first, one a line of descent.
 
-    Whoever passes every gate of what was earned comes before whoever fails one; then the deflated Sharpe ratio counts, then the Sharpe
-    ratio of the worst window; an undefined figure is the lowest. The ratio is the one of its own round: among more trials it would be
-    lower, so it favours what came early. What failed has no figures and is left out.
+    Whoever passes every gate of what was earned comes before whoever fails one; then the deflated Sharpe ratio counts,
+    then the Sharpe ratio of the worst window; an undefined figure is the lowest. The ratio is the one of its own round:
+    among more trials it would be lower, so it favours what came early. What failed has no figures and is left out.
     """
     lines = _lines(history)
     found: dict[str, Tried] = {}
@@ -40,11 +40,19 @@ def _one(number: int, tried: Tried, active: Mapping[str, str]) -> str:
     result = tried.result
     assert result is not None
     now = active.get(tried.strategy)
-    where = "active as it is" if now == tried.source else "active in another version" if now is not None else "not active any more"
+    where = (
+        "active as it is"
+        if now == tried.source
+        else "active in another version"
+        if now is not None
+        else "not active any more"
+    )
     lines = [
         f"{number}. {name(tried)}, {'kept' if tried.kept else 'discarded'}, {where}",
-        f"sharpe {result.own.sharpe:.2f}, robust {result.robust_sharpe:.2f}, dsr {result.evidence.dsr:.3f} over {result.evidence.trials} trials, "
-        f"profit {100 * result.own.profit:.1f} %, drawdown {100 * result.own.max_drawdown:.1f} %, trades {result.own.trades}",
+        f"sharpe {result.own.sharpe:.2f}, robust {result.robust_sharpe:.2f}, dsr {result.evidence.dsr:.3f} over "
+        f"{result.evidence.trials} trials, "
+        f"profit {100 * result.own.profit:.1f} %, drawdown {100 * result.own.max_drawdown:.1f} %, trades "
+        f"{result.own.trades}",
         printable(gates.verdict(result), 300),
         *([f"note: {printable(tried.note, 200)}"] if tried.note else []),
     ]
@@ -72,5 +80,7 @@ def _lines(history: Sequence[Tried]) -> dict[str, str]:
     """Strategy to the first of its line: a fork belongs to its parent's."""
     lines: dict[str, str] = {}
     for tried in history:
-        lines.setdefault(tried.strategy, lines.get(tried.parent, tried.parent) if tried.event == "fork" else tried.strategy)
+        lines.setdefault(
+            tried.strategy, lines.get(tried.parent, tried.parent) if tried.event == "fork" else tried.strategy
+        )
     return lines

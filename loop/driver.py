@@ -1,4 +1,7 @@
-"""The loop: rounds until the budget, the agent or a person ends it, a line of progress each, and what to look at in the end."""
+"""
+The loop: rounds until the budget, the agent or a person ends it, a line of progress each, and what to look at in the
+end.
+"""
 
 import math
 import os
@@ -56,8 +59,9 @@ class Interruption:
 
 def tether() -> None:
     """
-    From now on the end of standard input is the first Ctrl-C: whoever started this process and holds the other end wants it to end, or
-    has ended. In the latter case nobody reads what it says any more, and that shall not stop it in the middle of a step.
+    From now on the end of standard input is the first Ctrl-C: whoever started this process and holds the other end
+    wants it to end, or has ended. In the latter case nobody reads what it says any more, and that shall not stop it in
+    the middle of a step.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is deaf to it
     parent = os.getppid()
@@ -77,7 +81,10 @@ def tether() -> None:
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """What is started in here never hears Ctrl-C, of which a terminal tells every process: whether to end is the loop's to decide."""
+    """
+    What is started in here never hears Ctrl-C, of which a terminal tells every process: whether to end is the loop's to
+    decide.
+    """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -124,7 +131,9 @@ def play(run: Run, agent: Agent, limits: Budget, brief: Brief, *, reads: bool, p
             if interruption.asked:
                 return INTERRUPTED
             if len(run.rounds) - first >= GIVEN_UP and all(one.step == "skipped" for one in run.rounds[-GIVEN_UP:]):
-                raise ArenaError(f"the agent gave no usable answer {GIVEN_UP} times in a row, the last time: {run.rounds[-1].why}")
+                raise ArenaError(
+                    f"the agent gave no usable answer {GIVEN_UP} times in a row, the last time: {run.rounds[-1].why}"
+                )
             for complaint in [text for text in complaints(run) if text not in told]:
                 told.add(complaint)
                 run.say(complaint)
@@ -147,17 +156,27 @@ def play(run: Run, agent: Agent, limits: Budget, brief: Brief, *, reads: bool, p
 
 
 def complaints(run: Run) -> list[str]:
-    """What results.tsv has that cannot be read, or breaks a rule: the loop writes no such row, so a hand did. It is left as it is."""
+    """
+    What results.tsv has that cannot be read, or breaks a rule: the loop writes no such row, so a hand did. It is left
+    as it is.
+    """
     written = run.journal
-    return [*written.problems, *results_log.violations(written, run.settings.max_stable_rounds, run.settings.max_strategies)]
+    return [
+        *written.problems,
+        *results_log.violations(written, run.settings.max_stable_rounds, run.settings.max_strategies),
+    ]
 
 
 def _spent(run: Run, first: int, began: float) -> Spent:
     last = run.rounds[-1] if run.rounds else None
-    accepted = [tried.strategy for tried in last.tried if tried.kept and tried.result and _accepted(tried)] if last else []
+    accepted = (
+        [tried.strategy for tried in last.tried if tried.kept and tried.result and _accepted(tried)] if last else []
+    )
     usage = sum((one.usage for one in run.rounds), Usage())
     since = len(run.rounds) - max(first, best(run.rounds).round)
-    return Spent(len(run.rounds) - first, (time.monotonic() - began) / 60, since, usage, accepted[0] if accepted else "")
+    return Spent(
+        len(run.rounds) - first, (time.monotonic() - began) / 60, since, usage, accepted[0] if accepted else ""
+    )
 
 
 def _accepted(tried: Tried) -> bool:
@@ -173,7 +192,9 @@ def line(run: Run, one: Round, limits: Budget, spent: Spent | None, brief: Brief
     told = ", ".join(_figures(tried) for tried in one.tried if tried.strategy in asked)
     top, slots = best(run.rounds), sum(tried.result is not None for tried in one.tried)
     known = [
-        f"{slots}/{run.settings.max_strategies} slots" if one.kept else f"{len(one.state['active'])}/{run.settings.max_strategies} slots",
+        f"{slots}/{run.settings.max_strategies} slots"
+        if one.kept
+        else f"{len(one.state['active'])}/{run.settings.max_strategies} slots",
         f"best {top.tried.strategy} {top.sharpe:.2f}" if top.tried else "nothing kept yet",
         f"luck line {one.luck_line:.2f}",
         f"{one.trials} trials",
@@ -183,7 +204,15 @@ def line(run: Run, one: Round, limits: Budget, spent: Spent | None, brief: Brief
     ]
     if one.refused:
         known.insert(0, f"asked again {min(len(one.refused), round_steps.ASKS - 1)} times")
-    departs = [*one.departures, *(f"{tried.strategy}: {text}" for tried in one.tried if tried.strategy in asked for text in compliance.earned(brief, tried))]
+    departs = [
+        *one.departures,
+        *(
+            f"{tried.strategy}: {text}"
+            for tried in one.tried
+            if tried.strategy in asked
+            for text in compliance.earned(brief, tried)
+        ),
+    ]
     against = f"\nround {one.number} is not by the brief: {'; '.join(departs)}" if departs else ""
     return f"round {one.number}{of} {'kept' if one.kept else 'discarded'}: {told} | {', '.join(known)}{against}"
 
@@ -193,7 +222,9 @@ def _figures(tried: Tried) -> str:
         return f"{tried.event} {tried.strategy}"
     if tried.result.error:
         return f"{tried.event} {tried.strategy} FAIL"
-    return f"{tried.event} {tried.strategy} sharpe {tried.result.own.sharpe:.2f} robust {tried.result.robust_sharpe:.2f}"
+    return (
+        f"{tried.event} {tried.strategy} sharpe {tried.result.own.sharpe:.2f} robust {tried.result.robust_sharpe:.2f}"
+    )
 
 
 def _cost(usage: Usage) -> str:
@@ -202,7 +233,10 @@ def _cost(usage: Usage) -> str:
 
 
 def standing(played: list[Round]) -> list[Tried]:
-    """The strategies that are active after the last kept round, each as it was evaluated last; one that is to be put back, as it was before."""
+    """
+    The strategies that are active after the last kept round, each as it was evaluated last; one that is to be put back,
+    as it was before.
+    """
     last = next((one for one in reversed(played) if one.kept), None)
     if last is None:
         return []
@@ -213,7 +247,11 @@ def standing(played: list[Round]) -> list[Tried]:
 
 def against(run: Run, brief: Brief) -> list[str]:
     """What of the brief the strategies that were kept do not keep."""
-    kept = [(tried.strategy, text) for tried in standing(run.rounds) for text in (*compliance.departures(brief, tried.source, run.settings), *compliance.earned(brief, tried))]
+    kept = [
+        (tried.strategy, text)
+        for tried in standing(run.rounds)
+        for text in (*compliance.departures(brief, tried.source, run.settings), *compliance.earned(brief, tried))
+    ]
     return [f"not by the brief: {name}: {text}" for name, text in kept]
 
 
@@ -225,12 +263,17 @@ def summary(run: Run, why: str, brief: Brief = Brief()) -> str:
     last = played[-1] if played else None
     lines = [
         f"ended: {why}",
-        f"run {run.facts.run}: {len(played)} rounds played, {sum(one.kept for one in played)} kept, {len(run.rounds) - len(played)} skipped",
+        f"run {run.facts.run}: {len(played)} rounds played, {sum(one.kept for one in played)} kept, "
+        f"{len(run.rounds) - len(played)} skipped",
     ]
     if top.tried and last:
         line_of_luck = f"luck line {last.luck_line:.2f} at {last.trials} trials"
         lines.append(f"best kept: {top.tried.strategy} of round {top.round}, sharpe {top.sharpe:.2f}; {line_of_luck}")
-        lines += [f"  {tried.strategy}: {gates.verdict(tried.result)}" for tried in standing(run.rounds) if not tried.result.error]
+        lines += [
+            f"  {tried.strategy}: {gates.verdict(tried.result)}"
+            for tried in standing(run.rounds)
+            if not tried.result.error
+        ]
     lines += against(run, brief)
     if memory.plateau(run.rounds):
         lines.append(f"plateau: {memory.PLATEAU} rounds or more without a kept gain")

@@ -1,8 +1,8 @@
 """
 git, called so that nothing of the user's own work is touched and nothing of the user's set-up gets in the way.
 
-No hook runs, nothing is signed or collected, line ends stay as they are, and Ctrl-C does not reach a call that is under way. Where the
-user has no name or address for commits, Touchstone's stand in.
+No hook runs, nothing is signed or collected, line ends stay as they are, and Ctrl-C does not reach a call that is under
+way. Where the user has no name or address for commits, Touchstone's stand in.
 """
 
 import subprocess
@@ -12,23 +12,27 @@ from arena import git
 from arena.errors import ArenaError
 
 QUIET = (
-    "commit.gpgsign=false", "gc.auto=0", "maintenance.auto=false", "core.autocrlf=false", "core.eol=lf", "core.quotePath=false",
-    "advice.graftFileDeprecated=false",
+    "commit.gpgsign=false", "gc.auto=0", "maintenance.auto=false", "core.autocrlf=false", "core.eol=lf",
+    "core.quotePath=false", "advice.graftFileDeprecated=false",
 )  # fmt: skip
 IDENTITY = {"user.name": "Touchstone", "user.email": "touchstone@localhost"}
 TIMEOUT_S = 120
 
 
-def call(cwd: Path, *arguments: str, options: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
+def call(
+    cwd: Path, *arguments: str, options: tuple[str, ...] = (), **variables: str
+) -> subprocess.CompletedProcess[str]:
     """One call, whatever it returns. Raises ArenaError without git, and when it does not end."""
     words = git.command(*arguments, options=(*QUIET, *options))
     try:
         return subprocess.run(
-            words, cwd=cwd, env=git.environment(cwd) | variables, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL, start_new_session=True,
+            words, cwd=cwd, env=git.environment(cwd) | variables, capture_output=True, text=True, errors="replace",
+            timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     except FileNotFoundError:
-        raise ArenaError("git is not installed, or the folder is gone. drive.py keeps and discards with git: install it.") from None
+        raise ArenaError(
+            "git is not installed, or the folder is gone. drive.py keeps and discards with git: install it."
+        ) from None
     except subprocess.TimeoutExpired:
         raise ArenaError(f"git {arguments[0]} did not end within {TIMEOUT_S} s in {cwd}.") from None
 

@@ -19,10 +19,14 @@ def diff(root: Path, run: str, first: int, second: int) -> str:
     one, other = _one(played, run, first), _one(played, run, second)
     before, after = _sources(one), _sources(other)
     lines = [f"round {first}: {_outcome(one)}", f"round {second}: {_outcome(other)}"]
-    lines += difflib.unified_diff(list(one.rows), list(other.rows), f"rows of round {first}", f"rows of round {second}", lineterm="")
+    lines += difflib.unified_diff(
+        list(one.rows), list(other.rows), f"rows of round {first}", f"rows of round {second}", lineterm=""
+    )
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name, "").splitlines(), after.get(name, "").splitlines()
-        lines += difflib.unified_diff(old, new, f"{name}.py of round {first}", f"{name}.py of round {second}", lineterm="")
+        lines += difflib.unified_diff(
+            old, new, f"{name}.py of round {first}", f"{name}.py of round {second}", lineterm=""
+        )
     return "\n".join(lines)
 
 
@@ -35,7 +39,9 @@ def _rounds(root: Path, run: str) -> list[Round]:
 def _one(played: list[Round], run: str, number: int) -> Round:
     found = next((one for one in played if one.number == number), None)
     if found is None:
-        raise ArenaError(f"the run {run} has no round {number}. It has {f'1 to {played[-1].number}' if played else 'none yet'}.")
+        raise ArenaError(
+            f"the run {run} has no round {number}. It has {f'1 to {played[-1].number}' if played else 'none yet'}."
+        )
     return found
 
 
@@ -55,9 +61,11 @@ def _full(one: Round) -> str:
     record, usage = one.proposal.record, one.usage
     lines = [
         f"run {one.run}, round {one.number}, {one.started}, agent {one.agent}, seed {one.seed}",
-        f"builds on {one.head[:7]}, commit {one.commit[:7] or 'none'}, contract {one.contract[:8]}, {one.seconds:.1f} s",
+        f"builds on {one.head[:7]}, commit {one.commit[:7] or 'none'}, contract {one.contract[:8]}, "
+        f"{one.seconds:.1f} s",
         f"versions: {', '.join(f'{name} {number}' for name, number in one.versions.items())}",
-        f"paid: {usage.requests} requests, {usage.input_tokens} tokens in, {usage.output_tokens} out, {usage.usd:.4f} USD",
+        f"paid: {usage.requests} requests, {usage.input_tokens} tokens in, {usage.output_tokens} out, "
+        f"{usage.usd:.4f} USD",
         f"outcome: {_outcome(one)}",
     ]
     lines += [f"refused: {'; '.join(found)}" for found in one.refused]
@@ -72,7 +80,9 @@ def _full(one: Round) -> str:
     before = one.state["active"]
     for name, source in one.files.items():
         old = before.get(name, "").splitlines()
-        lines += difflib.unified_diff(old, (source or "").splitlines(), f"{name}.py before", f"{name}.py in this round", lineterm="")
+        lines += difflib.unified_diff(
+            old, (source or "").splitlines(), f"{name}.py before", f"{name}.py in this round", lineterm=""
+        )
     return "\n".join([*lines, one.blocks.rstrip(), *(["rows:", *one.rows] if one.rows else [])])
 
 

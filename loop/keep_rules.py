@@ -1,9 +1,10 @@
 """
 Keep or discard, by section 5 of program.md. Pure: results in, decisions with their reasons out.
 
-Three things that the program leaves to judgement are fixed here. A new strategy, created or forked, is kept when it was evaluated
-and its Sharpe ratio is defined. One that takes the place of a strategy killed in the same commit is judged as a change of that one,
-unless a plateau asks for another family. Simpler means fewer nodes in the syntax tree, docstrings and comments apart.
+Three things that the program leaves to judgement are fixed here. A new strategy, created or forked, is kept when it was
+evaluated and its Sharpe ratio is defined. One that takes the place of a strategy killed in the same commit is judged as
+a change of that one, unless a plateau asks for another family. Simpler means fewer nodes in the syntax tree, docstrings
+and comments apart.
 """
 
 import ast
@@ -43,7 +44,10 @@ def evolved(before: Result, after: Result, source_before: str, source_after: str
         return Decision(False, f"fails: {after.error}")
     if lost := lost_gates(before, after):
         return Decision(False, f"{', '.join(lost)} said PASS and says FAIL")
-    steps = {"robust_sharpe": _step(before.robust_sharpe, after.robust_sharpe), "sharpe": _step(before.own.sharpe, after.own.sharpe)}
+    steps = {
+        "robust_sharpe": _step(before.robust_sharpe, after.robust_sharpe),
+        "sharpe": _step(before.own.sharpe, after.own.sharpe),
+    }
     fell = [name for name, step in steps.items() if not step >= -STEP]
     rose = [name for name, step in steps.items() if step >= STEP]
     if fell:
@@ -75,7 +79,9 @@ def replaced(killed: Result, after: Result) -> Decision:
 
 def places(new: Mapping[str, Result], killed: Mapping[str, Result]) -> dict[str, str]:
     """Which new strategy takes whose place: the best that of the best, by their Sharpe ratio."""
-    return dict(zip(*(sorted(some, key=lambda name: (-best(some[name]), name)) for some in (new, killed)), strict=False))
+    return dict(
+        zip(*(sorted(some, key=lambda name: (-best(some[name]), name)) for some in (new, killed)), strict=False)
+    )
 
 
 def best(result: Result | None) -> float:
@@ -87,8 +93,8 @@ def verdict(changed: Mapping[str, Decision], *, killed: bool) -> Verdict:
     """
     The round's commit, from the decision on each strategy that the agent changed in it.
 
-    One that got better keeps the commit, and the worse ones are restored in the next round. A kill alone is kept; beside changes
-    that are all discarded it goes with them.
+    One that got better keeps the commit, and the worse ones are restored in the next round. A kill alone is kept;
+    beside changes that are all discarded it goes with them.
     """
     worse = tuple(name for name, one in changed.items() if not one.keep)
     why = "; ".join(f"{name}: {one.why}" for name, one in changed.items()) or "a strategy was killed"
@@ -99,16 +105,27 @@ def verdict(changed: Mapping[str, Decision], *, killed: bool) -> Verdict:
 def lost_gates(before: Result, after: Result) -> list[str]:
     """Gates that said PASS and say FAIL now; those of the evidence apart, which every trial moves."""
     passed = {gate.gate for gate in before.gates if gate.applies and gate.passed}
-    return [gate.gate for gate in after.gates if gate.applies and not gate.passed and gate.gate in passed and gate.gate not in EVIDENCE]
+    return [
+        gate.gate
+        for gate in after.gates
+        if gate.applies and not gate.passed and gate.gate in passed and gate.gate not in EVIDENCE
+    ]
 
 
 def size(source: str) -> int:
-    """Nodes of the syntax tree without docstrings; of what is no Python, its characters, which are more than any such tree has."""
+    """
+    Nodes of the syntax tree without docstrings; of what is no Python, its characters, which are more than any such tree
+    has.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return len(source) + 1_000_000
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)]
+    texts = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
     return sum(1 for _ in ast.walk(tree)) - 2 * len(texts)
 
 

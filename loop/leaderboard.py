@@ -1,9 +1,11 @@
 """
-Runs side by side: what each tried, kept and paid, and what its best is worth against all that was tried in the same arena.
+Runs side by side: what each tried, kept and paid, and what its best is worth against all that was tried in the same
+arena.
 
-What was played by program.md in the checkout itself, without drive.py, is a run too: results.tsv and git say what is its own.
-Luck line, dsr and `accepted` are as of today: all runs of an arena share one ledger, so a run that ended early is measured by the trials of
-those that came after it too. The numbers come from the logs and the ledger; nothing is evaluated.
+What was played by program.md in the checkout itself, without drive.py, is a run too: results.tsv and git say what is
+its own. Luck line, dsr and `accepted` are as of today: all runs of an arena share one ledger, so a run that ended early
+is measured by the trials of those that came after it too. The numbers come from the logs and the ledger; nothing is
+evaluated.
 """
 
 import json
@@ -75,16 +77,20 @@ class Board:
 
 def read(root: Path, names: list[str]) -> list[Board]:
     """
-    Boards of the runs that are named, or of all under the contract of now; one a contract, because their figures do not compare.
+    Boards of the runs that are named, or of all under the contract of now; one a contract, because their figures do not
+    compare.
 
     Raises ArenaError where there is no such run.
     """
     hand, known = _branch(root), runs(root)
     if unknown := [name for name in names if name not in (*known, hand)]:
-        raise ArenaError(f"there is no run {unknown[0]!r}. There are: {', '.join([*known, *filter(None, [hand])]) or 'none'}.")
+        raise ArenaError(
+            f"there is no run {unknown[0]!r}. There are: {', '.join([*known, *filter(None, [hand])]) or 'none'}."
+        )
     locked = data_lock.read(root)
     now = locked.contract if locked else ""
-    by_hand = {now: hand} if hand and (not names or hand in names) else {}  # results.tsv is told under the contract of now alone
+    # results.tsv is told under the contract of now alone
+    by_hand = {now: hand} if hand and (not names or hand in names) else {}
     facts = [Log(root, name).facts() for name in names or known if name in known]
     played: dict[str, list[Facts]] = {contract: [] for contract in by_hand}
     for one in facts:
@@ -92,7 +98,11 @@ def read(root: Path, names: list[str]) -> list[Board]:
             played.setdefault(one.contract, []).append(one)
     boards = [_board(root, contract, mine, by_hand.get(contract, "")) for contract, mine in played.items()]
     if not (boards := [board for board in boards if board.standings]):
-        raise ArenaError("no run was played under the contract of now. Name runs of earlier ones: " + (", ".join(known) or "there are none") + ".")
+        raise ArenaError(
+            "no run was played under the contract of now. Name runs of earlier ones: "
+            + (", ".join(known) or "there are none")
+            + "."
+        )
     return boards
 
 
@@ -132,9 +142,11 @@ def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]
     top = max((one for one in kept if not math.isnan(one.sharpe)), key=lambda one: one.sharpe, default=None)
     rounds = results_log.rounds(told.journal)
     return Standing(
-        branch, BY_HAND, "", None, contract, len(rounds), 0, len(mine), sum(any(told.held(row) and row.event != "stable" for row in one.rows) for one in rounds),
-        sum(passes(one.result, dsr(one.result.sha256)) for one in kept), *_merits(top.result if top else None, dsr), 0, math.nan,
-        (mine[-1].time - mine[0].time).total_seconds(), tuple(replace(told, tried=tuple(mine)).running_best()),
+        branch, BY_HAND, "", None, contract, len(rounds), 0, len(mine),
+        sum(any(told.held(row) and row.event != "stable" for row in one.rows) for one in rounds),
+        sum(passes(one.result, dsr(one.result.sha256)) for one in kept), *_merits(top.result if top else None, dsr), 0,
+        math.nan, (mine[-1].time - mine[0].time).total_seconds(),
+        tuple(replace(told, tried=tuple(mine)).running_best()),
     )  # fmt: skip
 
 
@@ -153,14 +165,16 @@ def _standing(facts: Facts, rounds: list[Round], dsr: Callable[[str], float]) ->
     kept = {tried.result.sha256: tried.result for tried in history(played) if tried.kept and tried.result}
     race = tuple(course(played))
     return Standing(
-        facts.run, agent, model, facts.seed, facts.contract, len(played), sum(one.step == "skipped" for one in rounds), len(race),
-        sum(one.kept for one in played), sum(passes(one, dsr(sha)) for sha, one in kept.items()), *_merits(top.result if top else None, dsr),
-        usage.input_tokens + usage.output_tokens, usage.usd,
+        facts.run, agent, model, facts.seed, facts.contract, len(played), sum(one.step == "skipped" for one in rounds),
+        len(race), sum(one.kept for one in played), sum(passes(one, dsr(sha)) for sha, one in kept.items()),
+        *_merits(top.result if top else None, dsr), usage.input_tokens + usage.output_tokens, usage.usd,
         sum(one.seconds for one in rounds), race,
     )  # fmt: skip
 
 
-def _merits(top: Result | None, dsr: Callable[[str], float]) -> tuple[str, tuple[str, ...], float, float, float, float, float]:
+def _merits(
+    top: Result | None, dsr: Callable[[str], float]
+) -> tuple[str, tuple[str, ...], float, float, float, float, float]:
     """From `strategy` to `dsr`, the fields that follow from the best that was kept; its luck line is the board's."""
     if top is None:
         return "", (), math.nan, math.nan, math.nan, math.nan, math.nan
@@ -169,7 +183,11 @@ def _merits(top: Result | None, dsr: Callable[[str], float]) -> tuple[str, tuple
 
 def passes(result: Result, dsr: float) -> bool:
     """Whether it would be ACCEPTED with this deflated Sharpe ratio: all other gates as they were judged."""
-    return bool(result.gates) and not result.error and all(dsr >= gate.limit if gate.gate == "dsr" else gate.passed for gate in result.gates)
+    return (
+        bool(result.gates)
+        and not result.error
+        and all(dsr >= gate.limit if gate.gate == "dsr" else gate.passed for gate in result.gates)
+    )
 
 
 def failing(result: Result) -> tuple[str, ...]:
@@ -199,28 +217,60 @@ def table(boards: list[Board]) -> str:
 
 
 def _table(board: Board) -> str:
-    heads = ("run", "agent", "model", "seed", "rounds", "trials", "kept", "accepted", "best kept", "sharpe", "95 % interval", "dsr", "fails", "tokens", "USD", "time")
+    heads = (
+        "run",
+        "agent",
+        "model",
+        "seed",
+        "rounds",
+        "trials",
+        "kept",
+        "accepted",
+        "best kept",
+        "sharpe",
+        "95 % interval",
+        "dsr",
+        "fails",
+        "tokens",
+        "USD",
+        "time",
+    )
     rows = [_row(one) for one in board.standings]
-    shown = [k for k, head in enumerate(heads) if head not in ("model", "fails", "tokens", "USD") or any(row[k] not in ("", "0", "0.00") for row in rows)]
+    shown = [
+        k
+        for k, head in enumerate(heads)
+        if head not in ("model", "fails", "tokens", "USD") or any(row[k] not in ("", "0", "0.00") for row in rows)
+    ]
     cells = [[line[k] for k in shown] for line in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     left = {"run", "agent", "model", "best kept", "fails"}
     lines = [
-        "  ".join(cell.ljust(width) if heads[k] in left else cell.rjust(width) for k, cell, width in zip(shown, line, widths, strict=True)).rstrip() for line in cells
+        "  ".join(
+            cell.ljust(width) if heads[k] in left else cell.rjust(width)
+            for k, cell, width in zip(shown, line, widths, strict=True)
+        ).rstrip()
+        for line in cells
     ]
     counts = [one.trials for one in board.standings]
     others = f" and {board.others} under other contracts" if board.others else ""
-    lines.append(f"contract {board.contract[:8]}: {board.trials} trials of all runs{others}, luck line {board.luck_line:.2f}; dsr and accepted as of today")
+    lines.append(
+        f"contract {board.contract[:8]}: {board.trials} trials of all runs{others}, luck line {board.luck_line:.2f}; "
+        f"dsr and accepted as of today"
+    )
     if min(counts) != max(counts):
-        lines.append(f"who tries more often finds more: {min(counts)} to {max(counts)} trials a run. --picture FILE compares at equal numbers")
+        lines.append(
+            f"who tries more often finds more: {min(counts)} to {max(counts)} trials a run. --picture FILE compares at "
+            f"equal numbers"
+        )
     return "\n".join(lines)
 
 
 def _row(one: Standing) -> tuple[str, ...]:
     minutes, seconds = divmod(round(one.seconds), 60)
     return (
-        one.run, one.agent, one.model, "-" if one.seed is None else str(one.seed), str(one.rounds), str(one.trials), str(one.kept), str(one.accepted), one.strategy or "-",
-        f"{one.sharpe:.2f}", f"{one.low:.2f} {one.high:.2f}", f"{one.dsr:.3f}", _some(one.fails), str(one.tokens), "unknown" if math.isnan(one.usd) else f"{one.usd:.2f}",
+        one.run, one.agent, one.model, "-" if one.seed is None else str(one.seed), str(one.rounds), str(one.trials),
+        str(one.kept), str(one.accepted), one.strategy or "-", f"{one.sharpe:.2f}", f"{one.low:.2f} {one.high:.2f}",
+        f"{one.dsr:.3f}", _some(one.fails), str(one.tokens), "unknown" if math.isnan(one.usd) else f"{one.usd:.2f}",
         f"{minutes // 60}:{minutes % 60:02}:{seconds:02}",
     )  # fmt: skip
 
@@ -243,7 +293,10 @@ def _defined(value: Any) -> Any:
 
 
 def draw(board: Board, file: Path) -> str:
-    """Draw the race of the runs of one contract into a file; returns what was drawn. Raises ArenaError for a file that cannot be one."""
+    """
+    Draw the race of the runs of one contract into a file; returns what was drawn. Raises ArenaError for a file that
+    cannot be one.
+    """
     from analysis import race  # a second of libraries that a table does not need
 
     racers = [race.Racer(f"{one.agent} {one.model}".rstrip(), one.run, one.race) for one in board.standings if one.race]

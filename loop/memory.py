@@ -1,4 +1,7 @@
-"""What is carried from round to round besides the ledger: learnings, nudges, the plateau. Pure functions of texts and rounds."""
+"""
+What is carried from round to round besides the ledger: learnings, nudges, the plateau. Pure functions of texts and
+rounds.
+"""
 
 import re
 from collections import Counter
@@ -17,7 +20,10 @@ MAX_LINES = 200
 MAX_CHARS = 40_000
 """Of learnings.md: 200 lines of 200 characters."""
 SPARE = 20
-"""Lines over MAX_LINES that an agent that reads is given, to rewrite learnings.md itself; then the rule is used for it too."""
+"""
+Lines over MAX_LINES that an agent that reads is given, to rewrite learnings.md itself; then the rule is used for it
+too.
+"""
 FOLDED = "older rounds, discarded:"
 _ROUND = re.compile(r"- round (\d+), (kept|discarded): (.*)")
 _FOLD = re.compile(rf"- {FOLDED} (\d+)(?: \((.*)\))?")
@@ -32,7 +38,11 @@ def nudges(text: str, written: Journal) -> tuple[str, ...]:
     """Lines of nudges.md that no note in results.tsv has taken up yet; blank lines and headings are none."""
     notes = "\n".join(_plain(row.note) for row in written.rows)
     lines = [line.strip().removeprefix("- ") for line in text.splitlines()]
-    return tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#") and _plain(taken_up(line)) not in notes))
+    return tuple(
+        dict.fromkeys(
+            line for line in lines if line and not line.startswith("#") and _plain(taken_up(line)) not in notes
+        )
+    )
 
 
 def _plain(text: str) -> str:
@@ -55,8 +65,9 @@ def oversize(text: str) -> str:
 
 def learned(text: str, one: Round, spare: int = 0) -> str:
     """
-    learnings.md after a round whose agent wrote none: a line of what happened, and by rule no more than MAX_LINES and MAX_CHARS. With
-    `spare` lines the rule waits for an agent that was asked to rewrite it, and that is as long for the characters.
+    learnings.md after a round whose agent wrote none: a line of what happened, and by rule no more than MAX_LINES and
+    MAX_CHARS. With `spare` lines the rule waits for an agent that was asked to rewrite it, and that is as long for the
+    characters.
     """
     told = "; ".join(f"{tried.event} {tried.strategy}: {tried.note}" for tried in one.tried if tried.event != "stable")
     line = f"- round {one.number}, {'kept' if one.kept else 'discarded'}: {printable(told, 600)}"
@@ -69,7 +80,10 @@ def learned(text: str, one: Round, spare: int = 0) -> str:
 
 
 def shortened(text: str, chars: int = MAX_CHARS) -> str:
-    """`compacted`, and then to three quarters of its lines again and again, until it has no more than `chars` or only lines of others."""
+    """
+    `compacted`, and then to three quarters of its lines again and again, until it has no more than `chars` or only
+    lines of others.
+    """
     text = compacted(text)
     while len(text) > chars and (less := compacted(text, 3 * len(text.splitlines()) // 4)) != text:
         text = less
@@ -78,8 +92,9 @@ def shortened(text: str, chars: int = MAX_CHARS) -> str:
 
 def compacted(text: str, most: int = MAX_LINES) -> str:
     """
-    No more than `most` lines, where that can be had from what the loop wrote: the older half of the discarded rounds becomes one line
-    that counts them by event and strategy; then the oldest kept ones go. Lines of anybody else stay as they are.
+    No more than `most` lines, where that can be had from what the loop wrote: the older half of the discarded rounds
+    becomes one line that counts them by event and strategy; then the oldest kept ones go. Lines of anybody else stay as
+    they are.
     """
     lines = text.splitlines()
     if len(lines) <= most:
@@ -90,7 +105,9 @@ def compacted(text: str, most: int = MAX_LINES) -> str:
     for k, line in enumerate(lines):
         if known := _FOLD.fullmatch(line):
             total += int(known[1])
-            counts.update({name: int(n) for name, _, n in (part.rpartition(" ") for part in (known[2] or "").split(", ") if part)})
+            counts.update(
+                {name: int(n) for name, _, n in (part.rpartition(" ") for part in (known[2] or "").split(", ") if part)}
+            )
             fold.append(k)
     for k in fold:
         if found := _ROUND.fullmatch(lines[k]):

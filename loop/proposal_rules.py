@@ -27,7 +27,9 @@ Files = dict[str, str | None]
 
 def stale(written: Journal, state: State) -> list[str]:
     """Active strategies that this round has to touch."""
-    return [name for name in state.active if results_log.stable_rounds(written, name) >= state.settings.max_stable_rounds]
+    return [
+        name for name in state.active if results_log.stable_rounds(written, name) >= state.settings.max_stable_rounds
+    ]
 
 
 def problems(proposal: Proposal, state: State, written: Journal) -> list[str]:
@@ -41,14 +43,18 @@ def problems(proposal: Proposal, state: State, written: Journal) -> list[str]:
         return found
     touched = {name for change in proposal.changes for name in (change.strategy, change.parent)}
     asked = [name for name in stale(written, state) if name not in touched]
-    found += [f"{name} was stable for {state.settings.max_stable_rounds} rounds in a row: evolve, fork or kill it now." for name in asked]
+    found += [
+        f"{name} was stable for {state.settings.max_stable_rounds} rounds in a row: evolve, fork or kill it now."
+        for name in asked
+    ]
     left = state.active.keys() - {change.strategy for change in proposal.changes if change.event == "kill"}
     left |= {change.strategy for change in proposal.changes if change.event in ("create", "fork")}
     if not left:
         found.append("no strategy would be left. Create one in the round in which the last one is killed.")
     if len(left) > state.settings.max_strategies:
         found.append(
-            f"{len(left)} strategies would be active ({', '.join(sorted(left))}), arena.max_strategies is {state.settings.max_strategies}. "
+            f"{len(left)} strategies would be active ({', '.join(sorted(left))}), arena.max_strategies is "
+            f"{state.settings.max_strategies}. "
             f"Kill {len(left) - state.settings.max_strategies} in the same round."
         )
     return found
@@ -71,7 +77,11 @@ def _of_change(change: Change, state: State, written: Journal) -> Iterator[str]:
         yield f"{change.event} of {name}, which is already active. Use evolve, or another name."
     known = state.active.keys() | {row.strategy for row in written.rows}
     if change.event == "fork" and (change.parent not in known or change.parent == change.strategy):
-        yield f"fork of {printable(change.parent, 60) or 'nothing'} to {name}: the parent is no other strategy of this run. Use create."
+        yield (
+            f"fork of {printable(change.parent, 60) or 'nothing'} to {name}: the parent is no other strategy of "
+            f"this "
+            f"run. Use create."
+        )
     if change.event == "kill":
         return
     if not change.source.strip():
@@ -86,7 +96,9 @@ def _no_name(name: str) -> str:
     """Why the name cannot be a strategy's; empty when it can. What holds a path separator never reaches the disk."""
     file = Path(f"{name}.py")
     if file.name != f"{name}.py" or name.startswith("_"):
-        return f"the name {printable(name, 60)!r} is no class name, or begins with an underscore. Use letters and digits."
+        return (
+            f"the name {printable(name, 60)!r} is no class name, or begins with an underscore. Use letters and digits."
+        )
     try:
         check_name(file)
     except LoadError as error:
@@ -96,16 +108,22 @@ def _no_name(name: str) -> str:
 
 def files(proposal: Proposal, folder: Mapping[str, str], restore: Mapping[str, str | None]) -> Files:
     """
-    What is written into the folder, whose files are `folder` now: the proposal's changes, and what the last kept commit left to be put
-    back, unless it is changed anyway. What is there already is left out.
+    What is written into the folder, whose files are `folder` now: the proposal's changes, and what the last kept commit
+    left to be put back, unless it is changed anyway. What is there already is left out.
     """
-    wanted = {**restore, **{change.strategy: None if change.event == "kill" else change.source for change in proposal.changes}}
+    wanted = {
+        **restore,
+        **{change.strategy: None if change.event == "kill" else change.source for change in proposal.changes},
+    }
     return {name: source for name, source in wanted.items() if folder.get(name) != source}
 
 
 def message(number: int, proposal: Proposal) -> str:
     """Of the commit. The round's number makes commits of equal content differ, so that no two rounds share one."""
-    told = [f"{change.event} {change.strategy}" + (f" from {change.parent}" if change.event == "fork" else "") for change in proposal.changes]
+    told = [
+        f"{change.event} {change.strategy}" + (f" from {change.parent}" if change.event == "fork" else "")
+        for change in proposal.changes
+    ]
     notes = [f"{change.strategy}: {printable(change.note, NOTE)}" for change in proposal.changes if change.note.strip()]
     return "\n".join([printable(f"round {number}: {', '.join(told)}", 100), *(["", *notes] if notes else [])])
 
@@ -127,4 +145,6 @@ def _moved(before: Result | None, after: Result) -> str:
         ("sharpe", before and before.own.sharpe, after.own.sharpe, ".2f"),
         ("trades", before and before.own.trades, after.own.trades, "d"),
     ]
-    return ", ".join(f"{name} {f'{old:{form}}->' if old is not None else ''}{new:{form}}" for name, old, new, form in rows)
+    return ", ".join(
+        f"{name} {f'{old:{form}}->' if old is not None else ''}{new:{form}}" for name, old, new, form in rows
+    )

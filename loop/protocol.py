@@ -1,8 +1,8 @@
 """
 What stands between the loop and whoever proposes: one Protocol, and the records that cross it.
 
-An agent sees a State and answers with a Proposal. It touches neither git nor results.tsv nor the ledger: the loop does, and it
-decides what is kept by program.md's rules, the same for every agent.
+An agent sees a State and answers with a Proposal. It touches neither git nor results.tsv nor the ledger: the loop does,
+and it decides what is kept by program.md's rules, the same for every agent.
 """
 
 from dataclasses import dataclass, field
@@ -83,7 +83,8 @@ class Proposal:
     changes: tuple[Change, ...] = ()
     learnings: str | None = None  # learnings.md as it shall be from now on; None: unchanged
     usage: Usage = Usage()
-    record: dict[str, Any] = field(default_factory=dict)  # JSON: prompt, response, seed, versions: what reproduces the answer
+    # JSON: prompt, response, seed, versions: what reproduces the answer
+    record: dict[str, Any] = field(default_factory=dict)
     end: str = ""  # why there will be no further proposal
 
 
@@ -93,13 +94,17 @@ class Agent(Protocol):
     name: str  # as a leaderboard names it, for example "genetic" or "llm:qwen3:8b"
 
     def propose(self, state: State) -> Proposal:
-        """The next round's changes. Raises AgentError when no usable answer can be had; the round is then skipped and told."""
+        """
+        The next round's changes. Raises AgentError when no usable answer can be had; the round is then skipped and
+        told.
+        """
         ...
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
         """
-        Called once a start, before the first proposal, with what earlier starts of the same run have tried; empty for a new run. `rng` is
-        the same at every start of a run: an agent whose dice follow from it, the history and the round proposes the same after a crash.
+        Called once a start, before the first proposal, with what earlier starts of the same run have tried; empty for a
+        new run. `rng` is the same at every start of a run: an agent whose dice follow from it, the history and the
+        round proposes the same after a crash.
         """
         ...
 
@@ -108,10 +113,12 @@ class AgentError(Exception):
     """
     An agent gave no usable answer: its program failed, its endpoint does not answer, its text holds no strategy.
 
-    `usage` and `record` tell what was spent on it all the same, as in a Proposal. `final`: no later round would fare better, as with
-    a key that is refused.
+    `usage` and `record` tell what was spent on it all the same, as in a Proposal. `final`: no later round would fare
+    better, as with a key that is refused.
     """
 
-    def __init__(self, message: str, *, usage: Usage = Usage(), record: dict[str, Any] | None = None, final: bool = False) -> None:
+    def __init__(
+        self, message: str, *, usage: Usage = Usage(), record: dict[str, Any] | None = None, final: bool = False
+    ) -> None:
         super().__init__(message)
         self.usage, self.record, self.final = usage, record or {}, final

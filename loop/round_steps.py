@@ -1,6 +1,6 @@
 """
-One round as steps, each durable before the next begins and each harmless to repeat: ask, commit, evaluate, write the rows, keep or
-take back. An interrupted round goes on where it was, so that no answer, no trial and no row is lost.
+One round as steps, each durable before the next begins and each harmless to repeat: ask, commit, evaluate, write the
+rows, keep or take back. An interrupted round goes on where it was, so that no answer, no trial and no row is lost.
 """
 
 import hashlib
@@ -41,23 +41,25 @@ class _Heard:
     usage: Usage = Usage()
     refused: list[tuple[str, ...]] = field(default_factory=list)
     last: Proposal = Proposal()
-    playable: tuple[Proposal, dict[str, str | None], list[str]] | None = None  # by the rules: the answer, its files, how it departs from the brief
+    # by the rules: the answer, its files, how it departs from the brief
+    playable: tuple[Proposal, dict[str, str | None], list[str]] | None = None
 
 
 def ask(run: Run, agent: Agent, brief: Brief, *, reads: bool, population: int = 0) -> Round | str:
     """
-    The next round with its plan, durable; or a skipped one, where no usable answer was had; or why the agent has no further one.
+    The next round with its plan, durable; or a skipped one, where no usable answer was had; or why the agent has no
+    further one.
 
-    `reads` says whether the agent can take up a nudge: only then the round's note acknowledges what was shown. `population` is how many
-    of the best so far it is shown. An answer that departs from the brief is asked again like one that breaks a rule; where that is in
-    vain, the one that departs least is played, and it is told.
+    `reads` says whether the agent can take up a nudge: only then the round's note acknowledges what was shown.
+    `population` is how many of the best so far it is shown. An answer that departs from the brief is asked again like
+    one that breaks a rule; where that is in vain, the one that departs least is played, and it is told.
     """
     begun, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     folder = _sources(run)
     state = _state(run, folder, brief, population)
     base = Round(
-        run.facts.run, len(run.rounds) + 1, "planned", agent.name, run.facts.seed, started, run.head, run.facts.contract, run.facts.versions,
-        _short(state), Proposal(), restore=run.restore, reads=reads,
+        run.facts.run, len(run.rounds) + 1, "planned", agent.name, run.facts.seed, started, run.head,
+        run.facts.contract, run.facts.versions, _short(state), Proposal(), restore=run.restore, reads=reads,
     )  # fmt: skip
     heard, gone = _Heard(), None
     try:
@@ -71,15 +73,24 @@ def ask(run: Run, agent: Agent, brief: Brief, *, reads: bool, population: int = 
         error = gone or AgentError(f"{ASKS} answers were refused, the last one: {heard.refused[-1][0]}")
         told = replace(heard.last, record=error.record or heard.last.record)
         seconds = time.perf_counter() - begun
-        return run.keep(replace(base, step="skipped", proposal=told, why=str(error), final=error.final, **made, seconds=seconds))
+        return run.keep(
+            replace(base, step="skipped", proposal=told, why=str(error), final=error.final, **made, seconds=seconds)
+        )
     proposal, files, departs = heard.playable
     proposal = _acknowledging(proposal, state.nudges) if reads else proposal
-    made |= {"proposal": proposal, "files": files, "message": proposal_rules.message(base.number, proposal), "departures": tuple(departs)}
+    made |= {
+        "proposal": proposal,
+        "files": files,
+        "message": proposal_rules.message(base.number, proposal),
+        "departures": tuple(departs),
+    }
     return run.keep(replace(base, **made, seconds=time.perf_counter() - begun))
 
 
 def _hear(run: Run, agent: Agent, brief: Brief, state: State, folder: dict[str, str], heard: _Heard) -> str:
-    """Ask until an answer keeps rules and brief, ASKS times at most. Returns why the agent has no more; empty when it has."""
+    """
+    Ask until an answer keeps rules and brief, ASKS times at most. Returns why the agent has no more; empty when it has.
+    """
     for _ in range(ASKS):
         heard.last = proposal = agent.propose(state)
         heard.usage += proposal.usage
@@ -113,7 +124,10 @@ def _commit(run: Run, one: Round) -> Round:
 
 
 def _evaluate(run: Run, one: Round) -> Round:
-    """Judge what was committed, and decide. Trials that an interrupted evaluation has recorded are answered from the ledger."""
+    """
+    Judge what was committed, and decide. Trials that an interrupted evaluation has recorded are answered from the
+    ledger.
+    """
     started = time.perf_counter()
     arena = run.opened()
     files = strategy_files.find(run.root / strategy_files.FOLDER, run.settings.max_strategies)
@@ -123,23 +137,28 @@ def _evaluate(run: Run, one: Round) -> Round:
     decisions = _decisions(run, one, results, sources, places)
     verdict = keep_rules.verdict(decisions, killed=any(change.event == "kill" for change in one.proposal.changes))
     back = [places[name] for name in verdict.restore if name in places]
-    tried = (*_judged(run, one, results, sources, decisions, verdict.keep), *_gone(run, one, sources, back, verdict.keep))
+    tried = (
+        *_judged(run, one, results, sources, decisions, verdict.keep),
+        *_gone(run, one, sources, back, verdict.keep),
+    )
     rows = tuple(_row(each, results[0].commit) for each in tried)
     text = "".join(block.block(result, row) for result, row in zip(results, rows, strict=False))
     commits = [each.commit for each in run.rounds]
     text += blocks.summary(results, list(rows), arena, time.perf_counter() - started, of=commits)
     before = one.state["active"]
     return replace(
-        one, step="evaluated", tried=tried, rows=rows, blocks=text, kept=verdict.keep, gain=verdict.keep and verdict.gain, why=verdict.why,
+        one, step="evaluated", tried=tried, rows=rows, blocks=text, kept=verdict.keep,
+        gain=verdict.keep and verdict.gain, why=verdict.why,
         restore={name: before.get(name) for name in (*verdict.restore, *back)} if verdict.keep else one.restore,
-        luck_line=next((r.evidence.luck_line for r in results if not r.error), math.nan), trials=len(arena.trials.returns),
+        luck_line=next((r.evidence.luck_line for r in results if not r.error), math.nan),
+        trials=len(arena.trials.returns),
     )  # fmt: skip
 
 
 def _results(run: Run, one: Round, files: list[Path], arena: Arena) -> list[Result]:
     """
-    Of the files as they were committed. Git's answer to which commit that is can be lost to a Ctrl-C that all of the terminal hears:
-    then it is asked again, and the ledger answers for the figures.
+    Of the files as they were committed. Git's answer to which commit that is can be lost to a Ctrl-C that all of the
+    terminal hears: then it is asked again, and the ledger answers for the figures.
     """
     for _ in range(2):
         results = list(batch.evaluate_all(files, arena))
@@ -147,7 +166,10 @@ def _results(run: Run, one: Round, files: list[Path], arena: Arena) -> list[Resu
         if not other:
             return results
         run.worktree.settle(one.commit)
-    raise ArenaError(f"{other[0].strategy} was evaluated as {other[0].commit}, not as commit {one.commit[:7]} of round {one.number}. Start again.")
+    raise ArenaError(
+        f"{other[0].strategy} was evaluated as {other[0].commit}, not as commit {one.commit[:7]} of round "
+        f"{one.number}. Start again."
+    )
 
 
 def _write(run: Run, one: Round) -> Round:
@@ -167,7 +189,12 @@ def _settle(run: Run, one: Round) -> Round:
     return replace(one, step="settled")
 
 
-_STEPS: dict[str, Callable[[Run, Round], Round]] = {"planned": _commit, "committed": _evaluate, "evaluated": _write, "written": _settle}
+_STEPS: dict[str, Callable[[Run, Round], Round]] = {
+    "planned": _commit,
+    "committed": _evaluate,
+    "evaluated": _write,
+    "written": _settle,
+}
 
 
 def history(rounds: list[Round]) -> tuple[Tried, ...]:
@@ -177,7 +204,9 @@ def history(rounds: list[Round]) -> tuple[Tried, ...]:
 
 def _sources(run: Run) -> dict[str, str]:
     folder = run.root / strategy_files.FOLDER
-    return {file.stem: strategy_files.content(file).decode(errors="replace") for file in sorted(folder.glob("[!_]*.py"))}
+    return {
+        file.stem: strategy_files.content(file).decode(errors="replace") for file in sorted(folder.glob("[!_]*.py"))
+    }
 
 
 def _restored(folder: dict[str, str], restore: dict[str, str | None]) -> dict[str, str]:
@@ -212,7 +241,11 @@ def _short(state: State) -> dict[str, object]:
     digest = hashlib.sha256(state.learnings.encode()).hexdigest()
     names = ("active", "demands", "nudges", "brief", "plateau", "problems")
     shown = [populations.name(tried) for tried in state.population]
-    return {name: getattr(state, name) for name in names} | {"rows": state.rows.count("\n"), "learnings_sha256": digest, "population": shown}
+    return {name: getattr(state, name) for name in names} | {
+        "rows": state.rows.count("\n"),
+        "learnings_sha256": digest,
+        "population": shown,
+    }
 
 
 def _acknowledging(proposal: Proposal, nudges: tuple[str, ...]) -> Proposal:
@@ -249,13 +282,19 @@ def _judged(
 
 
 def _gone(run: Run, one: Round, sources: dict[str, str], back: list[str], keep: bool) -> Iterator[Tried]:
-    """Strategies that results.tsv knows as active and that have no file any more; `back` names those that are put back."""
+    """
+    Strategies that results.tsv knows as active and that have no file any more; `back` names those that are put back.
+    """
     changes = {change.strategy: change for change in one.proposal.changes}
     for name in results_log.active(run.journal):
         if name not in sources:
             change = changes.get(name)
             stays = keep and name not in back
-            words = proposal_rules.note(change.note, None, None, stays) if change else "its create was discarded and left no file"
+            words = (
+                proposal_rules.note(change.note, None, None, stays)
+                if change
+                else "its create was discarded and left no file"
+            )
             yield Tried(one.number, "kill", name, "", "", None, stays if change else True, words)
 
 
@@ -265,7 +304,10 @@ def _unasked(one: Round, name: str, event: str, result: Result, keep: bool) -> s
         return proposal_rules.note("", None, result, keep)
     if name in one.files:
         return "put back: its last change was worse, in a commit that was kept for another one"
-    return {"create": "it was here before, or its kill was discarded", "evolve": "its file was changed outside the loop"}.get(event, "")
+    return {
+        "create": "it was here before, or its kill was discarded",
+        "evolve": "its file was changed outside the loop",
+    }.get(event, "")
 
 
 def _places(run: Run, one: Round, results: list[Result]) -> dict[str, str]:
@@ -274,11 +316,15 @@ def _places(run: Run, one: Round, results: list[Result]) -> dict[str, str]:
         return {}
     changes = {change.strategy: change.event for change in one.proposal.changes}
     new = {result.strategy: result for result in results if changes.get(result.strategy) in ("create", "fork")}
-    killed = {name: before for name, event in changes.items() if event == "kill" and (before := _before(run, one, name))}
+    killed = {
+        name: before for name, event in changes.items() if event == "kill" and (before := _before(run, one, name))
+    }
     return keep_rules.places(new, killed)
 
 
-def _decisions(run: Run, one: Round, results: list[Result], sources: dict[str, str], places: dict[str, str]) -> dict[str, Decision]:
+def _decisions(
+    run: Run, one: Round, results: list[Result], sources: dict[str, str], places: dict[str, str]
+) -> dict[str, Decision]:
     """On each strategy that the agent changed and that is still there."""
     made, asked = {}, {change.strategy for change in one.proposal.changes}
     for result in results:
@@ -300,13 +346,18 @@ def _before(run: Run, one: Round, name: str) -> Result | None:
     if source is None:
         return None
     earlier = history([each for each in run.rounds if each.number < one.number])
-    return next((each.result for each in reversed(earlier) if each.strategy == name and each.source == source and each.result), None)
+    return next(
+        (each.result for each in reversed(earlier) if each.strategy == name and each.source == source and each.result),
+        None,
+    )
 
 
 def _row(tried: Tried, commit: str) -> str:
     own = tried.result.own if tried.result else None
     name = f"{tried.parent}→{tried.strategy}" if tried.event == "fork" else tried.strategy
-    return results_log.row(commit, tried.event, name, own.sharpe if own else 0.0, own.max_drawdown if own else 0.0, tried.note)
+    return results_log.row(
+        commit, tried.event, name, own.sharpe if own else 0.0, own.max_drawdown if own else 0.0, tried.note
+    )
 
 
 def _learnings(run: Run, one: Round) -> str:
@@ -314,4 +365,3 @@ def _learnings(run: Run, one: Round) -> str:
     if text is None:
         return memory.learned(run.text(LEARNINGS), one, spare=memory.SPARE if one.reads else 0)
     return text
-

@@ -1,8 +1,8 @@
 """
 What a run writes down: a file per round in user_data/runs/<run>/, and the run's own facts in run.json.
 
-A round's file is written whole at every step of the round, so it is the log of what was done and, for the next start, the note of
-how far it came: from the first step on it holds all that the later ones need.
+A round's file is written whole at every step of the round, so it is the log of what was done and, for the next start,
+the note of how far it came: from the first step on it holds all that the later ones need.
 """
 
 import contextlib
@@ -22,7 +22,10 @@ from loop.protocol import Proposal, Tried, Usage
 
 RUNS = Path("user_data", "runs")
 STEPS = ("planned", "committed", "evaluated", "written", "settled")
-"""How far a round came: its plan is durable; it is committed; judged; in results.tsv; kept or taken back, with its learnings."""
+"""
+How far a round came: its plan is durable; it is committed; judged; in results.tsv; kept or taken back, with its
+learnings.
+"""
 ENDS = ("settled", "skipped")
 
 
@@ -55,7 +58,8 @@ class Round:
     proposal: Proposal
     usage: Usage = Usage()  # of all answers, refused ones included
     refused: tuple[tuple[str, ...], ...] = ()  # problems of each answer that was refused
-    departures: tuple[str, ...] = ()  # what of the brief the proposal that is played does not keep, when it was asked again in vain
+    # what of the brief the proposal that is played does not keep, when it was asked again in vain
+    departures: tuple[str, ...] = ()
     reads: bool = False  # whether the agent can rewrite learnings.md
     files: dict[str, str | None] = field(default_factory=dict)  # strategy -> source to be written; None: its file goes
     message: str = ""
@@ -67,7 +71,8 @@ class Round:
     gain: bool = False
     why: str = ""  # of the decision, or why it was skipped
     final: bool = False  # skipped, and no later round would fare better
-    restore: dict[str, str | None] = field(default_factory=dict)  # what the next round puts back: strategy -> source; None: no file
+    # what the next round puts back: strategy -> source; None: no file
+    restore: dict[str, str | None] = field(default_factory=dict)
     learnings: str | None = None  # learnings.md after the round
     luck_line: float = float("nan")  # annualised Sharpe
     trials: int = 0  # under the contract
@@ -97,7 +102,10 @@ class Log:
 
     def keep(self, one: Round) -> None:
         """Durable when it returns."""
-        write_whole(self.folder / f"{one.number:04d}.json", json.dumps(asdict(one), indent=1, default=str, ensure_ascii=False).encode("utf-8", "replace"))
+        write_whole(
+            self.folder / f"{one.number:04d}.json",
+            json.dumps(asdict(one), indent=1, default=str, ensure_ascii=False).encode("utf-8", "replace"),
+        )
 
     def rounds(self) -> list[Round]:
         """Oldest first. Raises ArenaError for a file that is none."""
@@ -121,7 +129,10 @@ class Log:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ArenaError(f"the run {self.folder.name} is under way in another process. Wait for it to end, or choose another --tag.") from None
+                raise ArenaError(
+                    f"the run {self.folder.name} is under way in another process. Wait for it to end, or choose "
+                    f"another --tag."
+                ) from None
             yield
 
 
@@ -138,4 +149,7 @@ def _read(file: Path, kind: TypeAdapter) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise ArenaError(f"{file} is no record of a run: {where}: {first['msg']}. Move the run's folder away, or choose another --tag.") from None
+        raise ArenaError(
+            f"{file} is no record of a run: {where}: {first['msg']}. Move the run's folder away, or choose another "
+            f"--tag."
+        ) from None

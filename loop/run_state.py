@@ -1,10 +1,10 @@
 """
-A run: its worktree, its log, and the arena that its rounds are evaluated in. Opened once a start, and mended where the last one was
-interrupted.
+A run: its worktree, its log, and the arena that its rounds are evaluated in. Opened once a start, and mended where the
+last one was interrupted.
 
-What an interruption can leave: a round's plan without its commit, a commit without rows, rows without a reset, a reset half done,
-git's lock files, half a line in results.tsv, no worktree. The newest round's file says how far it came; git is settled to the commit
-of that step, and the round goes on from there.
+What an interruption can leave: a round's plan without its commit, a commit without rows, rows without a reset, a reset
+half done, git's lock files, half a line in results.tsv, no worktree. The newest round's file says how far it came; git
+is settled to the commit of that step, and the round goes on from there.
 """
 
 import itertools
@@ -102,12 +102,15 @@ def alone(worktree: Worktree) -> AbstractContextManager[None]:
 
 def open_run(worktree: Worktree, agent: str, seed: int, say: Say, start: str = "HEAD") -> Run:
     """
-    The run of the worktree: begun at a commit of the checkout, or gone on with, everything settled to where its log says it stands.
+    The run of the worktree: begun at a commit of the checkout, or gone on with, everything settled to where its log
+    says it stands.
 
-    Raises ArenaError when there is no such commit, the branch is somebody else's, or the arena is not the one that the run began with.
+    Raises ArenaError when there is no such commit, the branch is somebody else's, or the arena is not the one that the
+    run began with.
     """
     root, log = worktree.root, Log(worktree.root, worktree.tag)
-    os.environ["GIT_CEILING_DIRECTORIES"] = str(root / WORKTREES)  # a worktree without its .git never leads to the checkout
+    # a worktree without its .git never leads to the checkout
+    os.environ["GIT_CEILING_DIRECTORIES"] = str(root / WORKTREES)
     locked = data_lock.verify(settings.load(root / "config.json"))
     facts = log.facts()
     if facts is None:
@@ -146,14 +149,18 @@ def _begin(worktree: Worktree, log: Log, agent: str, seed: int, contract: str, s
     """A new run, its branch at the commit `start`; contract files that are not committed there are committed here."""
     if worktree.branch_head() is not None and not (log.folder / BEGUN).exists():
         raise ArenaError(
-            f"the branch {worktree.branch} exists, and is no run of drive.py's. Choose another --tag, or delete it: git branch -D {worktree.branch}"
+            f"the branch {worktree.branch} exists, and is no run of drive.py's. Choose another --tag, or delete it: "
+            f"git branch -D {worktree.branch}"
         )
     start = _commit(worktree.root, start)
     write_whole(log.folder / BEGUN, start.encode())  # from here on the branch is ours
     worktree.settle(start)
     taken = worktree.take_over()
     if taken != start:
-        say("config.json or contract code is not committed as it was prepared: the run's branch begins with a commit of it")
+        say(
+            "config.json or contract code is not committed as it was prepared: the run's branch begins with a commit "
+            "of it"
+        )
     versions = data_lock.engine_versions() | {"pydantic": version("pydantic"), "commit": start}
     facts = Facts(worktree.tag, agent, seed, contract, taken, versions)
     log.begin(facts)
@@ -178,8 +185,8 @@ def _begin_texts(run: Run) -> None:
 
 def write_rows(file: Path, rows: tuple[str, ...]) -> None:
     """
-    Append those rows that results.tsv does not have, whole or not at all. The beginning of one of them at its end, which an
-    interruption left, is completed; whatever else stands there is kept.
+    Append those rows that results.tsv does not have, whole or not at all. The beginning of one of them at its end,
+    which an interruption left, is completed; whatever else stands there is kept.
     """
     text = file.read_bytes() if file.exists() else f"{results_log.HEADER}\n".encode()
     if text and not text.endswith(b"\n"):
@@ -197,6 +204,7 @@ def write_rows(file: Path, rows: tuple[str, ...]) -> None:
 
 def _other_contract(facts: Facts, contract: str) -> str:
     return (
-        f"the run {facts.run} began under contract {facts.contract[:8]}, the arena is now {contract[:8]}: their figures do not compare. "
+        f"the run {facts.run} began under contract {facts.contract[:8]}, the arena is now {contract[:8]}: their "
+        f"figures do not compare. "
         "Begin another run with --tag."
     )

@@ -1,11 +1,13 @@
 """
-One search several times, side by side: each run a drive.py process of its own, with its own seed, tag, branch and journal.
+One search several times, side by side: each run a drive.py process of its own, with its own seed, tag, branch and
+journal.
 
-All runs share this machine and the arena: one ledger counts the trials of all. Where `arena.compute` names dask, their evaluations go
-there; the runs themselves stay here, because their git branches and the ledger are files that no network file system may hold.
+All runs share this machine and the arena: one ledger counts the trials of all. Where `arena.compute` names dask, their
+evaluations go there; the runs themselves stay here, because their git branches and the ledger are files that no network
+file system may hold.
 
-A run hears no Ctrl-C of the terminal. Its standard input is a pipe of this process, and it ends after its step when that closes: when
-it is asked to, and also when this process is killed.
+A run hears no Ctrl-C of the terminal. Its standard input is a pipe of this process, and it ends after its step when
+that closes: when it is asked to, and also when this process is killed.
 """
 
 import argparse
@@ -82,7 +84,14 @@ class Running:
     def __init__(self, run: Planned, words: list[str], root: Path, say: Say) -> None:
         self.run = run
         self._process = subprocess.Popen(
-            words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+            words,
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._tell, args=(say,), daemon=True)
         self._reader.start()
@@ -122,7 +131,8 @@ def planned(arena: Settings, options: argparse.Namespace) -> list[Planned]:
     """
     A run for each seed of `options.seeds`.
 
-    Raises ArenaError before anything is made: for a wrong tag, an agent that cannot be, or a tag under which another agent or seed played.
+    Raises ArenaError before anything is made: for a wrong tag, an agent that cannot be, or a tag under which another
+    agent or seed played.
     """
     families = _families(arena, options) if options.jitter else ()
     runs = []
@@ -133,7 +143,10 @@ def planned(arena: Settings, options: argparse.Namespace) -> list[Planned]:
         registry.agent(options.agent, argparse.Namespace(**(vars(options) | {"seed": seed} | begins)), worktree)
         facts = run.log.facts()
         if facts and (facts.agent, facts.seed) != (options.agent, seed):
-            raise ArenaError(f"the run {run.tag} is of the agent {facts.agent} with seed {facts.seed}, not of {options.agent} with {seed}. Choose another --tag.")
+            raise ArenaError(
+                f"the run {run.tag} is of the agent {facts.agent} with seed {facts.seed}, not of {options.agent} with "
+                f"{seed}. Choose another --tag."
+            )
         runs.append(run)
     return runs
 
@@ -142,8 +155,8 @@ def jitter(options: argparse.Namespace, seed: int, families: tuple[str, ...]) ->
     """
     How the run of a seed begins otherwise than the next one's, beside its dice; the same at every start.
 
-    Seeds in a row begin with one family after the other; their temperatures lie as far apart as so many can. A brief in words of several
-    lines is told in another order.
+    Seeds in a row begin with one family after the other; their temperatures lie as far apart as so many can. A brief in
+    words of several lines is told in another order.
     """
     found: dict[str, Any] = {}
     if options.agent in ("genetic", "random"):
@@ -162,13 +175,16 @@ def play(arena: Settings, runs: list[Planned], options: argparse.Namespace, say:
     """
     Play every run until it has `options.rounds` rounds, or ends otherwise. One that fails stops no other.
 
-    Returns whether a person interrupted it, and the tags of runs that failed. A second Ctrl-C ends all at once and raises
-    KeyboardInterrupt.
+    Returns whether a person interrupted it, and the tags of runs that failed. A second Ctrl-C ends all at once and
+    raises KeyboardInterrupt.
     """
     jobs = max(options.jobs or os.cpu_count() or 1, 1)
     wide = max(len(str(run.seed)) for run in runs) + 1
     told = {run.tag: _prefixed(say, f"s{run.seed}".rjust(wide)) for run in runs}
-    say(f"{len(runs)} runs of {options.agent}, {min(jobs, len(runs))} at a time, {options.rounds} rounds each{_beside(arena, options, len(runs))}")
+    say(
+        f"{len(runs)} runs of {options.agent}, {min(jobs, len(runs))} at a time, {options.rounds} rounds "
+        f"each{_beside(arena, options, len(runs))}"
+    )
     waiting, running, failed = deque(_unfinished(runs, options, told)), [], []
     with Interruption() as interruption:
         try:
@@ -202,7 +218,10 @@ def _unfinished(runs: list[Planned], options: argparse.Namespace, told: dict[str
 
 
 def _next(waiting: deque[Planned], waited: float) -> Planned | None:
-    """The first run that no other process plays. One that stays under way elsewhere is begun all the same, and says so itself."""
+    """
+    The first run that no other process plays. One that stays under way elsewhere is begun all the same, and says so
+    itself.
+    """
     for run in waiting:
         if waited > FREE_S or run.free():
             waiting.remove(run)
@@ -212,9 +231,13 @@ def _next(waiting: deque[Planned], waited: float) -> Planned | None:
 
 def _words(run: Planned, options: argparse.Namespace) -> list[str]:
     """The command line of a run: what the sweep was given, and its own."""
-    given = {name: value for name, value in vars(options).items() if name not in OWN and value not in (None, "", False)} | run.begins
+    given = {
+        name: value for name, value in vars(options).items() if name not in OWN and value not in (None, "", False)
+    } | run.begins
     own = {"tag": run.tag, "seed": run.seed, "rounds": run.left(options.rounds) or 0}
-    words = [f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in (given | own).items()]
+    words = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in (given | own).items()
+    ]
     return [sys.executable, str(DRIVE), "--tether", *words]
 
 
@@ -222,7 +245,13 @@ def _ended(run: Planned, code: int, asked: bool, say: Say) -> list[str]:
     """The run's tag if it failed. One that is interrupted and was not asked to was so by a signal of its own."""
     if code == 0 or (code == 130 and asked):
         return []
-    say(f"killed by {signal.Signals(-code).name}" if code < 0 else "interrupted" if code == 130 else f"failed, exit code {code}")
+    say(
+        f"killed by {signal.Signals(-code).name}"
+        if code < 0
+        else "interrupted"
+        if code == 130
+        else f"failed, exit code {code}"
+    )
     return [run.tag]
 
 

@@ -1,8 +1,9 @@
 """
-The git worktree in which a run plays, below user_data/worktrees: a branch and an index of its own, the arena's data and ledger shared.
+The git worktree in which a run plays, below user_data/worktrees: a branch and an index of its own, the arena's data and
+ledger shared.
 
-Every call names the worktree's own git folder: if its `.git` were gone, git would else find the user's checkout above it. Whatever
-state an interruption, a program or a hand left it in, `settle` brings it to one commit, with its branch.
+Every call names the worktree's own git folder: if its `.git` were gone, git would else find the user's checkout above
+it. Whatever state an interruption, a program or a hand left it in, `settle` brings it to one commit, with its branch.
 """
 
 import contextlib
@@ -27,9 +28,21 @@ SHARED = (data_lock.FILE, data_lock.DATA, LEDGER, "user_data/.lock", NUDGES)
 """What the worktree has in common with the checkout: links lead there. One ledger counts the trials of all."""
 OWN = (RESULTS, LEARNINGS)
 """What a run writes beside its commits; it outlives every reset."""
-IGNORED = (*SHARED, *OWN, f"{LEDGER}-wal", f"{LEDGER}-shm", "run.log", "frontier.png", "uv.lock", ".venv", "__pycache__")
+IGNORED = (
+    *SHARED,
+    *OWN,
+    f"{LEDGER}-wal",
+    f"{LEDGER}-shm",
+    "run.log",
+    "frontier.png",
+    "uv.lock",
+    ".venv",
+    "__pycache__",
+)
 LOCKED_S = 3.0
-"""How long a git call that outlived its caller may still hold a lock file; git calls here take fractions of a second."""
+"""
+How long a git call that outlived its caller may still hold a lock file; git calls here take fractions of a second.
+"""
 _TAG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*")
 
 
@@ -38,7 +51,9 @@ class Worktree:
 
     def __init__(self, root: Path, tag: str) -> None:
         if not _TAG.fullmatch(tag) or tag.endswith((".", ".lock")):
-            raise ArenaError(f"the tag {tag!r} names a branch and a folder. Use letters, digits, '-', '_' and single dots.")
+            raise ArenaError(
+                f"the tag {tag!r} names a branch and a folder. Use letters, digits, '-', '_' and single dots."
+            )
         self.root, self.tag, self.branch = root, tag, PREFIX + tag
         self.common = git.repository(root)
         self.folder = root / WORKTREES / tag
@@ -89,7 +104,10 @@ class Worktree:
         return self._commit([f"{FOLDER.as_posix()}/{name}.py" for name in files], message)
 
     def take_over(self) -> str:
-        """Commit locked files of the checkout that its HEAD has otherwise, such as an edited config.json. Returns the head."""
+        """
+        Commit locked files of the checkout that its HEAD has otherwise, such as an edited config.json. Returns the
+        head.
+        """
         locked = sorted({name for place in (self.root, self.folder) for name in data_lock.locked_files(place)})
         other = [name for name in locked if _bytes(self.root / name) != _bytes(self.folder / name)]
         for name in other:
@@ -109,7 +127,10 @@ class Worktree:
             self.settle(parent)
 
     def changed(self, head: str) -> list[str]:
-        """Paths that differ from `head` outside the strategies, whatever index and branch say; what git ignores is left out."""
+        """
+        Paths that differ from `head` outside the strategies, whatever index and branch say; what git ignores is left
+        out.
+        """
         index = {"GIT_INDEX_FILE": str(self._entry() / "index.compared")}
         try:
             self._git("read-tree", head, **index)
@@ -175,7 +196,10 @@ class Worktree:
         for part in git.told(self.root, "worktree", "list", "--porcelain").split("\n\n"):
             lines = dict(line.partition(" ")[::2] for line in part.splitlines())
             if lines.get("branch") == self.ref and Path(lines["worktree"]).resolve() != self.folder.resolve():
-                raise ArenaError(f"the branch {self.branch} is checked out in {lines['worktree']}. Check out another one there, or choose another --tag.")
+                raise ArenaError(
+                    f"the branch {self.branch} is checked out in {lines['worktree']}. Check out another one there, or "
+                    f"choose another --tag."
+                )
 
     def _unlock(self) -> None:
         """Lock files of git calls that were killed. One of a call that is still under way goes by itself."""

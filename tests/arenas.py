@@ -53,7 +53,10 @@ SHORT = {
     "validation": "20210501-20210601",
     "holdout": None,
 }
-"""The section "arena" of two months in one window, in which `strategy` trades sixty times: for tests that run FreqTrade's loop often."""
+"""
+The section "arena" of two months in one window, in which `strategy` trades sixty times: for tests that run FreqTrade's
+loop often.
+"""
 
 
 def configured(folder: Path, **changes: Any) -> Settings:
@@ -72,8 +75,8 @@ def prepared(folder: Path, source: dict[str, Any] | None = None, **changes: Any)
     """
     As `configured`, with candles from the sample market, or from the source described.
 
-    The same candles are prepared once for all tests and copied. A copy has its own files, lock and ledger; the keys of sealed
-    ranges are shared.
+    The same candles are prepared once for all tests and copied. A copy has its own files, lock and ledger; the keys of
+    sealed ranges are shared.
     """
     arena = configured(folder, **changes)
     origin = dataset.source_from(source or {"kind": "sample", "market": "market", "seed": 1}, arena)
@@ -99,8 +102,8 @@ def _template(arena: Settings, origin: Source) -> Path:
 
 def made_once(what: Any, make: Callable[[Path], Any]) -> Path:
     """
-    A folder that `make` has filled, once for all processes of this test run; `what` says in JSON what is in it. Whoever changes it
-    changes a copy.
+    A folder that `make` has filled, once for all processes of this test run; `what` says in JSON what is in it. Whoever
+    changes it changes a copy.
     """
     name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
     folder = Path(os.environ[SHARED], name)
@@ -130,7 +133,9 @@ def cased(file: Path, arena: Arena) -> Case:
     """One file after its first run, before anything more is asked of it. The file is removed."""
     told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
-    claim = client.backtest(told, arena.settings, client.Task("backtest", arena.settings.search, arena.markets), arena.tables)
+    claim = client.backtest(
+        told, arena.settings, client.Task("backtest", arena.settings.search, arena.markets), arena.tables
+    )
     limits = {"wallet": arena.settings.wallet, "fee": arena.settings.fee, "slots": arena.settings.max_open_trades}
     book = booking.book(arena.market, claim.orders, **limits)
     booking.reconcile(book, claim)
@@ -186,7 +191,7 @@ def command(cli: Callable[[], int], folder: Path, *words: str, stdin: str = "") 
     return Done(code, out.getvalue(), err.getvalue())
 
 
-STRATEGY = '''\
+STRATEGY = """\
 import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
@@ -211,17 +216,23 @@ class {name}(IStrategy):
         dataframe.loc[dataframe["fast"] < dataframe["slow"], "exit_long"] = 1
         return dataframe
 {callbacks}
-'''
+"""
 
 
-def strategy(arena: Settings, name: str = "Cross", *, extra: str = "", indicators: str = "", callbacks: str = "") -> Path:
-    """A moving-average cross that trades often, with lines put into the class, into its indicators, or after its methods."""
+def strategy(
+    arena: Settings, name: str = "Cross", *, extra: str = "", indicators: str = "", callbacks: str = ""
+) -> Path:
+    """
+    A moving-average cross that trades often, with lines put into the class, into its indicators, or after its methods.
+    """
 
     def indented(text: str, depth: int) -> str:
         return "\n".join(" " * depth + line if line else line for line in text.splitlines())
 
     file = arena.root / "user_data" / "strategies" / f"{name}.py"
     file.write_text(
-        STRATEGY.format(name=name, extra=indented(extra, 4), indicators=indented(indicators, 8), callbacks=indented(callbacks, 4))
+        STRATEGY.format(
+            name=name, extra=indented(extra, 4), indicators=indented(indicators, 8), callbacks=indented(callbacks, 4)
+        )
     )
     return file

@@ -57,17 +57,27 @@ def arena(folder, changes=()):
 
 
 def market(*pairs, step_ms=HOUR):
-    """A market of pairs A, B, C …: each a list of candles (open, high, low, close), a bare price that never moves, or None."""
+    """
+    A market of pairs A, B, C …: each a list of candles (open, high, low, close), a bare price that never moves, or
+    None.
+    """
     names = tuple("ABCDEFG"[: len(pairs)])
-    rows = [[(np.nan,) * 4 if c is None else c if isinstance(c, tuple) else (c,) * 4 for c in candles] for candles in pairs]
+    rows = [
+        [(np.nan,) * 4 if c is None else c if isinstance(c, tuple) else (c,) * 4 for c in candles] for candles in pairs
+    ]
     values = np.array(rows, dtype=np.float64)
     open_ms = START_MS + step_ms * np.arange(values.shape[1], dtype=np.int64)
     return Market(names, open_ms, step_ms, *(values[:, :, column].copy() for column in range(4)))
 
 
 def orders(*rows, step_ms=HOUR):
-    """Rows of (pair number, candle, "buy" or "sell", price, amount), then if need be kind and the stop before the candle."""
-    filled = [(*row, "entry" if row[2] == "buy" else "signal", np.nan)[:7] if len(row) == 5 else (*row, np.nan)[:7] for row in rows]
+    """
+    Rows of (pair number, candle, "buy" or "sell", price, amount), then if need be kind and the stop before the candle.
+    """
+    filled = [
+        (*row, "entry" if row[2] == "buy" else "signal", np.nan)[:7] if len(row) == 5 else (*row, np.nan)[:7]
+        for row in rows
+    ]
     pair, candle, side, price, amount, kind, stop_before = zip(*filled, strict=True) if rows else ((),) * 7
     return Orders(
         pair=np.array(pair, dtype=np.int64),

@@ -17,7 +17,9 @@ SHARED = "TOUCHSTONE_TESTS"
 
 @pytest.fixture(scope="session")
 def market_data() -> Path:
-    """Real candles, which lie beside the repository and are never part of it. Without them tests skip; in CI they fail."""
+    """
+    Real candles, which lie beside the repository and are never part of it. Without them tests skip; in CI they fail.
+    """
     folder = ROOT.parent / "shared" / "market-data"
     if not folder.is_dir():
         message = f"no real candles: {folder.parent.name}/{folder.name} is not beside the repository"
@@ -27,8 +29,8 @@ def market_data() -> Path:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    Without -m: tests without the mark of a tier, in CI the slow ones too. Files with slow tests come first, so that no process is left
-    alone with a long one at the end.
+    Without -m: tests without the mark of a tier, in CI the slow ones too. Files with slow tests come first, so that no
+    process is left alone with a long one at the end.
     """
     slow = {item.path for item in items if "slow" in item.keywords}
     items.sort(key=lambda item: item.path not in slow)
@@ -45,11 +47,12 @@ def _is_default(item: pytest.Item) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """
-    A folder that all processes of a run share: prepared arenas, and the user's directories of configuration and cache, so that keys
-    of test arenas never reach the user's own. The processes of xdist have folders of their own below one.
+    A folder that all processes of a run share: prepared arenas, and the user's directories of configuration and cache,
+    so that keys of test arenas never reach the user's own. The processes of xdist have folders of their own below one.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is deaf to it
-    sys.dont_write_bytecode = False  # whatever the environment says: to compile all tests takes half of the time until the first one runs
+    # whatever the environment says: to compile all tests takes half of the time until the first one runs
+    sys.dont_write_bytecode = False
     if hasattr(config, "workerinput"):
         return  # inherited from the process that started it
     folder = tempfile.mkdtemp(prefix="touchstone-tests-")

@@ -18,15 +18,27 @@ IDENTITY = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit
 
 
 def git(folder, *arguments):
-    return subprocess.run(["git", *IDENTITY, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *IDENTITY, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def repository(folder):
-    """A prepared checkout, committed, without strategies. The code that runs in it is this repository's, which is compiled already."""
+    """
+    A prepared checkout, committed, without strategies. The code that runs in it is this repository's, which is compiled
+    already.
+    """
     made = checkout(folder).resolve()
     for name in (".gitignore", "program.md"):
         shutil.copy(ROOT / name, made)
-    prepared(made, arena={"windows": {"spring": "20210301-20210415", "summer": "20210415-20210601"}, "validation": "20210601-20210701", "holdout": None})
+    prepared(
+        made,
+        arena={
+            "windows": {"spring": "20210301-20210415", "summer": "20210415-20210601"},
+            "validation": "20210601-20210701",
+            "holdout": None,
+        },
+    )
     git(made, "init", "-q")
     git(made, "add", ".")
     git(made, "commit", "-qm", "begin")
@@ -47,17 +59,28 @@ def transcript(folder, *rounds, learnings=None, usage=None):
     """A folder for the replay agent: each round is a list of changes."""
     folder.mkdir(parents=True)
     for number, changes in enumerate(rounds, 1):
-        proposal = {"changes": changes, "learnings": learnings, "usage": usage or {}, "record": {"response": f"round {number}"}, "end": ""}
+        proposal = {
+            "changes": changes,
+            "learnings": learnings,
+            "usage": usage or {},
+            "record": {"response": f"round {number}"},
+            "end": "",
+        }
         (folder / f"{number:04d}.json").write_text(json.dumps({"proposal": proposal}))
     return folder
 
 
 def start(repo, *arguments, agent="replay", code=""):
     """drive.py as a process of its own, as a user starts it; not waited for. `code` runs in it first."""
-    script = f"import runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}\nrunpy.run_path({str(ROOT / 'drive.py')!r}, run_name='__main__')"
+    script = (
+        f"import runpy, sys\nsys.path.insert(0, "
+        f"{str(ROOT)!r})\n{code}\nrunpy.run_path({str(ROOT / 'drive.py')!r}, run_name='__main__')"
+    )
     words = [sys.executable, "-P", "-c", script, "--agent", agent, "--tag", "t", *map(str, arguments)]
     group = {"process_group": 0}  # of its own, as a terminal's foreground
-    return subprocess.Popen(words, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **group, **HEARS_CTRL_C)
+    return subprocess.Popen(
+        words, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **group, **HEARS_CTRL_C
+    )
 
 
 def drive(repo, *words, agent="replay"):
@@ -79,8 +102,8 @@ def played(repo, run="t"):
 
 def check(repo, run="t"):
     """
-    What holds after every run and every repair: results.tsv breaks no rule and names every round once, git stands where the log
-    says, every row has its trial, and every strategy that was kept is there.
+    What holds after every run and every repair: results.tsv breaks no rule and names every round once, git stands where
+    the log says, every row has its trial, and every strategy that was kept is there.
     """
     place, log = worktree(repo, run), played(repo, run)
     written = results_log.read(place / RESULTS)
@@ -89,7 +112,9 @@ def check(repo, run="t"):
     done = [one for one in log if one.step != "skipped"]
     assert [one.step for one in done] == ["settled"] * len(done)
     by_commit = [[row for row in written.rows if one.commit.startswith(row.commit)] for one in done]
-    assert [[row.strategy for row in group] for group in by_commit] == [[tried.strategy for tried in one.tried] for one in done]
+    assert [[row.strategy for row in group] for group in by_commit] == [
+        [tried.strategy for tried in one.tried] for one in done
+    ]
     assert sum(map(len, by_commit)) == len(written.rows)
     kept = [one.commit for one in done if one.kept]
     assert git(place, "log", "--format=%H", f"--max-count={len(kept)}").split() == kept[::-1]
@@ -110,7 +135,6 @@ def check(repo, run="t"):
 def untouched(repo):
     """What a run must leave as it is: branch, index, files of the checkout, other branches."""
     return (
-        git(repo, "rev-parse", "HEAD"), git(repo, "status", "--porcelain"), git(repo, "diff"), git(repo, "diff", "--cached"),
-        git(repo, "stash", "list"), (repo / ".git" / "HEAD").read_text(),
+        git(repo, "rev-parse", "HEAD"), git(repo, "status", "--porcelain"), git(repo, "diff"),
+        git(repo, "diff", "--cached"), git(repo, "stash", "list"), (repo / ".git" / "HEAD").read_text(),
     )  # fmt: skip
-

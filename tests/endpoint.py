@@ -4,8 +4,8 @@ An endpoint that speaks OpenAI's chat protocol, on loopback: a real HTTP server 
     with Endpoint(Said("### kill Trend"), Refused(429, headers={"Retry-After": "0.1"})) as endpoint:
         providers.client(endpoint.url, "any", {})
 
-Each request takes the next of the plays, the last one again and again; `endpoint.requests` holds what was asked. A play may be a
-function of the request, for a model that answers what it is asked.
+Each request takes the next of the plays, the last one again and again; `endpoint.requests` holds what was asked. A play
+may be a function of the request, for a model that answers what it is asked.
 """
 
 import json
@@ -135,7 +135,9 @@ class Endpoint:
         if said.finish:
             _event(web, _chunk(asked, [{"index": 0, "delta": {}, "finish_reason": said.finish}]))
         if said.usage and asked.get("stream_options", {}).get("include_usage"):
-            counts = dict(zip(("prompt_tokens", "completion_tokens"), said.usage, strict=True)) | {"total_tokens": sum(said.usage)}
+            counts = dict(zip(("prompt_tokens", "completion_tokens"), said.usage, strict=True)) | {
+                "total_tokens": sum(said.usage)
+            }
             _event(web, _chunk(asked, []) | {"usage": counts})
         _write(web, "data: [DONE]\n\n")
         _write(web, "")
@@ -143,8 +145,8 @@ class Endpoint:
 
 def _chunk(asked: Asked, choices: list[Asked]) -> Asked:
     return {
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": asked["model"] + "-2025",
-        "system_fingerprint": "fp_test", "choices": choices,
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000,
+        "model": asked["model"] + "-2025", "system_fingerprint": "fp_test", "choices": choices,
     }  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """
-FreqTrade itself against the compiled replay and its twin: every figure of every trade, of many strategies on one market.
+FreqTrade itself against the compiled replay and its twin: every figure of every trade, of many strategies on one
+market.
 
-A process of its own, because FreqTrade keeps its trades in classes and its markets in patched methods. Prints JSON: for each
-case the number of trades, their reasons, and what differs.
+A process of its own, because FreqTrade keeps its trades in classes and its markets in patched methods. Prints JSON: for
+each case the number of trades, their reasons, and what differs.
 
-Usage: python tests/parity.py CANDLES SCRATCH CASE ...; CANDLES holds feather files by pair and timeframe and markets.json.
+Usage: python tests/parity.py CANDLES SCRATCH CASE ...; CANDLES holds feather files by pair and timeframe and
+markets.json.
 """
 
 import argparse
@@ -27,13 +29,19 @@ from arena.accounting.replay import reference, simulator
 from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, REASONS, Course
 from arena.market import candles
 
-TAGS = {"signal": "exit_signal", "stop": "stop_loss", "roi": "roi", "trailing": "trailing_stop_loss", "forced": "force_exit"}
+TAGS = {
+    "signal": "exit_signal",
+    "stop": "stop_loss",
+    "roi": "roi",
+    "trailing": "trailing_stop_loss",
+    "forced": "force_exit",
+}
 BOOK = {"price_side": "other", "use_order_book": False, "order_book_top": 1}
 CONFIG = {
     "stake_currency": "USDT", "stake_amount": "unlimited", "dry_run_wallet": 10000, "tradable_balance_ratio": 0.99,
     "max_open_trades": 3, "timeframe": "1h", "fee": 0.001, "trading_mode": "spot", "dry_run": True,
-    "entry_pricing": BOOK, "exit_pricing": BOOK, "pairlists": [{"method": "StaticPairList"}], "dataformat_ohlcv": "feather",
-    "unfilledtimeout": {"entry": 10, "exit": 10, "unit": "minutes"},
+    "entry_pricing": BOOK, "exit_pricing": BOOK, "pairlists": [{"method": "StaticPairList"}],
+    "dataformat_ohlcv": "feather", "unfilledtimeout": {"entry": 10, "exit": 10, "unit": "minutes"},
 }  # fmt: skip
 TWIN_TRADES = 400
 """With at most this many trades the twin is compared too."""
@@ -98,7 +106,11 @@ class Case:
 
     def source(self, name: str) -> str:
         lines = [f"{key} = {value!r}" for key, value in ({"timeframe": self.timeframe} | self.strategy).items()]
-        return f"\n\nclass {name}({'Sized' if self.strategy.get('sized', 'no') != 'no' else 'Base'}):\n    " + "\n    ".join(lines) + "\n"
+        return (
+            f"\n\nclass {name}({'Sized' if self.strategy.get('sized', 'no') != 'no' else 'Base'}):\n    "
+            + "\n    ".join(lines)
+            + "\n"
+        )
 
 
 def _late_and_early(frame: pd.DataFrame, number: int) -> pd.DataFrame:
@@ -116,8 +128,10 @@ def _rounded(frame: pd.DataFrame, decimals: "pd.Series[int]") -> pd.DataFrame:
 
 
 def _coarse(frame: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Prices about 1 to 10 with two decimals in even months and five in odd ones, and candles that stand still: on the tick of the
-    month in which a trade was opened its exit may lie off the candle."""
+    """
+    Prices about 1 to 10 with two decimals in even months and five in odd ones, and candles that stand still: on the
+    tick of the month in which a trade was opened its exit may lie off the candle.
+    """
     frame[candles.PRICES] /= 10.0 ** np.floor(np.log10(frame["close"].median()))
     return _still(_rounded(frame, (frame["date"].dt.month % 2).map({0: 2 - number % 2, 1: 5})), number)
 
@@ -141,15 +155,26 @@ MARKETS = {
     "cheap": _cheap, "still": _still,
 }  # fmt: skip
 ROI = {"0": 0.05, "60": 0.03, "240": 0.01, "1440": 0}
-TRAIL = {"trailing_stop": True, "stoploss": -0.08, "trailing_stop_positive": 0.01, "trailing_stop_positive_offset": 0.02}
-ONLY = TRAIL | {"trailing_stop_positive": 0.005, "trailing_stop_positive_offset": 0.015, "trailing_only_offset_is_reached": True, "enter": 0.2}
+TRAIL = {
+    "trailing_stop": True,
+    "stoploss": -0.08,
+    "trailing_stop_positive": 0.01,
+    "trailing_stop_positive_offset": 0.02,
+}
+ONLY = TRAIL | {
+    "trailing_stop_positive": 0.005,
+    "trailing_stop_positive_offset": 0.015,
+    "trailing_only_offset_is_reached": True,
+    "enter": 0.2,
+}
 WHOLE = {"amount": 1.0, "amount.min": 1.0, "amount.max": None, "price": 1e-8}
 CASES = {
     "signals alone": Case(),
     "stop": Case({"stoploss": -0.03}),
     "tight stop": Case({"stoploss": -0.002, "enter": 0.3}),
     "roi ladder": Case({"minimal_roi": ROI, "stoploss": -0.1}),
-    "roi that falls below zero": Case({"minimal_roi": {"0": 0.002, "30": 0.001, "90": -0.001, "300": -1}, "stoploss": -0.05, "enter": 0.3}),
+    "roi that falls below "
+    "zero": Case({"minimal_roi": {"0": 0.002, "30": 0.001, "90": -0.001, "300": -1}, "stoploss": -0.05, "enter": 0.3}),
     "roi that ends it": Case({"minimal_roi": {"600": -1}, "stoploss": -0.2, "use_exit_signal": False, "enter": 0.1}),
     "odd minutes": Case({"minimal_roi": {"45": 0.01, "150": 0.005, "720": -0.5, "1000": -1}, "use_exit_signal": False, "enter": 0.1}),
     "roi at once": Case({"minimal_roi": {"0": 0.0}, "enter": 0.3}),
@@ -162,7 +187,8 @@ CASES = {
     "very tight trailing": Case(ONLY | {"trailing_stop_positive": 0.0005, "trailing_stop_positive_offset": 0.001, "enter": 0.5}),
     "profit only": Case({"exit_profit_only": True, "exit_profit_offset": 0.01, "stoploss": -0.15, "leave": 0.1}),
     "profit only from zero": Case({"exit_profit_only": True, "leave": 0.3}),
-    "roi is ignored while it enters": Case({"ignore_roi_if_entry_signal": True, "minimal_roi": {"0": 0.01}, "stoploss": -0.05, "enter": 0.4}),
+    "roi is ignored while it "
+    "enters": Case({"ignore_roi_if_entry_signal": True, "minimal_roi": {"0": 0.01}, "stoploss": -0.05, "enter": 0.4}),
     "odd entries ignore roi": Case({"ignore_roi_if_entry_signal": True, "minimal_roi": {"0": 0.01}, "stoploss": -0.05, "odd": 0.4, "both": 0.3}),
     "no exit signal": Case({"use_exit_signal": False, "stoploss": -0.06, "minimal_roi": {"0": 0.06}}),
     "dense": Case({"enter": 0.7, "leave": 0.6, "stoploss": -0.01, "minimal_roi": {"0": 0.01}, "both": 0.2}),
@@ -173,7 +199,8 @@ CASES = {
     "one slot": Case({"stoploss": -0.03, "enter": 0.1}, {"max_open_trades": 1}),
     "five slots": Case(ONLY, {"max_open_trades": 5}),
     "fixed stake": Case({"stoploss": -0.03, "enter": 0.1}, {"stake_amount": 100}),
-    "fixed stake that runs out": Case({"stoploss": -0.02, "enter": 0.3}, {"stake_amount": 3500, "max_open_trades": 5, "fee": 0.004}),
+    "fixed stake that "
+    "runs out": Case({"stoploss": -0.02, "enter": 0.3}, {"stake_amount": 3500, "max_open_trades": 5, "fee": 0.004}),
     "no limit of slots": Case({"stoploss": -0.03, "enter": 0.1}, {"stake_amount": 2400.5, "max_open_trades": -1}),
     "no fee": Case(ONLY, {"fee": 0.0}),
     "high fee": Case({"minimal_roi": ROI, "enter": 0.1}, {"fee": 0.01}),
@@ -184,7 +211,8 @@ CASES = {
     "wallet that dies": Case({"stoploss": -0.03, "enter": 0.3, "leave": 0.5}, {"dry_run_wallet": 20, "fee": 0.01}),
     "odd wallet": Case(ONLY, {"dry_run_wallet": 1234.56789}),
     "smallest cost binds": Case({"stoploss": -0.03, "enter": 0.1}, {"dry_run_wallet": 30}, {"cost.min": 10.0}),
-    "smallest amount binds": Case({"stoploss": -0.03, "enter": 0.1}, {"dry_run_wallet": 1000, "amount_reserve_percent": 0.3}, {"amount.min": 0.01}),
+    "smallest amount "
+    "binds": Case({"stoploss": -0.03, "enter": 0.1}, {"dry_run_wallet": 1000, "amount_reserve_percent": 0.3}, {"amount.min": 0.01}),
     "largest stake binds": Case({"stoploss": -0.03, "enter": 0.1}, {}, {"cost.max": 1500.0, "amount.max": 0.05}),
     "no limits": Case(ONLY, {}, {"cost.min": None, "cost.max": None, "amount.min": None, "amount.max": None}),
     "sized": Case({"sized": "bare", "stoploss": -0.03}),
@@ -201,7 +229,7 @@ CASES = {
     "coarse ticks, roi": Case({"minimal_roi": {"0": 0.07, "2880": 0.013, "7000": -1}, "stoploss": -0.15, "leave": 0.004}, market="coarse",
                               timerange="20210101-20210610"),
     "coarse ticks, signals": Case({"enter": 0.1, "leave": 0.01}, {"max_open_trades": 5}, market="coarse", timerange="20210101-20210528"),
-    "coarse ticks, profit only": Case({"enter": 0.1, "leave": 0.05, "exit_profit_only": True}, market="coarse", timerange="20210101-20210528"),
+    "coarse ticks, profit " "only": Case({"enter": 0.1, "leave": 0.05, "exit_profit_only": True}, market="coarse", timerange="20210101-20210528"),
     "cheap": Case(ONLY, {}, WHOLE, market="cheap"),
     "cheap, stop": Case({"stoploss": -0.03, "minimal_roi": ROI}, {}, WHOLE, market="cheap"),
     "still": Case(TRAIL | {"minimal_roi": ROI}, market="still"),
@@ -224,15 +252,30 @@ def _drawn(number: int) -> Case:
     strategy: dict[str, Any] = {"seed": number, "stoploss": pick(-0.005, -0.03, -0.1, -0.5)}
     strategy |= {"enter": pick(0.01, 0.05, 0.3), "leave": pick(0, 0.01, 0.1), "both": pick(0.0, 0.3)}
     strategy |= {"odd": pick(0.0, 0.1), "sized": pick("no", "no", "bare", "clamped")}
-    strategy["minimal_roi"] = pick({}, ROI, {"0": 0.02, "90": 0.004, "600": -1}, {"37": 0.03, "240": -0.01, "1000": -1}, {"0": 10})
+    strategy["minimal_roi"] = pick(
+        {}, ROI, {"0": 0.02, "90": 0.004, "600": -1}, {"37": 0.03, "240": -0.01, "1000": -1}, {"0": 10}
+    )
     trail, only = ({k: v for k, v in of.items() if k.startswith("trailing")} for of in (TRAIL, ONLY))
     strategy |= pick({}, {"trailing_stop": True}, trail, only)
-    strategy |= {"exit_profit_only": pick(False, True), "exit_profit_offset": pick(0.0, 0.01, -0.02), "use_exit_signal": pick(True, True, False)}
+    strategy |= {
+        "exit_profit_only": pick(False, True),
+        "exit_profit_offset": pick(0.0, 0.01, -0.02),
+        "use_exit_signal": pick(True, True, False),
+    }
     strategy |= {"ignore_roi_if_entry_signal": pick(False, True)}
-    config = {"max_open_trades": pick(1, 2, 4, 5), "fee": pick(0.0, 0.00075, 0.001, 0.005, 0.01), "dry_run_wallet": pick(55, 1000, 77777.77)}
-    config |= pick({}, {"stake_amount": 21.7}, {"stake_amount": 333, "max_open_trades": -1}) | {"tradable_balance_ratio": pick(0.99, 1.0, 0.7)}
+    config = {
+        "max_open_trades": pick(1, 2, 4, 5),
+        "fee": pick(0.0, 0.00075, 0.001, 0.005, 0.01),
+        "dry_run_wallet": pick(55, 1000, 77777.77),
+    }
+    config |= pick({}, {"stake_amount": 21.7}, {"stake_amount": 333, "max_open_trades": -1}) | {
+        "tradable_balance_ratio": pick(0.99, 1.0, 0.7)
+    }
     limits = pick({}, {"cost.min": 10.0}, {"cost.max": 400.0}, {"amount.min": None, "cost.min": None})
-    market, timerange = pick(*(name for name in MARKETS if name != "cheap")), pick("20210101-20210501", "20210215-20210615")
+    market, timerange = (
+        pick(*(name for name in MARKETS if name != "cheap")),
+        pick("20210101-20210501", "20210215-20210615"),
+    )
     return Case(strategy, config, limits, market, timerange=timerange)
 
 
@@ -259,7 +302,12 @@ class Bench:
 
     def tick_sizes(self, frame: pd.DataFrame) -> Any:
         """FreqTrade's own figures, computed once a frame: they take most of the time."""
-        key = (len(frame), frame["date"].iloc[0], *frame.iloc[[0, -1]][["open", "close"]].to_numpy().ravel(), frame["close"].sum())
+        key = (
+            len(frame),
+            frame["date"].iloc[0],
+            *frame.iloc[[0, -1]][["open", "close"]].to_numpy().ravel(),
+            frame["close"].sum(),
+        )
         if key not in self.ticks:
             self.ticks[key] = self.slow_ticks(frame.copy())
         return self.ticks[key]
@@ -271,7 +319,9 @@ class Bench:
             made.mkdir()
             for file in sorted(self.folder.glob("*-1h.feather")):
                 frame = candles.resample(pd.read_feather(file), case.timeframe)
-                frame = MARKETS[case.market](frame.loc[frame["date"] < "2022-07-01"].reset_index(drop=True), len(list(made.iterdir())))
+                frame = MARKETS[case.market](
+                    frame.loc[frame["date"] < "2022-07-01"].reset_index(drop=True), len(list(made.iterdir()))
+                )
                 frame.to_feather(made / file.name.replace("-1h", f"-{case.timeframe}"))
         return made
 
@@ -286,16 +336,18 @@ class Bench:
         file = self.scratch / "config.json"
         file.write_text(json.dumps(raw))
         arguments = {
-            "config": [str(file)], "user_data_dir": str(self.scratch), "datadir": str(self.data(case)), "strategy": name,
-            "strategy_path": str(self.scratch / "strategies"), "timerange": case.timerange, "export": "none", "exportfilename": None,
-            "cache": "none",
+            "config": [str(file)], "user_data_dir": str(self.scratch), "datadir": str(self.data(case)),
+            "strategy": name, "strategy_path": str(self.scratch / "strategies"), "timerange": case.timerange,
+            "export": "none", "exportfilename": None, "cache": "none",
         }  # fmt: skip
         config = Configuration(arguments, RunMode.BACKTEST).get_config()
         logging.disable(logging.CRITICAL)
         key = json.dumps(case.limits)
         if key not in self.exchanges:
             markets = {pair: _limited(market, case.limits) for pair, market in self.markets.items()}
-            Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(list(markets.values()))
+            Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(
+                list(markets.values())
+            )
             self.exchanges[key] = ExchangeResolver.load_exchange(config, load_leverage_tiers=True)
         self.exchanges[key]._config = config
         return self.engine.Backtesting(config, self.exchanges[key])
@@ -310,11 +362,15 @@ class Bench:
         made.backtest_one_strategy(made.strategylist[0], data, timerange)
         content = made.all_bt_content[made.strategy.get_strategy_name()]
         course, tags = course_of(made, rows, processed)
-        start = min(int(frame["date"].iloc[0].timestamp()) for frame in processed.values() if len(frame)) + made.timeframe_secs
+        start = (
+            min(int(frame["date"].iloc[0].timestamp()) for frame in processed.values() if len(frame))
+            + made.timeframe_secs
+        )
         content |= {"pairs": list(rows), "start_s": start, "step_s": made.timeframe_secs}
         account = simulator.account(
             float(made.config["dry_run_wallet"]), made.config["tradable_balance_ratio"],
-            None if made.config["stake_amount"] == "unlimited" else made.config["stake_amount"], made.strategy.max_open_trades, made.fee,
+            None if made.config["stake_amount"] == "unlimited" else made.config["stake_amount"],
+            made.strategy.max_open_trades, made.fee,
             amount_reserve_percent=made.config.get("amount_reserve_percent", 0.05),
         )  # fmt: skip
         rules = rules_of(made)
@@ -332,7 +388,9 @@ class Bench:
         if len(ours.pair) <= TWIN_TRADES:
             twin = reference.replay(course, account, rules)
             fields = ours.__dataclass_fields__
-            found["differences"] += [f"twin: {f}" for f in fields if not np.array_equal(getattr(ours, f), getattr(twin, f), equal_nan=True)]
+            found["differences"] += [
+                f"twin: {f}" for f in fields if not np.array_equal(getattr(ours, f), getattr(twin, f), equal_nan=True)
+            ]
             found["twin"] = True
         return found
 
@@ -350,7 +408,10 @@ def _limited(market: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
 
 
 def _watch(made: Any) -> tuple[dict, dict, dict]:
-    """Fills as the backtest runs: FreqTrade's own rows, the frames behind them, each trade's stop before its exit's candle."""
+    """
+    Fills as the backtest runs: FreqTrade's own rows, the frames behind them, each trade's stop before its exit's
+    candle.
+    """
     rows: dict[str, list] = {}
     frames: dict[str, pd.DataFrame] = {}
     stops: dict[int, float] = {}
@@ -383,7 +444,11 @@ def course_of(made: Any, rows: dict[str, list], frames: dict[str, pd.DataFrame])
     ends = [int(frame["date"].iloc[-1].timestamp()) for frame in frames.values() if len(frame)]
     start, n = min(starts) + step_s, (max(ends) - min(starts)) // step_s
     prices = [np.full((len(pairs), n), np.nan) for _ in range(4)]
-    flags, first, end = np.zeros((len(pairs), n), np.uint8), np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.int64)
+    flags, first, end = (
+        np.zeros((len(pairs), n), np.uint8),
+        np.zeros(len(pairs), np.int64),
+        np.zeros(len(pairs), np.int64),
+    )
     scale = np.full((len(pairs), n), np.nan) if "size" in next(iter(frames.values())) else np.ones((1, 1))
     tags = [[None] * n for _ in pairs], [[None] * n for _ in pairs]
     for p, pair in enumerate(pairs):
@@ -397,13 +462,17 @@ def course_of(made: Any, rows: dict[str, list], frames: dict[str, pd.DataFrame])
         for table, column in zip(prices, columns[1:5], strict=True):
             table[p, a:b] = column
         enter, leave = (np.array(columns[k], dtype=float) for k in (5, 6))
-        flags[p, a:b] = ((enter == 1) & (leave != 1)) * ENTER | ((leave != 0) & (enter == 0)) * EXIT | (enter != 0) * ENTERING
+        flags[p, a:b] = (
+            ((enter == 1) & (leave != 1)) * ENTER | ((leave != 0) & (enter == 0)) * EXIT | (enter != 0) * ENTERING
+        )
         tags[0][p][a:b], tags[1][p][a:b] = columns[9], columns[10]
         if scale.size > 1:
             scale[p, a:b] = frames[pair]["size"].to_numpy()[:-1]
     limits = [made.exchange.markets[pair]["limits"] for pair in pairs]
     tick, month = ticks_of(made, pairs, start + step_s * np.arange(n, dtype=np.int64))
-    bounds = [np.array([_or_nan(of[kind][which]) for of in limits]) for kind in ("cost", "amount") for which in ("min", "max")]
+    bounds = [
+        np.array([_or_nan(of[kind][which]) for of in limits]) for kind in ("cost", "amount") for which in ("min", "max")
+    ]
     step = np.array([per_unit(made.exchange.get_precision_amount(pair)) for pair in pairs])
     return Course(*prices, flags, first, end, tick, month, step, *bounds, scale), tags
 
@@ -416,7 +485,9 @@ def ticks_of(made: Any, pairs: list[str], seconds: np.ndarray) -> tuple[np.ndarr
     for column in range(tick.shape[1]):
         year, at = divmod(int(months[0]) + column, 12)
         for p, pair in enumerate(pairs):
-            tick[p, column] = per_unit(made.get_pair_precision(pair, pd.Timestamp(year=year, month=at + 1, day=1, tz="UTC"))[0])
+            tick[p, column] = per_unit(
+                made.get_pair_precision(pair, pd.Timestamp(year=year, month=at + 1, day=1, tz="UTC"))[0]
+            )
     return tick, months - months[0]
 
 
@@ -432,15 +503,17 @@ def _or_nan(limit: float | None) -> float:
 def rules_of(made: Any) -> simulator.Rules:
     s, sized = made.strategy, getattr(made.strategy, "sized", "no")
     return simulator.rules(
-        s.stoploss, s.minimal_roi, made.timeframe_min,
-        trailing_stop=s.trailing_stop, trailing_stop_positive=s.trailing_stop_positive,
-        trailing_stop_positive_offset=s.trailing_stop_positive_offset, trailing_only_offset_is_reached=s.trailing_only_offset_is_reached,
-        use_exit_signal=s.use_exit_signal, exit_profit_only=s.exit_profit_only, exit_profit_offset=s.exit_profit_offset,
+        s.stoploss, s.minimal_roi, made.timeframe_min, trailing_stop=s.trailing_stop,
+        trailing_stop_positive=s.trailing_stop_positive, trailing_stop_positive_offset=s.trailing_stop_positive_offset,
+        trailing_only_offset_is_reached=s.trailing_only_offset_is_reached, use_exit_signal=s.use_exit_signal,
+        exit_profit_only=s.exit_profit_only, exit_profit_offset=s.exit_profit_offset,
         ignore_roi_if_entry_signal=s.ignore_roi_if_entry_signal, sized=sized != "no", clamp=sized == "clamped",
     )  # fmt: skip
 
 
-def differences(trades: list[Any], content: dict, stops: dict, course: Course, tags: tuple[list, list], ours: simulator.Replayed) -> list[str]:
+def differences(
+    trades: list[Any], content: dict, stops: dict, course: Course, tags: tuple[list, list], ours: simulator.Replayed
+) -> list[str]:
     """What is not the same, by column: how many trades, the first of them, both figures."""
     results = content["results"]
     pairs = list(dict.fromkeys(results["pair"])) if len(results) else []
@@ -473,16 +546,27 @@ def differences(trades: list[Any], content: dict, stops: dict, course: Course, t
     mine["exit_price"], mine["rounded_stake"] = mine["close_rate"], [round(stake, 8) for stake in mine["stake"]]
     mine["entry_tag"] = [tags[0][p][k] for p, k in zip(ours.pair, ours.opened, strict=True)]
     own = [tags[1][p][k] for p, k in zip(ours.pair, ours.closed, strict=True)]
-    mine["tag"] = [tag if REASONS[r] == "signal" and tag else TAGS[REASONS[r]] for r, tag in zip(ours.reason, own, strict=True)]
+    mine["tag"] = [
+        tag if REASONS[r] == "signal" and tag else TAGS[REASONS[r]] for r, tag in zip(ours.reason, own, strict=True)
+    ]
     found = []
     for name, values in theirs.items():
         wrong = [k for k, (a, b) in enumerate(zip(values, mine[name], strict=False)) if a != b]
         if wrong or len(values) != len(mine[name]):
             first = wrong[0] if wrong else min(len(values), len(mine[name]))
             pair_of = [v[first] if first < len(v) else None for v in (values, mine[name])]
-            found.append(f"{name}: {len(wrong)} of {len(values)} and {len(mine[name])}; trade {first}: FreqTrade {pair_of[0]}, replay {pair_of[1]}")
-    sums = [("rejected_signals", ours.rejected), ("timedout_exit_orders", ours.unfilled), ("final_balance", ours.balance)]
-    return found + [f"{name}: FreqTrade {content[name]}, replay {value}" for name, value in sums if content[name] != value]
+            found.append(
+                f"{name}: {len(wrong)} of {len(values)} and {len(mine[name])}; trade {first}: FreqTrade {pair_of[0]}, "
+                f"replay {pair_of[1]}"
+            )
+    sums = [
+        ("rejected_signals", ours.rejected),
+        ("timedout_exit_orders", ours.unfilled),
+        ("final_balance", ours.balance),
+    ]
+    return found + [
+        f"{name}: FreqTrade {content[name]}, replay {value}" for name, value in sums if content[name] != value
+    ]
 
 
 def main() -> None:

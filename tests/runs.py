@@ -1,4 +1,7 @@
-"""Repositories in which an agent has been at work: real commits, real evaluations, rows in results.tsv; and the judge's command there."""
+"""
+Repositories in which an agent has been at work: real commits, real evaluations, rows in results.tsv; and the judge's
+command there.
+"""
 
 import json
 import shutil

@@ -1,4 +1,7 @@
-"""Where a ledger ends is known outside of it: after it is deleted, cut short or exchanged, and after its checkout is moved, cloned or copied."""
+"""
+Where a ledger ends is known outside of it: after it is deleted, cut short or exchanged, and after its checkout is
+moved, cloned or copied.
+"""
 
 import json
 import shutil
@@ -51,11 +54,26 @@ def rows(book):
 
 HARMS = {
     "deleted": (lambda root, old: (root / LEDGER).unlink(), "there is no ledger at .*; its entry 5 was written on 20"),
-    "emptied": (lambda root, old: (root / LEDGER).write_bytes(b""), "there is no ledger at .*, or it is empty; its entry 5 was written"),
-    "an older copy": (lambda root, old: shutil.copy(old, root / LEDGER), "the ledger ends at entry 2, entry 5 was written on 20"),
-    "cut short": (lambda root, old: edit(root, "DELETE FROM entries WHERE number > 3"), "the ledger ends at entry 3, entry 5 was written"),
-    "another one": (lambda root, old: exchanged(root), "is another one: entry 5 was written on .*, and it does not hold that one"),
-    "thinned out": (lambda root, old: edit(root, "DELETE FROM entries WHERE number = 2"), "not as it was written: entry 2 is missing"),
+    "emptied": (
+        lambda root, old: (root / LEDGER).write_bytes(b""),
+        "there is no ledger at .*, or it is empty; its entry 5 was written",
+    ),
+    "an older copy": (
+        lambda root, old: shutil.copy(old, root / LEDGER),
+        "the ledger ends at entry 2, entry 5 was written on 20",
+    ),
+    "cut short": (
+        lambda root, old: edit(root, "DELETE FROM entries WHERE number > 3"),
+        "the ledger ends at entry 3, entry 5 was written",
+    ),
+    "another one": (
+        lambda root, old: exchanged(root),
+        "is another one: entry 5 was written on .*, and it does not hold that one",
+    ),
+    "thinned out": (
+        lambda root, old: edit(root, "DELETE FROM entries WHERE number = 2"),
+        "not as it was written: entry 2 is missing",
+    ),
 }
 
 
@@ -67,7 +85,9 @@ def exchanged(root):
 
 @pytest.mark.parametrize("place", ["both", "configuration alone", "git alone"])
 @pytest.mark.parametrize("harm", HARMS)
-def test_a_ledger_that_is_not_what_was_written_is_told_and_nothing_is_appended(checkout, elsewhere, tmp_path, harm, place):
+def test_a_ledger_that_is_not_what_was_written_is_told_and_nothing_is_appended(
+    checkout, elsewhere, tmp_path, harm, place
+):
     old = tmp_path / "old.db"
     shutil.copy(written(checkout, 2).path, old)
     book = written(checkout, 3, first=2)
@@ -85,7 +105,9 @@ def test_a_ledger_that_is_not_what_was_written_is_told_and_nothing_is_appended(c
             book.append(Entry("contract", "c2"))
 
 
-@pytest.mark.parametrize(("harm", "lost"), [("deleted", 5), ("an older copy", 3), ("cut short", 2), ("another one", 5), ("thinned out", 1)])
+@pytest.mark.parametrize(
+    ("harm", "lost"), [("deleted", 5), ("an older copy", 3), ("cut short", 2), ("another one", 5), ("thinned out", 1)]
+)
 def test_an_accepted_loss_keeps_the_number_of_trials_and_is_asked_about_once(checkout, tmp_path, harm, lost):
     old = tmp_path / "old.db"
     shutil.copy(written(checkout, 2).path, old)
@@ -172,7 +194,10 @@ def test_without_a_place_that_can_be_written_it_records_all_the_same(tmp_path, e
     assert len(book.tries()) == 5 and anchor.known(book.path) == []
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", '{"ledger": 1}', "{}", '{"ledger": "x", "number": "9", "hash": "", "time": "", "trials": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", '{"ledger": 1}', "{}", '{"ledger": "x", "number": "9", "hash": "", "time": "", "trials": 1}'],
+)
 def test_a_damaged_place_says_nothing_and_the_other_holds(checkout, text):
     book = written(checkout)
     (checkout / ".git" / anchor.GIT_FILE).write_text(text)

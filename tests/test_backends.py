@@ -24,8 +24,16 @@ from arena.ledger import data_lock, strategy_files
 from arena.sandbox import client
 from arena.settings import Compute
 
-WINDOWS = {"windows": {"spring": "20210301-20210401"}, "warmup_from": "20210201", "validation": "20210401-20210501", "holdout": None}
-CALLBACK = "def custom_exit(self, pair, trade, current_time, **kwargs):\n    return 'late' if (current_time - trade.open_date_utc).days > 2 else None"
+WINDOWS = {
+    "windows": {"spring": "20210301-20210401"},
+    "warmup_from": "20210201",
+    "validation": "20210401-20210501",
+    "holdout": None,
+}
+CALLBACK = (
+    "def custom_exit(self, pair, trade, current_time, **kwargs):\n    return 'late' if (current_time - "
+    "trade.open_date_utc).days > 2 else None"
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +78,25 @@ def cluster(folder, n=2):
     quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     root = str(backends.__file__).rsplit("/arena/", 1)[0]
     environment = os.environ | {"PYTHONPATH": root}
-    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard", "--no-show"]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    scheduler = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        address,
+        "--no-dashboard",
+        "--no-show",
+    ]
+    worker = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        address,
+        "--nthreads",
+        "1",
+        "--no-nanny",
+        "--no-dashboard",
+    ]
     running = [subprocess.Popen(scheduler, env=environment, **quiet)]
     running += [subprocess.Popen(worker, env=environment, **quiet) for _ in range(n)]
     try:
@@ -158,11 +183,15 @@ def test_a_worktree_is_evaluated_by_machines_that_have_the_checkout_alone(arena,
         (place / name).symlink_to(os.path.relpath(arena.root / name, (place / name).parent))  # as drive.py makes them
     there = settings.load(place / "config.json")
     asked = files(there)[:2]
-    opened = context.open_arena(there.model_copy(update={"compute": Compute(backend="loky", jobs=2)}), record=False, causality="quick")
+    opened = context.open_arena(
+        there.model_copy(update={"compute": Compute(backend="loky", jobs=2)}), record=False, causality="quick"
+    )
     shutil.move(place / "config.json", tmp_path / "gone.json")
     results = list(batch.evaluate_all(asked, opened))
     assert [result.error for result in results] == [json.loads(text)["error"] for text in expected[:2]]
-    assert [result.own.sharpe for result in results if not result.error] == [json.loads(text)["own"]["sharpe"] for text in expected[:2] if not json.loads(text)["error"]]
+    assert [result.own.sharpe for result in results if not result.error] == [
+        json.loads(text)["own"]["sharpe"] for text in expected[:2] if not json.loads(text)["error"]
+    ]
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ WHOLE = window(0, 3, step_ms=DAY)
 def test_one_pair_is_held_from_open_to_open():
     candles = market([(100, 120, 90, 115), (110, 130, 80, 90), (95, 99, 94, 95), (121, 150, 60, 70)], step_ms=DAY)
     found = hold(candles, WHOLE, 0.0)
-    assert found.profit == pytest.approx(0.21, rel=1e-12)  # 100 to 121; what the last candle does after its open does not count
+    # 100 to 121; what the last candle does after its open does not count
+    assert found.profit == pytest.approx(0.21, rel=1e-12)
     assert found.max_drawdown == pytest.approx(1 - 90 / 115, rel=1e-12)  # from a close to the next
     days = np.array([1.1, 95 / 110, 121 / 95]) - 1
     assert found.sharpe == pytest.approx(days.mean() / days.std(ddof=1) * math.sqrt(365), rel=1e-12)

@@ -8,17 +8,7 @@ import pytest
 
 from arena.ledger import results_log
 from arena.ledger.store import Trial
-from arena.records import (
-    Checks,
-    Evidence,
-    GateResult,
-    Look,
-    Metrics,
-    PairResult,
-    Result,
-    Stress,
-    WindowResult,
-)
+from arena.records import Checks, Evidence, GateResult, Look, Metrics, PairResult, Result, Stress, WindowResult
 from arena.reports import block, round_block
 from arena.reports.block import FIGURE_KEYS, HEAD_KEYS, KEYS, NOT_RECORDED, ROUND_KEYS
 from arena.text import MAX_LINE, joined, printable
@@ -111,7 +101,8 @@ def test_a_block_in_full():
         "strategy:             Trend\n"
         "commit:               abc1234\n"
         "status:               OK\n"
-        "contract:             9f2c41d0   source: binance   sandbox: full   engine: booking   seconds: 1.4   cached: no\n"
+        "contract:             9f2c41d0   source: binance   sandbox: full   engine: booking   seconds: 1.4   cached: "
+        "no\n"
         "sharpe:               1.2346\n"
         "sharpe_ci95:          -0.02 1.61\n"
         "robust_sharpe:        0.2000\n"
@@ -143,7 +134,8 @@ def test_a_block_in_full():
         "per_pair:\n"
         "  BTC/USDT: trades=41 profit_pct=48.10 wr=50.0 pf=1.50 bah_profit_pct=-25.00\n"
         "  ETH/USDT: trades=0 profit_pct=0.00 wr=nan pf=nan bah_profit_pct=10.00\n"
-        "stress:               fee_x2=0.41 fee_x3=0.20 late_1=0.62 without_top5=0.20 worst_pair_out=0.33 worst_start=-0.10 "
+        "stress:               fee_x2=0.41 fee_x3=0.20 late_1=0.62 without_top5=0.20 worst_pair_out=0.33 "
+        "worst_start=-0.10 "
         "slot_less=0.80 slot_more=0.90\n"
         "timing_p:             0.0120\n"
         "evidence:             trials=37 other_contracts=4 effective=19.2 luck_line=1.02 dsr=0.3100 pbo=0.44\n"
@@ -157,7 +149,9 @@ def test_a_block_in_full():
 
 
 def test_what_is_not_recorded_has_figures_and_nothing_of_luck():
-    gates = tuple(GateResult(name, name == "trades", math.nan, math.nan, "") for name in ("trades", "dsr", "validation"))
+    gates = tuple(
+        GateResult(name, name == "trades", math.nan, math.nan, "") for name in ("trades", "dsr", "validation")
+    )
     found, told = (values(block.block(replace(OK, gates=gates), row)) for row in (None, ROW))
     assert found["gates"] == ["trades=PASS"] and "dsr=FAIL" in told["gates"][0]
     assert found["verdict"] == [NOT_RECORDED]
@@ -168,8 +162,15 @@ def test_what_is_not_recorded_has_figures_and_nothing_of_luck():
 
 
 def test_stress_names_what_its_engine_cannot_say():
-    found = values(block.block(replace(OK, stress=Stress(fee_x2=0.4, missing=("slot_less", "slot_more", "worst_start", "timing_p"))), ROW))
-    line = "fee_x2=0.40 fee_x3=nan late_1=nan without_top5=nan worst_pair_out=nan missing=slot_less,slot_more,worst_start,timing_p"
+    found = values(
+        block.block(
+            replace(OK, stress=Stress(fee_x2=0.4, missing=("slot_less", "slot_more", "worst_start", "timing_p"))), ROW
+        )
+    )
+    line = (
+        "fee_x2=0.40 fee_x3=nan late_1=nan without_top5=nan worst_pair_out=nan "
+        "missing=slot_less,slot_more,worst_start,timing_p"
+    )
     assert found["stress"] == [line]
     assert found["timing_p"] == ["nan"]
 
@@ -189,17 +190,23 @@ def test_the_validation_window_says_little(look, text):
 
 def test_evidence_that_is_undefined_says_why():
     found = values(block.block(replace(OK, evidence=Evidence(trials=1, effective=1.0, why="one trial alone")), ROW))
-    assert found["evidence"] == ["trials=1 other_contracts=0 effective=1.0 luck_line=nan dsr=nan pbo=nan (one trial alone)"]
+    assert found["evidence"] == [
+        "trials=1 other_contracts=0 effective=1.0 luck_line=nan dsr=nan pbo=nan (one trial alone)"
+    ]
 
 
 def test_an_engine_says_why_it_is_not_the_replay():
-    assert "engine: booking (custom_exit decides)   seconds" in block.block(replace(OK, engine_note="custom_exit decides"), ROW)
+    assert "engine: booking (custom_exit decides)   seconds" in block.block(
+        replace(OK, engine_note="custom_exit decides"), ROW
+    )
 
 
 def test_a_validation_that_was_not_asked_is_told_from_one_that_failed():
     gates = (GateResult("validation", False, math.nan, math.nan, ""),)
     assert values(block.block(replace(OK, gates=gates), ROW))["gates"] == ["validation=FAIL"]
-    assert values(block.block(replace(OK, gates=gates, look=Look(why="x")), ROW))["gates"] == ["validation=FAIL(not asked)"]
+    assert values(block.block(replace(OK, gates=gates, look=Look(why="x")), ROW))["gates"] == [
+        "validation=FAIL(not asked)"
+    ]
 
 
 def test_a_cached_answer_says_so():
@@ -254,7 +261,9 @@ def test_a_gate_without_a_figure_is_marked():
         GateResult("profit", False, 0.0, 0.0, ">"),
         GateResult("trades", False, 1, 2, ">="),
     )
-    assert values(block.block(replace(OK, gates=gates), ROW))["gates"] == ["exposure=FAIL(nan?0.01) profit=FAIL(0<=0) trades=FAIL(1<2)"]
+    assert values(block.block(replace(OK, gates=gates), ROW))["gates"] == [
+        "exposure=FAIL(nan?0.01) profit=FAIL(0<=0) trades=FAIL(1<2)"
+    ]
 
 
 def test_a_gate_without_a_figure_and_one_that_does_not_apply_are_words():
@@ -332,7 +341,10 @@ def test_no_literal_can_forge_a_line(text):
 
 @pytest.mark.parametrize("text", ATTACKS.values(), ids=ATTACKS)
 def test_no_name_or_note_can_forge_a_line_through_the_row(text):
-    for row in (results_log.row("abc1234", "evolve", "Trend", 1.0, 0.1, text), results_log.row("abc1234", "evolve", text, 1.0, 0.1)):
+    for row in (
+        results_log.row("abc1234", "evolve", "Trend", 1.0, 0.1, text),
+        results_log.row("abc1234", "evolve", text, 1.0, 0.1),
+    ):
         printed = block.block(OK, row)
         assert len(printed.splitlines()) == len(block.block(OK, ROW).splitlines())
         assert all(c.isprintable() or c in "\n\t" for c in printed)
@@ -350,7 +362,9 @@ def test_long_texts_are_cut():
     assert printable("x" * MAX_LINE) == "x" * MAX_LINE
     assert printable("x" * (MAX_LINE + 1)) == "x" * (MAX_LINE - 1) + "…"
     assert printable("abcdef", 4) == "abc…"
-    text = block.block(replace(FAILED, error="e" * 5000, frames=("f" * 5000,), warnings=("w" * 5000,), strategy="s" * 5000), ROW)
+    text = block.block(
+        replace(FAILED, error="e" * 5000, frames=("f" * 5000,), warnings=("w" * 5000,), strategy="s" * 5000), ROW
+    )
     assert max(map(len, text.splitlines())) < MAX_LINE + 40
 
 
@@ -360,7 +374,9 @@ def test_visible_text_stays_as_it_is():
 
 
 def test_the_round_block_has_its_keys_in_order():
-    text = block.round_block({"seconds": ["1.2"], "demands": ["A: evolve it", "B: kill it"], "active": ["2 of 3: A, B"]})
+    text = block.round_block(
+        {"seconds": ["1.2"], "demands": ["A: evolve it", "B: kill it"], "active": ["2 of 3: A, B"]}
+    )
     assert text == (
         "---\n"
         "round:\n"
@@ -389,7 +405,19 @@ def tried(name, sharpe, *passed):
 
 
 def test_the_best_of_a_round_is_the_best_that_passed_every_gate_but_those_of_luck():
-    trials = [tried("Lucky", 3.0, True, False, True), tried("Good", 1.5, True, True, False), tried("Worse", 1.0, True, True, True)]
+    trials = [
+        tried("Lucky", 3.0, True, False, True),
+        tried("Good", 1.5, True, True, False),
+        tried("Worse", 1.0, True, True, True),
+    ]
     trials += [tried("Undefined", math.nan, True, True, True)]
-    assert round_block._ledger(trials, 4) == "4 trials under this contract; best that passed every gate but dsr and validation: Good at abc1234 with sharpe 1.5000"
-    assert round_block._ledger(trials[:1], 1, 2) == "1 trials under this contract, 2 under others on these candles; none passed every gate but dsr and validation"
+    assert (
+        round_block._ledger(trials, 4)
+        == "4 trials under this contract; best that passed every gate but dsr and validation: Good at abc1234 with "
+        "sharpe 1.5000"
+    )
+    assert (
+        round_block._ledger(trials[:1], 1, 2)
+        == "1 trials under this contract, 2 under others on these candles; none passed every gate but dsr and "
+        "validation"
+    )

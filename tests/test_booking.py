@@ -71,7 +71,8 @@ def test_two_pairs_share_one_wallet():
     assert made.equity_close == pytest.approx([cash + 400 + 300, cash + 440 + 270, after_b + 480, end], rel=1e-14)
     assert made.invested == pytest.approx([700 / 993, 710 / 1003, 480 / 1010.6, 0], rel=1e-14)
     assert made.pair_profit == pytest.approx(
-        np.array([[-4, -404 + 440, -404 + 480, -404 + 480 * 0.99], [-3, -303 + 270, -303 + 237.6, -303 + 237.6]]), rel=1e-12
+        np.array([[-4, -404 + 440, -404 + 480, -404 + 480 * 0.99], [-3, -303 + 270, -303 + 237.6, -303 + 237.6]]),
+        rel=1e-12,
     )
     assert [(t.pair, t.close_ms, t.stake) for t in made.trades] == [("B", at(2), 300.0), ("A", at(3), 400.0)]
     assert [t.profit for t in made.trades] == pytest.approx([-303 + 237.6, -404 + 475.2], rel=1e-12)
@@ -84,7 +85,9 @@ def test_averaging_in_and_out_is_one_trade():
     assert trade.stake == 200 + 240
     assert (trade.open_ms, trade.close_ms) == (at(0), at(3))
     assert trade.profit == pytest.approx(-440 * 1.01 + 90 * 0.99 + 480 * 0.99, rel=1e-12)  # 119.9
-    assert made.equity_close == pytest.approx([798 + 200, 798 - 242.4 + 400, 555.6 + 89.1 + 360, 644.7 + 475.2], rel=1e-14)
+    assert made.equity_close == pytest.approx(
+        [798 + 200, 798 - 242.4 + 400, 555.6 + 89.1 + 360, 644.7 + 475.2], rel=1e-14
+    )
 
 
 def test_a_position_opened_again_is_another_trade():
@@ -143,8 +146,12 @@ def test_a_pair_that_ends_early_keeps_its_last_close_until_its_forced_exit():
     rows = (1, 0, "buy", 10, 10), (0, 0, "buy", 100, 5), (0, 3, "sell", 110, 5), (1, 1, "sell", 11, 10)
     made = booked(candles, *rows)
     cash = 1000 - 101 - 505  # 394
-    assert made.equity_open == pytest.approx([1000, cash + 110 + 500, cash + 120 + 500, cash + 544.5 + 108.9], rel=1e-14)
-    assert made.equity_close == pytest.approx([cash + 600, cash + 120 + 500, cash + 120 + 500, cash + 544.5 + 108.9], rel=1e-14)
+    assert made.equity_open == pytest.approx(
+        [1000, cash + 110 + 500, cash + 120 + 500, cash + 544.5 + 108.9], rel=1e-14
+    )
+    assert made.equity_close == pytest.approx(
+        [cash + 600, cash + 120 + 500, cash + 120 + 500, cash + 544.5 + 108.9], rel=1e-14
+    )
     assert [(t.pair, t.open_ms, t.close_ms) for t in made.trades] == [("B", at(0), at(1)), ("A", at(0), at(3))]
     assert made.trades[0].profit == pytest.approx(108.9 - 101, rel=1e-12)
     assert made.traded == pytest.approx([600, 0, 0, 550 + 110])
@@ -153,7 +160,9 @@ def test_a_pair_that_ends_early_keeps_its_last_close_until_its_forced_exit():
 def test_an_early_end_is_no_way_back_for_an_entry():
     """An entry at a pair's last candle, ordered after later ones, would be paid with money that came later."""
     candles = market([100, 100, 100, 110], [10, (11, 13, 10, 12), None, None])
-    with pytest.raises(BookingError, match="order 2 B 2021-01-01 01:00 fills before an earlier order's 2021-01-01 03:00"):
+    with pytest.raises(
+        BookingError, match="order 2 B 2021-01-01 01:00 fills before an earlier order's 2021-01-01 03:00"
+    ):
         booked(candles, (0, 0, "buy", 100, 5), (0, 3, "sell", 110, 5), (1, 1, "buy", 10, 10), (1, 1, "sell", 13, 10))
 
 
@@ -207,7 +216,10 @@ BUY = (0, 0, "buy", 100, 2)
     ("rows", "message"),
     [
         ([(0, 0, "buy", 110.5, 1)], "order 0 A 2021-01-01 00:00 buys at 110.5, the candle traded 90-110"),
-        ([BUY, (0, 1, "sell", 110.0000001, 1)], "order 1 A 2021-01-01 01:00 sells at 110.0000001, the candle traded 90-110"),
+        (
+            [BUY, (0, 1, "sell", 110.0000001, 1)],
+            "order 1 A 2021-01-01 01:00 sells at 110.0000001, the candle traded 90-110",
+        ),
         ([(0, 3, "buy", 89.99, 1)], "order 0 A 2021-01-01 03:00 buys at 89.99, the candle traded 90-110"),
         ([BUY, (0, 1, "sell", 12, 1)], "order 1 A 2021-01-01 01:00 sells at 12, the candle traded 90-110"),
         ([(1, 1, "buy", 10, 1)], "order 0 B 2021-01-01 01:00 fills where the pair has no candle"),
@@ -224,7 +236,10 @@ BUY = (0, 0, "buy", 100, 2)
         ),
         ([(0, 0, "buy", 100, 10.1)], "order 0 A 2021-01-01 00:00 buys for 1010.00, the wallet had 1000.00 free"),
         ([(0, 2, "buy", 100, 2), (1, 2, "buy", 10, 1)], "order 1 B 2021-01-01 02:00 opens position 2 of 1 slots"),
-        ([(0, 0, "buy", 100, np.nan)], "order 0 A 2021-01-01 00:00 has price 100.0 and amount nan; both must be positive"),
+        (
+            [(0, 0, "buy", 100, np.nan)],
+            "order 0 A 2021-01-01 00:00 has price 100.0 and amount nan; both must be positive",
+        ),
         ([(0, 0, "buy", np.nan, 1)], "has price nan and amount 1.0; both must be positive"),
         ([(0, 0, "buy", np.inf, 1)], "has price inf and amount 1.0; both must be positive"),
         ([(0, 0, "buy", 100, np.inf)], "has price 100.0 and amount inf; both must be positive"),
@@ -401,4 +416,6 @@ def test_the_numbering_of_the_pairs_does_not_matter(account, random):
     for name in ("equity_open", "equity_close", "invested", "traded", "fees"):
         assert getattr(second, name) == pytest.approx(getattr(first, name), rel=1e-12, abs=1e-12)
     assert second.pair_profit == pytest.approx(first.pair_profit[old], rel=1e-12, abs=1e-12)
-    assert sorted(t.profit for t in second.trades) == pytest.approx(sorted(t.profit for t in first.trades), rel=1e-12, abs=1e-12)
+    assert sorted(t.profit for t in second.trades) == pytest.approx(
+        sorted(t.profit for t in first.trades), rel=1e-12, abs=1e-12
+    )

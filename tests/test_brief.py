@@ -1,4 +1,7 @@
-"""Briefs: read and refused with line and key, told in words, checked in sources, asked for on a terminal, and played with in real runs."""
+"""
+Briefs: read and refused with line and key, told in words, checked in sources, asked for on a terminal, and played with
+in real runs.
+"""
 
 import fcntl
 import os
@@ -66,13 +69,25 @@ def test_there_is_an_example_of_each_kind():
     [
         ('title = "a"\npear = "x"', "brief.toml, line 2: unknown key pear. Did you mean 'pairs'?"),
         ('[[entry]]\nindicator = "RSI"\n[[entry]]\nperiod = 3', "line 3: entry.2.indicator is missing."),
-        ('[[entry]]\nindicator = "RSI"\n[[entry]]\nindicatr = "RSI"', "line 4: unknown key entry.2.indicatr. Did you mean 'indicator'?"),
-        ('[[entry]]\nindicator = "RSI"\n\n[[entry]]\nindicator = "RSI"\nperiods = 3', "line 6: unknown key entry.2.periods. Did you mean 'period'?"),
+        (
+            '[[entry]]\nindicator = "RSI"\n[[entry]]\nindicatr = "RSI"',
+            "line 4: unknown key entry.2.indicatr. Did you mean 'indicator'?",
+        ),
+        (
+            '[[entry]]\nindicator = "RSI"\n\n[[entry]]\nindicator = "RSI"\nperiods = 3',
+            "line 6: unknown key entry.2.periods. Did you mean 'period'?",
+        ),
         ("[risk]\nstopp = 0.1", "line 2: unknown key risk.stopp. Did you mean 'stop'?"),
         ('pairs = ["BTC/USDT", "ETC/USDT"]', "line 1: pairs.2: 'ETC/USDT' is no pair of this arena. Did you mean"),
         ('timeframes = ["4h", "3d"]', "'3d' is no timeframe of this arena. Did you mean '1d'?"),
-        ('[[exit]]\nindicator = "RSII"', "line 2: exit.1.indicator.1: 'RSII' is no indicator that is known here. Did you mean 'RSI'?"),
-        ('[[entry]]\nindicator = "RSI"\noperator = "bellow"\nthreshold = 3', "line 3: entry.1.operator.1: 'bellow' is no operator. Did you mean 'below'?"),
+        (
+            '[[exit]]\nindicator = "RSII"',
+            "line 2: exit.1.indicator.1: 'RSII' is no indicator that is known here. Did you mean 'RSI'?",
+        ),
+        (
+            '[[entry]]\nindicator = "RSI"\noperator = "bellow"\nthreshold = 3',
+            "line 3: entry.1.operator.1: 'bellow' is no operator. Did you mean 'below'?",
+        ),
         ('[[entry]]\nindicator = "RSI"\noperator = "below"', "line 1: entry.1: below needs a threshold"),
         ('[[entry]]\nindicator = "RSI"\nthreshold = 30', "a threshold needs an operator of above, below"),
         ('families = "trends"', "'trends' is no family. Did you mean 'trend'?"),
@@ -81,7 +96,10 @@ def test_there_is_an_example_of_each_kind():
         ('[risk]\ntrailing = "yes"', "risk.trailing is 'yes': Input should be a valid boolean"),
         ("max_strategies = 4", "max_strategies is 4, arena.max_strategies is 3"),
         ("slots = 6", "slots is 6, max_open_trades of the arena is 5"),
-        ('timeframes = []\n[[entry]]\nindicator = "RSI"\ntimeframe = "4h"', "row 1 of entry looks at 4h, which timeframes leaves out"),
+        (
+            'timeframes = []\n[[entry]]\nindicator = "RSI"\ntimeframe = "4h"',
+            "row 1 of entry looks at 4h, which timeframes leaves out",
+        ),
         ("title = a trend", "brief.toml is not TOML: Invalid value (at line 1, column 9). Words go into quotes"),
         ("text = 3", "line 1: text is 3: Input should be a valid string."),
         ('entry = "RSI below 30"', "line 1: entry"),
@@ -92,17 +110,23 @@ def test_what_is_wrong_is_told_with_line_key_and_what_instead(text, words):
 
 
 def test_one_value_and_a_choice_are_read_alike():
-    one, many = parsed('pairs = "BTC/USDT"\n[entry]\nindicator = "bollinger bands"'), parsed('pairs = ["BTC/USDT"]\n[[entry]]\nindicator = ["BBANDS"]')
+    one, many = (
+        parsed('pairs = "BTC/USDT"\n[entry]\nindicator = "bollinger bands"'),
+        parsed('pairs = ["BTC/USDT"]\n[[entry]]\nindicator = ["BBANDS"]'),
+    )
     assert one == many
     assert parsed("[risk]\nstop = 0.05").risk.stop == (0.05, 0.05)
 
 
 def test_the_words_of_a_brief_hold_all_that_is_asked_for():
     made = parsed(
-        'title = "T"\ntext = "calm"\npairs = ["BTC/USDT"]\ntimeframes = ["4h"]\nfamilies = ["trend", "volume"]\nmax_strategies = 1\nslots = 1\n'
-        '[[entry]]\nindicator = ["RSI", "MFI"]\nperiod = [7, 14]\noperator = "below"\nthreshold = [20, 30]\ntimeframe = "4h"\n'
+        'title = "T"\ntext = "calm"\npairs = ["BTC/USDT"]\ntimeframes = ["4h"]\nfamilies = ["trend", '
+        '"volume"]\nmax_strategies = 1\nslots = 1\n'
+        '[[entry]]\nindicator = ["RSI", "MFI"]\nperiod = [7, 14]\noperator = "below"\nthreshold = [20, 30]\ntimeframe '
+        '= "4h"\n'
         '[[exit]]\nindicator = "EMA"\noperator = "crosses_above"\nthreshold = "close"\nrequired = false\n'
-        '[sizing]\nmethod = ["share", "volatility"]\nshare = [0.25, 0.5]\n[risk]\nstop = [0.02, 0.1]\ntake_profit = 0.2\ntrailing = true\nmax_drawdown = 0.25'
+        '[sizing]\nmethod = ["share", "volatility"]\nshare = [0.25, 0.5]\n[risk]\nstop = [0.02, 0.1]\ntake_profit = '
+        "0.2\ntrailing = true\nmax_drawdown = 0.25"
     )
     assert reading.in_words(made, SHIPPED).splitlines() == [
         "T",
@@ -175,19 +199,51 @@ KEPT = [
     ("[risk]\nstop = [0.01, 0.02]", "this is (no Python"),
 ]
 BROKEN = [
-    ('pairs = ["BTC/USDT"]', source("A", extra=BASKET), "it trades ETH/USDT. The brief wants pair_basket = ['BTC/USDT'], or fewer"),
-    ('pairs = ["BTC/USDT", "ETH/USDT"]', source("A"), "it trades SOL/USDT, BNB/USDT, AVAX/USDT. The brief wants pair_basket"),
+    (
+        'pairs = ["BTC/USDT"]',
+        source("A", extra=BASKET),
+        "it trades ETH/USDT. The brief wants pair_basket = ['BTC/USDT'], or fewer",
+    ),
+    (
+        'pairs = ["BTC/USDT", "ETH/USDT"]',
+        source("A"),
+        "it trades SOL/USDT, BNB/USDT, AVAX/USDT. The brief wants pair_basket",
+    ),
     ("slots = 1", source("A", extra=BASKET), "it may hold 2 positions. The brief wants at most 1"),
     ('timeframes = ["1d"]', source("A", extra='other = "4h"'), "it looks at 4h. Besides 1h the brief allows 1d"),
-    ('[[entry]]\nindicator = ["RSI", "ADX"]', source("A"), "there is no RSI or ADX in it, which the brief wants for its entry"),
-    ('[[exit]]\nindicator = "EMA"\ntimeframe = ["4h", "1d"]', source("A"), "it does not look at 4h or 1d, on which the brief wants EMA for its exit"),
-    ('[sizing]\nmethod = ["share", "volatility"]', source("A"), "it has no custom_stake_amount. The brief wants its stake by share or volatility"),
+    (
+        '[[entry]]\nindicator = ["RSI", "ADX"]',
+        source("A"),
+        "there is no RSI or ADX in it, which the brief wants for its entry",
+    ),
+    (
+        '[[exit]]\nindicator = "EMA"\ntimeframe = ["4h", "1d"]',
+        source("A"),
+        "it does not look at 4h or 1d, on which the brief wants EMA for its exit",
+    ),
+    (
+        '[sizing]\nmethod = ["share", "volatility"]',
+        source("A"),
+        "it has no custom_stake_amount. The brief wants its stake by share or volatility",
+    ),
     ("[risk]\nstop = [0.02, 0.05]", source("A"), "its stoploss is -0.1. The brief wants -0.02 to -0.05"),
-    ("[risk]\nstop = [0.02, 0.05]", source("A").replace("stoploss = -0.10\n", "\n"), "it has no stoploss. The brief wants -0.02 to -0.05"),
-    ("[risk]\nstop = 0.05", source("A").replace("stoploss = -0.10\n", "stoploss = -1 / 20\n"), "its stoploss is no plain number. The brief wants -0.05, so"),
+    (
+        "[risk]\nstop = [0.02, 0.05]",
+        source("A").replace("stoploss = -0.10\n", "\n"),
+        "it has no stoploss. The brief wants -0.02 to -0.05",
+    ),
+    (
+        "[risk]\nstop = 0.05",
+        source("A").replace("stoploss = -0.10\n", "stoploss = -1 / 20\n"),
+        "its stoploss is no plain number. The brief wants -0.05, so",
+    ),
     ("[risk]\ntake_profit = [0.02, 0.05]", source("A"), 'its minimal_roi["0"] is 10. The brief wants 0.02 to 0.05'),
     ("[risk]\ntrailing = true", source("A"), "it has no stop that follows the price"),
-    ("[risk]\ntrailing = false", source("A", extra="trailing_stop = True"), "its stop follows the price, which the brief does not want"),
+    (
+        "[risk]\ntrailing = false",
+        source("A", extra="trailing_stop = True"),
+        "its stop follows the price, which the brief does not want",
+    ),
 ]
 
 
@@ -206,7 +262,9 @@ def test_too_many_strategies_and_too_deep_a_fall_depart_too():
     made = parsed("max_strategies = 1\n[risk]\nmax_drawdown = 0.2")
     state = SimpleNamespace(settings=SHIPPED, active={"Alpha": source("Alpha")})
     more = Change("create", "Beta", source("Beta"))
-    assert compliance.problems(made, Proposal((more,)), state) == ["2 strategies would be active (Alpha, Beta), the brief wants at most 1"]
+    assert compliance.problems(made, Proposal((more,)), state) == [
+        "2 strategies would be active (Alpha, Beta), the brief wants at most 1"
+    ]
     assert compliance.problems(made, Proposal((more, Change("kill", "Alpha"))), state) == []
     result = Result("Beta", "", "", "", "", "", "", 0.0, own=Metrics(max_drawdown=0.25))
     tried = Tried(1, "create", "Beta", "", "", result, True, "")
@@ -223,7 +281,10 @@ def test_what_a_bounded_grammar_draws_and_breeds_keeps_the_brief(file):
     bounded, free = Grammar(SHIPPED, bounds), Grammar(SHIPPED)
     texts = [written(bounded.random(rng), "One", SHIPPED, bounds.pairs) for _ in range(60)]
     assert not [told for text in texts for told in compliance.departures(made, text, SHIPPED)]
-    assert sum(bool(compliance.departures(made, written(free.random(rng), "One", SHIPPED), SHIPPED)) for _ in range(60)) > 40
+    assert (
+        sum(bool(compliance.departures(made, written(free.random(rng), "One", SHIPPED), SHIPPED)) for _ in range(60))
+        > 40
+    )
 
 
 def test_agents_with_a_grammar_propose_within_its_bounds_only(tmp_path):
@@ -251,7 +312,10 @@ def test_agents_with_a_grammar_propose_within_its_bounds_only(tmp_path):
         ("[risk]\nstop = [0.21, 0.25]", f"risk.stop: it has {', '.join(map(str, SCALARS['stop']))} alone"),
         ('[[exit]]\nindicator = "RSI"\n[[exit]]\nindicator = "EMA"', "of 2 rows of exit the first alone"),
         ("slots = 2", "slots = 2: its strategies count no positions"),
-        ("".join(f'[[entry]]\nindicator = "{name}"\n' for name in ("RSI", "EMA", "ATR", "MFI")), "row 4 of entry: a strategy has at most 3 conditions"),
+        (
+            "".join(f'[[entry]]\nindicator = "{name}"\n' for name in ("RSI", "EMA", "ATR", "MFI")),
+            "row 4 of entry: a strategy has at most 3 conditions",
+        ),
         ('[[entry]]\nindicator = "RSI"\nperiod = 3', "operators, thresholds and periods of rows"),
     ],
 )
@@ -263,11 +327,15 @@ def test_what_a_grammar_cannot_honour_is_said(text, words):
 def test_bounds_that_nothing_asks_for_bind_nothing():
     assert grammar_bounds.bounds(Brief(), SHIPPED) == (Bounds(), ())
     rngs = [np.random.default_rng(3), np.random.default_rng(3)]
-    assert [Grammar(SHIPPED).random(rngs[0]) for _ in range(50)] == [Grammar(SHIPPED, Bounds()).random(rngs[1]) for _ in range(50)]
+    assert [Grammar(SHIPPED).random(rngs[0]) for _ in range(50)] == [
+        Grammar(SHIPPED, Bounds()).random(rngs[1]) for _ in range(50)
+    ]
 
 
 def answer(name, text):
-    return Said(f"### {'evolve' if 'timeperiod=9' in text else 'create'} {name}\nnote: idea -> better\n```python\n{text}```\n")
+    return Said(
+        f"### {'evolve' if 'timeperiod=9' in text else 'create'} {name}\nnote: idea -> better\n```python\n{text}```\n"
+    )
 
 
 @pytest.mark.slow
@@ -299,7 +367,12 @@ def test_what_departs_to_the_end_is_played_and_told_in_line_log_and_summary(repo
     (one,) = check(repo)
     told = "there is no RSI in it, which the brief wants for its entry"
     assert one.departures == (f"Alpha: {told}",) and len(one.refused) == 3 and one.kept
-    assert re.search(rf"^round 1 is not by the brief: Alpha: {told}; Alpha: its drawdown is [\d.]+ %, the brief wants at most 0\.1 %$", done.stdout, re.M)
+    assert re.search(
+        rf"^round 1 is not by the brief: Alpha: {told}; Alpha: its drawdown is [\d.]+ %, the brief wants at most "
+        rf"0\.1 %$",
+        done.stdout,
+        re.M,
+    )
     summary = done.stdout.split("ended: ")[1]
     assert f"not by the brief: Alpha: {told}\n" in summary and "not by the brief: Alpha: its drawdown is" in summary
     assert f"not by the brief: Alpha: {told}" in command(commands.cli, repo, "drive.py", "show", "t", "1").stdout
@@ -307,7 +380,10 @@ def test_what_departs_to_the_end_is_played_and_told_in_line_log_and_summary(repo
 
 @pytest.mark.slow
 def test_a_transcript_is_played_as_it_was_and_measured_by_the_brief(repo, tmp_path):
-    rounds = transcript(tmp_path / "rounds", [{"event": "create", "strategy": "Alpha", "source": source("Alpha"), "parent": "", "note": "x"}])
+    rounds = transcript(
+        tmp_path / "rounds",
+        [{"event": "create", "strategy": "Alpha", "source": source("Alpha"), "parent": "", "note": "x"}],
+    )
     (repo / "wish.toml").write_text("timeframes = []\n[risk]\ntrailing = true\n")
     done = drive(repo, "--transcript", rounds, "--brief", repo / "wish.toml")
     assert done.returncode == 0, done.stderr
@@ -319,15 +395,23 @@ def test_a_transcript_is_played_as_it_was_and_measured_by_the_brief(repo, tmp_pa
 @pytest.mark.slow
 def test_a_genetic_run_keeps_its_brief_and_says_what_it_cannot(repo):
     (repo / "wish.toml").write_text(
-        'text = "calm"\npairs = "BTC/USDT"\ntimeframes = ["4h"]\nfamilies = ["trend"]\nmax_strategies = 2\n[[entry]]\nindicator = "EMA"\n[risk]\nstop = [0.05, 0.1]\n'
+        'text = "calm"\npairs = "BTC/USDT"\ntimeframes = ["4h"]\nfamilies = ["trend"]\nmax_strategies = '
+        '2\n[[entry]]\nindicator = "EMA"\n[risk]\nstop = [0.05, 0.1]\n'
     )
     done = drive(repo, "--brief", repo / "wish.toml", "--rounds", 3, agent="genetic")
     assert done.returncode == 0, done.stderr
     assert "brief: the agent genetic cannot honour text: it reads no words" in done.stdout
     log, arena = check(repo), settings.load(repo / "config.json")
     made = reading.load(str(repo / "wish.toml"), arena)
-    assert not [told for one in log for change in one.proposal.changes for told in compliance.departures(made, change.source, arena)]
-    assert all("pair_basket = [\"BTC/USDT\"]" in change.source for one in log for change in one.proposal.changes if change.source)
+    assert not [
+        told
+        for one in log
+        for change in one.proposal.changes
+        for told in compliance.departures(made, change.source, arena)
+    ]
+    assert all(
+        'pair_basket = ["BTC/USDT"]' in change.source for one in log for change in one.proposal.changes if change.source
+    )
     assert max(len({tried.strategy for tried in one.tried if tried.result}) for one in log) == 2
     assert [tried for one in log for tried in one.tried if tried.result and not tried.result.error]
     assert "by the brief" not in done.stdout and "asked again" not in done.stdout
@@ -346,7 +430,10 @@ class Terminal:
     """drive.py on a pseudo-terminal of its own: what it shows, and what a person types."""
 
     def __init__(self, repo, *words):
-        script = f"import runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\nrunpy.run_path({str(ROOT / 'drive.py')!r}, run_name='__main__')"
+        script = (
+            f"import runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\nrunpy.run_path({str(ROOT / 'drive.py')!r}, "
+            f"run_name='__main__')"
+        )
         self.ours, theirs = pty.openpty()
 
         def at_the_terminal():  # in a session of its own, whose Ctrl-C it hears
@@ -368,7 +455,8 @@ class Terminal:
 
     def type(self, question, text):
         self.until(question)
-        until(lambda: psutil.Process(self.process.pid).status() == psutil.STATUS_SLEEPING)  # it reads: a Ctrl-C before that is not heard
+        # it reads: a Ctrl-C before that is not heard
+        until(lambda: psutil.Process(self.process.pid).status() == psutil.STATUS_SLEEPING)
         os.write(self.ours, text.encode())
 
     def end(self):
@@ -390,9 +478,11 @@ class Terminal:
 
 
 ANSWERS = [
-    ("1 pairs", "BTC/USDT, ETC/USDT\n"), ("Did you mean 'ETH/USDT'?", ""), ("1 pairs", "BTC/USDT\n"), ("2 timeframes", "-\n"), ("3 paradigms", "reversion\n"),
-    ("entry 1 [no condition]", "RSI bellow 30\n"), ("Did you mean 'below'?", ""), ("entry 1", "RSI below 30\n"), ("entry 2 [no more]", "\n"),
-    ("exit 1", "\n"), ("6 stake", "\n"), ("7 stop-loss", "three\n"), ("is no range", ""), ("7 stop-loss", "3 10\n"), ("8 in your own words", 'the "calm" days\n'),
+    ("1 pairs", "BTC/USDT, ETC/USDT\n"), ("Did you mean 'ETH/USDT'?", ""), ("1 pairs", "BTC/USDT\n"),
+    ("2 timeframes", "-\n"), ("3 paradigms", "reversion\n"), ("entry 1 [no condition]", "RSI bellow 30\n"),
+    ("Did you mean 'below'?", ""), ("entry 1", "RSI below 30\n"), ("entry 2 [no more]", "\n"), ("exit 1", "\n"),
+    ("6 stake", "\n"), ("7 stop-loss", "three\n"), ("is no range", ""), ("7 stop-loss", "3 10\n"),
+    ("8 in your own words", 'the "calm" days\n'),
 ]  # fmt: skip
 
 
@@ -404,7 +494,13 @@ def test_without_a_value_a_dialogue_on_a_terminal_writes_the_brief_and_plays(rep
     terminal.type("file name [brief.toml]", "\n")
     assert terminal.end() == 0, terminal.shown
     made = reading.load(str(repo / "brief.toml"), settings.load(repo / "config.json"))
-    assert (made.pairs, made.timeframes, made.families, made.risk.stop, made.text) == (("BTC/USDT",), (), ("reversion",), (0.03, 0.1), 'the "calm" days')
+    assert (made.pairs, made.timeframes, made.families, made.risk.stop, made.text) == (
+        ("BTC/USDT",),
+        (),
+        ("reversion",),
+        (0.03, 0.1),
+        'the "calm" days',
+    )
     (row,) = made.entry
     assert (row.indicator, row.operator, row.threshold) == (("RSI",), ("below",), (30.0,))
     assert "- enter when RSI is below 30 (required)" in terminal.shown
@@ -434,7 +530,10 @@ def test_a_brief_that_is_there_is_used_or_replaced_only_when_that_is_said(repo):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("key", "code", "words"), [("\x04", 2, "the answers ended before the brief was written"), ("\x03", 130, "interrupted")])
+@pytest.mark.parametrize(
+    ("key", "code", "words"),
+    [("\x04", 2, "the answers ended before the brief was written"), ("\x03", 130, "interrupted")],
+)
 def test_a_dialogue_that_is_left_writes_nothing(repo, key, code, words):
     terminal = Terminal(repo, "--brief", "--tag", "t")
     terminal.type("1 pairs", "BTC/USDT\n")
@@ -447,10 +546,24 @@ def test_a_dialogue_that_is_left_writes_nothing(repo, key, code, words):
 def test_without_a_terminal_nothing_is_asked(repo):
     done = drive(repo, "--brief", agent="genetic")
     assert done.returncode == 2
-    assert done.stderr.startswith("drive: --brief without a value asks questions on a terminal, and standard input is none.") and "--brief brief.toml" in done.stderr
+    assert (
+        done.stderr.startswith(
+            "drive: --brief without a value asks questions on a terminal, and standard input is none."
+        )
+        and "--brief brief.toml" in done.stderr
+    )
 
 
 def test_what_a_dialogue_writes_is_read_as_it_was_said():
-    told = {"text": 'a "quoted"\tline \\ and ü', "pairs": ["BTC/USDT"], "risk": {"stop": [0.03, 0.1]}, "entry": [{"indicator": "RSI"}, {"indicator": ["EMA"]}]}
+    told = {
+        "text": 'a "quoted"\tline \\ and ü',
+        "pairs": ["BTC/USDT"],
+        "risk": {"stop": [0.03, 0.1]},
+        "entry": [{"indicator": "RSI"}, {"indicator": ["EMA"]}],
+    }
     made = parsed(wizard.written(told))
-    assert (made.text, made.risk.stop, [row.indicator for row in made.entry]) == (told["text"], (0.03, 0.1), [("RSI",), ("EMA",)])
+    assert (made.text, made.risk.stop, [row.indicator for row in made.entry]) == (
+        told["text"],
+        (0.03, 0.1),
+        [("RSI",), ("EMA",)],
+    )

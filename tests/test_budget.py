@@ -14,8 +14,18 @@ from loop.protocol import Usage
         (Budget(rounds=8), Spent(rounds=7), Spent(rounds=8), "8 rounds were played"),
         (Budget(minutes=5), Spent(minutes=4.9), Spent(minutes=5.0), "5 minutes are over"),
         (Budget(patience=3), Spent(since_best=2), Spent(since_best=3), "3 rounds without a new best"),
-        (Budget(max_usd=1), Spent(usage=Usage(9, usd=0.99)), Spent(usage=Usage(9, usd=1.0)), "1.00 USD of 1.00 are spent"),
-        (Budget(max_tokens=100), Spent(usage=Usage(1, 50, 49)), Spent(usage=Usage(1, 50, 50)), "100 tokens of 100 are spent"),
+        (
+            Budget(max_usd=1),
+            Spent(usage=Usage(9, usd=0.99)),
+            Spent(usage=Usage(9, usd=1.0)),
+            "1.00 USD of 1.00 are spent",
+        ),
+        (
+            Budget(max_tokens=100),
+            Spent(usage=Usage(1, 50, 49)),
+            Spent(usage=Usage(1, 50, 50)),
+            "100 tokens of 100 are spent",
+        ),
         (Budget(stop_at="accepted"), Spent(), Spent(accepted="Alpha"), "Alpha is ACCEPTED"),
     ],
 )

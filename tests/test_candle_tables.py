@@ -6,21 +6,16 @@ import pytest
 from builders import DAY, HOUR, START_MS, arena, window
 
 from arena.errors import DataError
-from arena.market.candle_tables import (
-    candle_file,
-    frame,
-    joined,
-    market,
-    read_candles,
-    table,
-)
+from arena.market.candle_tables import candle_file, frame, joined, market, read_candles, table
 
 CANDLES = [(100.0, 110.0, 95.0, 105.0, 7.0), (105.0, 106.0, 104.0, 104.0, 0.0), (104.5, 105.0, 90.25, 91.0, 12.5)]
 
 
 def stored(*candles, first=0, step_ms=HOUR):
     """A table of candles (open, high, low, close, volume) from the hour `first` on; None is a gap."""
-    return np.array([(START_MS + (first + k) * step_ms, *c) for k, c in enumerate(candles) if c is not None]).reshape(-1, 6)
+    return np.array([(START_MS + (first + k) * step_ms, *c) for k, c in enumerate(candles) if c is not None]).reshape(
+        -1, 6
+    )
 
 
 def flat(price):
@@ -28,7 +23,9 @@ def flat(price):
 
 
 def candles_frame():
-    dates = pd.to_datetime(["2021-01-01 00:00", "2021-01-01 01:00", "2021-01-01 02:00"]).tz_localize("UTC").as_unit("ms")
+    dates = (
+        pd.to_datetime(["2021-01-01 00:00", "2021-01-01 01:00", "2021-01-01 02:00"]).tz_localize("UTC").as_unit("ms")
+    )
     columns = zip(("open", "high", "low", "close", "volume"), zip(*CANDLES, strict=True), strict=True)
     return pd.DataFrame({"date": dates, **{name: list(values) for name, values in columns}})
 
@@ -87,7 +84,10 @@ def test_a_candle_file_that_cannot_be_read_is_named(tmp_path, content):
 
 
 def test_a_market_is_the_window_from_its_start_to_the_candle_at_its_end(tmp_path):
-    tables = {"BTC/USDT": stored(*(flat(float(k)) for k in range(90, 110)), first=-10), "ETH/USDT": stored(*(flat(5.0),) * 20)}
+    tables = {
+        "BTC/USDT": stored(*(flat(float(k)) for k in range(90, 110)), first=-10),
+        "ETH/USDT": stored(*(flat(5.0),) * 20),
+    }
     made = market(tables, arena(tmp_path), window(0, 4))
     assert made.pairs == ("BTC/USDT", "ETH/USDT")
     assert made.step_ms == HOUR

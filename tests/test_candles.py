@@ -22,7 +22,9 @@ def alias(timeframe):
 
 
 def frame_of(prices, timeframe="1h", start="2021-01-01"):
-    """Candles that open, trade and close at one price; `prices` may have a column each for open, high, low and close."""
+    """
+    Candles that open, trade and close at one price; `prices` may have a column each for open, high, low and close.
+    """
     prices = np.asarray(prices, dtype=float)
     prices = np.repeat(prices[:, None], 4, axis=1) if prices.ndim == 1 else prices
     dates = pd.date_range(start, periods=len(prices), freq=alias(timeframe), tz="UTC", unit="ms")
@@ -93,7 +95,10 @@ def change(column, row, value):
         (change("open", 2, 500.0), "open outside low and high on 2021-01-01 02:00"),
         (change("close", 2, 1.0), "close outside low and high on 2021-01-01 02:00"),
         (lambda f: f.iloc[::4], "mostly 4h apart, not 1h"),
-        (lambda f: f.assign(date=f["date"] + pd.Timedelta(minutes=30)), "2021-01-01 00:30:00.*not the open time of a 1h candle"),
+        (
+            lambda f: f.assign(date=f["date"] + pd.Timedelta(minutes=30)),
+            "2021-01-01 00:30:00.*not the open time of a 1h candle",
+        ),
     ],
 )
 def test_wrong_candles_are_refused_saying_what_and_where(spoil, message):
@@ -177,7 +182,14 @@ def test_four_hours_are_made_by_hand():
     frame = frame_of([[10, 12, 9, 11], [11, 15, 10, 14], [14, 14, 8, 9], [9, 10, 9, 10], [10, 11, 10, 11]])
     four = candles.resample(frame, "4h")
     assert four.to_dict("records") == [
-        {"date": pd.Timestamp("2021-01-01", tz="UTC"), "open": 10.0, "high": 15.0, "low": 8.0, "close": 10.0, "volume": 4.0}
+        {
+            "date": pd.Timestamp("2021-01-01", tz="UTC"),
+            "open": 10.0,
+            "high": 15.0,
+            "low": 8.0,
+            "close": 10.0,
+            "volume": 4.0,
+        }
     ]
 
 
@@ -272,7 +284,15 @@ def test_every_single_count_is_that_of_the_written_number():
     halves = (rng.integers(10**13, 10**14, 3000) + 0.5) / 10.0 ** rng.integers(0, 16, 3000)
     anywhere = 10 ** rng.uniform(-300, 300, 3000)
     prices = np.concatenate(
-        [powers, np.nextafter(powers, 0), np.nextafter(powers, np.inf), halves, np.round(halves), anywhere, [0, np.nan, np.inf]]
+        [
+            powers,
+            np.nextafter(powers, 0),
+            np.nextafter(powers, np.inf),
+            halves,
+            np.round(halves),
+            anywhere,
+            [0, np.nan, np.inf],
+        ]
     )
     written = [np.format_float_positional(p, precision=14, unique=False, fractional=False, trim="-") for p in prices]
     expected = [len(text.partition(".")[2].rstrip("0")) or -1 for text in written]

@@ -40,7 +40,9 @@ def ways(n=1000, first=0):
 
 def book(*trades):
     """Trades of (open, close, profit), in hours."""
-    made = tuple(Trade("A", START_MS + int(o) * HOUR, START_MS + int(c) * HOUR, float(profit), 100.0) for o, c, profit in trades)
+    made = tuple(
+        Trade("A", START_MS + int(o) * HOUR, START_MS + int(c) * HOUR, float(profit), 100.0) for o, c, profit in trades
+    )
     nothing = np.zeros(1)
     return Book(nothing, nothing, nothing, nothing, nothing, nothing, made, 0.0)
 
@@ -126,9 +128,8 @@ def test_near_is_the_next_valid_instant_within_a_day():
 
 def drawn(ways, *trades, rows=(), events=None, n=0, stretches=1, seed=1):
     """
-    Instants in hours. Trades are (open, close, profit); rows are orders; events are None or rows of (candle, callback, answer)
-    or (candle, callback, answer, pair).
-    With n = 0 there are all that have a reason, and no others.
+    Instants in hours. Trades are (open, close, profit); rows are orders; events are None or rows of (candle, callback,
+    answer) or (candle, callback, answer, pair). With n = 0 there are all that have a reason, and no others.
     """
     recorder = Recorder([A, B])
     for k, name, answer, *pair in events or ():
@@ -193,7 +194,9 @@ def test_it_is_an_edge_of_one_of_the_stretchs_best_three_trades():
 
 
 def test_trades_that_close_one_after_the_other_are_stretched_by_their_entries():
-    """Books list trades as they close; the best of the first half by entry are drawn, and not of the first half by exit."""
+    """
+    Books list trades as they close; the best of the first half by entry are drawn, and not of the first half by exit.
+    """
     long = [(k, 500 - 10 * k, 1.0) for k in range(10)]
     found = set.union(*by_seed(ways(), *reversed(long), stretches=2, seeds=200))
     assert found >= edges(long[:3]) | edges(long[5:8])  # the best of equals are the first
@@ -211,7 +214,18 @@ def test_one_is_close_to_the_end():
     assert set.union(*found) == END
 
 
-@pytest.mark.parametrize(("kind", "at"), [("signal", 100), ("custom", 100), ("forced", 100), ("stop", 101), ("trailing", 101), ("adjust", 101), ("other", 101)])
+@pytest.mark.parametrize(
+    ("kind", "at"),
+    [
+        ("signal", 100),
+        ("custom", 100),
+        ("forced", 100),
+        ("stop", 101),
+        ("trailing", 101),
+        ("adjust", 101),
+        ("other", 101),
+    ],
+)
 def test_an_exit_of_every_kind_is_there_with_the_candle_after_it_where_it_was_decided_inside(kind, at):
     rows = [(0, 50, "buy", 1, 1), (0, 100, "sell", 1, 1, kind)]
     assert all(some - END == {at} for some in by_seed(ways(), rows=rows, seeds=5))
@@ -244,7 +258,7 @@ def test_an_unusual_answer_of_every_callback_is_there():
 
 
 def test_of_three_answers_the_two_rarest_are_unusual():
-    often = {k: None for k in range(100)} | {k: "sell" for k in (20, 30, 40)} | {50: "panic"}
+    often = dict.fromkeys(range(100)) | dict.fromkeys((20, 30, 40), "sell") | {50: "panic"}
     found = by_seed(ways(), events=[(k, "custom_exit", answer) for k, answer in often.items()])
     assert all(50 in some and len(some & {20, 30, 40}) == 1 for some in found)
     assert set.union(*found) - END == {20, 30, 40, 50}
@@ -283,7 +297,8 @@ def test_where_an_answer_inside_a_candle_changes_the_candle_itself_is_compared()
     assert all(some & {70, 140} for some in found)
     assert set.union(*found) >= {70, 140}
     elsewhere = [(k, "custom_roi", answer, pair) for k in range(200) for pair, answer in ((A, 0.1), (B, 0.2))]
-    assert all(len(some - END) <= 2 for some in by_seed(ways(), events=elsewhere))  # other pairs, other answers: no change
+    # other pairs, other answers: no change
+    assert all(len(some - END) <= 2 for some in by_seed(ways(), events=elsewhere))
 
 
 def test_placed_orders_are_no_answers():

@@ -42,7 +42,8 @@ def test_on_a_terminal_one_line_says_what_is_done_and_makes_room_for_what_stays(
     clear = "\r\x1b[K"
     shown = [part for part in out.getvalue().split(clear) if part]
     assert shown == [
-        "round 2: asking genetic 0 s", "round 2 0 s", "round 2: Trend backtest 0 s", "round 2: Trend backtest 0 s, "[:29],
-        "round 1 kept\nround 2: Trend backtest 0 s, "[: 13 + 29], "round 2: Trend backtest 0 s",
+        "round 2: asking genetic 0 s", "round 2 0 s", "round 2: Trend backtest 0 s",
+        "round 2: Trend backtest 0 s, "[:29], "round 1 kept\nround 2: Trend backtest 0 s, "[: 13 + 29],
+        "round 2: Trend backtest 0 s",
     ]  # fmt: skip
     assert out.getvalue().endswith(clear)

@@ -1,4 +1,7 @@
-"""A program as an agent: real processes in a real worktree; what it may not change is undone and told, and it never outlives its time."""
+"""
+A program as an agent: real processes in a real worktree; what it may not change is undone and told, and it never
+outlives its time.
+"""
 
 import math
 import shutil
@@ -40,15 +43,29 @@ def place(tmp_path):
 
 
 def state(place, **changes):
-    values = {"blocks": "", "rows": "", "demands": ("touch at least one strategy",), "learnings": "known\n", "nudges": (), "brief": "", "plateau": False}
+    values = {
+        "blocks": "",
+        "rows": "",
+        "demands": ("touch at least one strategy",),
+        "learnings": "known\n",
+        "nudges": (),
+        "brief": "",
+        "plateau": False,
+    }
     active = {"Alpha": source("Alpha")}
-    return State(settings=settings.load(place.folder / "config.json"), round=3, **({"active": active, "history": ()} | values | changes))
+    return State(
+        settings=settings.load(place.folder / "config.json"),
+        round=3,
+        **({"active": active, "history": ()} | values | changes),
+    )
 
 
 def program(tmp_path, text):
     """A command line that runs `text` as a Python program in the worktree."""
     file = tmp_path / "agent.py"
-    file.write_text(f"import os, sys, subprocess, pathlib, time\nfolder = pathlib.Path('user_data/strategies')\n{text}\n")
+    file.write_text(
+        f"import os, sys, subprocess, pathlib, time\nfolder = pathlib.Path('user_data/strategies')\n{text}\n"
+    )
     return f"{PYTHON} {file}"
 
 
@@ -93,7 +110,14 @@ subprocess.run([*git, 'checkout', '-qb', 'elsewhere']); subprocess.run([*git, 'a
 """
     made = proposed(place, tmp_path, text)
     assert [(one.event, one.strategy) for one in made.changes] == [("create", "Beta")]
-    assert made.record["undone"] == [".gitignore", "config.json", "data.lock.json", "extra/tool.py", "results.tsv", "commits of its own"]
+    assert made.record["undone"] == [
+        ".gitignore",
+        "config.json",
+        "data.lock.json",
+        "extra/tool.py",
+        "results.tsv",
+        "commits of its own",
+    ]
     assert place.head() == head and git(place.folder, "symbolic-ref", "HEAD") == "refs/heads/autoresearch/t"
     assert git(place.folder, "status", "--porcelain") == "" and (place.folder / "data.lock.json").read_text() == "{}"
     assert (place.folder / "results.tsv").read_text().startswith("commit\tevent")
@@ -102,7 +126,10 @@ subprocess.run([*git, 'checkout', '-qb', 'elsewhere']); subprocess.run([*git, 'a
 
 def test_a_program_that_removes_its_git_folder_does_not_reach_the_checkout(place, tmp_path):
     before = untouched(place.root)
-    text = f"{WRITES}\nos.remove('.git')\nsubprocess.run(['git', 'add', '-A']); subprocess.run(['git', 'reset', '--hard', 'HEAD'])"
+    text = (
+        f"{WRITES}\nos.remove('.git')\nsubprocess.run(['git', 'add', '-A']); subprocess.run(['git', 'reset', "
+        f"'--hard', 'HEAD'])"
+    )
     assert [one.strategy for one in proposed(place, tmp_path, text).changes] == ["Beta"]
     assert untouched(place.root) == before
     assert git(place.folder, "status", "--porcelain") == ""
@@ -112,14 +139,19 @@ def test_a_program_that_removes_its_git_folder_does_not_reach_the_checkout(place
 def test_the_prompt_comes_as_the_command_line_asks(place, tmp_path, how):
     text = f"{WRITES}\nprint('got', (sys.argv[1] if len(sys.argv) > 1 else sys.stdin.read()).count('weekends'))"
     line = program(tmp_path, text) + (" {prompt}" if how == "as an argument" else "")
-    made = command.Command(line, place, 60).propose(state(place, brief="weekends", nudges=("quiet weekends",), plateau=True))
+    made = command.Command(line, place, 60).propose(
+        state(place, brief="weekends", nudges=("quiet weekends",), plateau=True)
+    )
     assert made.record["response"] == "got 2\n"
     assert "Plateau" in made.record["prompt"] and "Round 3. Active: Alpha" in made.record["prompt"]
 
 
 @pytest.mark.slow
 def test_after_its_time_the_whole_group_is_killed_and_what_it_wrote_counts(place, tmp_path):
-    text = f"{WRITES}\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\nprint(child.pid, flush=True)\ntime.sleep(600)"
+    text = (
+        f"{WRITES}\nchild = subprocess.Popen([sys.executable, '-c', 'import time; "
+        f"time.sleep(600)'])\nprint(child.pid, flush=True)\ntime.sleep(600)"
+    )
     made = proposed(place, tmp_path, text, seconds=10)
     assert [one.strategy for one in made.changes] == ["Beta"]
     until(lambda: not alive(int(made.record["response"])))
@@ -168,15 +200,32 @@ def test_what_is_to_be_put_back_lies_there_when_it_begins(place, tmp_path):
 @pytest.mark.parametrize(
     ("printed", "usage"),
     [
-        ('{"type": "result", "total_cost_usd": 0.25, "usage": {"input_tokens": 10, "output_tokens": 5}}', Usage(1, 10, 5, 0.25)),
-        ('noise\n{"usage": {"input_tokens": 1}}\n{"usage": {"input_tokens": 7, "output_tokens": 2}}\n{"total_cost_usd": 1}', Usage(1, 7, 2, 1.0)),
+        (
+            '{"type": "result", "total_cost_usd": 0.25, "usage": {"input_tokens": 10, "output_tokens": 5}}',
+            Usage(1, 10, 5, 0.25),
+        ),
+        (
+            'noise\n{"usage": {"input_tokens": 1}}\n{"usage": {"input_tokens": 7, "output_tokens": '
+            '2}}\n{"total_cost_usd": 1}',
+            Usage(1, 7, 2, 1.0),
+        ),
     ],
 )
 def test_a_program_may_tell_what_it_cost(printed, usage):
     assert command.usage_of(printed) == usage
 
 
-@pytest.mark.parametrize("printed", ["", "no JSON", '{"total_cost_usd": "free", "usage": [1]}', '{"total_cost_usd": -1}', "[1, 2]", '{"total_cost_usd": NaN}'])
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "",
+        "no JSON",
+        '{"total_cost_usd": "free", "usage": [1]}',
+        '{"total_cost_usd": -1}',
+        "[1, 2]",
+        '{"total_cost_usd": NaN}',
+    ],
+)
 def test_what_it_does_not_tell_is_unknown_and_not_free(printed):
     usage = command.usage_of(printed)
     assert (usage.requests, usage.input_tokens, usage.output_tokens) == (1, 0, 0) and math.isnan(usage.usd)

@@ -21,7 +21,9 @@ N = 240
 def signals(first_ms, n, enter=()):
     ones = np.zeros(n, dtype=np.bool_)
     ones[list(enter)] = True
-    return Signals(first_ms, ones, np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=np.uint64))
+    return Signals(
+        first_ms, ones, np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=np.uint64)
+    )
 
 
 def table(first_ms, n):
@@ -76,7 +78,9 @@ def test_a_pair_that_is_not_told_is_a_finding(pair, side):
 def test_a_frame_that_leaves_candles_out_is_a_finding(part):
     made = case()
     assert len(told(made, BORDER).signals[BTC].enter) == 192
-    assert "BTC/USDT 2021-02-28 00:00 has no signal for every candle" in str(decided(made, told(made, BORDER, **{BTC: part}), BORDER))
+    assert "BTC/USDT 2021-02-28 00:00 has no signal for every candle" in str(
+        decided(made, told(made, BORDER, **{BTC: part}), BORDER)
+    )
 
 
 def test_candles_that_are_not_asked_for_may_be_left_out():
@@ -89,7 +93,10 @@ def test_candles_that_are_not_asked_for_may_be_left_out():
 def test_the_first_signal_that_differs_is_named():
     made = case()
     other = signals(START - DAY, 192, enter=[30, 50])
-    assert str(decided(made, told(made, BORDER, **{BTC: other}), BORDER)) == "BTC/USDT 2021-03-01 06:00 enter_long is 0 with the future, 1 without"
+    assert (
+        str(decided(made, told(made, BORDER, **{BTC: other}), BORDER))
+        == "BTC/USDT 2021-03-01 06:00 enter_long is 0 with the future, 1 without"
+    )
 
 
 @pytest.mark.parametrize("side", ["with", "without"])
@@ -97,7 +104,10 @@ def test_a_parameter_that_one_of_them_does_not_tell_is_a_finding(side):
     made = case()
     part = told(made, BORDER)
     (made.claim.decisions if side == "without" else part).parameters["more"] = "1"
-    found = {"without": "parameter more is 1 with the future, nothing without", "with": "parameter more is nothing with the future, 1 without"}
+    found = {
+        "without": "parameter more is 1 with the future, nothing without",
+        "with": "parameter more is nothing with the future, 1 without",
+    }
     assert str(decided(made, part, BORDER)) == found[side]
 
 
@@ -107,5 +117,7 @@ def test_asked_are_the_candles_that_were_loaded_and_have_arrived():
     assert asked(made, ETH, None, BORDER) == (START + 5 * DAY, BORDER)
     assert asked(made, ETH, None, START + DAY) == (0, 0)
     assert asked(made, "SOL/USDT", None, BORDER) == (0, 0)
-    assert asked(case(startup=3), BTC, None, BORDER) == (START - 3 * HOUR, BORDER)  # earlier ones FreqTrade does not load
-    assert asked(made, BTC, BORDER - 5 * HOUR - 1, None) == (BORDER - 5 * HOUR, START + N * HOUR)  # the first candle at or after it
+    # earlier ones FreqTrade does not load
+    assert asked(case(startup=3), BTC, None, BORDER) == (START - 3 * HOUR, BORDER)
+    # the first candle at or after it
+    assert asked(made, BTC, BORDER - 5 * HOUR - 1, None) == (BORDER - 5 * HOUR, START + N * HOUR)

@@ -33,9 +33,17 @@ def test_a_change_of_any_compiled_module_is_another_state(name, tmp_path):
 
 
 def test_every_module_with_compiled_code_is_part_of_the_state():
-    using = {file.relative_to(ROOT / "arena").as_posix() for file in (ROOT / "arena").rglob("*.py") if "@kept" in file.read_text() or "@inlined" in file.read_text()}
+    using = {
+        file.relative_to(ROOT / "arena").as_posix()
+        for file in (ROOT / "arena").rglob("*.py")
+        if "@kept" in file.read_text() or "@inlined" in file.read_text()
+    }
     assert using <= set(MODULES)
-    assert not [file for file in (ROOT / "arena").rglob("*.py") if "from numba" in file.read_text() and file.name != "compiled.py"]
+    assert not [
+        file
+        for file in (ROOT / "arena").rglob("*.py")
+        if "from numba" in file.read_text() and file.name != "compiled.py"
+    ]
 
 
 def test_functions_that_are_kept_lie_in_the_folder():

@@ -94,9 +94,12 @@ def test_a_source_that_answers_at_once_keeps_no_staging(arena):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"validation": "20210901-20231001", "holdout": None}, "candles end .*\"validation\": null"),
-        ({"warmup_from": "20180101", "windows": {"early": "20180101-20180601"}, "validation": None, "holdout": None}, "no 1h candle .* 2018-01-01"),
-        ({"validation": None, "holdout": "20210901-20231101"}, "candles end .*\"holdout\": null"),
+        ({"validation": "20210901-20231001", "holdout": None}, 'candles end .*"validation": null'),
+        (
+            {"warmup_from": "20180101", "windows": {"early": "20180101-20180601"}, "validation": None, "holdout": None},
+            "no 1h candle .* 2018-01-01",
+        ),
+        ({"validation": None, "holdout": "20210901-20231101"}, 'candles end .*"holdout": null'),
     ],
 )
 def test_a_range_without_candles_is_refused_and_named(arena, section, message):
@@ -111,8 +114,7 @@ class EndsIn2022(SampleSource):
         super().__init__("market", 1)
 
     def candles(self, pair, timeframe, start, end):
-        frame = super().candles(pair, timeframe, start, min(end, end.replace(year=2022)))
-        return frame
+        return super().candles(pair, timeframe, start, min(end, end.replace(year=2022)))
 
 
 def test_the_candle_at_a_border_belongs_to_both_sides(arena):

@@ -39,7 +39,11 @@ def near_a_grid(draw, most=EXACT):
     """A positive float and a scale: on the grid, in the middle of two steps, right beside one of them, or anywhere."""
     scale = draw(SCALES)
     steps = draw(st.one_of(st.integers(1, 100), st.integers(1, int(most / 10) - 2)))
-    value = draw(st.sampled_from([steps / scale, (10 * steps + 5) / (10 * scale), (10 * steps + draw(st.integers(0, 9))) / (10 * scale)]))
+    value = draw(
+        st.sampled_from(
+            [steps / scale, (10 * steps + 5) / (10 * scale), (10 * steps + draw(st.integers(0, 9))) / (10 * scale)]
+        )
+    )
     for _ in range(draw(st.integers(0, 2))):
         value = math.nextafter(value, draw(st.sampled_from([0.0, math.inf])))
     return draw(st.sampled_from([value, value * draw(st.floats(0.5, 1.0))])), scale
@@ -114,7 +118,9 @@ def test_half_is_rounded_up_as_python_does(case):
     assert round_half_up(*case) == by_decimal(*case, ROUND_HALF_UP)
 
 
-@pytest.mark.parametrize(("value", "nearest", "above"), [(1.0049, 1.0, 1.01), (1.005, 1.01, 1.01), (1.01, 1.01, 1.01), (0.001, 0.0, 0.01)])
+@pytest.mark.parametrize(
+    ("value", "nearest", "above"), [(1.0049, 1.0, 1.01), (1.005, 1.01, 1.01), (1.01, 1.01, 1.01), (0.001, 0.0, 0.01)]
+)
 def test_rounding_by_hand(value, nearest, above):
     """1.005 is a float below its decimal: it is the decimal that counts."""
     assert Fraction(1.005) < fraction(1.005)

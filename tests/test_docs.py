@@ -27,7 +27,10 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/")
 def tracked():
     """Every file that is committed or would be."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
     return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
 
@@ -56,7 +59,7 @@ def test_program_explains_every_event_and_column():
     assert " ".join(results_log.COLUMNS) in PROGRAM and r"\t".join(results_log.COLUMNS) in PROGRAM
 
 
-@pytest.mark.parametrize("name", [name for name in settings.Gates.model_fields])
+@pytest.mark.parametrize("name", list(settings.Gates.model_fields))
 def test_the_docs_give_every_gates_default(name):
     assert f"`{name}` {settings.Gates.model_fields[name].default:g} " in CHECKS.replace("0.0 |", "0 |")
 
@@ -81,10 +84,12 @@ def test_the_docs_give_the_numbers_of_the_checks():
         f"looks at the {instants.ALWAYS['full']} most urgent instants", f"the {instants.URGENT} most urgent ones",
         f"{instants.EVEN} at even distances, less those that are asked anyway, {instants.EVEN // 3} at least",
         "for {} to {} candles".format(*worlds.DETOURS), f"a walk with {instants.WALKS} instants",
-        f"a walk with {instants.URGENT} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all", f"every {instants.COMB} candles",
-        f"{instants.BEST} most profitable", f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |",
-        f"last {scrutiny.TAIL} candles", f"{scrutiny.FULL_SECONDS} s of looks of usual speed",
-        *(f"{least} candles or {times:g} times" for least, times in scrutiny.MEMORY[:2]), "{} or {} times".format(*scrutiny.MEMORY[2]),
+        f"a walk with {instants.URGENT} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all",
+        f"every {instants.COMB} candles", f"{instants.BEST} most profitable",
+        f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |", f"last {scrutiny.TAIL} candles",
+        f"{scrutiny.FULL_SECONDS} s of looks of usual speed",
+        *(f"{least} candles or {times:g} times" for least, times in scrutiny.MEMORY[:2]),
+        "{} or {} times".format(*scrutiny.MEMORY[2]),
     ]  # fmt: skip
     assert not [text for text in numbers if text not in " ".join(CHECKS.split())]
 
@@ -115,11 +120,17 @@ def test_links_lead_to_files(name):
 
 def test_the_note_that_program_praises_is_a_row():
     note = re.search(r"^`(exit at mean.*)`$", PROGRAM, re.M)[1]
-    assert not results_log.parse(f"{results_log.HEADER}\n{results_log.row('abc1234', 'create', 'A', 0.3, 0.1, note)}\n".encode()).problems
+    assert not results_log.parse(
+        f"{results_log.HEADER}\n{results_log.row('abc1234', 'create', 'A', 0.3, 0.1, note)}\n".encode()
+    ).problems
 
 
 def test_every_contract_file_is_denied_to_the_agents_editor():
-    assert not [path for path in [*CONTRACT, "data.lock.json", "program.md", "analysis.ipynb"] if not matches(PERMISSIONS["deny"], "Edit", path)]
+    assert not [
+        path
+        for path in [*CONTRACT, "data.lock.json", "program.md", "analysis.ipynb"]
+        if not matches(PERMISSIONS["deny"], "Edit", path)
+    ]
 
 
 def test_the_editor_may_write_the_agents_own_files_and_no_others():
@@ -139,7 +150,13 @@ def test_candles_cannot_be_read_by_the_agents_tools():
 
 
 @pytest.mark.parametrize(
-    "command", ["uv run run.py --strategy A --trades", "uv run run.py --export", "uv run run.py --strategy /x/A.py", "uv run run.py --strategy=../A.py"]
+    "command",
+    [
+        "uv run run.py --strategy A --trades",
+        "uv run run.py --export",
+        "uv run run.py --strategy /x/A.py",
+        "uv run run.py --strategy=../A.py",
+    ],
 )
 def test_what_is_the_persons_is_denied_to_the_agents_shell(command):
     denied = [rule[5:-1] for rule in PERMISSIONS["deny"] if rule.startswith("Bash(")]
@@ -191,5 +208,7 @@ def test_no_file_names_a_path_of_one_machine():
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             continue
-        found += [f"{path.relative_to(ROOT)}:{n}" for n, line in enumerate(text.splitlines(), 1) if MACHINE_PATH.search(line)]
+        found += [
+            f"{path.relative_to(ROOT)}:{n}" for n, line in enumerate(text.splitlines(), 1) if MACHINE_PATH.search(line)
+        ]
     assert not found

@@ -1,4 +1,7 @@
-"""drive.py as a user starts it: rounds by program.md's rules, resumed, interrupted, killed at every step, on full disks, in strange repositories."""
+"""
+drive.py as a user starts it: rounds by program.md's rules, resumed, interrupted, killed at every step, on full disks,
+in strange repositories.
+"""
 
 import json
 import os
@@ -10,19 +13,7 @@ import sys
 
 import pytest
 from arenas import command, configured, strategy
-from driven import (
-    change,
-    check,
-    drive,
-    git,
-    played,
-    rows,
-    source,
-    start,
-    transcript,
-    untouched,
-    worktree,
-)
+from driven import change, check, drive, git, played, rows, source, start, transcript, untouched, worktree
 from test_run import small_disk
 from waiting import PATIENCE_S, until, until_said
 
@@ -106,8 +97,12 @@ def test_what_got_worse_in_a_kept_commit_is_put_back_in_the_next_round(through):
 def test_rows_tell_hypothesis_figures_and_decision(through):
     repo, _ = through
     notes = {(row.event, row.strategy): row.note for row in rows(repo)[:7]}
-    assert re.fullmatch(r"hypothesis -> robust up -> robust -?[\d.]+, sharpe -?[\d.]+, trades \d+ -> kept", notes["create", "Alpha"])
-    assert re.search(r" -> robust \S+->\S+, sharpe \S+->\S+, trades \d+->\d+ -> discarded: .*says FAIL$", notes["evolve", "Alpha"])
+    assert re.fullmatch(
+        r"hypothesis -> robust up -> robust -?[\d.]+, sharpe -?[\d.]+, trades \d+ -> kept", notes["create", "Alpha"]
+    )
+    assert re.search(
+        r" -> robust \S+->\S+, sharpe \S+->\S+, trades \d+->\d+ -> discarded: .*says FAIL$", notes["evolve", "Alpha"]
+    )
     assert notes["create", "Gamma"].startswith("FAIL: AttributeError")
 
 
@@ -115,10 +110,17 @@ def test_rows_tell_hypothesis_figures_and_decision(through):
 def test_progress_and_summary_say_where_it_stands(through):
     repo, done = through
     lines = done.stdout.splitlines()
-    assert [line for line in lines if line.startswith("round 1: ")][:2] == ["round 1: Alpha backtest", "round 1: Beta backtest"]
+    assert [line for line in lines if line.startswith("round 1: ")][:2] == [
+        "round 1: Alpha backtest",
+        "round 1: Beta backtest",
+    ]
     progress = [line for line in lines if re.match(r"round \d+(/\d+)? (kept|discarded|skipped)", line)]
     assert len(progress) == 10
-    assert re.match(r"round 1/20 kept: create Alpha sharpe \S+ robust \S+, create Beta .* \| 2/3 slots, best \w+ \S+, luck line \S+, 2 trials, ", progress[0])
+    assert re.match(
+        r"round 1/20 kept: create Alpha sharpe \S+ robust \S+, create Beta .* \| 2/3 slots, best \w+ \S+, luck line "
+        r"\S+, 2 trials, ",
+        progress[0],
+    )
     assert "ended: the agent has no more: the transcript has no further round" in lines
     assert (worktree(repo) / "frontier.png").stat().st_size > 10_000
     places = [line.split("  ")[1] for line in lines[lines.index("look at:") + 1 :]]
@@ -129,7 +131,9 @@ def test_progress_and_summary_say_where_it_stands(through):
 def test_learnings_hold_a_line_a_round_with_the_actual_results(through):
     repo, _ = through
     lines = (worktree(repo) / "learnings.md").read_text().splitlines()
-    assert [line.split(":")[0] for line in lines] == [f"- round {one.number}, {'kept' if one.kept else 'discarded'}" for one in played(repo)]
+    assert [line.split(":")[0] for line in lines] == [
+        f"- round {one.number}, {'kept' if one.kept else 'discarded'}" for one in played(repo)
+    ]
 
 
 @pytest.mark.slow
@@ -157,8 +161,12 @@ def test_show_and_diff_read_the_log(through):
     assert len(listed.stdout.splitlines()) == 10
     assert "create Alpha, create Beta" in listed.stdout.splitlines()[0]
     full = command_of(repo, "show", "t", "2").stdout
-    assert "-        dataframe[\"fast\"] = ta.EMA(dataframe, timeperiod=8)" in full and "strategy:             Alpha" in full
-    assert "+        dataframe[\"fast\"] = ta.EMA(dataframe, timeperiod=4)" in command_of(repo, "diff", "t", "1", "4").stdout
+    assert (
+        '-        dataframe["fast"] = ta.EMA(dataframe, timeperiod=8)' in full and "strategy:             Alpha" in full
+    )
+    assert (
+        '+        dataframe["fast"] = ta.EMA(dataframe, timeperiod=4)' in command_of(repo, "diff", "t", "1", "4").stdout
+    )
     assert command_of(repo, "show", "t", "11").stderr == "drive: the run t has no round 11. It has 1 to 10.\n"
     assert "There are: t." in command_of(repo, "show", "u").stderr
 
@@ -196,12 +204,18 @@ loop.run_log.Log.keep = killed
 """
 
 
-@pytest.mark.parametrize("before", [pytest.param(True, marks=pytest.mark.nightly), pytest.param(False, marks=pytest.mark.slow)], ids=["done and not noted", "noted"])
+@pytest.mark.parametrize(
+    "before",
+    [pytest.param(True, marks=pytest.mark.nightly), pytest.param(False, marks=pytest.mark.slow)],
+    ids=["done and not noted", "noted"],
+)
 def test_a_driver_killed_at_every_step_loses_nothing(through, repo, tmp_path, before):
     """Each round is killed at another step, and the next start goes on."""
     rounds = transcript(tmp_path / "rounds", *ROUNDS)
     for number, step in enumerate(STEPS, 1):
-        process = start(repo, "--transcript", rounds, "--rounds", 20, code=KILLED.format(number=number, step=step, before=before))
+        process = start(
+            repo, "--transcript", rounds, "--rounds", 20, code=KILLED.format(number=number, step=step, before=before)
+        )
         _, complaint = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == -signal.SIGKILL, complaint
     done = drive(repo, "--transcript", rounds, "--rounds", 20)
@@ -308,7 +322,10 @@ HARMS = {
     "a commit by hand": foreign_commit,
     "no index": lambda repo: (repo / ".git/worktrees/t/index").write_bytes(b"nonsense"),
     "worktree pruned": lambda repo: (shutil.rmtree(worktree(repo)), git(repo, "worktree", "prune")),
-    "links replaced": lambda repo: ((worktree(repo) / "data.lock.json").unlink(), (worktree(repo) / "data.lock.json").write_text("{}")),
+    "links replaced": lambda repo: (
+        (worktree(repo) / "data.lock.json").unlink(),
+        (worktree(repo) / "data.lock.json").write_text("{}"),
+    ),
 }
 
 
@@ -351,7 +368,8 @@ ROWS = tuple(results_log.row("abc1234", "create", name, 0.5, 0.1, "a note") for 
         (f"{results_log.HEADER}\n{ROWS[0]}", [results_log.HEADER, *ROWS]),
         (f"{results_log.HEADER}\nby hand\n{ROWS[1]}\n", [results_log.HEADER, "by hand", ROWS[1], ROWS[0]]),
         (f"{results_log.HEADER}\nby hand", [results_log.HEADER, "by hand", *ROWS]),
-        (f"{results_log.HEADER}\n{ROWS[0]} of mine\n", [results_log.HEADER, f"{ROWS[0]} of mine", ROWS[1]]),  # a note that was edited stays
+        # a note that was edited stays
+        (f"{results_log.HEADER}\n{ROWS[0]} of mine\n", [results_log.HEADER, f"{ROWS[0]} of mine", ROWS[1]]),
     ],
 )
 def test_rows_are_appended_once_whatever_an_interruption_or_a_hand_left(tmp_path, before, after):
@@ -449,7 +467,10 @@ def test_git_without_a_name_commits_all_the_same(repo, tmp_path, monkeypatch):
     ("harm", "words"),
     [
         (lambda repo: shutil.rmtree(repo / ".git"), "is no git repository of its own"),
-        (lambda repo: (shutil.rmtree(repo / ".git"), git(repo, "init", "-q")), "has no commit yet. Run `git add -A && git commit"),
+        (
+            lambda repo: (shutil.rmtree(repo / ".git"), git(repo, "init", "-q")),
+            "has no commit yet. Run `git add -A && git commit",
+        ),
     ],
     ids=["a bare download", "no commit"],
 )
@@ -463,7 +484,9 @@ def test_where_git_cannot_keep_anything_it_is_said_before_anything_is_made(repo,
 
 @pytest.mark.parametrize("tag", ["../out", "a/b", "-x", "a..b", "x.lock", " "])
 def test_a_tag_that_could_leave_its_folder_is_refused(repo, tmp_path, tag):
-    done = command_of(repo, "--agent", "replay", "--transcript", str(transcript(tmp_path / "rounds", ROUNDS[0])), f"--tag={tag}")
+    done = command_of(
+        repo, "--agent", "replay", "--transcript", str(transcript(tmp_path / "rounds", ROUNDS[0])), f"--tag={tag}"
+    )
     assert (done.returncode, "names a branch and a folder" in done.stderr) == (2, True)
 
 
@@ -487,10 +510,15 @@ def test_a_full_disk_stops_the_run_and_with_room_again_it_goes_on(prepared_repos
 @pytest.mark.slow
 def test_a_proposal_that_breaks_the_rules_is_skipped_and_told(one, tmp_path):
     repo, _ = one
-    other = transcript(tmp_path / "bad", [], [change("evolve", "Gamma", source("Gamma"))], [change("create", "Gamma", source("Gamma"))])
+    other = transcript(
+        tmp_path / "bad", [], [change("evolve", "Gamma", source("Gamma"))], [change("create", "Gamma", source("Gamma"))]
+    )
     done = drive(repo, "--transcript", other)
     assert done.returncode == 0, done.stderr
-    assert "round 2/9 skipped: 0002.json of the transcript cannot be played here: evolve of Gamma, which is not active." in done.stdout
+    assert (
+        "round 2/9 skipped: 0002.json of the transcript cannot be played here: evolve of Gamma, which is not active."
+        in done.stdout
+    )
     assert [one.step for one in check(repo)] == ["settled", "skipped", "settled"]
 
 

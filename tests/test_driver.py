@@ -1,4 +1,7 @@
-"""What an agent is shown, what ends a run, and what one that misbehaves does to it: agents of the tests' own in a real run."""
+"""
+What an agent is shown, what ends a run, and what one that misbehaves does to it: agents of the tests' own in a real
+run.
+"""
 
 import math
 import os
@@ -70,7 +73,14 @@ def test_an_agent_is_shown_what_was_tried_with_its_figures(start):
     (start.repo / "learnings.md").write_text("from an earlier run\n")
     assert start(agent, brief=Brief(text="few trades")) == "the agent has no more: no more"
     first, second, third = agent.states
-    assert (first.round, first.active, first.history, first.blocks, first.plateau, first.problems) == (1, {}, (), "", False, ())
+    assert (first.round, first.active, first.history, first.blocks, first.plateau, first.problems) == (
+        1,
+        {},
+        (),
+        "",
+        False,
+        (),
+    )
     assert (first.learnings, first.brief) == ("from an earlier run\n", "few trades")
     assert first.demands == ("touch at least one strategy",)
     assert first.nudges == ("quiet days, long averages, small stakes",) and second.nudges == ()
@@ -79,7 +89,9 @@ def test_an_agent_is_shown_what_was_tried_with_its_figures(start):
     assert (tried.event, tried.strategy, tried.kept, tried.result.daily_returns) == ("create", "Alpha", True, ())
     assert f"{tried.result.own.sharpe:.4f}" == second.rows.splitlines()[1].split("\t")[3]
     assert "strategy:             Alpha" in second.blocks and "round:" in second.blocks
-    assert second.learnings.startswith("from an earlier run\n- round 1, kept: create Alpha: idea; nudge: quiet days, long averages,")
+    assert second.learnings.startswith(
+        "from an earlier run\n- round 1, kept: create Alpha: idea; nudge: quiet days, long averages,"
+    )
     assert third.learnings == "# what I know\n"
     assert rows(start.repo)[0].note.startswith("idea; nudge: quiet days, long averages, ->")
     check(start.repo)
@@ -91,7 +103,11 @@ def test_a_second_start_is_given_the_history_and_the_same_dice(start):
     start(first, Budget(rounds=1))
     second = Scripted(evolve("Alpha", 9, 26))
     start(second, Budget(rounds=1))
-    assert first.resumed[0][0] == () and second.states[0].history == second.resumed[0][0] and len(second.resumed[0][0]) == 1
+    assert (
+        first.resumed[0][0] == ()
+        and second.states[0].history == second.resumed[0][0]
+        and len(second.resumed[0][0]) == 1
+    )
     assert first.resumed[0][1] == second.resumed[0][1] == np.random.default_rng(7).integers(10**9)
 
 
@@ -114,7 +130,10 @@ def test_a_name_never_leads_out_of_the_folder(start, answer):
     change = Proposal((Change("create", answer, "x = 1\n"),))
     start(Scripted(change, change, change), Budget(rounds=1))
     assert untouched(start.repo) == before
-    assert not list(worktree(start.repo).glob("user_data/strategies/*.py")) and not (worktree(start.repo) / "run.py.py").exists()
+    assert (
+        not list(worktree(start.repo).glob("user_data/strategies/*.py"))
+        and not (worktree(start.repo) / "run.py.py").exists()
+    )
 
 
 def test_an_agent_that_never_answers_ends_the_run_with_its_reason(start):
@@ -129,7 +148,11 @@ def test_an_agent_that_never_answers_ends_the_run_with_its_reason(start):
     ("limits", "usage", "why"),
     [
         (Budget(max_usd=0.5), Usage(1, 10, 10, 0.5), "0.50 USD of 0.50 are spent"),
-        (Budget(max_usd=0.5), Usage(1, 10, 10, math.nan), "the agent's price is unknown, so --max-usd cannot be kept. Use --max-tokens or --rounds"),
+        (
+            Budget(max_usd=0.5),
+            Usage(1, 10, 10, math.nan),
+            "the agent's price is unknown, so --max-usd cannot be kept. Use --max-tokens or --rounds",
+        ),
         (Budget(max_tokens=20), Usage(1, 10, 10, 0.5), "20 tokens of 20 are spent"),
         (Budget(rounds=1), Usage(), "1 rounds were played"),
     ],
@@ -151,9 +174,16 @@ def test_rounds_without_a_new_best_end_the_run(start):
 
 @pytest.mark.slow
 def test_a_strategy_that_must_be_touched_is_demanded(start):
-    agent = Scripted(create("Alpha"), create("Beta", 5, 50), *[evolve("Beta", 5 + k, 50) for k in range(1, 3)], *[evolve("Beta", 9, 50)] * 3)
+    agent = Scripted(
+        create("Alpha"),
+        create("Beta", 5, 50),
+        *[evolve("Beta", 5 + k, 50) for k in range(1, 3)],
+        *[evolve("Beta", 9, 50)] * 3,
+    )
     start(agent, Budget(rounds=5))
-    assert any("Alpha: 3 stable rounds in a row, so evolve, fork or kill it now" in line for line in agent.states[4].demands)
+    assert any(
+        "Alpha: 3 stable rounds in a row, so evolve, fork or kill it now" in line for line in agent.states[4].demands
+    )
     assert [one.step for one in check(start.repo)] == ["settled"] * 4 + ["skipped"]
 
 
@@ -195,7 +225,13 @@ def test_an_answer_that_came_after_ctrl_c_is_kept_for_the_next_start(start):
 
 
 def test_a_transcript_is_played_back_as_it_was_and_a_broken_one_is_told(tmp_path):
-    folder = transcript(tmp_path / "rounds", [change("create", "Alpha", "x", note="idea")], [], learnings="known", usage={"requests": 3, "usd": 0.5})
+    folder = transcript(
+        tmp_path / "rounds",
+        [change("create", "Alpha", "x", note="idea")],
+        [],
+        learnings="known",
+        usage={"requests": 3, "usd": 0.5},
+    )
     agent = Replay(folder)
     at = SimpleNamespace(round=1, problems=())
     played = agent.propose(at)
@@ -212,7 +248,11 @@ def test_a_transcript_is_played_back_as_it_was_and_a_broken_one_is_told(tmp_path
 
 
 def test_an_agent_that_this_version_lacks_or_an_option_that_is_missing_is_said(repo):
-    for words, told in ((["--agent", "llm"], "the agent llm needs --model"), (["--agent", "replay"], "needs --transcript"), (["--agent", "command"], "needs --command")):
+    for words, told in (
+        (["--agent", "llm"], "the agent llm needs --model"),
+        (["--agent", "replay"], "needs --transcript"),
+        (["--agent", "command"], "needs --command"),
+    ):
         done = command(commands.cli, repo, "drive.py", *words)
         assert (done.returncode, told in done.stderr) == (2, True)
     assert not (repo / "user_data/runs").exists()

@@ -25,7 +25,10 @@ def random_market(rng, n_pairs=3, n=24 * 20, step_ms=HOUR):
 
 
 def random_trades(rng, made, each=8):
-    """Rows of TRADE that follow each other in each pair, and the same as orders; what is open at a pair's end is forced out."""
+    """
+    Rows of TRADE that follow each other in each pair, and the same as orders; what is open at a pair's end is forced
+    out.
+    """
     trades, fills = [], []
     for p in range(len(made.pairs)):
         known = np.flatnonzero(~np.isnan(made.open[p]))
@@ -57,7 +60,9 @@ def test_both_curves_and_their_sharpe_are_the_booked_ones(seed, step_ms):
     assert equity_curve.of_trades(trades, len(trades), FEE, WALLET, marks, days) == pytest.approx(wanted, rel=1e-12)
     column = np.maximum.accumulate((told.filled_ms - made.open_ms[0]) // step_ms)
     units = np.where(told.buys, told.amount, -told.amount)
-    by_orders = equity_curve.of_orders(told.pair, column, units, told.price, fee=FEE, wallet=WALLET, marks=marks, days=days)
+    by_orders = equity_curve.of_orders(
+        told.pair, column, units, told.price, fee=FEE, wallet=WALLET, marks=marks, days=days
+    )
     assert by_orders == pytest.approx(wanted, rel=1e-12)
     assert equity_curve.sharpe(wanted) == pytest.approx(metrics.sharpe(wanted[1:] / wanted[:-1] - 1), rel=1e-9)
 

@@ -42,9 +42,14 @@ def ms(instant):
 
 
 def candle(symbol, open_ms, step):
-    """A row as Binance sends it, or None. TOUCH traded from LISTED to DELISTED with an outage, STONE for the last three days."""
+    """
+    A row as Binance sends it, or None. TOUCH traded from LISTED to DELISTED with an outage, STONE for the last three
+    days.
+    """
     now = ms(datetime.now(UTC))
-    first, last = (ms(LISTED), ms(DELISTED)) if symbol.startswith("TOUCH") else (now - now % 86_400_000 - 3 * 86_400_000, now)
+    first, last = (
+        (ms(LISTED), ms(DELISTED)) if symbol.startswith("TOUCH") else (now - now % 86_400_000 - 3 * 86_400_000, now)
+    )
     hour = (open_ms - ms(LISTED)) // HOUR_MS
     if not first <= open_ms <= last or (symbol.startswith("TOUCH") and hour in OUTAGE):
         return None
@@ -56,7 +61,7 @@ def candle(symbol, open_ms, step):
 def expected(start, end, step=HOUR_MS):
     rows = [candle("TOUCHUSDT", at, step) for at in range(ms(start), ms(end) + 1, step)]
     frame = pd.DataFrame([row[:6] for row in rows if row], columns=["date", "open", "high", "low", "close", "volume"])
-    frame = frame.astype({name: "float64" for name in frame.columns[1:]})
+    frame = frame.astype(dict.fromkeys(frame.columns[1:], "float64"))
     return frame.assign(date=pd.to_datetime(frame["date"], unit="ms", utc=True).dt.as_unit("ms"))
 
 
@@ -77,12 +82,14 @@ class Binance(ThreadingHTTPServer):
 
 
 class _Answers(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self):  # noqa: RET503
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         self.server.asked.append((url.path, query))
         if url.path.endswith("/exchangeInfo"):
-            return self._send({"symbols": [self._symbol(name) for name in SYMBOLS] if url.path.startswith("/public") else []})
+            return self._send(
+                {"symbols": [self._symbol(name) for name in SYMBOLS] if url.path.startswith("/public") else []}
+            )
         assert url.path == "/public/klines"
         since, limit = int(query.get("startTime", 0)), int(query["limit"])
         if self.server.fails and since >= self.server.fails_from_ms:
@@ -92,7 +99,10 @@ class _Answers(BaseHTTPRequestHandler):
         self._send(self._page(query["symbol"], since, limit, {"1h": HOUR_MS, "5m": 300_000}[query["interval"]]))
 
     def _page(self, symbol, since, limit, step):
-        """At most `limit` candles, the first at or after `since`, as Binance: a start before the listing gives the first ones."""
+        """
+        At most `limit` candles, the first at or after `since`, as Binance: a start before the listing gives the first
+        ones.
+        """
         page, at = [], max(-(-since // step) * step, ms(LISTED))
         while len(page) < limit and at <= time.time() * 1000:
             page += [row] if (row := candle(symbol, at, step)) else []
@@ -160,7 +170,8 @@ def source(binance, shared):
 
 @pytest.fixture(scope="module")
 def misspelt(tmp_path_factory):
-    good = arena(tmp_path_factory.mktemp("arena"), free_port())  # settings would refuse the name before any source sees it
+    # settings would refuse the name before any source sees it
+    good = arena(tmp_path_factory.mktemp("arena"), free_port())
     raw = good.raw | {"exchange": good.raw["exchange"] | {"name": "binanze"}}
     source = ExchangeSource(good.model_copy(update={"exchange": "binanze", "raw": raw}))
     yield source
@@ -187,7 +198,11 @@ def test_candles_are_those_of_the_exchange_over_many_pages_with_its_gap(source, 
 def test_both_ends_of_the_range_are_included_whatever_the_page_size(source, count):
     start, end = LISTED + timedelta(hours=3_000), LISTED + timedelta(hours=2_999 + count)
     frame = source.candles("TOUCH/USDT", "1h", start, end)
-    assert (frame["date"].iloc[0], frame["date"].iloc[-1], len(frame)) == (pd.Timestamp(start), pd.Timestamp(end), count)
+    assert (frame["date"].iloc[0], frame["date"].iloc[-1], len(frame)) == (
+        pd.Timestamp(start),
+        pd.Timestamp(end),
+        count,
+    )
 
 
 def test_a_range_may_be_longer_than_one_stretch_and_than_the_listing(source):
@@ -216,7 +231,9 @@ def test_the_candle_that_is_not_closed_yet_is_left_out_and_only_that(source):
 def test_short_candles_come_from_the_exchange_where_the_archive_has_none(source):
     """FreqTrade asks data.binance.vision for 5m candles first: unreachable, or without this pair."""
     start, end = LISTED + timedelta(hours=50), LISTED + timedelta(hours=150)
-    pd.testing.assert_frame_equal(source.candles("TOUCH/USDT", "5m", start, end), expected(start, end, 300_000), check_exact=True)
+    pd.testing.assert_frame_equal(
+        source.candles("TOUCH/USDT", "5m", start, end), expected(start, end, 300_000), check_exact=True
+    )
 
 
 def test_nothing_is_written(source, folder):
@@ -240,7 +257,9 @@ def test_a_source_says_what_it_is(source):
     assert (source.label, source.description) == ("binance", {"kind": "exchange", "name": "binance"})
 
 
-@pytest.mark.parametrize("ask", [lambda s, p: s.markets(("TOUCH/USDT", p)), lambda s, p: s.candles(p, "1h", LISTED, DELISTED)])
+@pytest.mark.parametrize(
+    "ask", [lambda s, p: s.markets(("TOUCH/USDT", p)), lambda s, p: s.candles(p, "1h", LISTED, DELISTED)]
+)
 def test_a_pair_that_is_not_listed_is_refused_with_the_nearest(source, ask):
     with pytest.raises(DataError, match=r"^binance, .*TUCH/USDT is not listed. Nearest: TOUCH/USDT"):
         ask(source, "TUCH/USDT")
@@ -261,7 +280,9 @@ def test_a_timeframe_that_nobody_knows_is_refused(source):
 @pytest.mark.parametrize("fails", ["500", "close"])
 def test_a_download_that_breaks_names_the_pair_and_the_date_that_it_reached(source, binance, fails):
     binance.fails, binance.fails_from_ms = fails, ms(LISTED) + 10_500 * HOUR_MS
-    with pytest.raises(DataError, match="binance, TOUCH/USDT 1h, which reached 2022-02-21 15:00: .*Check the network; or use"):
+    with pytest.raises(
+        DataError, match="binance, TOUCH/USDT 1h, which reached 2022-02-21 15:00: .*Check the network; or use"
+    ):
         source.candles("TOUCH/USDT", "1h", LISTED, DELISTED)
     binance.fails_from_ms = 0
     with pytest.raises(DataError, match="binance, TOUCH/USDT 1h, no candle yet: "):
@@ -271,14 +292,20 @@ def test_a_download_that_breaks_names_the_pair_and_the_date_that_it_reached(sour
 
 
 def test_without_a_network_the_choices_are_told_in_one_message_and_later_it_works(tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr(exchange, "MARKETS_S", 120.0)  # FreqTrade's own answer is waited for, however slow the machine is
+    # FreqTrade's own answer is waited for, however slow the machine is
+    monkeypatch.setattr(exchange, "MARKETS_S", 120.0)
     port = free_port()
     source = ExchangeSource(arena(tmp_path, port))
     with pytest.raises(DataError) as raised:
         source.markets(("TOUCH/USDT",))
     text = str(raised.value)
     assert text.startswith("binance, list of markets: ") and "\n" not in text and len(text) < 600
-    for choice in ("Connect call failed", "Check the network", "`uv run prepare.py --from PATH`", "`uv run prepare.py --sample`"):
+    for choice in (
+        "Connect call failed",
+        "Check the network",
+        "`uv run prepare.py --from PATH`",
+        "`uv run prepare.py --sample`",
+    ):
         assert choice in text
     server = Binance(port)
     assert list(source.markets(("TOUCH/USDT",))) == ["TOUCH/USDT"]
@@ -317,7 +344,9 @@ def test_a_helper_that_dies_is_an_error_and_leaves_nothing_behind(misspelt):
 
 
 def test_this_process_never_loads_freqtrade():
-    imports = "import sys, arena.preparation.sources.exchange, arena.preparation.sources.files, arena.market.pair_metadata"
+    imports = (
+        "import sys, arena.preparation.sources.exchange, arena.preparation.sources.files, arena.market.pair_metadata"
+    )
     code = f"{imports}; print({{'freqtrade', 'ccxt'}} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"

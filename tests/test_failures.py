@@ -43,19 +43,42 @@ def test_an_honest_strategy_is_evaluated_and_its_literals_are_listed(arena):
     ("parts", "message", "frame"),
     [
         ({"indicators": 'dataframe["x"] = dataframe["nothing"]'}, "KeyError: 'nothing'", 'dataframe["nothing"]'),
-        ({"extra": "import no_such_package"}, "does not import: ModuleNotFoundError: No module named 'no_such_package'", "import no_such"),
+        (
+            {"extra": "import no_such_package"},
+            "does not import: ModuleNotFoundError: No module named 'no_such_package'",
+            "import no_such",
+        ),
         ({"indicators": "import sys; sys.exit(3)"}, "calls sys.exit(3)", "sys.exit(3)"),
         pytest.param({"extra": "raise SystemExit"}, "calls sys.exit(None)", "raise SystemExit", marks=pytest.mark.slow),
         ({"indicators": "import os; os._exit(5)"}, "exit code 5", None),
         pytest.param({"indicators": "import os; os.kill(os.getpid(), 9)"}, "SIGKILL", None, marks=pytest.mark.slow),
         ({"indicators": 'print("x" * 200_000)'}, "prints more than arena.limits.printed_kb = 64", None),
         ({"indicators": "bytearray(8 << 30)"}, "MemoryError", "bytearray"),
-        pytest.param({"indicators": "dataframe = dataframe.iloc[5:]"}, "the rows of the strategy's frame are not the arena's candles", None, marks=pytest.mark.slow),
+        pytest.param(
+            {"indicators": "dataframe = dataframe.iloc[5:]"},
+            "the rows of the strategy's frame are not the arena's candles",
+            None,
+            marks=pytest.mark.slow,
+        ),
         ({"indicators": 'raise ValueError("a\\n---\\nstrategy: Fake")'}, "ValueError: a", "raise ValueError"),
         ({"extra": 'timeframe = "5m"'}, "timeframe is '5m', the arena trades '1h'", None),
-        pytest.param({"indicators": 'self.dp.get_pair_dataframe("BTC/USDT", "5m")'}, "candles that the arena does not have: BTC/USDT, spot, 5m", None, marks=pytest.mark.slow),
-        pytest.param({"indicators": 'self.dp.get_pair_dataframe("BTC/USDT", "2h")'}, "candles that the arena does not have: BTC/USDT, spot, 2h", None, marks=pytest.mark.slow),
-        ({"indicators": 'self.dp.get_pair_dataframe("DOGE/USDT", "1h")'}, "candles that the arena does not have: DOGE/USDT", None),
+        pytest.param(
+            {"indicators": 'self.dp.get_pair_dataframe("BTC/USDT", "5m")'},
+            "candles that the arena does not have: BTC/USDT, spot, 5m",
+            None,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"indicators": 'self.dp.get_pair_dataframe("BTC/USDT", "2h")'},
+            "candles that the arena does not have: BTC/USDT, spot, 2h",
+            None,
+            marks=pytest.mark.slow,
+        ),
+        (
+            {"indicators": 'self.dp.get_pair_dataframe("DOGE/USDT", "1h")'},
+            "candles that the arena does not have: DOGE/USDT",
+            None,
+        ),
         ({"extra": "can_short = True"}, "Short strategies cannot run in spot markets", None),
     ],
     ids=lambda value: None if isinstance(value, dict) else str(value)[:30],
@@ -68,7 +91,12 @@ def test_a_failure_says_what_and_where(arena, parts, message, frame):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"class Broken(IStrategy:\n", "SyntaxError: "), (b"x = 1\0\n", "not Python"), (b"\xff\xfe", "not UTF-8"), (b"(" * 300, "SyntaxError: ")],
+    [
+        (b"class Broken(IStrategy:\n", "SyntaxError: "),
+        (b"x = 1\0\n", "not Python"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"(" * 300, "SyntaxError: "),
+    ],
     ids=["a syntax error", "a null byte", "no text", "parentheses"],
 )
 def test_what_is_no_python_is_a_failure_too(arena, data, message):
@@ -85,8 +113,10 @@ FAILING = {
     "confirm_trade_entry": "def confirm_trade_entry(self, pair, **kwargs):\n    return 1 / 0",
     "custom_entry_price": "def custom_entry_price(self, pair, **kwargs):\n    return 1 / 0",
     "bot_loop_start": "def bot_loop_start(self, current_time, **kwargs):\n    return 1 / 0",
-    "custom_stoploss": "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, **kwargs):\n    return 1 / 0",
-    "adjust_trade_position": "position_adjustment_enable = True\ndef adjust_trade_position(self, trade, **kwargs):\n    return 1 / 0",
+    "custom_stoploss": "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, **kwargs):\n    return "
+    "1 / 0",
+    "adjust_trade_position": "position_adjustment_enable = True\ndef adjust_trade_position(self, trade, **kwargs):\n   "
+    " return 1 / 0",
     "order_filled": "def order_filled(self, pair, trade, order, **kwargs):\n    return int('x')",
 }
 
@@ -101,7 +131,10 @@ def test_an_exception_in_a_callback_fails_although_freqtrade_swallows_it(arena, 
 def test_switching_logging_off_does_not_hide_an_exception(arena):
     quiet = "import logging; logging.disable(logging.CRITICAL)"
     raises = "def custom_exit(self, pair, trade, **kwargs):\n    return 1 / 0"
-    assert "ZeroDivisionError" in outcome(arena, strategy(arena.settings, "Quiet", indicators=quiet, callbacks=raises)).error
+    assert (
+        "ZeroDivisionError"
+        in outcome(arena, strategy(arena.settings, "Quiet", indicators=quiet, callbacks=raises)).error
+    )
 
 
 @pytest.mark.slow
@@ -109,13 +142,32 @@ def test_switching_logging_off_does_not_hide_an_exception(arena):
     "parts",
     [
         {"indicators": "import logging; logging.getLogger('mine').warning('no %d format', 'number')"},
-        {"indicators": "import logging; logging.getLogger('mine').warning('No history for this regime, using defaults')"},
-        {"indicators": "import pandas as pd\nfor n in (5, 9):\n    dataframe = pd.concat([dataframe, pd.DataFrame({'x': ta.EMA(dataframe, n)})], axis=1)"},
-        {"indicators": "import pandas as pd\ndataframe['enter_long'] = pd.array([None] * len(dataframe), dtype='Int64')"},
-        {"extra": "@property\ndef timeframe(self):\n    return '1h'\n@timeframe.setter\ndef timeframe(self, value):\n    pass"},
+        {
+            "indicators": "import logging; logging.getLogger('mine').warning('No history for this regime, using "
+            "defaults')"
+        },
+        {
+            "indicators": "import pandas as pd\nfor n in (5, 9):\n    dataframe = pd.concat([dataframe, "
+            "pd.DataFrame({'x': ta.EMA(dataframe, n)})], axis=1)"
+        },
+        {
+            "indicators": "import pandas as pd\ndataframe['enter_long'] = pd.array([None] * len(dataframe), "
+            "dtype='Int64')"
+        },
+        {
+            "extra": "@property\ndef timeframe(self):\n    return '1h'\n@timeframe.setter\ndef timeframe(self, "
+            "value):\n    pass"
+        },
         {"indicators": "self.dp.get_pair_dataframe('ETH/USDT', '4h')"},
     ],
-    ids=["a log line that cannot be formatted", "a log line like FreqTrade's", "a column twice", "nullable signals", "a property", "candles"],
+    ids=[
+        "a log line that cannot be formatted",
+        "a log line like FreqTrade's",
+        "a column twice",
+        "nullable signals",
+        "a property",
+        "candles",
+    ],
 )
 def test_honest_oddities_are_no_failure(arena, parts):
     assert not outcome(arena, strategy(arena.settings, "Odd", **parts)).error
@@ -141,7 +193,9 @@ def test_a_strategy_that_never_ends_is_stopped_by_the_limit(arena):
 
 
 def test_a_worker_starts_no_program(arena):
-    result = outcome(arena, strategy(arena.settings, "Starts", indicators="import subprocess\nsubprocess.Popen(['sleep', '300'])"))
+    result = outcome(
+        arena, strategy(arena.settings, "Starts", indicators="import subprocess\nsubprocess.Popen(['sleep', '300'])")
+    )
     assert "PermissionError" in result.error
     assert "Popen" in result.frames[-1]
 
@@ -149,11 +203,17 @@ def test_a_worker_starts_no_program(arena):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("then", "message"),
-    [("while True: pass", "did not end within arena.limits.seconds = 2"), ("time.sleep(1)\nos._exit(5)", "exit code 5")],
+    [
+        ("while True: pass", "did not end within arena.limits.seconds = 2"),
+        ("time.sleep(1)\nos._exit(5)", "exit code 5"),
+    ],
     ids=["a worker that never ends", "one that ends before its child"],
 )
 def test_what_a_worker_forked_ends_with_it(arena, then, message):
-    forks = f"import os, signal, time\nif os.fork() == 0:\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    time.sleep(300)\n{then}"
+    forks = (
+        f"import os, signal, time\nif os.fork() == 0:\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    "
+        f"time.sleep(300)\n{then}"
+    )
     file = strategy(arena.settings, "Forks", indicators=forks)
     server, groups, members = psutil.Process(client._server_pid()), set(), set()
     with ThreadPoolExecutor(max_workers=1) as beside:

@@ -18,20 +18,23 @@ ORIGINAL = LocalTrade.calc_close_trade_value
 def trade(amount=2.5, fee=0.001, short=False):
     disable_database_use("1h")
     made = LocalTrade(
-        id=7, pair="BTC/USDT", stake_currency="USDT", open_rate=100.0, stake_amount=250.0, amount=amount, fee_open=fee, fee_close=fee,
-        open_date=datetime(2021, 1, 1, tzinfo=UTC), is_open=True, exchange="binance", is_short=short, leverage=1.0, orders=[],
+        id=7, pair="BTC/USDT", stake_currency="USDT", open_rate=100.0, stake_amount=250.0, amount=amount, fee_open=fee,
+        fee_close=fee, open_date=datetime(2021, 1, 1, tzinfo=UTC), is_open=True, exchange="binance", is_short=short,
+        leverage=1.0, orders=[],
     )  # fmt: skip
     order = Order(
-        id=1, ft_trade_id=7, order_id="1", ft_order_side="buy", side="buy", ft_pair="BTC/USDT", symbol="BTC/USDT", ft_is_open=False,
-        order_date=datetime(2021, 1, 1, tzinfo=UTC), ft_price=100.0, price=100.0, average=100.0, amount=amount, filled=amount, remaining=0.0,
-        status="closed", order_type="limit", cost=250.0,
+        id=1, ft_trade_id=7, order_id="1", ft_order_side="buy", side="buy", ft_pair="BTC/USDT", symbol="BTC/USDT",
+        ft_is_open=False, order_date=datetime(2021, 1, 1, tzinfo=UTC), ft_price=100.0, price=100.0, average=100.0,
+        amount=amount, filled=amount, remaining=0.0, status="closed", order_type="limit", cost=250.0,
     )  # fmt: skip
     order._trade_bt = made
     made.orders.append(order)
     return made
 
 
-FLOATS = st.floats(1e-9, 1e9) | st.floats(0, 1e300, allow_subnormal=True) | st.integers(0, 10**6).map(lambda n: n / 1000)
+FLOATS = (
+    st.floats(1e-9, 1e9) | st.floats(0, 1e300, allow_subnormal=True) | st.integers(0, 10**6).map(lambda n: n / 1000)
+)
 
 
 @settings(max_examples=500 if CI else 100, deadline=None)

@@ -23,11 +23,15 @@ from arena.stats import gates, metrics
 from arena.stats.gates import verdict
 
 EASY = {
-    "min_trades": 1, "min_trades_per_window": 0, "min_exposure": 0, "min_position": 0, "max_drawdown": 1, "min_profit": -1.0,
-    "max_optimistic_fills": 1, "max_hidden_loss": 1, "max_top_share": 1, "max_pair_share": 1, "max_relabel_loss": 1, "min_dsr": 1e-9,
+    "min_trades": 1, "min_trades_per_window": 0, "min_exposure": 0, "min_position": 0, "max_drawdown": 1,
+    "min_profit": -1.0, "max_optimistic_fills": 1, "max_hidden_loss": 1, "max_top_share": 1, "max_pair_share": 1,
+    "max_relabel_loss": 1, "min_dsr": 1e-9,
 }  # fmt: skip
 """Gates that every strategy passes, so that the validation window is asked."""
-CALLBACK = "def custom_exit(self, pair, trade, current_time, **kwargs):\n    return 'late' if (current_time - trade.open_date_utc).days > 3 else None"
+CALLBACK = (
+    "def custom_exit(self, pair, trade, current_time, **kwargs):\n    return 'late' if (current_time - "
+    "trade.open_date_utc).days > 3 else None"
+)
 
 
 def arena_of(folder, **changes):
@@ -55,7 +59,9 @@ def opened(settings, causality="auto"):
 
 
 def compared(settings, causality="auto"):
-    """As `opened`, with another trial to be compared with: without one there is no evidence, and validation is not asked."""
+    """
+    As `opened`, with another trial to be compared with: without one there is no evidence, and validation is not asked.
+    """
     arena = opened(settings, causality)
     days = (settings.search.end_ms - settings.search.start_ms) // metrics.DAY_MS
     arena.trials.returns["another"] = np.random.default_rng(1).normal(0, 0.01, days)
@@ -80,7 +86,9 @@ def test_callbacks_are_booked(recording):
 
 @pytest.mark.slow
 def test_orders_of_a_setting_that_no_replay_knows_are_booked(recording):
-    limits = evaluated(strategy(recording, "Limits", extra="position_adjustment_enable = True"), opened(recording, "quick"))
+    limits = evaluated(
+        strategy(recording, "Limits", extra="position_adjustment_enable = True"), opened(recording, "quick")
+    )
     assert (limits.engine, limits.checks.replay) == (engines.BOOKING, "")
     assert limits.engine_note == "position_adjustment_enable is True"
 
@@ -89,11 +97,16 @@ VOLATILITY = "dataframe['size'] = (0.01 / dataframe['close'].pct_change().rollin
 
 
 def staked(answer, before="", after=""):
-    """Lines of a strategy whose stakes follow `answer`, an expression of `proposed_stake` and of `size`, a share by volatility."""
+    """
+    Lines of a strategy whose stakes follow `answer`, an expression of `proposed_stake` and of `size`, a share by
+    volatility.
+    """
     return {
         "indicators": VOLATILITY,
-        "callbacks": "def custom_stake_amount(self, pair, current_time, proposed_stake, min_stake, max_stake, **kwargs):\n"
-        f"    frame = self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]\n    size = frame['size'].iloc[-1]\n{before}    return {answer}\n{after}",
+        "callbacks": "def custom_stake_amount(self, pair, current_time, proposed_stake, min_stake, max_stake, "
+        "**kwargs):\n"
+        f"    frame = self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]\n    size = "
+        f"frame['size'].iloc[-1]\n{before}    return {answer}\n{after}",
     }
 
 
@@ -109,16 +122,24 @@ CLAMPED = "max(min_stake or 0, min(max_stake, proposed_stake * size))"
 SHARES = {
     "bare": staked("proposed_stake * size"),
     "clamped": staked(CLAMPED),
-    "printing when it is asked again": staked("proposed_stake * size", "    if max_stake > 1e6:\n        print('x' * 100_000)\n"),
+    "printing when it is asked again": staked(
+        "proposed_stake * size", "    if max_stake > 1e6:\n        print('x' * 100_000)\n"
+    ),
     "an earlier pair's candles": staked(
         "proposed_stake * (0.3 + 0.02 * other['date'].iloc[-1].hour + 0.01 * (len(longer) % 10))",
-        "    other, longer = self.dp.get_analyzed_dataframe('BTC/USDT', '1h')[0], self.dp.get_pair_dataframe(pair, '4h')\n",
+        "    other, longer = self.dp.get_analyzed_dataframe('BTC/USDT', '1h')[0], self.dp.get_pair_dataframe(pair, "
+        "'4h')\n",
     ),
-    "a later pair's candles": staked("proposed_stake * (0.3 + 0.02 * self.dp.get_analyzed_dataframe('ETH/USDT', '1h')[0]['date'].iloc[-1].hour)")
-    | {"indicators": VOLATILITY + "\nif metadata['pair'] == 'ETH/USDT':\n    dataframe['fast'] = 0.0"},  # which never is in a trade
+    "a later pair's candles": staked(
+        "proposed_stake * (0.3 + 0.02 * self.dp.get_analyzed_dataframe('ETH/USDT', '1h')[0]['date'].iloc[-1].hour)"
+    )
+    # which never is in a trade
+    | {"indicators": VOLATILITY + "\nif metadata['pair'] == 'ETH/USDT':\n    dataframe['fast'] = 0.0"},
     "tag, rate, side": staked(
-        "proposed_stake * (0.5 if kwargs['entry_tag'] == 'even' else 0.9) * (1 - kwargs['current_rate'] % 1 / 9) * (kwargs['side'] == 'long')",
-        after="def populate_entry_trend(self, dataframe, metadata):\n    dataframe['enter_long'] = (dataframe['fast'] > dataframe['slow']).astype(int)\n"
+        "proposed_stake * (0.5 if kwargs['entry_tag'] == 'even' else 0.9) * (1 - kwargs['current_rate'] % 1 / 9) * "
+        "(kwargs['side'] == 'long')",
+        after="def populate_entry_trend(self, dataframe, metadata):\n    dataframe['enter_long'] = (dataframe['fast'] "
+        "> dataframe['slow']).astype(int)\n"
         "    return dataframe.assign(enter_tag=(dataframe['date'].dt.hour % 2).map({0: 'even', 1: 'odd'}))\n",
     ),
     "no stake on some days": staked("proposed_stake * size * (current_time.day % 3 > 0)"),
@@ -147,10 +168,21 @@ def test_the_figures_of_a_replay_with_stakes_are_those_of_booking_and_its_stress
     arena, quickly, parts = compared(recording), opened(recording, "quick"), SHARES["clamped"]
     found = evaluated(strategy(recording, "Shares", **parts), arena)
     booked = evaluated(strategy(recording, "Booked", **parts | {"callbacks": parts["callbacks"] + BOOKED}), quickly)
-    assert (found.engine, found.checks.replay, found.checks.causality, found.look.asked) == (engines.REPLAY, "agrees", "full", True)
+    assert (found.engine, found.checks.replay, found.checks.causality, found.look.asked) == (
+        engines.REPLAY,
+        "agrees",
+        "full",
+        True,
+    )
     assert (booked.engine, booked.checks.replay) == (engines.BOOKING, "")
-    assert repr((found.own, found.windows, found.pairs, found.daily_returns)) == repr((booked.own, booked.windows, booked.pairs, booked.daily_returns))
-    sharpes = {field.name: getattr(found.stress, field.name) for field in dataclasses.fields(found.stress) if field.name != "missing"}
+    assert repr((found.own, found.windows, found.pairs, found.daily_returns)) == repr(
+        (booked.own, booked.windows, booked.pairs, booked.daily_returns)
+    )
+    sharpes = {
+        field.name: getattr(found.stress, field.name)
+        for field in dataclasses.fields(found.stress)
+        if field.name != "missing"
+    }
     assert found.stress.missing == () and not [name for name, value in sharpes.items() if math.isnan(value)]
     assert "timing_p" in booked.stress.missing
 
@@ -162,7 +194,10 @@ def test_in_another_market_a_strategy_with_stakes_earns_what_freqtrades_loop_say
     made = figures.account(told, arena)
     case = figures.case_of(told, arena, made)
     assert case.described.rules.sized
-    replayed, looped = (relabelling.relabel(asked, np.random.default_rng(5)) for asked in (case, dataclasses.replace(case, described=None)))
+    replayed, looped = (
+        relabelling.relabel(asked, np.random.default_rng(5))
+        for asked in (case, dataclasses.replace(case, described=None))
+    )
     assert replayed == pytest.approx(looped, rel=1e-9) and abs(looped) > 0.01
 
 
@@ -177,7 +212,12 @@ def test_in_a_small_wallet_it_shows_whether_a_strategy_clamps_its_stakes(tmp_pat
 @pytest.mark.slow
 def test_a_pair_that_is_listed_late_has_its_stakes_from_then_on(tmp_path):
     pairs = {"name": "binance", "pair_whitelist": ["BTC/USDT", "AVAX/USDT", "ETH/USDT"]}
-    autumn = {"warmup_from": "20200801", "windows": {"autumn": "20200815-20201101"}, "validation": None, "holdout": None}
+    autumn = {
+        "warmup_from": "20200801",
+        "windows": {"autumn": "20200815-20201101"},
+        "validation": None,
+        "holdout": None,
+    }
     arena = opened(arena_of(tmp_path, arena=autumn, exchange=pairs))
     late = int(arena.tables["AVAX/USDT"][0, 0])
     assert late > arena.settings.search.start_ms + 30 * metrics.DAY_MS
@@ -196,8 +236,10 @@ OTHERS = {
     "counted by forty answers": (staked("proposed_stake * self.counted(40)", after=COUNTED), inputs.NO_SHARE),
     "with the candle's own limit": (staked("min(proposed_stake * size, 4000.0)"), inputs.NO_SHARE),
     "failing when it is asked again": (staked("proposed_stake * (size / (max_stake < 1e6))"), inputs.NO_SHARE),
-    "ending when it is asked again": (staked("proposed_stake", "    if max_stake > 1e6:\n        raise SystemExit(3)\n"), inputs.NO_SHARE),
-    "asked too often": (staked("proposed_stake * size") | {"indicators": VOLATILITY + "\ndataframe['fast'] = dataframe['slow'] + 1"},
+    "ending when it is asked "
+    "again": (staked("proposed_stake", "    if max_stake > 1e6:\n        raise SystemExit(3)\n"), inputs.NO_SHARE),
+    "asked too often": (staked("proposed_stake * "
+                               "size") | {"indicators": VOLATILITY + "\ndataframe['fast'] = dataframe['slow'] + 1"},
                         "decided on the way by custom_stake_amount, too often to ask for each stake"),
 }  # fmt: skip
 
@@ -227,7 +269,9 @@ def test_orders_that_do_not_follow_from_what_is_told_are_told_and_not_accepted(r
     claim = client.backtest(told, recording, client.Task("backtest", recording.search, arena.markets), arena.tables)
     assert engines.engine_of(told, arena, claim).replay == "agrees"
     price = np.where(np.arange(len(claim.orders.price)) == 6, 1.01, 1.0) * claim.orders.price
-    engine = engines.engine_of(told, arena, dataclasses.replace(claim, orders=dataclasses.replace(claim.orders, price=price)))
+    engine = engines.engine_of(
+        told, arena, dataclasses.replace(claim, orders=dataclasses.replace(claim.orders, price=price))
+    )
     assert (engine.name, engine.replay, engine.described) == (engines.BOOKING, "differs", None)
     assert re.search(r"order 6 is .* sell .* in the replay, .* sell .* in FreqTrade's loop", engine.note)
 
@@ -250,7 +294,10 @@ def test_evidence_counts_every_source_and_an_old_answer_counts_the_new_ones(reco
 @pytest.mark.slow
 def test_what_a_run_is_about_to_evaluate_counts_and_has_its_number_whichever_ends_first(recording):
     late = {"A": "for _ in range(3 * 10**7): pass"}
-    files = [strategy(recording, name, extra=f"stoploss = -0.0{k}", indicators=late.get(name, "")) for k, name in enumerate(("A", "B", "C"), 2)]
+    files = [
+        strategy(recording, name, extra=f"stoploss = -0.0{k}", indicators=late.get(name, ""))
+        for k, name in enumerate(("A", "B", "C"), 2)
+    ]
     arena = opened(recording, "quick")
     results = list(batch.evaluate_all(files, arena))
     assert [result.evidence.trials for result in results] == [3, 3, 3]
@@ -262,7 +309,10 @@ def test_a_quick_answer_does_not_keep_a_strategy_from_the_validation_window(reco
     """And from before its code runs the ledger knows of it, as of a look from before the window is asked."""
     file = strategy(recording, "Later")
     quick = evaluated(file, compared(recording, "quick"))
-    assert quick.look.why.startswith("only what passed the full check") and evaluated(file, compared(recording, "quick")).cached
+    assert (
+        quick.look.why.startswith("only what passed the full check")
+        and evaluated(file, compared(recording, "quick")).cached
+    )
     first = evaluated(file, compared(recording))
     assert (first.cached, first.checks.causality, first.look.asked) == (False, "full", True)
     again = evaluated(file, compared(recording))
@@ -275,8 +325,11 @@ def test_a_quick_answer_does_not_keep_a_strategy_from_the_validation_window(reco
 
 REFUSED = {
     "no Python": "class Other(IStrategy:\n",
-    "another timeframe": STRATEGY.format(name="Other", extra="", indicators="", callbacks="").replace('timeframe = "1h"', 'timeframe: str = "5m"'),
-    "a package that is not there": "import no_such_package_here.sub as x\n" + STRATEGY.format(name="Other", extra="", indicators="", callbacks=""),
+    "another timeframe": STRATEGY.format(name="Other", extra="", indicators="", callbacks="").replace(
+        'timeframe = "1h"', 'timeframe: str = "5m"'
+    ),
+    "a package that is not there": "import no_such_package_here.sub as x\n"
+    + STRATEGY.format(name="Other", extra="", indicators="", callbacks=""),
     "another name": STRATEGY.format(name="Another", extra="", indicators="", callbacks=""),
 }
 
@@ -288,7 +341,10 @@ def test_what_its_text_refuses_is_recorded_and_no_try_of_the_market(recording, n
     arena = opened(recording, "quick")
     (result,) = batch.evaluate_all([file], arena)
     assert (result.error_kind, bool(result.error)) == ("RefusedError", True)
-    assert [trial.error for trial in map(context.RESULT.validate_json, (t.result for t in arena.ledger.trials(arena.lock.contract)))] == [result.error]
+    assert [
+        trial.error
+        for trial in map(context.RESULT.validate_json, (t.result for t in arena.ledger.trials(arena.lock.contract)))
+    ] == [result.error]
     assert arena.trials.returns == opened(recording).trials.returns == {}
 
 
@@ -313,7 +369,13 @@ def test_the_validation_window_tells_new_bests_by_whole_steps_and_counts_its_ans
     assert twin.look.looks > result.look.looks
 
 
-@pytest.mark.parametrize("callbacks", [pytest.param("", marks=pytest.mark.slow, id="replayed"), pytest.param(CALLBACK, marks=pytest.mark.nightly, id="booked")])
+@pytest.mark.parametrize(
+    "callbacks",
+    [
+        pytest.param("", marks=pytest.mark.slow, id="replayed"),
+        pytest.param(CALLBACK, marks=pytest.mark.nightly, id="booked"),
+    ],
+)
 def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
     """The Sharpe of the validation window, computed here in the open, stands nowhere in what is recorded."""
     arena = compared(recording)
@@ -327,7 +389,9 @@ def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
     told = strategy_files.examine(file, recording, strategy_files.read(file))
     claim = client.backtest(told, recording, client.Task("backtest", whole, arena.markets), tables)
     market = candle_tables.market(tables, recording, whole)
-    book = booking.book(market, claim.orders, wallet=recording.wallet, fee=recording.fee, slots=recording.max_open_trades)
+    book = booking.book(
+        market, claim.orders, wallet=recording.wallet, fee=recording.fee, slots=recording.max_open_trades
+    )
     secret = metrics.measure(market, book, recording.validation, last=True)
     assert np.isfinite(secret.sharpe)
     assert result.look.improved == (secret.sharpe >= 0.5)
@@ -338,7 +402,9 @@ def test_no_trace_of_validation_is_kept_but_the_answer(recording, callbacks):
 
 @pytest.mark.slow
 def test_who_fails_a_gate_or_was_checked_quickly_is_not_asked(recording, tmp_path):
-    assert evaluated(strategy(recording, "Quick"), compared(recording, "quick")).look.why.startswith("only what passed the full check")
+    assert evaluated(strategy(recording, "Quick"), compared(recording, "quick")).look.why.startswith(
+        "only what passed the full check"
+    )
     strict = arena_of(tmp_path / "strict", arena={"gates": EASY | {"min_trades": 100_000}})
     assert evaluated(strategy(strict, "Strict"), compared(strict)).look.why == "a gate says no"
     closed = arena_of(tmp_path / "closed", arena={"gates": EASY, "validation": None, "holdout": None})
@@ -372,7 +438,9 @@ def test_a_strategy_that_was_evaluated_elsewhere_is_asked_more_here(recording):
     earned = dataclasses.replace(figures.earn(told, arena), made=None)
     found = figures.judged(earned, told, arena)
     assert (found["checks"].causality, found["look"].asked) == ("full", True)
-    other = dataclasses.replace(earned, figures={**earned.figures, "daily_returns": earned.figures["daily_returns"][::-1]})
+    other = dataclasses.replace(
+        earned, figures={**earned.figures, "daily_returns": earned.figures["daily_returns"][::-1]}
+    )
     with pytest.raises(DeterminismError, match="other trades"):
         figures.judged(other, told, arena)
 

@@ -21,7 +21,9 @@ def hours(n=48, timeframe="1h"):
     opening = np.append(100.0, close)[:n]
     dates = pd.date_range("2021-01-01", periods=n, freq=timeframe.replace("d", "D"), tz="UTC", unit="ms")
     high, low = np.maximum(opening, close) + 0.5, np.minimum(opening, close) - 0.5
-    return pd.DataFrame({"date": dates, "open": opening, "high": high, "low": low, "close": close, "volume": np.arange(n) + 0.5})
+    return pd.DataFrame(
+        {"date": dates, "open": opening, "high": high, "low": low, "close": close, "volume": np.arange(n) + 0.5}
+    )
 
 
 def read(folder, pair="BTC/USDT", timeframe="1h", start=FIRST, end=LAST):
@@ -156,7 +158,13 @@ def test_a_file_may_change_its_unit_as_binances_did(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["%Y-%m-%d %H:%M:%S+00:00", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%MZ", "%Y-%m-%dT%H:%M:%S.000Z", "%Y-%m-%d %H:%M:%S UTC"],
+    [
+        "%Y-%m-%d %H:%M:%S+00:00",
+        "%Y-%m-%dT%H:%M:%SZ",
+        "%Y-%m-%d %H:%MZ",
+        "%Y-%m-%dT%H:%M:%S.000Z",
+        "%Y-%m-%d %H:%M:%S UTC",
+    ],
 )
 def test_iso_dates_with_a_timezone_are_read(tmp_path, text):
     write(tmp_path / "BTC.csv", hours().assign(date=hours()["date"].dt.strftime(text)))
@@ -249,14 +257,20 @@ def test_a_file_in_the_folder_is_preferred_to_one_below_it(tmp_path):
 def test_two_files_for_one_pair_are_refused(tmp_path):
     write(tmp_path / "data" / "binance" / "BTC_USDT-1h.feather", hours())
     write(tmp_path / "data" / "kraken" / "BTC_USDT-1h.feather", hours())
-    with pytest.raises(DataError, match="several files for BTC/USDT 1h: data/binance/BTC_USDT-1h.feather, data/kraken/BTC_USDT"):
+    with pytest.raises(
+        DataError, match="several files for BTC/USDT 1h: data/binance/BTC_USDT-1h.feather, data/kraken/BTC_USDT"
+    ):
         read(tmp_path)
     assert len(read(tmp_path / "data" / "kraken")) == 48
 
 
 def test_one_file_serves_one_pair_whatever_its_name(tmp_path):
     source = FileSource(write(tmp_path / "prices.csv", hours()))
-    assert len(source.candles("BTC/USDT", "1h", FIRST, LAST)) == len(source.candles("BTC/USDT", "4h", FIRST, LAST)) * 4 == 48
+    assert (
+        len(source.candles("BTC/USDT", "1h", FIRST, LAST))
+        == len(source.candles("BTC/USDT", "4h", FIRST, LAST)) * 4
+        == 48
+    )
     with pytest.raises(DataError, match="prices.csv is one file, but BTC/USDT and ETH/USDT were asked"):
         source.candles("ETH/USDT", "1h", FIRST, LAST)
 
@@ -278,11 +292,15 @@ def test_a_path_that_does_not_exist_or_is_no_candle_file_is_refused(tmp_path):
 def test_a_time_of_day_without_a_timezone_is_refused(tmp_path):
     naive = hours()["date"].dt.tz_localize(None)
     write(tmp_path / "csv" / "BTC.csv", hours().assign(date=naive))
-    with pytest.raises(DataError, match=r"BTC.csv has the date 2021-01-01 00:00:00, a time of day without a timezone. Add Z"):
+    with pytest.raises(
+        DataError, match=r"BTC.csv has the date 2021-01-01 00:00:00, a time of day without a timezone. Add Z"
+    ):
         read(tmp_path / "csv")
     for suffix in ("feather", "parquet"):
         write(tmp_path / suffix / f"BTC.{suffix}", hours().assign(date=naive))
-        with pytest.raises(DataError, match=f"BTC.{suffix} has dates without a timezone, the first 2021-01-01 00:00:00. Store"):
+        with pytest.raises(
+            DataError, match=f"BTC.{suffix} has dates without a timezone, the first 2021-01-01 00:00:00. Store"
+        ):
             read(tmp_path / suffix)
 
 
@@ -368,7 +386,9 @@ def test_highs_and_lows_that_miss_by_rounding_are_widened_and_counted(tmp_path):
     assert got.loc[9, "low"] == frame.loc[9, ["open", "close"]].min()
     untouched = got.drop([3, 9]).index
     pd.testing.assert_frame_equal(got.loc[untouched], frame.loc[untouched])
-    assert len(source.notes) == 1 and source.notes[0].startswith("BTC/USDT: 2 candles in BTC.csv had open or close outside")
+    assert len(source.notes) == 1 and source.notes[0].startswith(
+        "BTC/USDT: 2 candles in BTC.csv had open or close outside"
+    )
 
 
 def test_more_than_rounding_is_refused(tmp_path):
@@ -432,7 +452,10 @@ def test_without_markets_there_are_none(tmp_path):
     [
         ("{", "is not JSON"),
         ("[]", "must hold an object .*, not a list"),
-        ('{"ETH/USDT": {}}', r"lacks a market structure for BTC/USDT. It knows ETH/USDT\. Add the pair, or leave --markets out"),
+        (
+            '{"ETH/USDT": {}}',
+            r"lacks a market structure for BTC/USDT. It knows ETH/USDT\. Add the pair, or leave --markets out",
+        ),
         ('{"ETH/USDT": {}, "BTC/USDT": 7}', "lacks a market structure for BTC/USDT"),
     ],
 )

@@ -64,7 +64,12 @@ def test_the_worker_has_less_time_than_that_and_never_more_than_the_arenas_limit
 
 def test_time_goes_with_what_the_search_took(case):
     def seconds(**claimed):
-        return fixed_duration.time_s(dataclasses.replace(case, claim=dataclasses.replace(case.claim, **claimed)), end(case)) - 0.3
+        return (
+            fixed_duration.time_s(
+                dataclasses.replace(case, claim=dataclasses.replace(case.claim, **claimed)), end(case)
+            )
+            - 0.3
+        )
 
     search = case.settings.search
     length = (end(case) - search.start_ms) / (search.end_ms - search.start_ms)

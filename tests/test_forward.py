@@ -55,7 +55,8 @@ def test_the_record_grows_with_the_candles_and_only_with_them(repo, tmp_path):
     some = files(tmp_path / "some", END - timedelta(days=2), END + timedelta(days=20, hours=5))
     done = judge(repo, "forward", "--from", str(some))
     assert done.returncode == 0, done.stderr
-    assert "forward candles: 972 new, up to 2021-11-21 05:00" in done.stdout  # 486 hours of two pairs, the first the arena's end
+    # 486 hours of two pairs, the first the arena's end
+    assert "forward candles: 972 new, up to 2021-11-21 05:00" in done.stdout
     assert [(row["strategy"], row["first"], row["last"], row["days"], row["word"]) for row in rows(repo)] == [
         (name, "2021-11-01", "2021-11-21", "20", "too short") for name in ("Alpha", "Beta")
     ]
@@ -81,7 +82,9 @@ def test_new_candles_are_on_disk_encrypted_alone(repo, tmp_path):
 
 @pytest.mark.slow
 def test_candles_that_leave_a_hole_are_refused_and_the_store_stays(repo, tmp_path):
-    done = judge(repo, "forward", "--from", str(files(tmp_path / "late", END + timedelta(days=9), END + timedelta(days=30))))
+    done = judge(
+        repo, "forward", "--from", str(files(tmp_path / "late", END + timedelta(days=9), END + timedelta(days=30)))
+    )
     assert done.returncode == 2
     assert "BTC/USDT: the candles go on at 2021-11-10 00:00, those known end before 2021-11-01 00:00" in done.stderr
     assert not (repo / forward.FOLDER / forward.FILE).exists() and not (repo / forward.RECORD).exists()
@@ -89,7 +92,9 @@ def test_candles_that_leave_a_hole_are_refused_and_the_store_stays(repo, tmp_pat
 
 @pytest.mark.slow
 def test_without_newer_candles_there_is_nothing_to_score(repo, tmp_path):
-    done = judge(repo, "forward", "--from", str(files(tmp_path / "old", END - timedelta(days=30), END - timedelta(days=1))))
+    done = judge(
+        repo, "forward", "--from", str(files(tmp_path / "old", END - timedelta(days=30), END - timedelta(days=1)))
+    )
     assert done.returncode == 2 and "has no candle from 2021-11-01 00:00 on" in done.stderr
     done = judge(repo, "forward", "--from", str(files(tmp_path / "hours", END, END + timedelta(hours=5))))
     assert done.returncode == 2 and "do not fill a day yet" in done.stderr

@@ -58,7 +58,9 @@ STOPS = {"initial_stop_loss_abs", "initial_stop_loss_ratio", "stop_loss_abs", "s
 def played(tmp_path_factory, market_data):
     """Strategies of several engines on real candles, their results, and both exports of them."""
     windows = {"windows": {"spring": "20210301-20210701"}, "validation": None, "holdout": None}
-    settings = prepared(tmp_path_factory.mktemp("arena") / "repo", {"kind": "files", "path": str(market_data / "spot")}, arena=windows)
+    settings = prepared(
+        tmp_path_factory.mktemp("arena") / "repo", {"kind": "files", "path": str(market_data / "spot")}, arena=windows
+    )
     folder = settings.root / strategy_files.FOLDER
     strategy(settings, "Tagged", **TAGGED)
     strategy(settings, "Waiting", **WAITING)
@@ -95,7 +97,9 @@ def test_every_trade_is_freqtrades_own(played, name):
 def test_the_strategies_cover_what_trades_can_be(played):
     """Partial exits, averaging, tags of both sides, every common reason, and an order that waited."""
     trades = pd.concat(load_backtest_data(played[2], name) for name in NAMES)
-    assert {"exit_signal", "roi", "stop_loss", "trailing_stop_loss", "crossed down", "far enough", "force_exit"} <= set(trades["exit_reason"])
+    assert {"exit_signal", "roi", "stop_loss", "trailing_stop_loss", "crossed down", "far enough", "force_exit"} <= set(
+        trades["exit_reason"]
+    )
     assert {"morning", "afternoon", ""} <= set(trades["enter_tag"])
     assert trades["orders"].map(lambda orders: sum(order["ft_is_entry"] for order in orders)).max() == 3
     assert trades["orders"].map(lambda orders: sum(not order["ft_is_entry"] for order in orders)).max() == 3
@@ -129,7 +133,9 @@ def test_the_figures_are_those_of_the_block(played, name):
     assert stats["sharpe"] == pytest.approx(result.closed_sharpe, rel=1e-6)
     assert stats["rejected_signals"] == result.rejected_entries
     per_pair = {line["key"]: line for line in stats["results_per_pair"]}
-    assert {pair.pair: pair.trades for pair in result.pairs} == {pair.pair: per_pair[pair.pair]["trades"] for pair in result.pairs}
+    assert {pair.pair: pair.trades for pair in result.pairs} == {
+        pair.pair: per_pair[pair.pair]["trades"] for pair in result.pairs
+    }
     for pair in result.pairs:
         assert per_pair[pair.pair]["profit_total_abs"] == pytest.approx(pair.profit * arena.settings.wallet, abs=1e-6)
 
@@ -140,7 +146,9 @@ def test_the_wallets_history_is_the_account_marked_to_market(played):
     wallet = get_backtest_wallet_change(file, "Tagged")
     assert wallet["balance"].iloc[0] == arena.settings.wallet
     assert wallet["balance"].iloc[-1] == pytest.approx(arena.settings.wallet + results["Tagged"].own.profit_abs)
-    ours, own = (load_backtest_stats(where)["strategy"]["Tagged"]["wallet_stats"] for where in (folder, theirs["Tagged"]))
+    ours, own = (
+        load_backtest_stats(where)["strategy"]["Tagged"]["wallet_stats"] for where in (folder, theirs["Tagged"])
+    )
     assert ours["max_drawdown_account"] == pytest.approx(own["max_drawdown_account"], rel=0.01)
     assert ours["sharpe"] == pytest.approx(own["sharpe"], rel=0.01)
 
@@ -154,7 +162,9 @@ def test_the_file_holds_what_freqtrades_holds_and_is_no_answer_for_its_cache(pla
     _, results, folder, theirs = played
     (file,), (own,) = folder.glob("*.zip"), theirs["Tagged"].glob("*.zip")
     assert json.loads((folder / ".last_result.json").read_text()) == {"latest_backtest": file.name}
-    assert sorted(path.name for path in folder.iterdir()) == sorted([".last_result.json", file.name, f"{file.stem}.meta.json"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [".last_result.json", file.name, f"{file.stem}.meta.json"]
+    )
     with zipfile.ZipFile(file) as ours, zipfile.ZipFile(own) as plain:
         names = {name.replace(own.stem, file.stem) for name in plain.namelist()}
         assert names <= set(ours.namelist())
@@ -190,7 +200,11 @@ def test_a_strategy_that_failed_changed_or_earns_something_else_is_not_exported(
     changed.write_text(source.read_text())
     forged = dataclasses.replace(results["Tagged"], own=other)
     (line,), differs = freqtrade_export.export([forged], [changed], arena)
-    assert differs and f"sharpe {results['Tagged'].own.sharpe:.4f} over" in line and f"the block has {other.sharpe:.4f}" in line
+    assert (
+        differs
+        and f"sharpe {results['Tagged'].own.sharpe:.4f} over" in line
+        and f"the block has {other.sharpe:.4f}" in line
+    )
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
@@ -206,6 +220,9 @@ def test_the_other_process_refuses_trades_that_do_not_add_up(played, monkeypatch
         return made
 
     monkeypatch.setattr(freqtrade_export, "_strategy", more)
-    with pytest.raises(ArenaError, match=r"FreqTrade could not write user_data/backtest_results: ValueError: Tagged: FreqTrade makes .* booked is"):
+    with pytest.raises(
+        ArenaError,
+        match=r"FreqTrade could not write user_data/backtest_results: ValueError: Tagged: FreqTrade makes .* booked is",
+    ):
         freqtrade_export.export([results["Tagged"]], [file], arena)
     assert sorted(path.name for path in folder.iterdir()) == before

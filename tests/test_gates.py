@@ -4,21 +4,24 @@ from dataclasses import replace
 import pytest
 
 from arena import errors
-from arena.records import (
-    Checks,
-    Evidence,
-    GateResult,
-    Look,
-    Metrics,
-    Result,
-    WindowResult,
-)
+from arena.records import Checks, Evidence, GateResult, Look, Metrics, Result, WindowResult
 from arena.settings import Gates
 from arena.stats.gates import EVIDENCE, LOW_SHARPE, evidence, failed, judge, verdict
 
-LIMITS = Gates(max_relabel_loss=0.4, min_trades=30, min_trades_per_window=5, min_exposure=0.01, max_drawdown=0.5, min_profit=0.0)
+LIMITS = Gates(
+    max_relabel_loss=0.4, min_trades=30, min_trades_per_window=5, min_exposure=0.01, max_drawdown=0.5, min_profit=0.0
+)
 GOOD = Metrics(sharpe=1.0, trades=30, exposure=0.01, avg_position=0.02, max_drawdown=0.5, profit=0.001)
-CHECKS = Checks("quick", optimistic_fills=0.3, hidden_loss=0.3, top_share=0.6, pair_share=0.9, relabel_sharpe=0.25, relabel_loss=0.4, replay="agrees")
+CHECKS = Checks(
+    "quick",
+    optimistic_fills=0.3,
+    hidden_loss=0.3,
+    top_share=0.6,
+    pair_share=0.9,
+    relabel_sharpe=0.25,
+    relabel_loss=0.4,
+    replay="agrees",
+)
 """Every figure at its limit."""
 
 
@@ -78,7 +81,8 @@ def test_the_window_with_the_fewest_trades_decides():
 
 
 @pytest.mark.parametrize(
-    ("field", "gate"), [("exposure", "exposure"), ("avg_position", "position"), ("max_drawdown", "drawdown"), ("profit", "profit")]
+    ("field", "gate"),
+    [("exposure", "exposure"), ("avg_position", "position"), ("max_drawdown", "drawdown"), ("profit", "profit")],
 )
 def test_nan_says_no(field, gate):
     assert refused(replace(GOOD, **{field: math.nan})) == [gate]
@@ -199,7 +203,11 @@ def test_gates_stand_in_one_order_with_figure_limit_and_relation():
 
 @pytest.mark.parametrize(
     ("error", "gate"),
-    [(errors.IntegrityError, "integrity"), (errors.CausalityError, "causality"), (errors.DeterminismError, "determinism")],
+    [
+        (errors.IntegrityError, "integrity"),
+        (errors.CausalityError, "causality"),
+        (errors.DeterminismError, "determinism"),
+    ],
 )
 def test_a_failure_of_a_gate_carries_that_gate_alone(error, gate):
     (found,) = failed(error.__name__)

@@ -1,4 +1,7 @@
-"""The agents that call no model, in runs whose figures are a pure function of the genome: nothing is evaluated here, all is bred."""
+"""
+The agents that call no model, in runs whose figures are a pure function of the genome: nothing is evaluated here, all
+is bred.
+"""
 
 import re
 from dataclasses import replace
@@ -30,24 +33,49 @@ def result(sharpe, robust=None, *, failed=(), error="", closed=float("nan")):
     """What an evaluation would say. `failed` are gates below their limit of 30, with their figures."""
     gates = tuple(GateResult(gate, False, figure, 30.0, ">=") for gate, figure in failed)
     robust = sharpe if robust is None else robust
-    return Result("", "", "", "", "", "", "", 0.0, error=error, own=Metrics(sharpe=sharpe), robust_sharpe=robust, closed_sharpe=closed, gates=gates)
+    return Result(
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        0.0,
+        error=error,
+        own=Metrics(sharpe=sharpe),
+        robust_sharpe=robust,
+        closed_sharpe=closed,
+        gates=gates,
+    )
 
 
 def state(arena, history=(), active=None, number=1, **more):
-    told = {"blocks": "", "rows": "", "demands": ("touch at least one strategy",), "learnings": "", "nudges": (), "brief": "", "plateau": False}
+    told = {
+        "blocks": "",
+        "rows": "",
+        "demands": ("touch at least one strategy",),
+        "learnings": "",
+        "nudges": (),
+        "brief": "",
+        "plateau": False,
+    }
     return State(arena, number, dict(active or {}), tuple(history), **(told | more))
 
 
 class Landscape:
     """
-    A market in which every genome has a Sharpe that follows from its genes alone: each rule is worth something, each gene has one best
-    value and loses with the distance from it, and every part costs a little. Three conditions joined by "and" trade too rarely.
+    A market in which every genome has a Sharpe that follows from its genes alone: each rule is worth something, each
+    gene has one best value and loses with the distance from it, and every part costs a little. Three conditions joined
+    by "and" trade too rarely.
     """
 
     def __init__(self, grammar, seed):
         rng = np.random.default_rng(seed)
         self.worth = {rule: rng.normal(0, 0.3) for rule in grammar.rules}
-        self.best = {(rule, gene): rng.random() for rule in grammar.rules for gene in [*grammar.genes(rule), "timeframe"]}
+        self.best = {
+            (rule, gene): rng.random() for rule in grammar.rules for gene in [*grammar.genes(rule), "timeframe"]
+        }
         self.best |= {("", gene): rng.random() for gene in SCALARS}
         self.grammar = grammar
 
@@ -73,8 +101,9 @@ class Landscape:
 
 def run(agent, arena, landscape, seed, rounds=ROUNDS, history=(), active=None):
     """
-    Rounds as the loop has them: kills and creates stand; an evolve stays where a Sharpe rose by 0.05, none fell by more and no further gate
-    fails; a plateau is five rounds in which none did. Returns what was tried, and each round's changes.
+    Rounds as the loop has them: kills and creates stand; an evolve stays where a Sharpe rose by 0.05, none fell by more
+    and no further gate fails; a plateau is five rounds in which none did. Returns what was tried, and each round's
+    changes.
     """
     agent.resume(tuple(history), np.random.default_rng(seed))
     active, history, idle, all_changes = dict(active or {}), list(history), 0, []
@@ -93,7 +122,9 @@ def run(agent, arena, landscape, seed, rounds=ROUNDS, history=(), active=None):
             gained |= kept and change.event == "evolve"
             if kept:
                 active[change.strategy], figures[change.strategy] = change.source, found
-            history.append(Tried(number, change.event, change.strategy, change.parent, change.source, found, kept, change.note))
+            history.append(
+                Tried(number, change.event, change.strategy, change.parent, change.source, found, kept, change.note)
+            )
         idle = 0 if gained else idle + 1
         assert len(active) == arena.max_strategies
     return history, all_changes
@@ -265,7 +296,9 @@ def test_a_stale_stranger_gives_way_and_a_fresh_one_stays(arena):
 
 
 def test_a_folder_of_strangers_is_made_room_in(arena):
-    strangers = {name: (ROOT / "examples" / f"{name}.py").read_text() for name in ("MeanRevRsi", "TrendDonchian", "VolBreakout")}
+    strangers = {
+        name: (ROOT / "examples" / f"{name}.py").read_text() for name in ("MeanRevRsi", "TrendDonchian", "VolBreakout")
+    }
     agent = Genetic()
     agent.resume((), np.random.default_rng(0))
     assert [change.event for change in agent.propose(state(arena, active=strangers)).changes] == ["kill", "create"]
@@ -275,7 +308,11 @@ def test_a_plateau_brings_the_family_that_was_tried_least(arena):
     history, _ = run(Genetic(), arena, Landscape(Grammar(arena), 7), 7, rounds=20)
     quiet = [replace(one, note="") for one in history]  # no plateau was answered so far
     active = {one.strategy: one.source for one in history if one.kept and one.source}
-    active = {name: text for name, text in active.items() if not any(one.event == "kill" and one.strategy == name for one in history)}
+    active = {
+        name: text
+        for name, text in active.items()
+        if not any(one.event == "kill" and one.strategy == name for one in history)
+    }
     families = [genome_of(one.source).family for one in history if one.source]
     fewest = min(map(families.count, Grammar(arena).families))
     for seed in range(10):
@@ -327,7 +364,10 @@ def test_failed_gates_come_before_any_sharpe(arena):
 
 
 def test_luck_is_no_gate_for_parents():
-    lucky = replace(result(1.0), gates=(GateResult("dsr", False, 0.1, 0.95, ">="), GateResult("validation", False, np.nan, np.nan, "")))
+    lucky = replace(
+        result(1.0),
+        gates=(GateResult("dsr", False, 0.1, 0.95, ">="), GateResult("validation", False, np.nan, np.nan, "")),
+    )
     assert violation(lucky) == 0
     assert violation(result(1.0, failed=[("trades", 15.0)])) == pytest.approx(0.5)
     assert violation(replace(lucky, gates=(GateResult("relabel", False, 0.9, 0.3, "<=", applies=False),))) == 0

@@ -18,8 +18,16 @@ SPY = {"name": "binance", "pair_whitelist": ["SPY/USD"]}
 ARENAS = {
     "two pairs, one window": {"arena": ONE},
     "warm-up starts at the window": {"arena": ONE | {"warmup_from": "20230101"}},
-    "late listings": {"exchange": FIVE, "max_open_trades": 5, "arena": ONE | {"warmup_from": "20200101", "windows": {"a": "20200401-20210401"}}},
-    "slots bind": {"exchange": FIVE, "max_open_trades": 2, "arena": ONE | {"warmup_from": "20201001", "windows": {"a": "20210101-20220101"}}},
+    "late listings": {
+        "exchange": FIVE,
+        "max_open_trades": 5,
+        "arena": ONE | {"warmup_from": "20200101", "windows": {"a": "20200401-20210401"}},
+    },
+    "slots bind": {
+        "exchange": FIVE,
+        "max_open_trades": 2,
+        "arena": ONE | {"warmup_from": "20201001", "windows": {"a": "20210101-20220101"}},
+    },
     "fixed stake, other fee and wallet": {"stake_amount": 250, "fee": 0.00075, "dry_run_wallet": 1000, "arena": ONE},
     "no limit of slots": {"exchange": FIVE, "stake_amount": 100, "max_open_trades": -1, "arena": ONE},
     "four hours": {"timeframe": "4h", "arena": ONE | {"informative_timeframes": ["1d"]}},
@@ -40,7 +48,8 @@ ARENAS = {
 }
 HIGHER = (
     "from freqtrade.strategy import informative\n@informative('{timeframe}')\ndef higher(self, dataframe, metadata):\n"
-    "    dataframe['ema'] = ta.EMA(dataframe, timeperiod=10)\n    return dataframe\ntimeframe = '{base}'\nstoploss = -0.04\n"
+    "    dataframe['ema'] = ta.EMA(dataframe, timeperiod=10)\n    return dataframe\ntimeframe = '{base}'\nstoploss = "
+    "-0.04\n"
     "minimal_roi = {{'0': 0.08, '2880': 0.02}}"
 )
 
@@ -52,7 +61,7 @@ def arena_of(folder: Path, name: str, market_data: Path):
     settings = prepared(folder, source, **changes)
     base, higher = settings.timeframe, settings.informative_timeframes[-1]
     strategy(settings, "Cross", extra=f"timeframe = '{base}'")
-    used = "dataframe['fast'] = dataframe['fast'].where(dataframe['close'] > dataframe['ema_{}'], 0)".format(higher)
+    used = f"dataframe['fast'] = dataframe['fast'].where(dataframe['close'] > dataframe['ema_{higher}'], 0)"
     strategy(settings, "Higher", extra=HIGHER.format(timeframe=higher, base=base), indicators=used)
     return settings
 
@@ -74,8 +83,14 @@ def test_an_arena_of_any_shape_gives_freqtrades_own_figures(name, market_data, t
         assert result.own.profit_abs == pytest.approx(run["profit"], abs=1e-3)
 
 
-GOLDEN = {"MeanRevRsi": (571, -2820.01356433), "TrendDonchian": (260, 31453.88471456), "VolBreakout": (887, 7650.65611939)}
-"""Trades and profit of FreqTrade 2026.9's own `backtesting` over 20210101-20240101, on folders that hold all candles."""
+GOLDEN = {
+    "MeanRevRsi": (571, -2820.01356433),
+    "TrendDonchian": (260, 31453.88471456),
+    "VolBreakout": (887, 7650.65611939),
+}
+"""
+Trades and profit of FreqTrade 2026.9's own `backtesting` over 20210101-20240101, on folders that hold all candles.
+"""
 
 
 @pytest.mark.slow

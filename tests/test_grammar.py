@@ -1,4 +1,6 @@
-"""Genomes: drawn, read back, changed; and what they are written out as passes the arena's own checks on real candles."""
+"""
+Genomes: drawn, read back, changed; and what they are written out as passes the arena's own checks on real candles.
+"""
 
 import json
 import os
@@ -41,14 +43,18 @@ ALWAYS = 2
 
 def covering(grammar):
     """
-    Genomes that hold every value of every gene and every rule on every timeframe that it may look at: as few as the conditions of an
-    entry allow. Most are joined by "or", so that they trade.
+    Genomes that hold every value of every gene and every rule on every timeframe that it may look at: as few as the
+    conditions of an entry allow. Most are joined by "or", so that they trade.
     """
     conditions = []
     for name in grammar.rules:
         genes, frames = grammar.genes(name), grammar.frames(name)
         for k in range(max(len(frames), *map(len, genes.values()))):
-            conditions.append(Condition(name, frames[k % len(frames)], tuple((gene, row[k % len(row)]) for gene, row in genes.items())))
+            conditions.append(
+                Condition(
+                    name, frames[k % len(frames)], tuple((gene, row[k % len(row)]) for gene, row in genes.items())
+                )
+            )
     n = -(-len(conditions) // MAX_CONDITIONS)
     leaving = cycle([next(c for c in conditions[::-1] if c.rule == name) for name in grammar.rules])
     scalars = {name: cycle(row) for name, row in SCALARS.items()}
@@ -99,10 +105,15 @@ def arena(tmp_path_factory, market_data):
 
 @pytest.fixture(scope="module")
 def evaluated(arena, request):
-    """Results by number in the covering. All that this run asks for are evaluated side by side, from the first one asked on."""
+    """
+    Results by number in the covering. All that this run asks for are evaluated side by side, from the first one asked
+    on.
+    """
     mine = [item for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
     mine = [item for item in mine if "number" in item.callspec.params]
-    asked = [item.callspec.params["number"] for item in mine if not any(mark.name == "skip" for mark in item.own_markers)]
+    asked = [
+        item.callspec.params["number"] for item in mine if not any(mark.name == "skip" for mark in item.own_markers)
+    ]
     folder = arena.settings.root / strategy_files.FOLDER
     for number in asked:
         (folder / f"Genome{number}.py").write_text(source(COVERING[number], f"Genome{number}", arena.settings))
@@ -112,14 +123,25 @@ def evaluated(arena, request):
     pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("number", [pytest.param(k, marks=[pytest.mark.nightly, *([pytest.mark.slow] if k < ALWAYS else [])]) for k in range(len(COVERING))])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(k, marks=[pytest.mark.nightly, *([pytest.mark.slow] if k < ALWAYS else [])])
+        for k in range(len(COVERING))
+    ],
+)
 def test_what_is_written_out_passes_every_check_on_real_candles(evaluated, number):
     result = evaluated(number)
     assert not result.error or result.error.startswith("no trades: "), (result.error, result.frames)
     if not result.error:
         assert result.checks.causality == "quick"
         assert result.engine == "replay=freqtrade", result.engine_note
-        assert not {gate.gate for gate in result.gates if not gate.passed} & {"integrity", "causality", "determinism", "replay"}
+        assert not {gate.gate for gate in result.gates if not gate.passed} & {
+            "integrity",
+            "causality",
+            "determinism",
+            "replay",
+        }
         assert not result.literals
 
 
@@ -127,7 +149,9 @@ def test_the_genomes_that_are_evaluated_hold_every_value_of_every_gene():
     assert len(COVERING) >= 30
     grammar = Grammar(SHIPPED.model_copy(update={"pairs": tuple(PAIRS)}))
     seen = {(c.rule, gene, value) for genome in COVERING for c in genome.entry for gene, value in c.genes}
-    assert seen == {(rule, gene, value) for rule in grammar.rules for gene, row in grammar.genes(rule).items() for value in row}
+    assert seen == {
+        (rule, gene, value) for rule in grammar.rules for gene, row in grammar.genes(rule).items() for value in row
+    }
     frames = {(c.rule, c.timeframe) for genome in COVERING for c in genome.entry}
     assert frames == {(rule, frame) for rule in grammar.rules for frame in grammar.frames(rule)}
     assert {genome.exit_condition.rule for genome in COVERING if genome.exit_condition} == set(grammar.rules)
@@ -179,10 +203,16 @@ def test_a_text_that_is_no_genome_is_refused(text):
         ({"stop": 0.11}, "stop is 0.11. Expected one of 0.02, 0.03"),
         ({"entry": ()}, "entry has 0 conditions"),
         ({"entry": (Condition("magic", "1h", ()),)}, "rule is 'magic'"),
-        ({"entry": (Condition("above_ema", "2h", (("period", 50),)),)}, "above_ema.timeframe is '2h'. Expected one of 1h, 4h, 1d"),
+        (
+            {"entry": (Condition("above_ema", "2h", (("period", 50),)),)},
+            "above_ema.timeframe is '2h'. Expected one of 1h, 4h, 1d",
+        ),
         ({"entry": (Condition("above_ema", "1h", (("period", 51),)),)}, "above_ema.period is 51"),
         ({"entry": (Condition("above_ema", "1h", (("length", 50),)),)}, "has the genes length, not period"),
-        ({"entry": (Condition("leader_trend", "1h", (("leader", "XRP/USDT"), ("fast", 5), ("slow", 50))),)}, "leader is 'XRP/USDT'"),
+        (
+            {"entry": (Condition("leader_trend", "1h", (("leader", "XRP/USDT"), ("fast", 5), ("slow", 50))),)},
+            "leader is 'XRP/USDT'",
+        ),
         ({"exit": "signal"}, "One asks for the other"),
         ({"pace": 48}, "normal form"),
         ({"exit": "none"}, "normal form"),
@@ -221,7 +251,12 @@ def test_the_look_back_covers_what_the_indicators_need():
     for genome in drawn(300):
         text = source(genome, "Trend1", SHIPPED)
         startup = int(text.partition("startup_candle_count = ")[2].split()[0])
-        genes = [(gene, value) for c in genome.conditions for gene, value in c.genes if gene in ("period", "slow", "usual", "fast", "signal")]
+        genes = [
+            (gene, value)
+            for c in genome.conditions
+            for gene, value in c.genes
+            if gene in ("period", "slow", "usual", "fast", "signal")
+        ]
         genes += [gene for c in genome.conditions if c.rule == "donchian" for gene in c.genes]
         assert startup >= max((value for _, value in genes), default=1)
         assert startup <= 400
@@ -258,7 +293,9 @@ def test_the_grammar_follows_the_arena(tmp_path, timeframe):
 def test_a_pair_alone_is_compared_with_none(tmp_path):
     grammar = Grammar(builders.arena(tmp_path, {"exchange.pair_whitelist": ["BTC/USDT"]}))
     assert "relative strength" not in grammar.families
-    assert not any(RULES[c.rule].family == "relative strength" for genome in drawn(200, grammar=grammar) for c in genome.conditions)
+    assert not any(
+        RULES[c.rule].family == "relative strength" for genome in drawn(200, grammar=grammar) for c in genome.conditions
+    )
 
 
 def test_times_are_minutes_of_the_arenas_candles(tmp_path):
@@ -280,7 +317,13 @@ def test_a_mutation_changes_a_gene_or_two_and_keeps_the_family():
         assert changed.family == genome.family
         assert difference(genome, changed) != "nothing"
         before, after = json.loads(to_json(genome)), json.loads(to_json(changed))
-        changes.append(sum(before[gene] != after[gene] for gene in before if gene not in ("pace", "reach", "share", "steps", "join")))
+        changes.append(
+            sum(
+                before[gene] != after[gene]
+                for gene in before
+                if gene not in ("pace", "reach", "share", "steps", "join")
+            )
+        )
     assert max(changes) <= 4  # a way out that goes takes its condition along and may leave a longest time
     assert 1 <= np.mean(changes) < 1.7
 
@@ -315,7 +358,9 @@ def test_two_of_a_kind_mix_their_genes():
     second = a_genome(entry=(Condition("ema_cross", "4h", (("fast", 30), ("slow", 200))),))
     rng = np.random.default_rng(4)
     leads = {cross(first, second, rng).entry[0] for _ in range(300)}
-    assert {(c.timeframe, *c.values.values()) for c in leads} == {(t, f, s) for t in ("1h", "4h") for f in (5, 30) for s in (40, 200)}
+    assert {(c.timeframe, *c.values.values()) for c in leads} == {
+        (t, f, s) for t in ("1h", "4h") for f in (5, 30) for s in (40, 200)
+    }
 
 
 def test_simpler_is_the_same_with_a_part_less():
@@ -324,7 +369,9 @@ def test_simpler_is_the_same_with_a_part_less():
             GRAMMAR.check(made)
             assert parts(made) < parts(genome)
             assert made.entry[0] == genome.entry[0]
-    full = a_genome(entry=(*a_genome().entry, Condition("rsi", "4h", (("period", 14), ("low", 30), ("high", 60)))), profit=0.08)
+    full = a_genome(
+        entry=(*a_genome().entry, Condition("rsi", "4h", (("period", 14), ("low", 30), ("high", 60)))), profit=0.08
+    )
     assert {difference(full, made) for made in simpler(full)} >= {"without rsi 14 30 60 4h", "profit 0.08 -> 0.0"}
     assert simpler(a_genome()) == ()  # without its exit it would need a longest time
 

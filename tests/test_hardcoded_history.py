@@ -112,11 +112,15 @@ def test_what_history_by_heart_is_made_of_is_told(code, text):
         "x = {'rsi': 14, 'ema': 50, 'adx': 14, 'atr': 14, 'cci': 20, 'mfi': 14, 'roc': 12}",
         "x = 'a long sentence with spaces ' 'and more of it ' 'and more of it ' 'and more of it ' * 9",
         'tag = "ema_cross_50", "BTC/USDT", "version 2026.9", "in May", "may 20", "1d", "12345x"',
-        '"""A docstring of 2021-05-19."""\nclass A:\n    """And May 2021: 61000."""\n    def f(self):\n        """2021-05"""',
+        '"""A docstring of 2021-05-19."""\nclass A:\n    """And May 2021: 61000."""\n    def f(self):\n        '
+        '"""2021-05"""',
         "# a comment of 2021-05-19",
-        "class A:\n    minimal_roi = {'0': 0.1, '60': 0.05, '1440': 0.02, '2880': 0, '10080': -1}\n    startup_candle_count: int = 2000",
-        "class A:\n    minimal_roi = {'0': 10_000}\n    plot_config = {'a': [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]}",
-        "class A:\n    @property\n    def protections(self):\n        return [{'method': 'MaxDrawdown', 'lookback_period': 2880, 'stop': 1440}]",
+        "class A:\n    minimal_roi = {'0': 0.1, '60': 0.05, '1440': 0.02, '2880': 0, '10080': -1}\n    "
+        "startup_candle_count: int = 2000",
+        "class A:\n    minimal_roi = {'0': 10_000}\n    plot_config = {'a': [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, "
+        "13]}",
+        "class A:\n    @property\n    def protections(self):\n        return [{'method': 'MaxDrawdown', "
+        "'lookback_period': 2880, 'stop': 1440}]",
     ],
 )
 def test_look_backs_durations_units_and_settings_are_not(code):
@@ -140,7 +144,11 @@ def test_a_docstring_counts_where_the_source_reads_it():
 
 def test_a_table_is_told_once_and_its_dates_are_in_it():
     days = [f"2021-05-{day}" for day in range(10, 30)]
-    assert find(f"x = {days}\ny = {days[:2]}\n") == ("line 1: a table of 20 texts", 'line 2: "2021-05-10"', 'line 2: "2021-05-11"')
+    assert find(f"x = {days}\ny = {days[:2]}\n") == (
+        "line 1: a table of 20 texts",
+        'line 2: "2021-05-10"',
+        'line 2: "2021-05-11"',
+    )
 
 
 def test_they_come_in_the_order_of_the_source_and_each_once_a_line():

@@ -1,4 +1,7 @@
-"""judge.py open: the holdout is opened once for each source, recorded before anything is known, and never on disk in the clear."""
+"""
+judge.py open: the holdout is opened once for each source, recorded before anything is known, and never on disk in the
+clear.
+"""
 
 import io
 import json
@@ -107,7 +110,9 @@ def test_a_second_opening_gives_the_recorded_answer_and_is_no_opening(judged_rep
     assert done.stdout.count("when it was opened for 0.1.0; that stands") == 2
     assert [(one.strategy, one.result) for one in noted(judged_repo, "judgement")] == before
     assert len(noted(judged_repo, "opening")) == 2
-    metas = [yaml.safe_load((judged_repo / "versions" / version / "meta.yaml").read_text()) for version in ("0.1.0", "0.2.0")]
+    metas = [
+        yaml.safe_load((judged_repo / "versions" / version / "meta.yaml").read_text()) for version in ("0.1.0", "0.2.0")
+    ]
     assert metas[0]["strategies"] == metas[1]["strategies"]
 
 
@@ -186,7 +191,9 @@ def test_what_is_not_committed_or_was_never_evaluated_is_refused_by_name(repo):
 def test_a_broken_ledger_opens_nothing(repo):
     with sqlite3.connect(repo / store.LEDGER) as db:
         db.execute("DELETE FROM entries WHERE number = 2")
-    assert nothing_opened(repo, judge(repo, "open", "0.1.0", "--yes"), "the ledger is not as it was written: entry 2 is missing")
+    assert nothing_opened(
+        repo, judge(repo, "open", "0.1.0", "--yes"), "the ledger is not as it was written: entry 2 is missing"
+    )
 
 
 @pytest.mark.slow
@@ -204,18 +211,28 @@ def test_a_wrong_passphrase_opens_nothing_and_the_right_one_does(tmp_path):
     shutil.copy(ROOT / "judge.py", folder)
     shutil.copy(ROOT / ".gitignore", folder)
     arena = prepared(folder)
-    dataset.build(arena, dataset.source_from({"kind": "sample", "market": "market", "seed": 1}, arena), "open sesame", lambda line: None, resume=False)
+    dataset.build(
+        arena,
+        dataset.source_from({"kind": "sample", "market": "market", "seed": 1}, arena),
+        "open sesame",
+        lambda line: None,
+        resume=False,
+    )
     strategy(arena, "Alpha")
     git(folder, "init", "-q")
     git(folder, "add", ".")
     commit(folder)
     evaluate(folder)
-    assert nothing_opened(folder, judge(folder, "open", "0.1.0", "--yes", stdin="sesame\n"), "the passphrase does not open")
+    assert nothing_opened(
+        folder, judge(folder, "open", "0.1.0", "--yes", stdin="sesame\n"), "the passphrase does not open"
+    )
     assert judge(folder, "open", "0.1.0", "--yes", stdin="open sesame\n").returncode == 0
 
 
 def clear(folder, prices):
-    """Files below a folder in which any of these prices stands: as a binary or a decimal number, or in a compressed table."""
+    """
+    Files below a folder in which any of these prices stands: as a binary or a decimal number, or in a compressed table.
+    """
     needles = [struct.pack("<d", price) for price in prices] + [repr(price).encode() for price in prices]
 
     def shows(data):
@@ -256,14 +273,18 @@ def start(folder, temporary):
     """A shell that runs tests in the background ignores SIGINT, and its children would too."""
     return subprocess.Popen(
         [sys.executable, "-c", "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler); "
-         "import sys; sys.argv = ['judge.py', 'open', '0.1.0', '--yes']; runpy.run_path('judge.py', run_name='__main__')"],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)},
+         "import sys; sys.argv = ['judge.py', 'open', '0.1.0', '--yes']; runpy.run_path('judge.py', "
+         "run_name='__main__')"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
     )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_without_a_holdout_the_run_is_archived_and_nothing_is_confirmed(tmp_path):
-    folder = made(tmp_path / "repo", arena={"windows": {"spring": "20210301-20210601"}, "validation": None, "holdout": None})
+    folder = made(
+        tmp_path / "repo", arena={"windows": {"spring": "20210301-20210601"}, "validation": None, "holdout": None}
+    )
     done = judge(folder, "open", "0.1.0")
     assert done.returncode == 0, done.stderr
     assert "there is none in config.json" in done.stdout
@@ -276,7 +297,15 @@ def test_without_a_holdout_the_run_is_archived_and_nothing_is_confirmed(tmp_path
 def test_openings_of_other_candles_are_not_counted(judged_repo):
     book = Ledger(judged_repo / store.LEDGER)
     arena = context.open_arena(settings.load(judged_repo / "config.json"), record=False)
-    book.append(Entry("opening", "0" * 64, "Other", "f" * 64, result=json.dumps({"holdout": "other candles", "version": "9.9.9", "days": 1})))
+    book.append(
+        Entry(
+            "opening",
+            "0" * 64,
+            "Other",
+            "f" * 64,
+            result=json.dumps({"holdout": "other candles", "version": "9.9.9", "days": 1}),
+        )
+    )
     assert len(holdout.opened(book, arena)) == 2
 
 
@@ -288,14 +317,23 @@ def test_a_version_holds_everything_but_candles(opened):
     folder, _ = opened
     version = folder / "versions" / "0.1.0"
     assert {str(file.relative_to(version)) for file in version.rglob("*") if file.is_file()} == {
-        "meta.yaml", "results.tsv", "run.log", "ledger.parquet", "frontier.png", "retrospective.md", "SHA256SUMS", "strategies/Alpha.py",
-        "strategies/Beta.py",
+        "meta.yaml", "results.tsv", "run.log", "ledger.parquet", "frontier.png", "retrospective.md", "SHA256SUMS",
+        "strategies/Alpha.py", "strategies/Beta.py",
     }  # fmt: skip
-    done = subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=version, capture_output=True, text=True)
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=version, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (0, "")
-    assert not [file for file in version.rglob("*") if subprocess.run(["git", "check-ignore", "-q", file], cwd=folder).returncode == 0]  # git takes all of it
+    # git takes all of it
+    assert not [
+        file
+        for file in version.rglob("*")
+        if subprocess.run(["git", "check-ignore", "-q", file], cwd=folder).returncode == 0
+    ]
     assert (version / "frontier.png").read_bytes().startswith(b"\x89PNG")
-    assert str(folder) not in "".join(file.read_text() for file in version.glob("*.*") if file.suffix in (".yaml", ".md", ".log", ".tsv"))
+    assert str(folder) not in "".join(
+        file.read_text() for file in version.glob("*.*") if file.suffix in (".yaml", ".md", ".log", ".tsv")
+    )
     trials = pd.read_parquet(version / "ledger.parquet").set_index("strategy")
     assert set(trials.index) == {"Alpha", "Beta"} and all(len(returns) == 184 for returns in trials["daily_returns"])
     assert "class Alpha(IStrategy)" in trials["source"]["Alpha"]
@@ -308,12 +346,15 @@ def test_the_meta_data_are_the_ledgers_and_the_arenas(opened):
     meta = yaml.safe_load((folder / "versions/0.1.0/meta.yaml").read_text())
     assert meta["contract"]["hash"] == data_lock.read(folder).contract
     assert meta["counts"] | {"validation_looks": 0} == {
-        "trials": 2, "evaluations": 2, "failed": 0, "rounds": 1, "events": {"create": 2}, "validation_looks": 0, "holdout_openings": 2,
+        "trials": 2, "evaluations": 2, "failed": 0, "rounds": 1, "events": {"create": 2}, "validation_looks": 0,
+        "holdout_openings": 2,
     }  # fmt: skip
     results = [json.loads(one.result) for one in Ledger(folder / store.LEDGER).trials(meta["contract"]["hash"])]
     best = max(results, key=lambda result: result["own"]["sharpe"])
     assert meta["peak"]["sharpe_of_kept"]["value"] == best["own"]["sharpe"]
-    assert {one["strategy"]: one["search"]["sharpe"] for one in meta["strategies"]} == {result["strategy"]: result["own"]["sharpe"] for result in results}
+    assert {one["strategy"]: one["search"]["sharpe"] for one in meta["strategies"]} == {
+        result["strategy"]: result["own"]["sharpe"] for result in results
+    }
 
 
 @pytest.mark.slow
@@ -341,7 +382,8 @@ def test_a_version_that_was_changed_afterwards_is_named_and_errata_are_free(judg
     (version / "results.tsv").unlink()
     (version / "more.txt").write_text("more")
     assert archive_reader.broken(version) == [
-        "results.tsv is missing", "strategies/Alpha.py has changed since it was archived", "more.txt was added after it was archived",
+        "results.tsv is missing", "strategies/Alpha.py has changed since it was archived",
+        "more.txt was added after it was archived",
     ]  # fmt: skip
     with pytest.raises(ArenaError, match="there is no archived version at versions/9.9.9. There are: 0.1.0"):
         archive.close(judged_repo, "9.9.9")
@@ -391,7 +433,9 @@ def test_a_version_is_evaluated_by_the_code_of_now_where_candles_and_config_are_
     assert done.returncode == 0, done.stdout + done.stderr
     assert "versions/0.1.0: of contract " in done.stdout and "the archive alone could be verified" in done.stdout
     told = [line for line in done.stdout.splitlines() if line.startswith("versions/0.1.0 ")]
-    assert len(told) == 2 and all(int(line.split()[2]) > 250 and line.endswith("figures are the archive's") for line in told)
+    assert len(told) == 2 and all(
+        int(line.split()[2]) > 250 and line.endswith("figures are the archive's") for line in told
+    )
 
 
 @pytest.mark.slow
@@ -437,6 +481,8 @@ def test_a_figure_of_the_archive_that_is_not_earned_is_named(judged_repo):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", [folder.parent for folder in Path(ROOT, "versions").glob("*/SHA256SUMS")], ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "version", [folder.parent for folder in Path(ROOT, "versions").glob("*/SHA256SUMS")], ids=lambda folder: folder.name
+)
 def test_no_file_of_an_archived_version_of_this_repository_has_changed(version):
     assert archive_reader.broken(version) == []

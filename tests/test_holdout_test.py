@@ -63,7 +63,11 @@ def test_what_failed_a_check_is_rejected_whatever_it_earned():
 
 
 def test_an_account_that_does_not_move_is_no_verdict():
-    assert verdict(2.0, np.zeros(YEAR), prospect(YEAR, 1)) == (OPEN, "its account did not move there", pytest.approx(math.nan, nan_ok=True))
+    assert verdict(2.0, np.zeros(YEAR), prospect(YEAR, 1)) == (
+        OPEN,
+        "its account did not move there",
+        pytest.approx(math.nan, nan_ok=True),
+    )
 
 
 @pytest.mark.slow
@@ -71,14 +75,20 @@ def test_an_account_that_does_not_move_is_no_verdict():
 def test_without_skill_any_of_all_openings_is_confirmed_no_more_often_than_the_level(openings):
     rng = np.random.default_rng(7)
     seen, n = prospect(YEAR, openings), 2000
-    wrong = sum(any(verdict(1.0, 0.01 * rng.standard_t(4, YEAR), seen)[0] == CONFIRMED for _ in range(openings)) for _ in range(n))
+    wrong = sum(
+        any(verdict(1.0, 0.01 * rng.standard_t(4, YEAR), seen)[0] == CONFIRMED for _ in range(openings))
+        for _ in range(n)
+    )
     assert wrong / n == pytest.approx(holdout_test.ALPHA, abs=0.015)
 
 
 def test_a_strategy_as_good_as_in_the_search_is_rarely_rejected():
     rng = np.random.default_rng(8)
     claimed = 1.5
-    found = [verdict(claimed, 0.01 * (rng.standard_normal(YEAR) + claimed / np.sqrt(365)), prospect(YEAR, 1))[0] for _ in range(1000)]
+    found = [
+        verdict(claimed, 0.01 * (rng.standard_normal(YEAR) + claimed / np.sqrt(365)), prospect(YEAR, 1))[0]
+        for _ in range(1000)
+    ]
     assert found.count(REJECTED) / len(found) < holdout_test.ALPHA + 0.02
     assert found.count(CONFIRMED) / len(found) == pytest.approx(power(claimed, prospect(YEAR, 1)), abs=0.05)
 

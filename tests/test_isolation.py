@@ -16,7 +16,10 @@ from arenas import ROOT, checkout, configured
 
 from arena.startup import imports, isolation
 
-MARK = "import os\nwith open({mark!r}, 'a') as file:\n    file.write({name!r} + ' ' + str(__import__('sys').flags.no_site) + '\\n')\n"
+MARK = (
+    "import os\nwith open({mark!r}, 'a') as file:\n    file.write({name!r} + ' ' + "
+    "str(__import__('sys').flags.no_site) + '\\n')\n"
+)
 
 
 def planted(file: Path, mark: Path) -> Path:
@@ -29,11 +32,16 @@ def poison(source: Path, code: Path, mark: Path, compiled: Path) -> None:
     """Compiled code that is never compared with its source."""
     compiled.parent.mkdir(parents=True, exist_ok=True)
     planted(code, mark)
-    py_compile.compile(str(code), str(compiled), dfile=str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    py_compile.compile(
+        str(code), str(compiled), dfile=str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+    )
 
 
 def test_a_command_runs_nothing_that_was_planted(tmp_path):
-    """Plants in the repository's root, beside and before a module, in __pycache__, and wherever a variable leads; all in one start."""
+    """
+    Plants in the repository's root, beside and before a module, in __pycache__, and wherever a variable leads; all in
+    one start.
+    """
     repo, mark, away = checkout(tmp_path / "repo"), tmp_path / "mark", tmp_path / "away"
     configured(repo)
     for name in ("json.py", "argparse.py", "pathlib.py", "numpy.py", "rapidjson.py", "pydantic/__init__.py"):
@@ -46,13 +54,26 @@ def test_a_command_runs_nothing_that_was_planted(tmp_path):
         source = repo / "arena" / f"{name}.py"
         poison(source, away / "evil.py", mark, Path(importlib.util.cache_from_source(str(source))))
         poison(source, away / "evil.py", mark, repo / "arena" / f"{name}.pyc")
-        poison(source, away / "evil.py", mark, Path(f"{away}/prefix{source.parent}/{source.stem}.{sys.implementation.cache_tag}.pyc"))
+        poison(
+            source,
+            away / "evil.py",
+            mark,
+            Path(f"{away}/prefix{source.parent}/{source.stem}.{sys.implementation.cache_tag}.pyc"),
+        )
         planted(repo / "arena" / name / "helper.py", mark)
     (repo / "arena" / "ledger" / "data_lock.so").write_bytes(b"no library")
-    variables = {"PYTHONPATH": str(away), "PYTHONPYCACHEPREFIX": f"{away}/prefix", "PYTHONSTARTUP": str(away / "evil.py"), "PYTHONINSPECT": "", "LD_PRELOAD": ""}
+    variables = {
+        "PYTHONPATH": str(away),
+        "PYTHONPYCACHEPREFIX": f"{away}/prefix",
+        "PYTHONSTARTUP": str(away / "evil.py"),
+        "PYTHONINSPECT": "",
+        "LD_PRELOAD": "",
+    }
     for folder in (repo / "arena" / name for name in names):
         shutil.rmtree(folder)  # source beside a module: the lock names it, so it is not there when the arena is locked
-    done = subprocess.run([sys.executable, "prepare.py", "--sample"], cwd=repo, env=os.environ | variables, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "prepare.py", "--sample"], cwd=repo, env=os.environ | variables, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     lines = mark.read_text().splitlines()
     assert "sitecustomize.py 0" in lines, "the plants do run where they are imported"
@@ -63,8 +84,13 @@ def test_a_process_of_ours_imports_neither_from_its_folder_nor_by_a_variable(tmp
     mark = tmp_path / "mark"
     for name in ("colorsys.py", "six.py", "sitecustomize.py"):
         planted(tmp_path / name, mark)
-    call = "import arena.sandbox.confinement.walls, colorsys, six; print(arena.sandbox.confinement.walls.__file__, colorsys.__file__, six.__file__, sep='\\n'); print(isolation.problems())"
-    done = subprocess.run(isolation.program(call), cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    call = (
+        "import arena.sandbox.confinement.walls, colorsys, six; print(arena.sandbox.confinement.walls.__file__, "
+        "colorsys.__file__, six.__file__, sep='\\n'); print(isolation.problems())"
+    )
+    done = subprocess.run(
+        isolation.program(call), cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     walls, colors, six, problems = done.stdout.splitlines()
     assert (walls, problems) == (str(ROOT / "arena/sandbox/confinement/walls.py"), "[]")
@@ -78,18 +104,26 @@ def packages(tmp_path):
     folder = tmp_path / "site-packages"
     (folder / "wares" / "inner").mkdir(parents=True)
     (folder / "wares-1.0.dist-info").mkdir()
-    files = {"wares/__init__.py": b"value = 1\n", "wares/part.py": b"value = 2\n", "wares/inner/leaf.py": b"value = 3\n"}
+    files = {
+        "wares/__init__.py": b"value = 1\n",
+        "wares/part.py": b"value = 2\n",
+        "wares/inner/leaf.py": b"value = 3\n",
+    }
     lines = []
     for name, data in files.items():
         (folder / name).write_bytes(data)
-        lines.append(f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')},{len(data)}")
+        lines.append(
+            f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')},{len(data)}"
+        )
         os.utime(folder / name, (1e9, 1e9))
     (folder / "wares-1.0.dist-info" / "RECORD").write_text("\n".join([*lines, "wares-1.0.dist-info/RECORD,,"]))
     return folder
 
 
 def finder(packages, noted=None):
-    return imports.Finder(str(packages.parent), [], [str(packages)], read=isolation.read_below, loaded={}, noted=noted and str(noted))
+    return imports.Finder(
+        str(packages.parent), [], [str(packages)], read=isolation.read_below, loaded={}, noted=noted and str(noted)
+    )
 
 
 def value(found, name, path=None):
@@ -114,7 +148,12 @@ def test_what_was_put_beside_a_package_is_not_there(packages):
     (packages / "wares" / "part" / "__init__.py").write_text("value = 9\n")
     (packages / "wares" / f"part{imports.EXTENSION_SUFFIXES[0]}").write_bytes(b"no library")
     (packages / "other.py").write_text("value = 9\n")
-    poison(packages / "wares" / "part.py", packages / "evil.py", packages / "mark", Path(importlib.util.cache_from_source(str(packages / "wares" / "part.py"))))
+    poison(
+        packages / "wares" / "part.py",
+        packages / "evil.py",
+        packages / "mark",
+        Path(importlib.util.cache_from_source(str(packages / "wares" / "part.py"))),
+    )
     found = finder(packages)
     assert value(found, "wares.part", [str(packages / "wares")]) == 2
     assert found.find_spec("other") is None
@@ -143,7 +182,8 @@ def test_a_file_that_was_hashed_before_is_known_until_it_changes(packages, tmp_p
     """By its times and inode: an edit that restores size and date is seen."""
     file, noted = packages / "wares" / "part.py", tmp_path / "noted.json"
     first = finder(packages, noted)
-    first.installed._marks[str(file)] = [*imports._mark(str(file)), first.installed.digest(str(file))]  # as if it had not changed just now
+    # as if it had not changed just now
+    first.installed._marks[str(file)] = [*imports._mark(str(file)), first.installed.digest(str(file))]
     first.installed._changed = True
     first.installed.keep_marks()
     again = finder(packages, noted).installed
@@ -184,7 +224,14 @@ def test_our_own_code_is_compiled_from_the_bytes_that_are_hashed(packages):
 
 
 def test_variables_that_lead_to_other_code_are_dropped_and_others_stay(tmp_path):
-    lead = {"PYTHONHOME": "/x", "LD_PRELOAD": "x.so", "LD_LIBRARY_PATH": f"{tmp_path}:lib:/usr/lib", "DYLD_INSERT_LIBRARIES": "x", "NUMBA_CACHE_DIR": "x", "OPENSSL_CONF": "x"}
+    lead = {
+        "PYTHONHOME": "/x",
+        "LD_PRELOAD": "x.so",
+        "LD_LIBRARY_PATH": f"{tmp_path}:lib:/usr/lib",
+        "DYLD_INSERT_LIBRARIES": "x",
+        "NUMBA_CACHE_DIR": "x",
+        "OPENSSL_CONF": "x",
+    }
     kept = {"PATH": "/usr/bin", "HOME": "/root", "OPENAI_API_KEY": "k", "VIRTUAL_ENV": "/v"}
     made = isolation.environment(lead | kept)
     assert {name: made[name] for name in kept} == kept

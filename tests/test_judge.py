@@ -20,7 +20,11 @@ def verify(folder):
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """A repository with two strategies, evaluated and committed, and their rows in results.tsv."""
-    arena = {"windows": {"spring": "20210301-20210415", "summer": "20210415-20210601"}, "validation": "20210601-20210701", "holdout": None}
+    arena = {
+        "windows": {"spring": "20210301-20210415", "summer": "20210415-20210601"},
+        "validation": "20210601-20210701",
+        "holdout": None,
+    }
     return made(tmp_path_factory.mktemp("played") / "repo", arena=arena)
 
 
@@ -40,7 +44,10 @@ def forged(folder, change):
                 row[result] = json.dumps(change(json.loads(row[result])))
             row[-1] = before
             before = store._hash(row)
-            db.execute("UPDATE entries SET result = ?, before = ?, hash = ? WHERE number = ?", (row[result], row[-1], before, row[0]))
+            db.execute(
+                "UPDATE entries SET result = ?, before = ?, hash = ? WHERE number = ?",
+                (row[result], row[-1], before, row[0]),
+            )
 
 
 @pytest.mark.slow
@@ -48,7 +55,11 @@ def test_what_was_recorded_is_verified_and_nothing_stays(arena, monkeypatch, tmp
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
-    before = {file: file.read_bytes() for file in arena.rglob("*") if file.is_file() and ".git/" not in str(file) and "ledger.db-" not in file.name}
+    before = {
+        file: file.read_bytes()
+        for file in arena.rglob("*")
+        if file.is_file() and ".git/" not in str(file) and "ledger.db-" not in file.name
+    }
     done = verify(arena)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -56,21 +67,31 @@ def test_what_was_recorded_is_verified_and_nothing_stays(arena, monkeypatch, tmp
     assert [line.split()[0] for line in lines[1:3]] == ["Alpha", "Beta"]
     assert all(int(line.split()[2]) > 150 and line.endswith(" figures are the ledger's") for line in lines[1:3])
     assert lines[3] == "verified: all is as the ledger has it"
-    after = {file: file.read_bytes() for file in arena.rglob("*") if file.is_file() and ".git/" not in str(file) and "ledger.db-" not in file.name}
+    after = {
+        file: file.read_bytes()
+        for file in arena.rglob("*")
+        if file.is_file() and ".git/" not in str(file) and "ledger.db-" not in file.name
+    }
     assert after == before
     assert not list((tmp_path / "temporary").iterdir())
 
 
 @pytest.mark.slow
 def test_a_forged_figure_shows_although_the_chain_is_whole(arena):
-    forged(arena, lambda result: result | {"own": result["own"] | {"sharpe": 2.5}, "stress": result["stress"] | {"timing_p": 0.001}})
+    forged(
+        arena,
+        lambda result: (
+            result | {"own": result["own"] | {"sharpe": 2.5}, "stress": result["stress"] | {"timing_p": 0.001}}
+        ),
+    )
     done = verify(arena)
     assert done.returncode == 1
     assert "every entry is as it was written" in done.stdout
     told = next(line for line in done.stdout.splitlines() if line.startswith("Alpha "))
     assert "own.sharpe is 2.5 in the ledger, " in told
     assert "stress.timing_p is 0.001 in the ledger, " in told
-    assert "Beta" in done.stdout and "not verified: 2 of these lines say why" in done.stdout  # results.tsv has the true figure
+    # results.tsv has the true figure
+    assert "Beta" in done.stdout and "not verified: 2 of these lines say why" in done.stdout
 
 
 @pytest.mark.nightly
@@ -92,7 +113,10 @@ def test_a_row_of_results_tsv_with_another_figure_is_named(arena):
     file.write_text("\n".join([lines[0], "\t".join(cells), *lines[2:]]) + "\n")
     done = verify(arena)
     assert done.returncode == 1
-    assert f"results.tsv line 2: Alpha at {cells[0]} has 1.9000 {cells[4]}, the ledger has {right} {cells[4]}" in done.stdout
+    assert (
+        f"results.tsv line 2: Alpha at {cells[0]} has 1.9000 {cells[4]}, the ledger has {right} {cells[4]}"
+        in done.stdout
+    )
 
 
 @pytest.mark.slow

@@ -14,8 +14,23 @@ LONG = "class A(IStrategy):\n    stoploss = -0.1\n    trailing_stop = True\n"
 
 def result(sharpe=0.5, robust=0.2, *, error="", **gates):
     """A Result with these figures and gates: True says PASS, False FAIL, None that the gate does not apply."""
-    told = tuple(GateResult(name, says is not False, 1.0, 1.0, ">=", applies=says is not None) for name, says in gates.items())
-    return Result("A", "a" * 64, "abc1234", "c", "s", "full", "booking", 1.0, error=error, own=Metrics(sharpe=sharpe), robust_sharpe=robust, gates=told)
+    told = tuple(
+        GateResult(name, says is not False, 1.0, 1.0, ">=", applies=says is not None) for name, says in gates.items()
+    )
+    return Result(
+        "A",
+        "a" * 64,
+        "abc1234",
+        "c",
+        "s",
+        "full",
+        "booking",
+        1.0,
+        error=error,
+        own=Metrics(sharpe=sharpe),
+        robust_sharpe=robust,
+        gates=told,
+    )
 
 
 def evolved(after, before=None, source_before=SHORT, source_after=LONG):
@@ -111,7 +126,9 @@ def test_a_commit_in_which_one_got_better_is_kept_and_the_others_are_restored():
 
 
 def test_a_commit_in_which_all_got_worse_is_discarded_and_leaves_nothing_to_restore():
-    assert keep_rules.verdict({"A": WORSE, "B": WORSE}, killed=False) == keep_rules.Verdict(False, "A: fell; B: fell", False)
+    assert keep_rules.verdict({"A": WORSE, "B": WORSE}, killed=False) == keep_rules.Verdict(
+        False, "A: fell; B: fell", False
+    )
 
 
 def test_a_kill_alone_is_kept_and_one_beside_a_failure_is_not():

@@ -32,7 +32,12 @@ def test_the_first_best_is_what_cash_earns():
 
 
 def test_the_best_is_the_highest_that_was_released():
-    looks = [Look(asked=True, improved=True, best=0.2), Look(), Look(asked=True, best=0.2), Look(asked=True, improved=True, best=0.5)]
+    looks = [
+        Look(asked=True, improved=True, best=0.2),
+        Look(),
+        Look(asked=True, best=0.2),
+        Look(asked=True, improved=True, best=0.5),
+    ]
     assert ladder.best_of(looks) == 0.5
 
 
@@ -42,7 +47,10 @@ def test_a_sign_is_a_look_of_its_own():
 
 
 def test_asking_often_does_not_lift_the_released_best_above_what_is_there():
-    """A thousand strategies that are worth 0.5, seen through noise of 0.05: the best plain answer is far off, the ladder's is not."""
+    """
+    A thousand strategies that are worth 0.5, seen through noise of 0.05: the best plain answer is far off, the ladder's
+    is not.
+    """
     rng = np.random.default_rng(1)
     noise = rng.normal(0.5, 0.05, 1000)
     best = ladder.START

@@ -21,12 +21,17 @@ def length(made):
 
 
 def told(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", DRAWS + code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=600).stdout
+    return subprocess.run(
+        [sys.executable, "-c", DRAWS + code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=600
+    ).stdout
 
 
 @pytest.mark.slow
 def test_the_draws_are_those_of_the_whole_package():
-    same = told("lean = lazy_arch.bootstrap(); a = drawn(lean), length(lean)\nimport arch.bootstrap as whole; print(a == (drawn(whole), length(whole)))")
+    same = told(
+        "lean = lazy_arch.bootstrap(); a = drawn(lean), length(lean)\nimport arch.bootstrap as whole; print(a == "
+        "(drawn(whole), length(whole)))"
+    )
     other = told("import arch.bootstrap as whole; print(drawn(whole), length(whole))")
     assert same == "True\n"
     assert other == told("lean = lazy_arch.bootstrap(); print(drawn(lean), length(lean))")
@@ -34,10 +39,19 @@ def test_the_draws_are_those_of_the_whole_package():
 
 @pytest.mark.slow
 def test_models_and_plots_are_not_loaded_and_a_later_import_has_them():
-    code = "lazy_arch.bootstrap(); print('matplotlib' in sys.modules, 'statsmodels' in sys.modules, 'arch' in sys.modules)\nimport arch; print(arch.arch_model.__name__)"
+    code = (
+        "lazy_arch.bootstrap(); print('matplotlib' in sys.modules, 'statsmodels' in sys.modules, 'arch' in "
+        "sys.modules)\nimport arch; print(arch.arch_model.__name__)"
+    )
     assert told(code).split() == ["False", "False", "False", "arch_model"]
 
 
 @pytest.mark.slow
 def test_a_package_that_is_there_already_is_taken():
-    assert told("import arch; made = lazy_arch.bootstrap(); print(sys.modules['arch'] is arch, made is sys.modules['arch.bootstrap'])") == "True True\n"
+    assert (
+        told(
+            "import arch; made = lazy_arch.bootstrap(); print(sys.modules['arch'] is arch, made is "
+            "sys.modules['arch.bootstrap'])"
+        )
+        == "True True\n"
+    )

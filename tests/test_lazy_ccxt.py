@@ -48,5 +48,8 @@ def test_an_arena_on_another_exchange_gives_the_same_figures(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["ccxt", "ccxt.pro"])
 def test_once_ccxt_is_imported_installing_has_no_effect(module):
-    code = f"import {module}, ccxt\nfrom arena.startup import lazy_ccxt\nlazy_ccxt.install()\nimport ccxt.async_support\nassert ccxt.async_support.kraken().id == 'kraken'"
+    code = (
+        f"import {module}, ccxt\nfrom arena.startup import lazy_ccxt\nlazy_ccxt.install()\nimport "
+        f"ccxt.async_support\nassert ccxt.async_support.kraken().id == 'kraken'"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

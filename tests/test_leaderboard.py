@@ -1,4 +1,7 @@
-"""Runs side by side: what was counted, against logs and ledger; the table, the JSON, and the race at equal numbers of trials."""
+"""
+Runs side by side: what was counted, against logs and ledger; the table, the JSON, and the race at equal numbers of
+trials.
+"""
 
 import json
 import math
@@ -43,14 +46,25 @@ def raced(prepared_repository, tmp_path_factory):
     repo = folder / "repo"
     shutil.copytree(prepared_repository, repo, symlinks=True)
     assert drive(repo, "--transcript", transcript(folder / "rounds", *ROUNDS), "--tag", "plays").returncode == 0
-    agent = Scripted(create("Delta", 6, 30, usage=Usage(2, 300, 40, 0.5)), evolve("Delta", 6, 31, usage=Usage(1, 100, 10, 0.25)))
+    agent = Scripted(
+        create("Delta", 6, 30, usage=Usage(2, 300, 40, 0.5)), evolve("Delta", 6, 31, usage=Usage(1, 100, 10, 0.25))
+    )
     agent.name = "llm:some-model:8b"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(repo)
         place = Worktree(repo, "pays")
         with run_state.alone(place):
             driver.play(run_state.open_run(place, "llm", 7, lambda line: None), agent, Budget(), Brief(), reads=True)
-    assert drive(repo, "--transcript", transcript(folder / "bad", [change("create", "Bad", BROKEN.replace("Gamma", "Bad"))]), "--tag", "fails").returncode == 0
+    assert (
+        drive(
+            repo,
+            "--transcript",
+            transcript(folder / "bad", [change("create", "Bad", BROKEN.replace("Gamma", "Bad"))]),
+            "--tag",
+            "fails",
+        ).returncode
+        == 0
+    )
     return repo
 
 
@@ -84,7 +98,12 @@ def test_the_best_is_the_best_that_was_kept_with_its_own_interval(raced):
     one = standing(raced, "plays")
     kept = [json.loads(trial(raced, name).result) for name in ("Alpha", "Beta")]
     best = max(kept, key=lambda each: each["own"]["sharpe"])
-    assert (one.strategy, one.sharpe, one.low, one.high) == (best["strategy"], best["own"]["sharpe"], best["sharpe_low"], best["sharpe_high"])
+    assert (one.strategy, one.sharpe, one.low, one.high) == (
+        best["strategy"],
+        best["own"]["sharpe"],
+        best["sharpe_low"],
+        best["sharpe_high"],
+    )
     assert one.low < one.sharpe < one.high
 
 
@@ -94,7 +113,11 @@ def test_luck_line_and_dsr_are_what_an_evaluation_would_say_today(raced, monkeyp
     arena = context.open_arena(settings.load(raced / "config.json"), record=True)
     board = board_of(raced)
     for one in board.standings[:-1]:
-        recorded = next(each for each in Ledger(raced / LEDGER).trials(board.contract) if json.loads(each.result)["own"]["sharpe"] == one.sharpe)
+        recorded = next(
+            each
+            for each in Ledger(raced / LEDGER).trials(board.contract)
+            if json.loads(each.result)["own"]["sharpe"] == one.sharpe
+        )
         now = figures.as_of_now(context.RESULT.validate_json(recorded.result), arena)
         assert (now.evidence.trials, now.evidence.luck_line) == (board.trials, pytest.approx(one.luck_line))
         assert now.evidence.dsr == pytest.approx(one.dsr)
@@ -112,7 +135,20 @@ def test_what_was_played_by_program_md_in_the_checkout_is_a_run_too(raced, tmp_p
         head = git(repo, "rev-parse", "--short=7", "HEAD")
         raw = json.loads(known.result)
         raw["own"]["sharpe"], raw["sha256"] = sharpe, f"{k}" * 64
-        book.append(Entry("trial", contract, "Own", f"{k}" * 64, "x", head, "", json.dumps(raw), "REJECTED: dsr", known.returns.astype("<f8").tobytes()))
+        book.append(
+            Entry(
+                "trial",
+                contract,
+                "Own",
+                f"{k}" * 64,
+                "x",
+                head,
+                "",
+                json.dumps(raw),
+                "REJECTED: dsr",
+                known.returns.astype("<f8").tobytes(),
+            )
+        )
         rows.append(f"{head}\t{'evolve' if k else 'create'}\tOwn\t{sharpe:.4f}\t-20.0\tnote")
         if not keep:
             git(repo, "reset", "-q", "--hard", "HEAD~1")
@@ -120,8 +156,17 @@ def test_what_was_played_by_program_md_in_the_checkout_is_a_run_too(raced, tmp_p
     assert "autoresearch/own" not in [one.run for one in before]
     (repo / results_log.FILE).write_text("\n".join(rows) + "\n")
     own = standing(repo, "autoresearch/own")
-    assert (own.agent, own.seed, own.rounds, own.kept, own.trials, own.race) == (leaderboard.BY_HAND, None, 3, 2, 3, (0.5, 0.5, 0.75))
-    assert [one.run for one in board_of(repo, "plays", "autoresearch/own").standings if one.run != "plays"] == ["autoresearch/own"]
+    assert (own.agent, own.seed, own.rounds, own.kept, own.trials, own.race) == (
+        leaderboard.BY_HAND,
+        None,
+        3,
+        2,
+        3,
+        (0.5, 0.5, 0.75),
+    )
+    assert [one.run for one in board_of(repo, "plays", "autoresearch/own").standings if one.run != "plays"] == [
+        "autoresearch/own"
+    ]
     assert {one.run for one in board_of(repo).standings} == {one.run for one in before} | {"autoresearch/own"}
     assert re.search(r"^autoresearch/own +program.md +- +3 +3 +2 ", shown(repo).stdout, re.M)
 
@@ -148,18 +193,30 @@ def test_the_race_counts_failed_and_discarded_trials_and_never_falls(raced):
 @pytest.mark.slow
 def test_accepted_is_what_passes_every_gate_with_the_dsr_of_today(raced):
     result = next(tried.result for tried in played(raced, "plays")[0].tried)
-    gates = (GateResult("trades", True, 50, 30, ">="), GateResult("dsr", False, 0.2, 0.95, ">="), GateResult("validation", True, 0, 0, ""))
+    gates = (
+        GateResult("trades", True, 50, 30, ">="),
+        GateResult("dsr", False, 0.2, 0.95, ">="),
+        GateResult("validation", True, 0, 0, ""),
+    )
     made = replace(result, gates=gates)
-    assert leaderboard.passes(made, 0.96) and not leaderboard.passes(made, 0.94) and not leaderboard.passes(made, math.nan)
+    assert (
+        leaderboard.passes(made, 0.96) and not leaderboard.passes(made, 0.94) and not leaderboard.passes(made, math.nan)
+    )
     assert not leaderboard.passes(replace(made, gates=(*gates[:2], replace(gates[2], passed=False))), 0.96)
-    assert not leaderboard.passes(replace(made, error="raised"), 0.96) and not leaderboard.passes(replace(made, gates=()), 0.96)
+    assert not leaderboard.passes(replace(made, error="raised"), 0.96) and not leaderboard.passes(
+        replace(made, gates=()), 0.96
+    )
 
 
 @pytest.mark.slow
 def test_a_best_that_fails_gates_says_which(raced):
     one = standing(raced, "plays")
     recorded = json.loads(trial(raced, one.strategy).result)["gates"]
-    assert one.fails == tuple(gate["gate"] for gate in recorded if gate["applies"] and not gate["passed"] and gate["gate"] not in ("dsr", "validation"))
+    assert one.fails == tuple(
+        gate["gate"]
+        for gate in recorded
+        if gate["applies"] and not gate["passed"] and gate["gate"] not in ("dsr", "validation")
+    )
     assert one.fails and one.fails[0] in shown(raced).stdout
 
 
@@ -198,7 +255,10 @@ def test_runs_of_another_contract_are_compared_among_themselves(raced, tmp_path,
     (repo / "config.json").write_text(json.dumps(config))
     monkeypatch.chdir(repo)
     dataset.relock(settings.load(repo / "config.json"), data_lock.read(repo), ["gates"])
-    assert "no run was played under the contract of now. Name runs of earlier ones: fails, pays, plays." in shown(repo).stderr
+    assert (
+        "no run was played under the contract of now. Name runs of earlier ones: fails, pays, plays."
+        in shown(repo).stderr
+    )
     done = drive(repo, "--transcript", transcript(tmp_path / "again", ROUNDS[0]), "--tag", "later")
     assert done.returncode == 0, done.stderr
     assert [one.run for one in board_of(repo).standings] == ["later"]
@@ -236,7 +296,10 @@ def steps(figure, width):
 def test_every_run_is_drawn_to_the_smallest_number_of_trials():
     figure = race.draw(RACERS, 0.6, 15)
     assert [list(line.get_xdata()) for line in steps(figure, 0.9)] == [[1, 2, 3]] * 4
-    assert figure.axes[0].get_title() == "best kept so far of 4 runs at 3 trials each, cut where the shortest ended (the longest has 5)"
+    assert (
+        figure.axes[0].get_title()
+        == "best kept so far of 4 runs at 3 trials each, cut where the shortest ended (the longest has 5)"
+    )
 
 
 def test_a_run_that_kept_nothing_yet_is_below_all_others_in_the_median():
@@ -246,7 +309,11 @@ def test_a_run_that_kept_nothing_yet_is_below_all_others_in_the_median():
 
 def test_agents_are_told_apart_by_colour_and_by_dashes_and_none_looks_like_the_luck_line():
     thick = steps(race.draw(RACERS, 0.6, 15), 3)
-    assert len({line.get_color() for line in thick}) == len({line.get_linestyle() if isinstance(line.get_linestyle(), str) else 0 for line in thick}) == 2
+    assert (
+        len({line.get_color() for line in thick})
+        == len({line.get_linestyle() if isinstance(line.get_linestyle(), str) else 0 for line in thick})
+        == 2
+    )
     assert style.LUCK not in race.TINTS
 
 

@@ -11,20 +11,18 @@ from conftest import ROOT
 from waiting import PATIENCE_S
 
 from arena.errors import LedgerError
-from arena.ledger.store import (
-    COLUMNS,
-    EVALUATION,
-    GENESIS,
-    Entry,
-    Ledger,
-    distinct,
-    returns_bytes,
-)
+from arena.ledger.store import COLUMNS, EVALUATION, GENESIS, Entry, Ledger, distinct, returns_bytes
 
 
 def trial(number=0, contract="c1", **fields):
     return Entry(
-        **{"kind": "trial", "contract": contract, "strategy": f"S{number}", "sha256": f"{number:064d}", "source": "x = 1"}
+        **{
+            "kind": "trial",
+            "contract": contract,
+            "strategy": f"S{number}",
+            "sha256": f"{number:064d}",
+            "source": "x = 1",
+        }
         | fields
     )
 
@@ -105,10 +103,21 @@ def test_what_is_appended_is_what_is_read(ledger):
 
 
 def test_a_source_counts_once_as_it_was_last_evaluated_and_a_limit_says_nothing_new(ledger):
-    for number, kind in ((1, ""), (2, "LimitError"), (1, "LimitError"), (2, "LoadError"), (1, "CausalityError"), (3, "LimitError")):
+    for number, kind in (
+        (1, ""),
+        (2, "LimitError"),
+        (1, "LimitError"),
+        (2, "LoadError"),
+        (1, "CausalityError"),
+        (3, "LimitError"),
+    ):
         ledger.append(trial(number, error_kind=kind))
     told = distinct(ledger.trials("c1"))
-    assert [(one.strategy, one.error_kind) for one in told.values()] == [("S1", "CausalityError"), ("S2", "LoadError"), ("S3", "LimitError")]
+    assert [(one.strategy, one.error_kind) for one in told.values()] == [
+        ("S1", "CausalityError"),
+        ("S2", "LoadError"),
+        ("S3", "LimitError"),
+    ]
     ledger.append(trial(1, error_kind="LimitError"))
     assert distinct(ledger.trials("c1"))[f"{1:064d}"].error_kind == "CausalityError"
 
@@ -324,12 +333,16 @@ def test_a_disk_that_is_full_from_the_beginning_is_said(small_disk):
         Ledger(folder / "ledger.db").append(trial())
 
 
-@pytest.mark.parametrize("data", [b"this is not a database, whatever its name says" * 50, b"SQLite format 3\0" + bytes(4080)])
+@pytest.mark.parametrize(
+    "data", [b"this is not a database, whatever its name says" * 50, b"SQLite format 3\0" + bytes(4080)]
+)
 def test_a_file_that_is_no_database_is_said(tmp_path, data):
     file = tmp_path / "ledger.db"
     file.write_bytes(data)
     for use in (lambda ledger: ledger.append(trial()), Ledger.check, lambda ledger: ledger.n_trials("c1")):
-        with pytest.raises(LedgerError, match=r"ledger\.db cannot be used: .* Move it away to begin a new one, and keep it"):
+        with pytest.raises(
+            LedgerError, match=r"ledger\.db cannot be used: .* Move it away to begin a new one, and keep it"
+        ):
             use(Ledger(file))
     assert file.read_bytes() == data
 
@@ -343,7 +356,8 @@ def test_another_table_of_that_name_is_said(tmp_path):
 
 
 MADE = {
-    "trigger 'forget'": "CREATE TRIGGER forget AFTER INSERT ON entries BEGIN DELETE FROM entries WHERE number = new.number; END",
+    "trigger 'forget'": "CREATE TRIGGER forget AFTER INSERT ON entries BEGIN DELETE FROM entries WHERE number = "
+    "new.number; END",
     "trigger 'quiet'": "CREATE TRIGGER quiet BEFORE INSERT ON entries BEGIN SELECT RAISE(IGNORE); END",
     "view 'trials'": "CREATE VIEW trials AS SELECT * FROM entries",
     "index 'some'": "CREATE UNIQUE INDEX some ON entries (sha256) WHERE kind = 'trial'",
@@ -357,7 +371,10 @@ def test_what_is_not_the_ledgers_own_is_refused_by_name_whatever_is_asked(five, 
     before = rows(five)
     edit(five, MADE[name])
     for use in (lambda: five.append(trial(9)), five.check, five.confirm, five.tries, lambda: five.trials("c1")):
-        with pytest.raises(LedgerError, match=f"it holds the {name}, which is not Touchstone's .* remove it with `DROP {name.split()[0].upper()} "):
+        with pytest.raises(
+            LedgerError,
+            match=f"it holds the {name}, which is not Touchstone's .* remove it with `DROP {name.split()[0].upper()} ",
+        ):
             use()
     assert rows(five) == before
     edit(five, f"DROP {name.split()[0]} {name.split()[1][1:-1]}")
@@ -422,7 +439,9 @@ def test_a_ledger_behind_a_link_is_refused(five, tmp_path, suffix):
     (file if file.exists() else five.path).rename(there / "x") if not suffix else (there / "x").write_bytes(b"")
     file.symlink_to(there / "x")
     for use in (lambda: five.append(trial(9)), five.check, five.confirm):
-        with pytest.raises(LedgerError, match=f"ledger.db{suffix} is a symbolic link to .* Put the ledger's file itself there"):
+        with pytest.raises(
+            LedgerError, match=f"ledger.db{suffix} is a symbolic link to .* Put the ledger's file itself there"
+        ):
             use()
 
 

@@ -24,7 +24,9 @@ BROKEN = "### evolve MeanRev\nnote: deeper\n```python\nclass MeanRev(IStrategy:\
 @pytest.fixture(scope="module")
 def state(tmp_path_factory):
     settings = configured(tmp_path_factory.mktemp("arena"))
-    return State(settings, 3, {"MeanRev": code("MeanRev", 30), "Trend": code("Trend", 40)}, (), "", "", (), "", (), "", False)
+    return State(
+        settings, 3, {"MeanRev": code("MeanRev", 30), "Trend": code("Trend", 40)}, (), "", "", (), "", (), "", False
+    )
 
 
 def model(endpoint, context=32_000, limits=QUICK, **options):
@@ -43,7 +45,12 @@ def test_a_good_answer_becomes_a_proposal(state):
         proposal = agent.propose(state)
     assert told(proposal.changes) == ["evolve MeanRev 25: deeper -> better"]
     assert proposal.learnings == "Dips revert.\n"
-    assert (proposal.usage.requests, proposal.usage.input_tokens, proposal.usage.output_tokens, proposal.usage.usd) == (1, 5000, 400, 0.0)
+    assert (proposal.usage.requests, proposal.usage.input_tokens, proposal.usage.output_tokens, proposal.usage.usd) == (
+        1,
+        5000,
+        400,
+        0.0,
+    )
     assert (proposal.end, agent.name) == ("", "llm:small")
     assert (endpoint.requests[0]["temperature"], endpoint.requests[0]["seed"]) == (0.3, 11)
 
@@ -56,7 +63,12 @@ def test_the_record_is_json_and_holds_what_was_sent_and_said(state):
     assert [asked["text"] for asked in record["requests"]] == [BROKEN, GOOD]
     assert [len(asked["problems"]) for asked in record["requests"]] == [1, 0]
     first = record["requests"][0]
-    assert (first["finish"], first["model"], first["fingerprint"], first["input_tokens"]) == ("stop", "small-2025", "fp_test", 1000)
+    assert (first["finish"], first["model"], first["fingerprint"], first["input_tokens"]) == (
+        "stop",
+        "small-2025",
+        "fp_test",
+        1000,
+    )
     assert (first["sent"]["seed"], record["model"], record["url"]) == (11, "small", endpoint.url)
     assert set(record["versions"]) == {"python", "openai", "genai-prices", "httpx2"}
 
@@ -82,7 +94,10 @@ def test_what_is_wrong_is_told_in_the_same_conversation_and_mended(bad, state):
 
 
 def test_after_two_refusals_the_round_is_given_up_and_its_cost_is_told(state):
-    with Endpoint(Said(BROKEN, usage=(2000, 50))) as endpoint, pytest.raises(AgentError, match=r"small gave no usable answer in 3 tries: .*SyntaxError") as caught:
+    with (
+        Endpoint(Said(BROKEN, usage=(2000, 50))) as endpoint,
+        pytest.raises(AgentError, match=r"small gave no usable answer in 3 tries: .*SyntaxError") as caught,
+    ):
         model(endpoint).propose(state)
     assert len(endpoint.requests) == 3
     assert (caught.value.usage.requests, caught.value.usage.input_tokens, caught.value.final) == (3, 6000, False)
@@ -137,7 +152,10 @@ def test_thinking_that_fills_the_answer_is_not_gone_on_with(state):
 
 
 def test_a_refusal_of_the_content_is_told(state):
-    with Endpoint(Said("", finish="content_filter")) as endpoint, pytest.raises(AgentError, match="its finish_reason is content_filter"):
+    with (
+        Endpoint(Said("", finish="content_filter")) as endpoint,
+        pytest.raises(AgentError, match="its finish_reason is content_filter"),
+    ):
         model(endpoint, limits=replace(QUICK, mends=0)).propose(state)
 
 
@@ -168,7 +186,11 @@ def reads(context, message):
 
 
 @pytest.mark.parametrize(
-    ("message", "most"), [("This model's maximum context length is 4000 tokens.", 2), ("Your input exceeds the context window of this model.", 9)]
+    ("message", "most"),
+    [
+        ("This model's maximum context length is 4000 tokens.", 2),
+        ("Your input exceeds the context window of this model.", 9),
+    ],
 )
 def test_a_smaller_context_than_was_thought_is_found_out_and_kept_in_mind(message, most, state):
     with Endpoint(reads(4000, message)) as endpoint:
@@ -183,7 +205,10 @@ def test_a_smaller_context_than_was_thought_is_found_out_and_kept_in_mind(messag
 
 
 def test_a_context_that_holds_no_prompt_ends_it(state):
-    with Endpoint(reads(600, "maximum context length is 600 tokens")) as endpoint, pytest.raises(AgentError, match="the shortest prompt has about") as caught:
+    with (
+        Endpoint(reads(600, "maximum context length is 600 tokens")) as endpoint,
+        pytest.raises(AgentError, match="the shortest prompt has about") as caught,
+    ):
         model(endpoint).propose(state)
     assert caught.value.final
     with Endpoint(Refused(400, "the prompt is too long")) as endpoint, pytest.raises(AgentError) as caught:
@@ -218,8 +243,14 @@ def test_a_model_reads_the_prompt_and_answers_it(state):
     """No canned text: this one finds the threshold of MeanRev in what it was told, and lowers it."""
 
     def play(asked):
-        source = re.search(r"^MeanRev\.py:\n```python\n(.*?)\n```$", asked["messages"][1]["content"], re.DOTALL | re.MULTILINE)[1]
-        return Said("### evolve MeanRev\nnote: deeper\n```python\n" + re.sub(r'("rsi"\] < )(\d+)', lambda m: f"{m[1]}{int(m[2]) - 3}", source) + "\n```")
+        source = re.search(
+            r"^MeanRev\.py:\n```python\n(.*?)\n```$", asked["messages"][1]["content"], re.DOTALL | re.MULTILINE
+        )[1]
+        return Said(
+            "### evolve MeanRev\nnote: deeper\n```python\n"
+            + re.sub(r'("rsi"\] < )(\d+)', lambda m: f"{m[1]}{int(m[2]) - 3}", source)
+            + "\n```"
+        )
 
     with Endpoint(play) as endpoint:
         assert told(model(endpoint).propose(state).changes) == ["evolve MeanRev 27: deeper"]

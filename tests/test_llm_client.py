@@ -1,4 +1,6 @@
-"""One answer of an endpoint: what is tried again, what is not, what it costs. The endpoint is a real server on loopback."""
+"""
+One answer of an endpoint: what is tried again, what is not, what it costs. The endpoint is a real server on loopback.
+"""
 
 import math
 import socket
@@ -52,7 +54,15 @@ def test_a_local_endpoint_costs_nothing_and_an_unknown_model_has_no_price():
     assert math.isnan(providers.usd(elsewhere, 1000, 100))
 
 
-@pytest.mark.parametrize("cut", [Said(WHOLE, cut_after=3), Said(WHOLE, halt_after=3), Said(WHOLE, finish=None), Said(WHOLE, fault_after=(2, "busy"))])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        Said(WHOLE, cut_after=3),
+        Said(WHOLE, halt_after=3),
+        Said(WHOLE, finish=None),
+        Said(WHOLE, fault_after=(2, "busy")),
+    ],
+)
 def test_an_answer_that_breaks_off_is_asked_for_again(cut):
     with Endpoint(cut, Said(WHOLE)) as endpoint:
         reply = ask(endpoint)
@@ -70,9 +80,8 @@ def test_an_answer_that_breaks_off_is_asked_for_again(cut):
     ],
 )
 def test_an_answer_that_always_breaks_off_is_given_up(play, said):
-    with Endpoint(play) as endpoint:
-        with pytest.raises(AgentError, match=rf"{said}.*, 3 times") as caught:
-            ask(endpoint, replace(QUICK, retries=2))
+    with Endpoint(play) as endpoint, pytest.raises(AgentError, match=rf"{said}.*, 3 times") as caught:
+        ask(endpoint, replace(QUICK, retries=2))
     assert len(endpoint.requests) == 3
     assert not caught.value.final
 
@@ -82,7 +91,11 @@ def test_pauses_double_and_are_spread(monkeypatch):
     monkeypatch.setattr("loop.agents.llm.client.time.sleep", pauses.append)
     for seed in (1, 2):
         with Endpoint(Said(WHOLE, cut_after=1)) as endpoint:
-            line = Line(providers.client(endpoint.url, "small", {}), replace(QUICK, retries=3, pause_s=0.1), np.random.default_rng(seed))
+            line = Line(
+                providers.client(endpoint.url, "small", {}),
+                replace(QUICK, retries=3, pause_s=0.1),
+                np.random.default_rng(seed),
+            )
             with pytest.raises(AgentError):
                 line.ask(ASKED, {})
             line.close()
@@ -134,11 +147,19 @@ def test_a_fault_of_the_server_is_tried_again(fault):
 @pytest.mark.parametrize(
     ("play", "said", "final"),
     [
-        (Refused(429, "slow down", headers={"Retry-After": "3600"}), r"takes no more requests now, it says for 3600 s: 429 slow down", False),
+        (
+            Refused(429, "slow down", headers={"Retry-After": "3600"}),
+            r"takes no more requests now, it says for 3600 s: 429 slow down",
+            False,
+        ),
         (Refused(500, "broken"), r"fails: 500 broken", False),
         (Refused(401, "bad key"), r"refuses the key of http.*: 401 bad key", True),
         (Refused(403, "no access"), r"refuses the key .*no access", True),
-        (Refused(404, "model not found"), r"knows no model 'small', or is no address of an endpoint: 404 model not found", True),
+        (
+            Refused(404, "model not found"),
+            r"knows no model 'small', or is no address of an endpoint: 404 model not found",
+            True,
+        ),
         (Refused(400, "messages must alternate"), r"refuses the request: 400 messages must alternate", True),
     ],
 )
@@ -159,9 +180,8 @@ def test_a_refused_connection_is_told_with_the_address():
 
 @pytest.mark.parametrize("play", [Said(WHOLE, pause_s=0.1), Said(WHOLE, comments_s=3)])
 def test_the_time_for_an_answer_ends_however_many_pieces_or_signs_of_life_come(play):
-    with Endpoint(play) as endpoint:
-        with pytest.raises(AgentError, match=r"no whole answer within 0\.5 s"):
-            ask(endpoint, replace(QUICK, total_s=0.5))
+    with Endpoint(play) as endpoint, pytest.raises(AgentError, match=r"no whole answer within 0\.5 s"):
+        ask(endpoint, replace(QUICK, total_s=0.5))
     assert len(endpoint.requests) == 1
 
 
@@ -175,12 +195,20 @@ def test_an_answer_beyond_its_characters_is_cut_off():
 @pytest.mark.parametrize(
     ("message", "limit"),
     [
-        ("This model's maximum context length is 4097 tokens. However, you requested 5000 tokens (4000 in the messages, 1000 in the completion).", 4097),
+        (
+            "This model's maximum context length is 4097 tokens. However, you requested 5000 tokens (4000 in the "
+            "messages, 1000 in the completion).",
+            4097,
+        ),
         ("the request exceeds the available context size (2048 tokens), try increasing it", 2048),
         ("this server's maximum context length is 8192 tokens, the model itself has a context window of 131072", 8192),
         ("prompt is too long: 213462 tokens > 200000 maximum", 200_000),
         ("The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).", 1_048_575),
-        ("'max_tokens' or 'max_completion_tokens' is too large: 16000. This model's maximum context length is 4,096 tokens", 4096),
+        (
+            "'max_tokens' or 'max_completion_tokens' is too large: 16000. This model's maximum context length is 4,096 "
+            "tokens",
+            4096,
+        ),
         ("Your input exceeds the context window of this model. Please adjust your input and try again.", None),
     ],
 )
@@ -196,7 +224,12 @@ def test_an_exceeded_context_is_told_with_its_limit(message, limit, streamed):
 @pytest.mark.parametrize(
     ("message", "param", "gone"),
     [
-        ("Unsupported value: 'temperature' does not support 0.8 with this model. Only the default (1) value is supported.", "temperature", "temperature"),
+        (
+            "Unsupported value: 'temperature' does not support 0.8 with this model. Only the default (1) value is "
+            "supported.",
+            "temperature",
+            "temperature",
+        ),
         ("Unrecognized request argument supplied: seed", None, "seed"),
         ("stream_options: Extra inputs are not permitted", None, "stream_options"),
         ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", None, "max_tokens"),

@@ -1,6 +1,6 @@
 """
-What is decided with knowledge of the future is found and named; what is honest, however odd, is not. Real workers throughout, but
-for the unit tests of what a candle explains.
+What is decided with knowledge of the future is found and named; what is honest, however odd, is not. Real workers
+throughout, but for the unit tests of what a candle explains.
 """
 
 import re
@@ -13,13 +13,7 @@ from arenas import cased, prepared, sampled, strategy
 from arena.checks import checkpoints, lookahead, schedule, twin_candles
 from arena.checks.lookahead import AFTER, LIMITED, Case, looks, turned, walk
 from arena.decisions import NAMES
-from arena.errors import (
-    CausalityError,
-    DeterminismError,
-    LimitError,
-    StrategyError,
-    when,
-)
+from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.evaluation import context
 from arena.market import scenarios
 from arena.preparation.sources.synthetic import SampleSource
@@ -62,7 +56,9 @@ def after_entries(case, pair=BTC, *, share=0.5):
 def answers(case, name, among=lambda answer: True):
     """Valid instants at which a callback answered so."""
     events = case.claim.decisions.events
-    found = [int(events.time_ms[k]) for k in np.flatnonzero(events.name == NAMES.index(name)) if among(events.answer(k))]
+    found = [
+        int(events.time_ms[k]) for k in np.flatnonzero(events.name == NAMES.index(name)) if among(events.answer(k))
+    ]
     return [ms for ms in dict.fromkeys(found) if ms in set(ways(case).times.tolist())]
 
 
@@ -104,9 +100,11 @@ def test_a_finding_names_pair_candle_and_both_values(arena):
 
 @pytest.mark.slow
 def test_the_earliest_candle_that_differs_is_named(arena):
-    case = made(arena, indicators='dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-5), dataframe["close"]')
+    case = made(
+        arena, indicators='dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-5), dataframe["close"]'
+    )
     border = after_entries(case)
-    signals = {pair: told for pair, told in case.claim.decisions.signals.items()}
+    signals = dict(case.claim.decisions.signals.items())
     first = {}
     for pair, told in signals.items():
         k = (border - told.start_ms) // HOUR
@@ -117,22 +115,22 @@ def test_the_earliest_candle_that_differs_is_named(arena):
 
 
 FORESIGHT = {
-    "a veto": ('dataframe.loc[dataframe["low"].shift(-3) < dataframe["close"] * 0.99, "fast"] = 0', r"enter_long is 0 with the future, 1 without"),
-    "a parameter": ('self.stoploss = -0.1 - round(float(dataframe["close"].mean()), 2) / 1e6', r"parameter stoploss is -0\.1\d+ with the future, -0\.1\d+ without"),
+    "a veto": ('dataframe.loc[dataframe["low"].shift(-3) < dataframe["close"] * 0.99, '
+               '"fast"] = 0', r"enter_long is 0 with the future, 1 without"),
+    "a parameter": ('self.stoploss = -0.1 - round(float(dataframe["close"].mean()), 2) '
+                    '/ 1e6', r"parameter stoploss is -0\.1\d+ with the future, -0\.1\d+ without"),
     "a hyperopt parameter": (
-        "from freqtrade.strategy import IntParameter\n"
-        "type(self).buy_days = IntParameter(1, 10**6, default=len(dataframe), space='buy')",
+        "from freqtrade.strategy import "
+        "IntParameter\n" "type(self).buy_days = IntParameter(1, 10**6, default=len(dataframe), space='buy')",
         r"parameter buy_days.value is \d+ with the future, \d+ without",
-    ),
-    "the other pair": (
-        'other = self.dp.get_pair_dataframe("BTC/USDT", "1h")[["date", "close"]].rename(columns={"close": "btc"})\n'
-        'dataframe = dataframe.merge(other, on="date", how="left")\n'
-        'if metadata["pair"] == "ETH/USDT":\n'
-        '    dataframe["fast"], dataframe["slow"] = dataframe["btc"].shift(-1), dataframe["btc"]',
+    ), "the other pair": (
+        'other = self.dp.get_pair_dataframe("BTC/USDT", "1h")[["date", "close"]].rename(columns={"close": '
+        '"btc"})\n' 'dataframe = dataframe.merge(other, on="date", '
+                    'how="left")\n' 'if metadata["pair"] == '
+                                    '"ETH/USDT":\n' '    dataframe["fast"], dataframe["slow"] = '
+                                                    'dataframe["btc"].shift(-1), dataframe["btc"]',
         rf"ETH/USDT 2021.* {VALUES}",
-    ),
-    "only in long frames": (f'if len(dataframe) > 4000:\n    {TOMORROW}', VALUES),
-    "a tag": (
+    ), "only in long frames": (f'if len(dataframe) > 4000:\n    {TOMORROW}', VALUES), "a tag": (
         'self.tags = np.where(dataframe["close"].shift(-1) > dataframe["close"], "up", "down")',
         r"enter_tag is one with the future, another without",
     ),
@@ -157,7 +155,8 @@ def test_foresight_of_the_populate_functions_is_found(arena, name):
 
 LATE = (
     'late = dataframe["date"] >= "2021-08-15"\n'
-    'dataframe.loc[late, "fast"], dataframe.loc[late, "slow"] = dataframe["close"].shift(-1)[late], dataframe["close"][late]'
+    'dataframe.loc[late, "fast"], dataframe.loc[late, "slow"] = dataframe["close"].shift(-1)[late], '
+    'dataframe["close"][late]'
 )
 
 
@@ -178,7 +177,13 @@ def test_a_tail_is_all_that_is_compared_where_one_is_given(arena):
     )
     case = made(arena, indicators=f"import pandas as pd\n{rewrites}")
     july = after_entries(case, share=0.5)
-    borders = [int(ms) for ms in (pd.Timestamp("2021-07-20", tz="UTC").value // 10**6, pd.Timestamp("2021-08-20", tz="UTC").value // 10**6)]
+    borders = [
+        int(ms)
+        for ms in (
+            pd.Timestamp("2021-07-20", tz="UTC").value // 10**6,
+            pd.Timestamp("2021-08-20", tz="UTC").value // 10**6,
+        )
+    ]
     assert july < borders[1]
     looks(case, borders, tail=100, after=False)
     assert " 2021-07-1" in refusal(looks, case, borders, after=False)
@@ -186,7 +191,9 @@ def test_a_tail_is_all_that_is_compared_where_one_is_given(arena):
 
 @pytest.mark.slow
 def test_a_turned_future_finds_what_looks_at_full_length_alone(arena):
-    honest_when_short = f'whole = dataframe["date"].iloc[-1] >= pd.Timestamp("2021-09-01", tz="UTC")\nif whole:\n    {TOMORROW}'
+    honest_when_short = (
+        f'whole = dataframe["date"].iloc[-1] >= pd.Timestamp("2021-09-01", tz="UTC")\nif whole:\n    {TOMORROW}'
+    )
     case = made(arena, indicators=f"import pandas as pd\n{honest_when_short}")
     border = after_entries(case, share=0.6)
     assert re.search(VALUES, refusal(turned, case, border, 1.0))
@@ -201,7 +208,9 @@ def test_what_fails_for_want_of_the_future_is_told_with_its_own_line(arena):
     border = after_entries(case, share=0.1)
     with pytest.raises(CausalityError) as caught:
         looks(case, [border])
-    assert str(caught.value) == f"causality: fails when its candles end before {when(border)}: AssertionError: too short"
+    assert (
+        str(caught.value) == f"causality: fails when its candles end before {when(border)}: AssertionError: too short"
+    )
     assert "assert dataframe" in caught.value.frames[-1]
 
 
@@ -209,7 +218,7 @@ def test_what_fails_for_want_of_the_future_is_told_with_its_own_line(arena):
 
 LEAK = 'if dataframe["date"].iloc[-1] > pd.Timestamp("2021-09-01 12:00", tz="UTC"):\n    '
 LAST = {
-    "a price in an exception": 'raise ValueError(f"it closes at {dataframe[\'close\'].iloc[-1]}")',
+    "a price in an exception": "raise ValueError(f\"it closes at {dataframe['close'].iloc[-1]}\")",
     "a price in an exit code": "import sys; sys.exit(int(dataframe['close'].iloc[-1]))",
     "an end without a word": "import os; os._exit(int(dataframe['close'].iloc[-1]) % 256)",
     "a signal": "import os; os.kill(os.getpid(), 9)",
@@ -224,9 +233,7 @@ LAST = {
 QUIET = "def custom_exit(self, pair, trade, **kwargs):\n    return None"
 
 
-@pytest.mark.parametrize(
-    "name", sampled(LAST, {"a price in an exception"}, set(LAST) - {"no end"})
-)
+@pytest.mark.parametrize("name", sampled(LAST, {"a price in an exception"}, set(LAST) - {"no end"}))
 def test_of_the_last_stage_nothing_gets_out_but_that_it_differs(arena, name):
     case = made(arena, indicators=f"import pandas as pd\n{LEAK}{LAST[name]}")
     with pytest.raises((CausalityError, LimitError)) as caught:
@@ -251,13 +258,20 @@ def test_no_check_gives_a_worker_a_sealed_candle(arena):
     sealed, more = arena.beyond()[0], arena.after()[0]
     assert not {float(close) for close in sealed[BTC][:, 4]} & {float(close) for close in more[BTC][-1:, 4]}
     knows = f'{LEAK}if metadata["pair"] == "BTC/USDT" and dataframe["close"].iloc[-1] == %r:\n        raise ValueError'
-    assert refusal(looks, made(arena, indicators=f"import pandas as pd\n{knows % float(more[BTC][-1, 4])}"), [], after=True) == AFTER
+    assert (
+        refusal(
+            looks, made(arena, indicators=f"import pandas as pd\n{knows % float(more[BTC][-1, 4])}"), [], after=True
+        )
+        == AFTER
+    )
     looks(made(arena, indicators=f"import pandas as pd\n{knows % float(sealed[BTC][-1, 4])}"), [], after=True)
 
 
 @pytest.mark.slow
 def test_foresight_at_the_ranges_end_is_found(arena):
-    case = made(arena, indicators='dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-48), dataframe["close"]')
+    case = made(
+        arena, indicators='dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-48), dataframe["close"]'
+    )
     assert refusal(looks, case, []) == AFTER
     looks(case, [], after=False)
 
@@ -276,23 +290,30 @@ def ahead(self, pair, time, rate, hours=0):
     return self.kept[pair].get(time + timedelta(hours=hours), [rate] * 4)
 """
 PEEKS = {
-    "custom_exit": "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n"
-    "    return 'falls' if self.ahead(pair, current_time, current_rate)[3] < current_rate * 0.995 else None",
-    "confirm_trade_entry": "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, **kwargs):\n"
-    "    return self.ahead(pair, current_time, rate)[3] >= rate",
-    "custom_stake_amount": "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, **kwargs):\n"
-    "    return proposed_stake * (1 if self.ahead(pair, current_time, current_rate)[3] > current_rate else 0.3)",
-    "custom_entry_price": "def custom_entry_price(self, pair, trade, current_time, proposed_rate, entry_tag, side, **kwargs):\n"
-    "    return self.ahead(pair, current_time, proposed_rate)[2]",
-    "custom_exit_price": "def custom_exit_price(self, pair, trade, current_time, proposed_rate, current_profit, exit_tag, **kwargs):\n"
-    "    return self.ahead(pair, current_time, proposed_rate)[1]",
-    "adjust_trade_position": "position_adjustment_enable = True\n"
-    "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, **kwargs):\n    return proposed_stake / 4\n"
-    "def adjust_trade_position(self, trade, current_time, current_rate, current_profit, min_stake, max_stake, **kwargs):\n"
-    "    rises = self.ahead(trade.pair, current_time, current_rate)[3] > current_rate * 1.005\n"
-    "    return trade.stake_amount if rises and trade.nr_of_successful_entries < 3 else None",
-    "confirm_trade_exit": "def confirm_trade_exit(self, pair, trade, order_type, amount, rate, time_in_force, exit_reason, current_time, **kwargs):\n"
-    "    return self.ahead(pair, current_time, rate)[3] <= rate",
+    "custom_exit": "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, "
+                   "**kwargs):\n" "    return 'falls' if self.ahead(pair, current_time, current_rate)[3] < "
+                                  "current_rate * 0.995 else None",
+    "confirm_trade_entry": "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, "
+                           "entry_tag, side, **kwargs):\n" "    return self.ahead(pair, current_time, rate)[3] >= rate",
+    "custom_stake_amount": "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, "
+                           "max_stake, **kwargs):\n" "    return proposed_stake * (1 if self.ahead(pair, current_time, "
+                                                     "current_rate)[3] > current_rate else 0.3)",
+    "custom_entry_price": "def custom_entry_price(self, pair, trade, current_time, proposed_rate, entry_tag, side, "
+                          "**kwargs):\n" "    return self.ahead(pair, current_time, proposed_rate)[2]",
+    "custom_exit_price": "def custom_exit_price(self, pair, trade, current_time, proposed_rate, current_profit, "
+                         "exit_tag, **kwargs):\n" "    return self.ahead(pair, current_time, proposed_rate)[1]",
+    "adjust_trade_position": "position_adjustment_enable = "
+                             "True\n" "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, "
+                                      "**kwargs):\n    return proposed_stake "
+                                      "/ 4\n" "def adjust_trade_position(self, trade, current_time, current_rate, "
+                                              "current_profit, min_stake, max_stake, "
+                                              "**kwargs):\n" "    rises = self.ahead(trade.pair, current_time, "
+                                                             "current_rate)[3] > current_rate * "
+                                                             "1.005\n" "    return trade.stake_amount if rises and "
+                                                                       "trade.nr_of_successful_entries < 3 else None",
+    "confirm_trade_exit": "def confirm_trade_exit(self, pair, trade, order_type, amount, rate, time_in_force, "
+                          "exit_reason, current_time, "
+                          "**kwargs):\n" "    return self.ahead(pair, current_time, rate)[3] <= rate",
 }  # fmt: skip
 UNUSUAL = {
     "custom_exit": lambda answer: answer == "'falls'",
@@ -314,29 +335,48 @@ def test_a_callback_that_looks_at_the_candle_in_a_frame_that_it_kept_is_found(ar
 def test_a_stop_that_looks_at_the_next_candle_is_found(arena):
     """Its answer belongs to the candle before the instant: there the kept frame ends."""
     stops = (
-        "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n"
+        "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, current_time, current_rate, "
+        "current_profit, **kwargs):\n"
         "    return -0.01 if self.ahead(pair, current_time, current_rate, 1)[2] < current_rate * 0.98 else -0.09"
     )
     case = made(arena, indicators=KEEP, callbacks=AHEAD + stops)
-    said = refusal(walk, case, [ms + HOUR for ms in some(answers(case, "custom_stoploss", lambda answer: answer == -0.01), 4)], rng())
+    said = refusal(
+        walk,
+        case,
+        [ms + HOUR for ms in some(answers(case, "custom_stoploss", lambda answer: answer == -0.01), 4)],
+        rng(),
+    )
     assert re.search(r"custom_stoploss is -0\.01 with the future, -0\.09 without", said)
 
 
 @pytest.mark.slow
 def test_freqtrades_own_highest_rate_holds_the_candle_that_is_not_over(arena):
-    """An exit at the open because the candle is going to rise far enough: FreqTrade hands it over, and whose exits know it is told."""
-    known = "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return 'top' if %s else None"
-    case = made(arena, callbacks=known % "trade.max_rate > current_rate * 1.01 and trade.max_rate > trade.open_rate * 1.02")
+    """
+    An exit at the open because the candle is going to rise far enough: FreqTrade hands it over, and whose exits know it
+    is told.
+    """
+    known = (
+        "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return "
+        "'top' if %s else None"
+    )
+    case = made(
+        arena, callbacks=known % "trade.max_rate > current_rate * 1.01 and trade.max_rate > trade.open_rate * 1.02"
+    )
     borders = some(answers(case, "custom_exit", lambda answer: answer == "'top'"), 8)
     handed = walk(case, borders, rng())
-    assert re.search(r"custom_exit is ('top'|None) with the future, ('top'|None) without", str(handed.pop("custom_exit")))
+    assert re.search(
+        r"custom_exit is ('top'|None) with the future, ('top'|None) without", str(handed.pop("custom_exit"))
+    )
     assert not handed
     assert not walk(made(arena, callbacks=known % "current_profit > 0.02"), borders, rng())
 
 
 @pytest.mark.nightly
 def test_what_only_the_turned_candle_breaks_is_told(arena):
-    breaks = "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return {}[1] if current_time not in self.kept[pair] else None"
+    breaks = (
+        "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return "
+        "{}[1] if current_time not in self.kept[pair] else None"
+    )
     case = made(arena, indicators=KEEP, callbacks=breaks)
     (border,) = some(answers(case, "custom_exit"), 1)
     said = refusal(walk, case, [border], rng())
@@ -360,13 +400,17 @@ def test_a_walk_in_stages_decides_exactly_what_one_run_decides(arena):
     stages = []
     with client.Worker(case.strategy, case.settings, case.task("walk")) as worker:
         for start, end in zip([None, *borders], [*borders, None], strict=True):
-            candles = scenarios.cut(case.tables, start, end) if end else lookahead._rest(case.tables, case.after()[0], start)
+            candles = (
+                scenarios.cut(case.tables, start, end) if end else lookahead._rest(case.tables, case.after()[0], start)
+            )
             worker.send({**head, "border_ms": end or 0}, candles)
             stages.append(worker.stage().events)
         assert worker.stage() is None
     assert sum(map(len, stages)) == len(base) > 1000
     for column in ("time_ms", "pair", "name", "kind"):
-        np.testing.assert_array_equal(np.concatenate([getattr(stage, column) for stage in stages]), getattr(base, column))
+        np.testing.assert_array_equal(
+            np.concatenate([getattr(stage, column) for stage in stages]), getattr(base, column)
+        )
     said = [stage.answer(k) for stage in stages for k in range(len(stage))]
     assert all(a == b or a != a and b != b for a, b in zip(said, map(base.answer, range(len(base))), strict=True))
 
@@ -377,7 +421,8 @@ DICE = {
     "numpy's": 'dataframe["fast"] = np.random.default_rng().random(len(dataframe)) * 2 * dataframe["slow"]',
     "the old ones": 'dataframe["fast"] = np.random.random(len(dataframe)) * 2 * dataframe["slow"]',
     "the clock": 'dataframe["fast"] = dataframe["slow"] + np.sin(dataframe.index * (time.time_ns() % 100_003))',
-    "the kernel's": 'dataframe["fast"] = dataframe["slow"] + np.sin(dataframe.index * int.from_bytes(os.urandom(2), "big"))',
+    "the kernel's": 'dataframe["fast"] = dataframe["slow"] + np.sin(dataframe.index * int.from_bytes(os.urandom(2), '
+    '"big"))',
 }
 
 
@@ -387,7 +432,8 @@ def test_dice_are_not_called_foresight(arena, name):
     with pytest.raises(DeterminismError) as caught:
         looks(case, [int(ways(case).times[1000])])
     assert re.fullmatch(
-        r"determinism: two fresh runs with the same candles differ: .+/USDT 2021.+ (enter|exit)_long is [01] in the first, [01] in the second",
+        r"determinism: two fresh runs with the same candles differ: .+/USDT 2021.+ (enter|exit)_long is [01] in the "
+        r"first, [01] in the second",
         str(caught.value),
     )
 
@@ -404,7 +450,14 @@ def test_nor_are_those_of_a_callback(arena):
 def test_a_second_run_that_fails_says_so(arena):
     case = made(arena, indicators="import random\nif random.random() < 0.0: pass")
     broken = strategy(arena.settings, "Probe", indicators="1 / 0")
-    other = Case(**{**vars(case), "strategy": case.strategy.__class__(case.strategy.name, broken, broken.read_text(), "", case.strategy.pairs)})
+    other = Case(
+        **{
+            **vars(case),
+            "strategy": case.strategy.__class__(
+                case.strategy.name, broken, broken.read_text(), "", case.strategy.pairs
+            ),
+        }
+    )
     broken.unlink()
     assert str(lookahead.repeated(other)) == "the second fails: ZeroDivisionError: division by zero"
     assert lookahead.repeated(case) is None
@@ -412,7 +465,10 @@ def test_a_second_run_that_fails_says_so(arena):
 
 SEEDED = {
     "numpy's": ('dataframe["fast"] = np.random.default_rng(7).random(len(dataframe)) * 2 * dataframe["slow"]', ""),
-    "the old ones": ('np.random.seed(3)\ndataframe["fast"] = np.random.random(len(dataframe)) * 2 * dataframe["slow"]', ""),
+    "the old ones": (
+        'np.random.seed(3)\ndataframe["fast"] = np.random.random(len(dataframe)) * 2 * dataframe["slow"]',
+        "",
+    ),
     "a callback's": (
         "",
         "def bot_start(self, **kwargs):\n    import random\n    self.dice = random.Random(3)\n"
@@ -432,48 +488,50 @@ def test_dice_with_a_seed_of_their_own_are_fine(arena, name):
 # ---- honest strategies ----
 
 HONEST = {
-    "a stake": "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, **kwargs):\n"
-    "    import numpy as np\n    frame, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)\n"
-    "    return np.float64(min(max_stake, proposed_stake * (0.3 + 10 * frame['close'].pct_change().iloc[-24:].std())))",
-    "a stop": "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, current_time, current_rate, current_profit, after_fill, **kwargs):\n"
-    "    from freqtrade.strategy import stoploss_from_open\n"
-    "    return stoploss_from_open(0.002, current_profit) if current_profit > 0.01 else -0.05",
-    "a limit entry with an exit in the same candle": "def custom_entry_price(self, pair, trade, current_time, proposed_rate, entry_tag, side, **kwargs):\n"
-    "    return proposed_rate * 0.998\n"
-    "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return 'soon' if current_profit > -0.001 else None",
-    "locks of pairs": "def confirm_trade_exit(self, pair, trade, order_type, amount, rate, time_in_force, exit_reason, current_time, **kwargs):\n"
-    "    from datetime import timedelta\n    self.lock_pair(pair, current_time + timedelta(hours=9), reason='rest')\n    return True",
-    "a count of loops": "def bot_loop_start(self, current_time, **kwargs):\n    self.n = getattr(self, 'n', 0) + 1\n"
-    "def confirm_trade_entry(self, pair, **kwargs):\n    return self.n % 7 != 0",
-    "averaging": "position_adjustment_enable = True\n"
-    "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, **kwargs):\n    return proposed_stake / 3\n"
-    "def adjust_trade_position(self, trade, current_time, current_rate, current_profit, min_stake, max_stake, **kwargs):\n"
-    "    if current_profit < -0.01 and trade.nr_of_successful_entries < 3:\n        return trade.stake_amount / 2\n"
-    "    if current_profit > 0.015 and trade.nr_of_successful_exits == 0:\n        return -trade.stake_amount / 3, 'part'",
-    "protections and a target": "minimal_roi = {'0': 0.012, '300': 0.0}\nstoploss = -0.012\ntrailing_stop = True\n"
-    "protections = [{'method': 'CooldownPeriod', 'stop_duration_candles': 2}, {'method': 'StoplossGuard', "
-    "'lookback_period_candles': 48, 'trade_limit': 2, 'stop_duration_candles': 12}]\n"
-    "def custom_exit(self, pair, trade, **kwargs):\n    return None",
-    "an exit price below the market": "def custom_exit_price(self, pair, trade, current_time, proposed_rate, current_profit, exit_tag, **kwargs):\n"
-    "    return proposed_rate * 0.997",
-    "an entry price above the market": "def custom_entry_price(self, pair, trade, current_time, proposed_rate, entry_tag, side, **kwargs):\n"
-    "    return proposed_rate * 1.003",
-    "orders that wait": "unfilledtimeout = {'entry': 180, 'exit': 120, 'unit': 'minutes'}\n"
-    "def custom_entry_price(self, pair, trade, current_time, proposed_rate, entry_tag, side, **kwargs):\n    return proposed_rate * 0.993\n"
-    "def custom_exit_price(self, pair, trade, current_time, proposed_rate, current_profit, exit_tag, **kwargs):\n    return proposed_rate * 1.006\n"
-    "def adjust_entry_price(self, trade, order, pair, current_time, proposed_rate, current_order_rate, entry_tag, side, **kwargs):\n"
-    "    return current_order_rate if current_time.hour % 3 else None",
-    "informative candles": "def informative_pairs(self):\n    return [('BTC/USDT', '4h')]\n"
-    "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, **kwargs):\n"
-    "    from datetime import timedelta\n    frame = self.dp.get_pair_dataframe('BTC/USDT', '4h')\n"
-    "    frame = frame[frame['date'] + timedelta(hours=4) <= current_time]\n    return bool(frame['close'].iloc[-1] > frame['close'].iloc[-4])",
-    "other trades": "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, **kwargs):\n"
-    "    from freqtrade.persistence import Trade\n    closed = Trade.get_trades_proxy(is_open=False)[-3:]\n"
-    "    return proposed_stake * (0.5 if sum(t.close_profit for t in closed) < 0 else 0.9)",
+    "a stake": "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, "
+               "**kwargs):\n" "    import numpy as np\n    frame, _ = self.dp.get_analyzed_dataframe(pair, "
+                              "self.timeframe)\n" "    return np.float64(min(max_stake, proposed_stake * (0.3 + 10 * "
+                                                  "frame['close'].pct_change().iloc[-24:].std())))",
+    "a stop": "use_custom_stoploss = True\ndef custom_stoploss(self, pair, trade, current_time, current_rate, "
+              "current_profit, after_fill, " "**kwargs):\n" "    from freqtrade.strategy import "
+                             "stoploss_from_open\n" "    return stoploss_from_open(0.002, current_profit) if "
+                                                    "current_profit > 0.01 else -0.05",
+    "a limit entry with an exit in the " "same " "candle": "def custom_entry_price(self, pair, trade, current_time, proposed_rate, entry_tag, side, "
+              "**kwargs):\n" "    return proposed_rate * "
+                             "0.998\n" "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, "
+                                       "**kwargs):\n    return 'soon' if current_profit > -0.001 else None",
+    "locks of pairs": "def confirm_trade_exit(self, pair, trade, order_type, amount, rate, time_in_force, exit_reason, "
+                      "current_time, **kwargs):\n" "    from datetime import timedelta\n    self.lock_pair(pair, "
+                                                   "current_time + timedelta(hours=9), reason='rest')\n    return True",
+    "a count of loops": "def bot_loop_start(self, current_time, **kwargs):\n    self.n = getattr(self, 'n', 0) "
+                        "+ 1\n" "def confirm_trade_entry(self, pair, **kwargs):\n    return self.n % 7 != 0",
+    "averaging": "position_adjustment_enable = "
+                 "True\n" "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, "
+                          "**kwargs):\n    return proposed_stake " "/ 3\n" "def adjust_trade_position(self, trade, current_time, current_rate, current_profit, "
+                                  "min_stake, max_stake, " "**kwargs):\n" "    if current_profit < -0.01 and trade.nr_of_successful_entries < "
+                                                 "3:\n        return trade.stake_amount " "/ 2\n" "    if current_profit > 0.015 and "
+                                                         "trade.nr_of_successful_exits == 0:\n        return " "-trade.stake_amount / 3, 'part'",
+    "protections and a " "target": "minimal_roi = {'0': 0.012, '300': 0.0}\nstoploss = -0.012\ntrailing_stop = "
+              "True\n" "protections = [{'method': 'CooldownPeriod', 'stop_duration_candles': 2}, {'method': "
+                       "'StoplossGuard', " "'lookback_period_candles': 48, 'trade_limit': 2, 'stop_duration_candles': "
+                                           "12}]\n" "def custom_exit(self, pair, trade, **kwargs):\n    return None",
+    "an exit price below the " "market": "def custom_exit_price(self, pair, trade, current_time, proposed_rate, current_profit, exit_tag, "
+              "**kwargs):\n" "    return proposed_rate * 0.997",
+    "an entry price above the " "market": "def custom_entry_price(self, pair, trade, current_time, proposed_rate, entry_tag, side, "
+              "**kwargs):\n" "    return proposed_rate * 1.003",
+    "orders that wait": "unfilledtimeout = {'entry': 180, 'exit': 120, 'unit': "
+                        "'minutes'}\n" "def custom_entry_price(self, pair, trade, current_time, proposed_rate, "
+                                       "entry_tag, side, **kwargs):\n    return proposed_rate * " "0.993\n" "def custom_exit_price(self, pair, trade, current_time, "
+                                                 "proposed_rate, current_profit, exit_tag, **kwargs):\n    return " "proposed_rate * " "1.006\n" "def adjust_entry_price(self, trade, order, pair, "
+                                                           "current_time, proposed_rate, current_order_rate, " "entry_tag, side, " "**kwargs):\n" "    return current_order_rate if "
+                                                                          "current_time.hour % 3 else None",
+    "informative candles": "def informative_pairs(self):\n    return [('BTC/USDT', "
+                           "'4h')]\n" "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, "
+                                      "current_time, entry_tag, side, " "**kwargs):\n" "    from datetime import timedelta\n    frame = "
+                                                     "self.dp.get_pair_dataframe('BTC/USDT', " "'4h')\n" "    frame = frame[frame['date'] + timedelta(hours=4) "
+                                                               "<= current_time]\n    return " "bool(frame['close'].iloc[-1] > " "frame['close'].iloc[-4])",
+    "other trades": "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, **kwargs):\n" "    from freqtrade.persistence import Trade\n    closed = Trade.get_trades_proxy(is_open=False)[-3:]\n" "    return proposed_stake * (0.5 if sum(t.close_profit for t in closed) < 0 else 0.9)",
 }  # fmt: skip
-
-
-
 
 
 @pytest.mark.parametrize("name", sampled(HONEST, {"a stake"}))
@@ -520,7 +578,11 @@ def ragged(tmp_path_factory):
     """Candles with gaps, a pair that is listed late and one that ends early; no validation range."""
     folder = tmp_path_factory.mktemp("candles")
     source, dice = SampleSource("market", 1), np.random.default_rng(5)
-    listed = {BTC: ("2021-01-01", "2021-09-30"), ETH: ("2021-04-10 07:00", "2021-09-30"), "SOL/USDT": ("2021-01-01", "2021-07-20 13:00")}
+    listed = {
+        BTC: ("2021-01-01", "2021-09-30"),
+        ETH: ("2021-04-10 07:00", "2021-09-30"),
+        "SOL/USDT": ("2021-01-01", "2021-07-20 13:00"),
+    }
     for pair, (first, last) in listed.items():
         first, last = (pd.Timestamp(day, tz="UTC") for day in (first, last))
         frame = source.candles(pair, "1h", first.to_pydatetime(), last.to_pydatetime())
@@ -554,7 +616,9 @@ def test_gaps_late_pairs_and_pairs_that_end_raise_no_alarm(ragged, name):
 
 @pytest.mark.slow
 def test_without_a_validation_range_the_end_is_looked_beyond_all_the_same(ragged):
-    case = made(ragged, indicators='dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-48), dataframe["close"]')
+    case = made(
+        ragged, indicators='dataframe["fast"], dataframe["slow"] = dataframe["close"].shift(-48), dataframe["close"]'
+    )
     assert refusal(looks, case, []) == AFTER
     case = made(ragged, callbacks=QUIET)
     walk(case, [after_entries(case)], rng())
@@ -589,7 +653,13 @@ def told(border, *rows):
 
 STOP = [(BTC, "exit asked", "stop"), (BTC, "exit price", 95.0), (BTC, "exit amount", 1.0), (BTC, "filled", 95.0)]
 SIGNAL = [(BTC, "exit asked", "signal"), (BTC, "exit price", 99.0)]
-ENTRY = [(ETH, "custom_stake_amount", 100.0), (ETH, "confirm_trade_entry", True), (ETH, "filled", 10.0), (ETH, "entry price", 10.0), (ETH, "entry amount", 10.0)]
+ENTRY = [
+    (ETH, "custom_stake_amount", 100.0),
+    (ETH, "confirm_trade_entry", True),
+    (ETH, "filled", 10.0),
+    (ETH, "entry price", 10.0),
+    (ETH, "entry amount", 10.0),
+]
 EXPLAINED = {
     "nothing differs": (SIGNAL, SIGNAL),
     "a stop that the other candle does not reach": (STOP, []),
@@ -604,13 +674,10 @@ EXPLAINED = {
     "the last digits of a number": ([(ETH, "custom_stake_amount", 100.0)], [(ETH, "custom_stake_amount", np.nextafter(100.0, 101.0))]),
     "an entry that finds no slot where the other pair is not stopped": ([*STOP, *ENTRY], []),
     "a veto after the other pair's stop, which leaves another number of open trades": (
-        [*STOP, *ENTRY],
-        [ENTRY[0], (ETH, "confirm_trade_entry", False)],
-    ),
-    "what another candle decides": ([*SIGNAL, (BTC, "custom_exit", "x", 1)], [*SIGNAL, (BTC, "custom_exit", "y", 1)]),
-    "texts that are numbered otherwise": (
-        [(BTC, "custom_exit", "a"), (ETH, "custom_exit", "b")],
-        [(ETH, "custom_exit", "b"), (BTC, "custom_exit", "a")],
+        [*STOP, *ENTRY], [ENTRY[0], (ETH, "confirm_trade_entry", False)],
+    ), "what another candle decides": ([*SIGNAL, (BTC, "custom_exit", "x", 1)],
+    [*SIGNAL, (BTC, "custom_exit", "y", 1)]), "texts that are numbered otherwise": (
+        [(BTC, "custom_exit", "a"), (ETH, "custom_exit", "b")], [(ETH, "custom_exit", "b"), (BTC, "custom_exit", "a")],
     ),
 }  # fmt: skip
 FOUND = {
@@ -621,29 +688,25 @@ FOUND = {
     "a veto": ([ENTRY[0], (ETH, "confirm_trade_entry", False)], ENTRY, "confirm_trade_entry is False with the future, True without"),
     "a price of a signal's exit": (SIGNAL, [SIGNAL[0], (BTC, "exit price", 98.0)], "exit price is 99.0 with the future, 98.0 without"),
     "a signal's exit that is not confirmed there": (
-        [SIGNAL[0], (BTC, "confirm_trade_exit", True)],
-        [SIGNAL[0], (BTC, "confirm_trade_exit", False)],
+        [SIGNAL[0], (BTC, "confirm_trade_exit", True)], [SIGNAL[0], (BTC, "confirm_trade_exit", False)],
         "confirm_trade_exit is True with the future, False without",
-    ),
-    "an entry's price": ([(ETH, "custom_entry_price", 9.0)], [(ETH, "custom_entry_price", 10.0)], "custom_entry_price is 9.0 with"),
-    "a stake, although the other pair has a stop in both": (
-        [*STOP, *ENTRY],
-        [*STOP, (ETH, "custom_stake_amount", 90.0), *ENTRY[1:]],
+    ), "an entry's price": ([(ETH, "custom_entry_price", 9.0)], [(ETH, "custom_entry_price", 10.0)],
+    "custom_entry_price is 9.0 with"), "a stake, although the other pair has a stop in both": (
+        [*STOP, *ENTRY], [*STOP, (ETH, "custom_stake_amount", 90.0), *ENTRY[1:]],
         "custom_stake_amount is 100.0 with the future, 90.0 without",
-    ),
-    "a veto before the other pair's stop differs": (
-        [*ENTRY, *STOP],
-        [ENTRY[0], (ETH, "confirm_trade_entry", False)],
+    ), "a veto before the other pair's stop differs": (
+        [*ENTRY, *STOP], [ENTRY[0], (ETH, "confirm_trade_entry", False)],
         "confirm_trade_entry is True with the future, False without",
-    ),
-    "an exit that is asked for by custom_exit": ([(BTC, "exit asked", "custom")], [], "an exit (custom) is placed with the future, none without"),
-    "an exit by a signal": ([], [(BTC, "exit asked", "signal")], "an exit (signal) is placed without the future, none with it"),
-    "a lock before anything happened": ([(BTC, "lock_pair", 1e9)], [], "lock_pair is 1000000000.0 with the future, not there without"),
-    "a lock of all before anything happened": ([("*", "lock_pair", 1e9), *STOP], STOP, "lock_pair is 1000000000.0 with"),
-    "an order that is timed out": ([(BTC, "check_entry_timeout", True)], [(BTC, "check_entry_timeout", False)], "check_entry_timeout is True with"),
-    "an order's time-out after the other pair's stop in both": (
-        [*STOP, (ETH, "check_exit_timeout", True)],
-        [*STOP, (ETH, "check_exit_timeout", False)],
+    ), "an exit that is asked for by custom_exit": ([(BTC, "exit asked", "custom")], [],
+    "an exit (custom) is placed with the future, none without"), "an exit by a signal": ([],
+    [(BTC, "exit asked", "signal")],
+    "an exit (signal) is placed without the future, none with it"), "a lock before anything happened": ([(BTC, "lock_pair", 1e9)],
+    [],
+    "lock_pair is 1000000000.0 with the future, not there without"), "a lock of all before anything happened": ([("*", "lock_pair", 1e9), *STOP],
+    STOP, "lock_pair is 1000000000.0 with"), "an order that is timed out": ([(BTC, "check_entry_timeout", True)],
+    [(BTC, "check_entry_timeout", False)],
+    "check_entry_timeout is True with"), "an order's time-out after the other pair's stop in both": (
+        [*STOP, (ETH, "check_exit_timeout", True)], [*STOP, (ETH, "check_exit_timeout", False)],
         "check_exit_timeout is True with",
     ),
     "another callback": ([(BTC, "custom_exit", "x")], [(BTC, "custom_exit_price", 5.0)], "custom_exit is 'x' with the future; without it comes custom_exit_price 5.0"),
@@ -654,7 +717,9 @@ FOUND = {
 @pytest.mark.parametrize("name", EXPLAINED)
 def test_a_difference_that_the_candle_explains_is_no_finding(plain, name):
     border = int(ways(plain).times[100])
-    assert at_border(plain, *(told(border, *rows) for rows in EXPLAINED[name]), border, candle_of(plain, border)) is None
+    assert (
+        at_border(plain, *(told(border, *rows) for rows in EXPLAINED[name]), border, candle_of(plain, border)) is None
+    )
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -667,9 +732,21 @@ def test_a_difference_that_it_does_not_explain_is_one(plain, name):
 
 
 WORDS = {
-    "an exit that the future brings": ((0, BTC, "custom"), (1, ETH, None), "BTC/USDT {0} an exit (custom) is placed with the future, none without"),
-    "one that it keeps away": ((1, ETH, None), (0, BTC, "roi"), "BTC/USDT {0} an exit (roi) is placed without the future, none with it"),
-    "another kind": ((0, BTC, "signal"), (0, BTC, "custom"), "BTC/USDT {0} an exit (signal) is placed with the future, an exit (custom) without"),
+    "an exit that the future brings": (
+        (0, BTC, "custom"),
+        (1, ETH, None),
+        "BTC/USDT {0} an exit (custom) is placed with the future, none without",
+    ),
+    "one that it keeps away": (
+        (1, ETH, None),
+        (0, BTC, "roi"),
+        "BTC/USDT {0} an exit (roi) is placed without the future, none with it",
+    ),
+    "another kind": (
+        (0, BTC, "signal"),
+        (0, BTC, "custom"),
+        "BTC/USDT {0} an exit (signal) is placed with the future, an exit (custom) without",
+    ),
 }
 
 
@@ -703,7 +780,10 @@ def test_an_exit_below_the_candle_is_raised_to_its_low_and_to_no_other_price(pla
 
 
 def test_a_strategy_that_tells_nothing_of_its_callbacks_is_refused(plain):
-    assert str(lookahead.answered(plain, plain.claim.decisions.events, None, None, None)) == "tells nothing of its callbacks"
+    assert (
+        str(lookahead.answered(plain, plain.claim.decisions.events, None, None, None))
+        == "tells nothing of its callbacks"
+    )
     assert str(lookahead.decided(plain, None, None)) == "ends before its candles do"
 
 

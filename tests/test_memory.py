@@ -1,4 +1,6 @@
-"""Learnings stay short by rule, a nudge is shown until a note has taken it up, five rounds without a gain are a plateau."""
+"""
+Learnings stay short by rule, a nudge is shown until a note has taken it up, five rounds without a gain are a plateau.
+"""
 
 import math
 from dataclasses import replace
@@ -12,7 +14,10 @@ from loop.run_log import Round
 
 
 def played(number, *, kept=False, gain=False, step="settled", event="evolve", note="idea -> discarded"):
-    tried = (Tried(number, event, "Alpha", "", "x", None, kept, note), Tried(number, "stable", "Beta", "", "x", None, True, ""))
+    tried = (
+        Tried(number, event, "Alpha", "", "x", None, kept, note),
+        Tried(number, "stable", "Beta", "", "x", None, True, ""),
+    )
     return Round("t", number, step, "a", 0, "", "h", "c", {}, {}, Proposal(), kept=kept, gain=gain, tried=tried)
 
 

@@ -1,4 +1,6 @@
-"""What the worker packs is what the trusted process unpacks; what is not exactly that is refused before it takes memory."""
+"""
+What the worker packs is what the trusted process unpacks; what is not exactly that is refused before it takes memory.
+"""
 
 import base64
 import json
@@ -15,13 +17,7 @@ from hypothesis import strategies as st
 from arena import decisions
 from arena.decisions import NAMES, Signals
 from arena.errors import when
-from arena.sandbox.messages import (
-    pack,
-    pack_signals,
-    unpack,
-    unpack_events,
-    unpack_signals,
-)
+from arena.sandbox.messages import pack, pack_signals, unpack, unpack_events, unpack_signals
 from arena.sandbox.worker import event_log
 from arena.sandbox.worker.event_log import Recorder
 
@@ -42,7 +38,13 @@ def arrived(packed):
 
 def events(**columns):
     """Two packed events, with other columns where they are given."""
-    plain = {"time_ms": [START_MS, START_MS], "pair": [0, -1], "name": [0, 1], "kind": [0, 1], "value": [2.5, 0.0]} | columns
+    plain = {
+        "time_ms": [START_MS, START_MS],
+        "pair": [0, -1],
+        "name": [0, 1],
+        "kind": [0, 1],
+        "value": [2.5, 0.0],
+    } | columns
     types = {"time_ms": "<i8", "pair": "<i2", "name": "i1", "kind": "i1", "value": "<f8"}
     return [pack(np.array(plain[name], dtype=kind)) for name, kind in types.items()]
 
@@ -81,8 +83,26 @@ def test_less_than_nothing_is_no_length():
 
 @pytest.mark.parametrize(
     "text",
-    ["no base64!", "é", "", "AAAA", base64.b64encode(b"no zlib").decode(), pack(np.arange(3.0))[4:], pack(np.arange(3.0))[:-4], "\ud800"],
-    ids=["letters", "not ascii", "empty", "zeros", "not zlib", "cut at the front", "cut at the end", "half a character"],
+    [
+        "no base64!",
+        "é",
+        "",
+        "AAAA",
+        base64.b64encode(b"no zlib").decode(),
+        pack(np.arange(3.0))[4:],
+        pack(np.arange(3.0))[:-4],
+        "\ud800",
+    ],
+    ids=[
+        "letters",
+        "not ascii",
+        "empty",
+        "zeros",
+        "not zlib",
+        "cut at the front",
+        "cut at the end",
+        "half a character",
+    ],
 )
 def test_what_is_no_packed_array_is_refused(text):
     with pytest.raises(ValueError, match="a packed array"):
@@ -120,7 +140,9 @@ def test_signals_arrive_as_they_were(n):
 
 @pytest.mark.parametrize("column", ["enter", "exit", "enter_tag", "exit_tag"])
 def test_signals_of_other_lengths_are_refused(column):
-    packed = pack_signals(Signals(START_MS, *(np.ones(16, dtype=t) for t in (np.bool_, np.bool_, np.uint64, np.uint64))))
+    packed = pack_signals(
+        Signals(START_MS, *(np.ones(16, dtype=t) for t in (np.bool_, np.bool_, np.uint64, np.uint64)))
+    )
     shorter = pack(np.packbits(np.ones(8, dtype=np.bool_)) if "tag" not in column else np.ones(15, dtype=np.uint64))
     with pytest.raises(ValueError, match="does not hold"):
         unpack_signals(**packed | {column: shorter})
@@ -241,4 +263,6 @@ def test_instants_in_spans_that_overlap_or_are_points_are_found():
         since = dice.integers(0, 30, dice.integers(0, 6))
         spans = [[int(first), int(first + dice.integers(0, 8))] for first in since]
         times = np.sort(dice.integers(-3, 40, dice.integers(0, 20)))
-        assert decisions.inside(times, spans).tolist() == [any(first <= ms <= last for first, last in spans) for ms in times]
+        assert decisions.inside(times, spans).tolist() == [
+            any(first <= ms <= last for first, last in spans) for ms in times
+        ]

@@ -83,14 +83,22 @@ def test_calmar_compounds_to_a_year():
     assert calmar(-0.19, 0.2, 730) == pytest.approx(-0.1 / 0.2, rel=1e-12)
 
 
-@pytest.mark.parametrize("arguments", [(0.1, 0.0, 365), (0.1, 0.1, 0), (-1.0, 1.0, 365), (np.nan, 0.1, 365), (0.1, np.nan, 365)])
+@pytest.mark.parametrize(
+    "arguments", [(0.1, 0.0, 365), (0.1, 0.1, 0), (-1.0, 1.0, 365), (np.nan, 0.1, 365), (0.1, np.nan, 365)]
+)
 def test_calmar_without_a_drawdown_or_a_profit_that_compounds_is_nan(arguments):
     assert math.isnan(calmar(*arguments))
 
 
 def test_every_argument_of_calmar_matters():
     assert (
-        len({calmar(*arguments) for arguments in [(0.1, 0.05, 100), (0.2, 0.05, 100), (0.1, 0.06, 100), (0.1, 0.05, 101)]}) == 4
+        len(
+            {
+                calmar(*arguments)
+                for arguments in [(0.1, 0.05, 100), (0.2, 0.05, 100), (0.1, 0.06, 100), (0.1, 0.05, 101)]
+            }
+        )
+        == 4
     )
 
 
@@ -219,7 +227,14 @@ def test_the_last_candles_close_lies_after_the_end_and_does_not_count():
 
 def test_without_a_trade_nothing_is_claimed():
     found = measure(DAILY, account(), window(0, 5, step_ms=DAY), last=True)
-    assert (found.trades, found.profit, found.exposure, found.turnover, found.fees, found.max_drawdown) == (0, 0, 0, 0, 0, 0)
+    assert (found.trades, found.profit, found.exposure, found.turnover, found.fees, found.max_drawdown) == (
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
     for name in ("sharpe", "sortino", "calmar", "win_rate", "profit_factor", "avg_position"):
         assert math.isnan(getattr(found, name)), name
 
@@ -243,14 +258,20 @@ def test_a_trade_at_the_very_end_belongs_to_the_last_window():
 
 
 def test_the_products_of_window_profits_are_the_whole():
-    made = account((0, 0, "buy", 100, 0.9), (0, 2, "sell", 110, 0.5), (0, 3, "buy", 99, 0.3), (0, 5, "sell", 132, 0.2), fee=0.001)
+    made = account(
+        (0, 0, "buy", 100, 0.9), (0, 2, "sell", 110, 0.5), (0, 3, "buy", 99, 0.3), (0, 5, "sell", 132, 0.2), fee=0.001
+    )
     borders = [0, 1, 3, 5]
-    windows = [measure(DAILY, made, window(a, b, step_ms=DAY), last=b == 5) for a, b in zip(borders, borders[1:], strict=False)]
+    windows = [
+        measure(DAILY, made, window(a, b, step_ms=DAY), last=b == 5) for a, b in zip(borders, borders[1:], strict=False)
+    ]
     whole = measure(DAILY, made, window(0, 5, step_ms=DAY), last=True)
     assert math.prod(1 + w.profit for w in windows) == pytest.approx(1 + whole.profit, rel=1e-12)
     assert sum(w.profit_abs for w in windows) == pytest.approx(whole.profit_abs, rel=1e-12)
     starts = [100.0, *(made.equity_open[b] for b in borders[1:-1])]
-    assert sum(w.fees * start for w, start in zip(windows, starts, strict=True)) == pytest.approx(made.fees.sum(), rel=1e-12)
+    assert sum(w.fees * start for w, start in zip(windows, starts, strict=True)) == pytest.approx(
+        made.fees.sum(), rel=1e-12
+    )
 
 
 def test_a_window_beyond_the_last_candle_ends_there():
@@ -288,7 +309,8 @@ FALL = market([100, 60, 120, 120, 120], step_ms=DAY)
 
 
 def test_a_loss_that_was_held_until_it_was_gone_is_hidden():
-    assert hidden(FALL, (0, 0, "buy", 100, 0.5), (0, 3, "sell", 120, 0.5)) == pytest.approx(0.2)  # 100 to 80; closed trades won
+    # 100 to 80; closed trades won
+    assert hidden(FALL, (0, 0, "buy", 100, 0.5), (0, 3, "sell", 120, 0.5)) == pytest.approx(0.2)
 
 
 def test_a_loss_between_two_opens_is_hidden_as_well():

@@ -15,7 +15,12 @@ def test_a_mutation_can_be_made_and_names_tests_that_exist(mutation: Mutation) -
 
 
 def test_there_are_sixty_and_each_is_another() -> None:
-    assert len({(mutation.file, mutation.old) for mutation in LISTED}) == len({mutation.why for mutation in LISTED}) == len(LISTED) >= 60
+    assert (
+        len({(mutation.file, mutation.old) for mutation in LISTED})
+        == len({mutation.why for mutation in LISTED})
+        == len(LISTED)
+        >= 60
+    )
 
 
 @pytest.mark.parametrize("old", ["a text that stands nowhere", "import"])

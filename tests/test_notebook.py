@@ -1,4 +1,6 @@
-"""analysis.ipynb tells the story of every kind of run: it opens, it draws, and where there is nothing to draw it says so."""
+"""
+analysis.ipynb tells the story of every kind of run: it opens, it draws, and where there is nothing to draw it says so.
+"""
 
 import json
 import math
@@ -21,7 +23,11 @@ from arena.stats import selection_bias
 NOTEBOOK = ROOT / "analysis.ipynb"
 CELLS = nbformat.read(NOTEBOOK, as_version=4).cells
 DRAWINGS = {cell.id: cell.source for cell in CELLS if cell.cell_type == "code" and cell.id != "begin"}
-ARENA = {"windows": {"spring": "20210301-20210501", "summer": "20210501-20210701"}, "validation": "20210701-20210801", "holdout": None}
+ARENA = {
+    "windows": {"spring": "20210301-20210501", "summer": "20210501-20210701"},
+    "validation": "20210701-20210801",
+    "holdout": None,
+}
 SLOW = 'dataframe["fast"] = ta.EMA(dataframe, timeperiod=72)\ndataframe["slow"] = ta.EMA(dataframe, timeperiod=168)'
 LOOKS_AHEAD = 'dataframe["fast"] = dataframe["close"].shift(-6)'
 
@@ -73,7 +79,9 @@ def played(arena, note, *, keep=True, killed=""):
     if killed:
         rows.append(results_log.row(head, "kill", killed, math.nan, math.nan, "nothing left to learn"))
     file = arena.root / results_log.FILE
-    file.write_text((file.read_text() if file.exists() else results_log.HEADER + "\n") + "".join(f"{row}\n" for row in rows))
+    file.write_text(
+        (file.read_text() if file.exists() else results_log.HEADER + "\n") + "".join(f"{row}\n" for row in rows)
+    )
     if not keep:
         git(arena.root, "reset", "-q", "--hard", "HEAD~1")
 
@@ -100,14 +108,17 @@ def said(figure):
 
 def test_the_notebook_is_committed_without_outputs_and_without_paths():
     text = NOTEBOOK.read_text()
-    assert not [cell for cell in CELLS if cell.cell_type == "code" and (cell.outputs or cell.execution_count is not None)]
+    assert not [
+        cell for cell in CELLS if cell.cell_type == "code" and (cell.outputs or cell.execution_count is not None)
+    ]
     assert not MACHINE_PATH.search(text) and str(ROOT) not in text
     assert json.loads(text)["metadata"].keys() == {"kernelspec", "language_info"}
 
 
 def test_each_picture_is_one_line_below_a_cell_that_says_how_to_read_it():
     assert list(DRAWINGS) == [
-        "frontier", "equity", "trajectories", "slots", "events", "drawdowns", "heatmaps", "notes", "gates", "correlations", "overfitting",
+        "frontier", "equity", "trajectories", "slots", "events", "drawdowns", "heatmaps", "notes", "gates",
+        "correlations", "overfitting",
     ]  # fmt: skip
     for before, cell in zip(CELLS, CELLS[1:], strict=False):
         if cell.id in DRAWINGS:
@@ -170,7 +181,14 @@ def test_of_failed_trials_alone_the_failures_are_drawn(clean, tmp_path):
     played(made, "")
     pictures = drawn(made)
     told = {name: said(figure) for name, figure in pictures.items()}
-    assert {name for name in told if not told[name]} == {"frontier", "trajectories", "slots", "events", "notes", "gates"}
+    assert {name for name in told if not told[name]} == {
+        "frontier",
+        "trajectories",
+        "slots",
+        "events",
+        "notes",
+        "gates",
+    }
     assert [label.get_text() for label in pictures["gates"].axes[0].get_yticklabels()] == ["RefusedError"]
     assert told["equity"].startswith("No trial has an equity curve yet")
 
@@ -238,7 +256,13 @@ def test_slots_and_events_are_those_of_results_tsv(night):
 @pytest.mark.slow
 def test_notes_count_each_word_once_a_note_and_leave_out_what_says_nothing(night):
     axis = events.notes(timeline.read(night.root)).axes[0]
-    counts = dict(zip([label.get_text() for label in axis.get_yticklabels()], [bar.get_width() for bar in axis.patches], strict=True))
+    counts = dict(
+        zip(
+            [label.get_text() for label in axis.get_yticklabels()],
+            [bar.get_width() for bar in axis.patches],
+            strict=True,
+        )
+    )
     assert counts["trend"] == max(counts.values())
     assert counts["fees"] >= 1 and not {"kept", "the", "discarded"} & set(counts)
 
@@ -247,7 +271,13 @@ def test_notes_count_each_word_once_a_note_and_leave_out_what_says_nothing(night
 def test_a_gate_that_refused_most_stands_on_top_and_validation_counts_where_it_was_asked(night):
     told = timeline.read(night.root)
     axis = tradeoffs.gates_failed(told).axes[0]
-    counts = dict(zip([label.get_text() for label in axis.get_yticklabels()], [bar.get_width() for bar in axis.patches], strict=True))
+    counts = dict(
+        zip(
+            [label.get_text() for label in axis.get_yticklabels()],
+            [bar.get_width() for bar in axis.patches],
+            strict=True,
+        )
+    )
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
     assert counts["causality"] == 1 and "validation" not in counts
     assert counts["dsr"] == sum(1 for one in told.earned() if not one.result.gates[-2].passed)
@@ -269,7 +299,10 @@ def test_heat_maps_show_the_recorded_figures_above_those_of_holding(night):
     told = timeline.read(night.root)
     left, right = tradeoffs.heatmaps(told).axes
     (alpha,) = [one for one in told.tried if one.active]
-    assert left.images[0].get_array().tolist() == [[w.own.sharpe for w in alpha.result.windows], [w.hold.sharpe for w in alpha.result.windows]]
+    assert left.images[0].get_array().tolist() == [
+        [w.own.sharpe for w in alpha.result.windows],
+        [w.hold.sharpe for w in alpha.result.windows],
+    ]
     assert right.images[0].get_array()[0].tolist() == [100 * each.profit for each in alpha.result.pairs]
     assert [label.get_text() for label in left.get_yticklabels()] == ["Alpha #4", "buy and hold"]
 

@@ -114,7 +114,9 @@ def test_a_value_that_cannot_be_used_is_named(path, value, message):
         pair_metadata.check(market, ("A/USD",))
 
 
-@pytest.mark.parametrize("path", ["precision", "limits", "precision.price", "limits.cost", "limits.cost.min", "limits.price.max"])
+@pytest.mark.parametrize(
+    "path", ["precision", "limits", "precision.price", "limits.cost", "limits.cost.min", "limits.price.max"]
+)
 def test_a_missing_field_is_named(path):
     market = deepcopy(GOOD)
     *parents, key = path.split(".")

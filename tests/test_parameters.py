@@ -1,4 +1,7 @@
-"""All that FreqTrade asks a strategy is known by name, taken from its source; settings are told by type and value, to their ends."""
+"""
+All that FreqTrade asks a strategy is known by name, taken from its source; settings are told by type and value, to
+their ends.
+"""
 
 import ast
 import types
@@ -25,25 +28,28 @@ LOOP = ("optimize/backtesting.py", "wallets.py", "data/dataprovider.py", "strate
 OWNERS = ("strategy", "self.strategy", "self._strategy", "strat")
 
 ENGINE = {
-    "_adjust_trade_position_internal", "_analyze_ticker_internal", "_if_enabled_populate_trades", "__informative_pairs_freqai", "advise_all_indicators", "advise_entry",
-    "advise_exit", "advise_indicators", "analyze", "analyze_pair", "analyze_ticker", "ft_advise_signals", "ft_bot_cleanup", "ft_bot_start",
-    "ft_check_timed_out", "ft_load_hyper_params", "ft_plot_annotations", "ft_set_special_params_from_file", "ft_stoploss_adjust", "ft_stoploss_reached",
-    "gather_informative_pairs", "get_entry_signal", "get_exit_signal", "get_latest_candle", "get_strategy_name", "ignore_expired_candle", "is_pair_locked",
-    "load_freqAI_model", "lock_pair", "min_roi_reached", "min_roi_reached_entry", "should_exit", "unlock_pair", "unlock_reason",
+    "_adjust_trade_position_internal", "_analyze_ticker_internal", "_if_enabled_populate_trades",
+    "__informative_pairs_freqai", "advise_all_indicators", "advise_entry", "advise_exit", "advise_indicators",
+    "analyze", "analyze_pair", "analyze_ticker", "ft_advise_signals", "ft_bot_cleanup", "ft_bot_start",
+    "ft_check_timed_out", "ft_load_hyper_params", "ft_plot_annotations", "ft_set_special_params_from_file",
+    "ft_stoploss_adjust", "ft_stoploss_reached", "gather_informative_pairs", "get_entry_signal", "get_exit_signal",
+    "get_latest_candle", "get_strategy_name", "ignore_expired_candle", "is_pair_locked", "load_freqAI_model",
+    "lock_pair", "min_roi_reached", "min_roi_reached_entry", "should_exit", "unlock_pair", "unlock_reason",
 }  # fmt: skip
 """FreqTrade's own methods: overriding one is refused."""
 FREQAI = {
-    "feature_engineering_expand_all", "feature_engineering_expand_basic", "feature_engineering_standard", "populate_any_indicators", "set_freqai_targets",
-    "freqai", "freqai_info",
+    "feature_engineering_expand_all", "feature_engineering_expand_basic", "feature_engineering_standard",
+    "populate_any_indicators", "set_freqai_targets", "freqai", "freqai_info",
 }  # fmt: skip
 GIVEN = {
-    "config", "dp", "wallets", "market_direction", "__class__", "__file__", "__source__", "__last_candle_seen_per_pair", "_cached_grouped_trades_per_pair",
-    "_ft_informative", "_ft_informative_cache", "_ft_params_from_file",
+    "config", "dp", "wallets", "market_direction", "__class__", "__file__", "__source__", "__last_candle_seen_per_pair",
+    "_cached_grouped_trades_per_pair", "_ft_informative", "_ft_informative_cache", "_ft_params_from_file",
 }  # fmt: skip
 """What FreqTrade itself puts there; in a backtest's loop it reads the configuration alone, which the guard compares."""
 SILENT = {
-    "populate_indicators", "populate_entry_trend", "populate_exit_trend", "populate_buy_trend", "populate_sell_trend", "bot_start", "informative_pairs", "version",
-    "plot_config", "plot_annotations", "process_only_new_candles", "disable_dataframe_checks", "INTERFACE_VERSION", "__init__",
+    "populate_indicators", "populate_entry_trend", "populate_exit_trend", "populate_buy_trend", "populate_sell_trend",
+    "bot_start", "informative_pairs", "version", "plot_config", "plot_annotations", "process_only_new_candles",
+    "disable_dataframe_checks", "INTERFACE_VERSION", "__init__",
 }  # fmt: skip
 """What a strategy may define and what decides nothing while candles pass."""
 KNOWN = set(decisions.CALLBACKS) | set(parameters.SETTINGS) | ENGINE | FREQAI | GIVEN | SILENT
@@ -54,7 +60,9 @@ def asked():
     trees = [(CLASS, ("self",))]
     for place in LOOP:
         path = SOURCE / place
-        trees += [(ast.parse(file.read_text()), OWNERS) for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
+        trees += [
+            (ast.parse(file.read_text()), OWNERS) for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))
+        ]
     for tree, owners in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) in owners:
@@ -80,14 +88,20 @@ def test_what_is_freqtrades_own_is_refused_and_what_decides_is_not_taken_for_tha
 
 def test_every_callback_that_freqtrade_asks_is_one():
     """Whatever the loop calls on the way, by its new name or by an old one."""
-    called = {name for name in METHODS if name.startswith(("custom_", "check_", "confirm_", "adjust_", "order_", "bot_loop_"))} | {"leverage"}
+    called = {
+        name for name in METHODS if name.startswith(("custom_", "check_", "confirm_", "adjust_", "order_", "bot_loop_"))
+    } | {"leverage"}
     assert called == set(decisions.CALLBACKS) - {"lock_pair"}
 
 
 def test_names_under_which_a_default_asks_again_are_those_of_freqtrade():
     found = {}
     for name in decisions.CALLBACKS:
-        others = [node.func.attr for node in ast.walk(METHODS[name]) if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("self.")]
+        others = [
+            node.func.attr
+            for node in ast.walk(METHODS[name])
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("self.")
+        ]
         if others:
             found[name] = tuple(others)
     assert found == recorder.PASSED_ON
@@ -155,13 +169,15 @@ def test_a_timeout_is_told_as_the_loop_reads_it():
 
 
 def test_numpys_numbers_are_plain():
-    told = parameters.parameters(probe(stoploss=np.float64(-0.1), startup_candle_count=np.int64(30), use_exit_signal=np.bool_(True)))
+    told = parameters.parameters(
+        probe(stoploss=np.float64(-0.1), startup_candle_count=np.int64(30), use_exit_signal=np.bool_(True))
+    )
     assert (told["stoploss"], told["startup_candle_count"], told["use_exit_signal"]) == ("-0.1", "30", "True")
 
 
 def test_a_long_setting_is_told_to_its_end():
     """Two tables that differ in their last row alone are two."""
-    tables = [{minutes: 0.1 for minutes in range(1000, 2000)} | {2000: last} for last in (0.2, 0.3)]
+    tables = [dict.fromkeys(range(1000, 2000), 0.1) | {2000: last} for last in (0.2, 0.3)]
     first, second = (parameters.parameters(probe(minimal_roi=table))["minimal_roi"] for table in tables)
     assert first != second and first[:50] == second[:50] and max(map(len, (first, second))) <= messages.MAX_PARAMETER
     assert first == parameters.parameters(probe(minimal_roi=dict(reversed(tables[0].items()))))["minimal_roi"]
@@ -169,7 +185,9 @@ def test_a_long_setting_is_told_to_its_end():
 
 def test_no_hyperopt_parameter_is_left_out_however_many_there_are():
     def told(last):
-        many = {f"buy_{k:04}": IntParameter(0, 9, default=1, space="buy") for k in range(parameters.MAX_PARAMETERS + 50)}
+        many = {
+            f"buy_{k:04}": IntParameter(0, 9, default=1, space="buy") for k in range(parameters.MAX_PARAMETERS + 50)
+        }
         many["buy_9999"] = IntParameter(0, 9, default=last, space="buy")
         return parameters.parameters(probe(on_class=many))
 

@@ -17,7 +17,16 @@ def share(candles, *rows, fee=0.0):
 
 def test_orders_at_the_open_owe_nothing_to_a_friendly_order():
     candles = [(100, 110, 90, 105), (105, 112, 95, 103), (103, 120, 100, 110)]
-    assert share(candles, (0, 0, "buy", 100, 1), (0, 1, "buy", 105, 1), (0, 2, "sell", 103, 0.5), (0, 2, "sell", 103, 1.5, "roi")) == 0.0
+    assert (
+        share(
+            candles,
+            (0, 0, "buy", 100, 1),
+            (0, 1, "buy", 105, 1),
+            (0, 2, "sell", 103, 0.5),
+            (0, 2, "sell", 103, 1.5, "roi"),
+        )
+        == 0.0
+    )
     rising = [(100, 105, 100, 105), (105, 112, 105, 112), (112, 112, 112, 112)]  # the open is the low
     assert share(rising, (0, 0, "buy", 100, 1), (0, 1, "buy", 105, 1), (0, 2, "sell", 112, 2)) == 0.0
 
@@ -60,13 +69,17 @@ def test_a_stop_that_stood_before_may_end_a_trade_in_its_first_candle(kind, stop
     assert share(candles, *rows) == pytest.approx(lost / 6)
 
 
-@pytest.mark.parametrize(("low", "expected"), [(90, 1.0), (90 - 1e-9, 1.0), (89.9, 0.0)], ids=["touched", "rounded", "traded through"])
+@pytest.mark.parametrize(
+    ("low", "expected"), [(90, 1.0), (90 - 1e-9, 1.0), (89.9, 0.0)], ids=["touched", "rounded", "traded through"]
+)
 def test_a_limit_buy_needs_trade_through(low, expected):
     candles = [(100, 105, low, 101), 110]
     assert share(candles, (0, 0, "buy", 90, 1), (0, 1, "sell", 110, 1)) == expected
 
 
-@pytest.mark.parametrize(("high", "lost"), [(120, 8), (120 + 1e-9, 8), (120.1, 0)], ids=["touched", "rounded", "traded through"])
+@pytest.mark.parametrize(
+    ("high", "lost"), [(120, 8), (120 + 1e-9, 8), (120.1, 0)], ids=["touched", "rounded", "traded through"]
+)
 def test_a_limit_sell_needs_trade_through_or_waits_for_the_next_open(high, lost):
     candles = [100, (105, high, 104, 112), 112]
     assert share(candles, (0, 0, "buy", 100, 1), (0, 1, "sell", 120, 1, "roi")) == pytest.approx(lost / 20)
@@ -102,7 +115,10 @@ def test_a_gap_below_a_stop_fills_at_the_open(stop_before, lost):
 
 def test_the_first_entry_takes_its_whole_trade_along():
     candles = [(100, 101, 90, 100), 100, 110, 120]
-    assert share(candles, (0, 0, "buy", 90, 1), (0, 1, "buy", 100, 1), (0, 2, "sell", 110, 1), (0, 3, "sell", 120, 1)) == 1.0
+    assert (
+        share(candles, (0, 0, "buy", 90, 1), (0, 1, "buy", 100, 1), (0, 2, "sell", 110, 1), (0, 3, "sell", 120, 1))
+        == 1.0
+    )
 
 
 def test_without_a_later_entry_the_exits_sell_the_same_fractions_of_less():
@@ -115,7 +131,8 @@ def test_without_a_later_entry_the_exits_sell_the_same_fractions_of_less():
 def test_each_partial_exit_is_judged_alone():
     candles = [100, (100, 110, 99, 104), (104, 130, 104, 120), 120]
     rows = (0, 0, "buy", 100, 2), (0, 1, "sell", 110, 1, "adjust"), (0, 2, "sell", 125, 1, "roi")
-    assert share(candles, *rows) == pytest.approx((10 - 4) / (10 + 25))  # the first waits for 104, the second traded through
+    # the first waits for 104, the second traded through
+    assert share(candles, *rows) == pytest.approx((10 - 4) / (10 + 25))
 
 
 def test_a_trade_after_one_that_was_left_out_is_judged_alone():
@@ -141,7 +158,13 @@ def test_a_small_position_after_a_large_one_is_not_flat():
 
 def test_pairs_are_judged_by_their_own_candles_and_positions():
     a, b = [(100, 110, 95, 105), 102, 102], [50, (50, 60, 40, 50), 55]
-    rows = (0, 0, "buy", 100, 1), (1, 0, "buy", 50, 2), (0, 0, "sell", 108, 1, "roi"), (1, 1, "sell", 60, 1, "roi"), (1, 2, "sell", 55, 1)
+    rows = (
+        (0, 0, "buy", 100, 1),
+        (1, 0, "buy", 50, 2),
+        (0, 0, "sell", 108, 1, "roi"),
+        (1, 1, "sell", 60, 1, "roi"),
+        (1, 2, "sell", 55, 1),
+    )
     # A: 8, then 2; B: 10 by a high that was only touched, then 5 by the open of 55, and 5 that stand
     assert share(market(a, b), *rows) == pytest.approx((6 + 5) / (8 + 10 + 5))
 
@@ -162,7 +185,8 @@ def test_exits_that_knew_their_candle_are_sold_at_the_next_open():
     booked = book(candles, made, wallet=1000, fee=0, slots=0)
     assert optimistic_fills(candles, made, booked, fee=0) == 0.0
     assert optimistic_fills(candles, made, booked, fee=0, late=frozenset({"roi"})) == 0.0
-    assert optimistic_fills(candles, made, booked, fee=0, late=frozenset({"roi", "custom"})) == pytest.approx(14 / 10)  # 110 - 96
+    # 110 - 96
+    assert optimistic_fills(candles, made, booked, fee=0, late=frozenset({"roi", "custom"})) == pytest.approx(14 / 10)
 
 
 def test_without_a_profit_there_is_none_to_be_wishful_about():
@@ -181,7 +205,9 @@ def test_a_pessimist_who_does_better_does_not_make_fills_less_than_honest():
 
 
 def test_in_the_markets_last_candle_what_waits_is_sold_at_its_open():
-    assert share([100, (104, 120, 103, 118)], (0, 0, "buy", 100, 1), (0, 1, "sell", 120, 1, "roi")) == pytest.approx(16 / 20)
+    assert share([100, (104, 120, 103, 118)], (0, 0, "buy", 100, 1), (0, 1, "sell", 120, 1, "roi")) == pytest.approx(
+        16 / 20
+    )
 
 
 def test_in_a_pairs_last_candle_what_waits_is_sold_at_its_close():

@@ -86,7 +86,9 @@ def test_the_same_source_gives_the_same_contract_anywhere(repo, tmp_path):
     prepare(repo, "--sample")
     prepare(other, "--sample")
     assert contract(repo) == contract(other)
-    assert (repo / "user_data/data/holdout.sealed").read_bytes() != (other / "user_data/data/holdout.sealed").read_bytes()
+    assert (repo / "user_data/data/holdout.sealed").read_bytes() != (
+        other / "user_data/data/holdout.sealed"
+    ).read_bytes()
 
 
 def test_a_changed_config_is_locked_again_and_the_ledger_tells(repo):
@@ -144,7 +146,9 @@ def test_a_passphrase_seals_the_holdout_and_nothing_else(repo):
 @pytest.mark.slow
 @pytest.mark.parametrize("begun", ["ledger.db", "data.new", "data"])
 def test_a_kill_at_any_moment_leaves_an_arena_that_can_be_prepared(repo, begun):
-    process = subprocess.Popen([sys.executable, "prepare.py", "--sample"], cwd=repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "prepare.py", "--sample"], cwd=repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     until(lambda: (repo / "user_data" / begun).exists() or process.poll() is not None)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -201,7 +205,17 @@ LINE = "2021-03-05,107,117,97,108,5\n"
         ("Date,Open,High,Low,Close,Volume\n", "ACME"),
         ("", "ACME"),
     ],
-    ids=["header", "duplicate", "unsorted", "high below low", "zero price", "ends early", "no holdout", "no rows", "empty"],
+    ids=[
+        "header",
+        "duplicate",
+        "unsorted",
+        "high below low",
+        "zero price",
+        "ends early",
+        "no holdout",
+        "no rows",
+        "empty",
+    ],
 )
 def test_wrong_input_is_named_and_nothing_is_half_written(repo, broken, words):
     daily(repo, broken)

@@ -29,16 +29,31 @@ def state(tmp_path_factory):
     """The fifth round: MeanRev changed in the fourth, Trend did not; every part of the prompt has a word of its own."""
     settings = configured(tmp_path_factory.mktemp("arena"))
     tried = [
-        Tried(number, "evolve" if name == "MeanRev" else "stable", name, "", code(name), result(name, 0.1 * number, number), True, f"note {number}")
+        Tried(
+            number,
+            "evolve" if name == "MeanRev" else "stable",
+            name,
+            "",
+            code(name),
+            result(name, 0.1 * number, number),
+            True,
+            f"note {number}",
+        )
         for number in range(1, 5)
         for name in ("MeanRev", "Trend")
     ]
-    rows = [results_log.HEADER, *(results_log.row(t.result.commit, t.event, t.strategy, t.result.own.sharpe, 0.1, t.note) for t in tried)]
+    rows = [
+        results_log.HEADER,
+        *(results_log.row(t.result.commit, t.event, t.strategy, t.result.own.sharpe, 0.1, t.note) for t in tried),
+    ]
     blocks = "".join(block.block(t.result, rows[k]) for k, t in enumerate(tried, 1) if t.round == 4)
     return State(
         settings=settings,
         round=5,
-        active={"MeanRev": '"""\nHypothesis: dips\n"""\n' + code("MeanRev"), "Trend": '"""\nHypothesis: trends go on\n"""\n' + code("Trend", 40)},
+        active={
+            "MeanRev": '"""\nHypothesis: dips\n"""\n' + code("MeanRev"),
+            "Trend": '"""\nHypothesis: trends go on\n"""\n' + code("Trend", 40),
+        },
         history=tuple(tried),
         blocks=blocks,
         rows="\n".join(rows) + "\n",
@@ -58,8 +73,10 @@ def text(state, room=PLENTY):
 def test_all_that_is_known_is_told(state):
     told = text(state)
     for part in (
-        "pairs: BTC/USDT, ETH/USDT", "spring 2021-03-01 to 2021-06-01", "min_trades=30", "fee: 0.1 % a fill", "at most 3 strategies",
-        "Few trades, please.", "finding 149", "look at weekends", "demand: touch at least one strategy", "plateau: five rounds",
+        "pairs: BTC/USDT, "
+        "ETH/USDT", "spring 2021-03-01 to 2021-06-01", "min_trades=30", "fee: 0.1 % a fill", "at most 3 strategies",
+        "Few trades, please.", "finding 149", "look at weekends", "demand: touch at least one "
+                                                                  "strategy", "plateau: five rounds",
         "- evolve MeanRev: SyntaxError", "aaaaaa4\tevolve\tMeanRev", "class Trend(IStrategy)", "1 of 3 slots free",
         "class MyStrategy(IStrategy)", "### fork Parent -> Child", "# Blocks of round 3", "# Round 5",
     ):  # fmt: skip
@@ -67,9 +84,30 @@ def test_all_that_is_known_is_told(state):
 
 
 def test_what_there_is_not_is_not_told(state):
-    bare = replace(state, blocks="", rows="", history=(), learnings="", nudges=(), brief="", plateau=False, problems=(), demands=(), active={})
+    bare = replace(
+        state,
+        blocks="",
+        rows="",
+        history=(),
+        learnings="",
+        nudges=(),
+        brief="",
+        plateau=False,
+        problems=(),
+        demands=(),
+        active={},
+    )
     told = text(bare)
-    for part in ("The last round's blocks", "results.tsv\n\n", "# learnings.md\n", "plateau: five", "demand:", "refused", "What the person wants", "as they are now"):
+    for part in (
+        "The last round's blocks",
+        "results.tsv\n\n",
+        "# learnings.md\n",
+        "plateau: five",
+        "demand:",
+        "refused",
+        "What the person wants",
+        "as they are now",
+    ):
         assert part not in told, part
     assert "active: none; 3 of 3 slots free" in told
 
@@ -89,7 +127,10 @@ def test_a_program_without_its_sections_is_refused(tmp_path):
 
 
 def test_the_format_that_is_asked_for_is_the_one_that_is_read(state):
-    asked = prompt.FORMAT.replace("(the whole file MeanRev.py, from the first line to the last, with class MeanRev(IStrategy))", code("MeanRev", 25))
+    asked = prompt.FORMAT.replace(
+        "(the whole file MeanRev.py, from the first line to the last, with class MeanRev(IStrategy))",
+        code("MeanRev", 25),
+    )
     read = answer.read(asked)
     assert [(draft.event, draft.name) for draft in read.drafts] == [("evolve", "MeanRev")]
     assert read.drafts[0].note.startswith("exit at the mean, not above it -> ")
@@ -109,7 +150,12 @@ def test_every_shape_is_shorter_than_the_one_before_and_none_is_longer_than_its_
 
 def test_blocks_go_first_then_rows_then_the_sources_of_what_rests(state):
     """Walks down the rooms and notes when each part is gone for the first time."""
-    parts = {"old block": "# Blocks of round 1", "newer block": "# Blocks of round 3", "old row": "aaaaaa1\tstable\tTrend", "source at rest": "class Trend(IStrategy)"}
+    parts = {
+        "old block": "# Blocks of round 1",
+        "newer block": "# Blocks of round 3",
+        "old row": "aaaaaa1\tstable\tTrend",
+        "source at rest": "class Trend(IStrategy)",
+    }
     gone = {}
     for number, shape in enumerate(SHAPES):
         told = "\n".join(m["content"] for m in prompt._messages(state, GUIDE, shape))
@@ -121,7 +167,13 @@ def test_blocks_go_first_then_rows_then_the_sources_of_what_rests(state):
 
 def test_in_the_shortest_prompt_stand_the_demands_the_format_and_what_changed_last(state):
     told = "\n".join(m["content"] for m in prompt._messages(state, GUIDE, SHAPES[-1]))
-    for part in ("demand: touch at least one strategy", "### evolve MeanRev", "class MeanRev(IStrategy)", "look at weekends", "- evolve MeanRev: SyntaxError"):
+    for part in (
+        "demand: touch at least one strategy",
+        "### evolve MeanRev",
+        "class MeanRev(IStrategy)",
+        "look at weekends",
+        "- evolve MeanRev: SyntaxError",
+    ):
         assert part in told
     assert "class Trend(IStrategy)" not in told
     assert "Hypothesis: trends go on" in told
@@ -154,8 +206,14 @@ def test_a_message_that_is_too_long_loses_its_middle():
 def test_the_best_so_far_is_told_with_its_source_and_goes_first(state):
     best = Tried(2, "create", "Gone", "", code("Gone", 77), result("Gone", 1.5, 2), False, "an old idea")
     told = text(replace(state, population=(best,)))
-    assert "# The best so far" in told and "Gone of round 2, discarded, not active any more" in told and "class Gone(IStrategy)" in told
-    full = sum(tokens(message["content"]) for message in prompt._messages(replace(state, population=(best,)), GUIDE, SHAPES[0]))
+    assert (
+        "# The best so far" in told
+        and "Gone of round 2, discarded, not active any more" in told
+        and "class Gone(IStrategy)" in told
+    )
+    full = sum(
+        tokens(message["content"]) for message in prompt._messages(replace(state, population=(best,)), GUIDE, SHAPES[0])
+    )
     shorter = text(replace(state, population=(best,)), full - 1)
     assert "class Gone" not in shorter and shorter == text(state)
     assert "# The best so far" not in text(state)
@@ -163,7 +221,10 @@ def test_the_best_so_far_is_told_with_its_source_and_goes_first(state):
 
 def test_learnings_that_are_too_long_are_to_be_rewritten_where_all_of_them_is_shown(state):
     longer = replace(state, learnings="".join(f"finding {number}\n" for number in range(230)))
-    assert "learnings.md is too long (230 lines, at most 200): rewrite it shorter in this answer, under `### learnings`." in text(longer)
+    assert (
+        "learnings.md is too long (230 lines, at most 200): rewrite it shorter in this answer, under `### learnings`."
+        in text(longer)
+    )
     cut = next(shape for shape in SHAPES if shape.learnings == 100)
     assert "too long" not in "\n".join(message["content"] for message in prompt._messages(longer, GUIDE, cut))
     assert "too long" not in text(state)

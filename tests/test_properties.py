@@ -1,6 +1,6 @@
 """
-Random small markets, wallets and strategies, none of which knows the future: what is booked is what FreqTrade reports, and no
-check of causality finds anything.
+Random small markets, wallets and strategies, none of which knows the future: what is booked is what FreqTrade reports,
+and no check of causality finds anything.
 """
 
 import numpy as np
@@ -105,8 +105,10 @@ def booked_profit_is_freqtrades(tmp_path_factory, config, rule):
         arena,
         extra=f"stoploss = {rule['stoploss']}\nminimal_roi = {rule['roi']}\nstartup_candle_count = 0\n"
         f"trailing_stop = {rule['trailing']}\nposition_adjustment_enable = {rule['average']}",
-        indicators=f"dataframe['fast'] = dataframe.index % {rule['enter']}\ndataframe['slow'] = dataframe.index // {rule['leave']} % 3",
-        callbacks=f"def custom_entry_price(self, proposed_rate, **kwargs):\n    return proposed_rate * {rule['limit']}\n"
+        indicators=f"dataframe['fast'] = dataframe.index % {rule['enter']}\ndataframe['slow'] = dataframe.index // "
+        f"{rule['leave']} % 3",
+        callbacks=f"def custom_entry_price(self, proposed_rate, **kwargs):\n    return proposed_rate * "
+        f"{rule['limit']}\n"
         f"def custom_exit_price(self, proposed_rate, **kwargs):\n    return proposed_rate * {rule['limit_exit']}\n"
         f"def custom_stake_amount(self, proposed_stake, **kwargs):\n    return proposed_stake * {rule['size']}\n"
         "def adjust_trade_position(self, trade, current_profit, **kwargs):\n"

@@ -63,7 +63,9 @@ def test_an_address_gets_the_key_that_is_meant_for_addresses_alone():
     assert client("https://llm.example/v1/chat/completions/", "m", {**KEYS, "LLM_API_KEY": "sk-mine"}).key == "sk-mine"
 
 
-@pytest.mark.parametrize("url", ["https://llm.example/v1", "https://llm.example/v1/", "https://llm.example/v1/chat/completions"])
+@pytest.mark.parametrize(
+    "url", ["https://llm.example/v1", "https://llm.example/v1/", "https://llm.example/v1/chat/completions"]
+)
 def test_an_address_is_taken_with_and_without_what_the_client_adds(url):
     assert client(url, "m", {}).url == "https://llm.example/v1"
 
@@ -83,7 +85,13 @@ def test_ollama_is_looked_for_where_its_own_variable_says(host, url):
 
 @pytest.mark.parametrize(
     ("provider", "url", "local"),
-    [("ollama", "", True), ("http://127.0.0.1:1/v1", "", True), ("http://[::1]:1/v1", "", True), ("openai", "", False), ("http://10.0.0.5/v1", "", False)],
+    [
+        ("ollama", "", True),
+        ("http://127.0.0.1:1/v1", "", True),
+        ("http://[::1]:1/v1", "", True),
+        ("openai", "", False),
+        ("http://10.0.0.5/v1", "", False),
+    ],
 )
 def test_only_what_is_on_this_machine_is_local(provider, url, local):
     assert client(provider, "m", KEYS).local is local

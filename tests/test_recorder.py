@@ -1,5 +1,6 @@
 """
-What is noted of a run is what FreqTrade did: fills, why orders were sent, the stop before a candle, every answer of a callback.
+What is noted of a run is what FreqTrade did: fills, why orders were sent, the stop before a candle, every answer of a
+callback.
 
 FreqTrade's own list of fills is told by a strategy, which raises it: a failure's message comes out of every worker.
 """
@@ -50,14 +51,17 @@ def run(arena):
 NO_EXITS = "def populate_exit_trend(self, dataframe, metadata):\n    return dataframe\n"
 EXITS = {
     "signal": {},
-    "custom": {"callbacks": "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return 'up' if current_profit > 0.01 else None"},
+    "custom": {"callbacks": "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, "
+                            "**kwargs):\n    return 'up' if current_profit > 0.01 else None"},
     "roi": {"extra": "minimal_roi = {'0': 0.01}", "callbacks": NO_EXITS},
     "stop": {"extra": "stoploss = -0.015", "callbacks": NO_EXITS},
     "trailing": {"extra": "stoploss = -0.03\ntrailing_stop = True", "callbacks": NO_EXITS},
     "adjust": {
-        "callbacks": "position_adjustment_enable = True\n"
-        "def adjust_trade_position(self, trade, current_time, current_rate, current_profit, min_stake, max_stake, **kwargs):\n"
-        "    return -trade.stake_amount / 3 if current_profit > 0.01 and trade.nr_of_successful_exits == 0 else None"
+        "callbacks": "position_adjustment_enable = "
+                     "True\n" "def adjust_trade_position(self, trade, current_time, current_rate, current_profit, "
+                              "min_stake, max_stake, "
+                              "**kwargs):\n" "    return -trade.stake_amount / 3 if current_profit > 0.01 and "
+                                             "trade.nr_of_successful_exits == 0 else None"
     },
     "forced": {"extra": "stoploss = -0.99\nminimal_roi = {}", "callbacks": NO_EXITS},
 }  # fmt: skip
@@ -77,8 +81,10 @@ def test_an_exit_has_the_kind_of_its_reason(run, kind):
 
 def test_an_additional_entry_is_one_too(run):
     adds = (
-        "position_adjustment_enable = True\ndef custom_stake_amount(self, pair, proposed_stake, **kwargs):\n    return proposed_stake / 3\n"
-        "def adjust_trade_position(self, trade, current_time, current_rate, current_profit, min_stake, max_stake, **kwargs):\n"
+        "position_adjustment_enable = True\ndef custom_stake_amount(self, pair, proposed_stake, **kwargs):\n    return "
+        "proposed_stake / 3\n"
+        "def adjust_trade_position(self, trade, current_time, current_rate, current_profit, min_stake, max_stake, "
+        "**kwargs):\n"
         "    return 500 if current_profit < -0.005 and trade.nr_of_successful_entries < 3 else None"
     )
     claim = run(callbacks=adds)
@@ -136,7 +142,14 @@ def test_fills_are_freqtrades_own(run, arena):
     orders, end = claim.orders, int(pd.Timestamp("2021-04-10", tz="UTC").value // 10**6)
     early = np.flatnonzero(orders.filled_ms < end)
     mine = [
-        (arena.settings.pairs[orders.pair[k]], int(orders.filled_ms[k]), bool(orders.buys[k]), float(orders.price[k]), float(orders.amount[k])) for k in early
+        (
+            arena.settings.pairs[orders.pair[k]],
+            int(orders.filled_ms[k]),
+            bool(orders.buys[k]),
+            float(orders.price[k]),
+            float(orders.amount[k]),
+        )
+        for k in early
     ]
     assert len(mine) > 30
     with pytest.raises(StrategyError) as caught:
@@ -151,7 +164,10 @@ def test_fills_are_freqtrades_own(run, arena):
 def events(claim, name):
     """(candle, pair number, answer) of each event of this name."""
     found = claim.decisions.events
-    return [(int(found.time_ms[k]), int(found.pair[k]), found.answer(k)) for k in np.flatnonzero(found.name == NAMES.index(name))]
+    return [
+        (int(found.time_ms[k]), int(found.pair[k]), found.answer(k))
+        for k in np.flatnonzero(found.name == NAMES.index(name))
+    ]
 
 
 ASKED = """
@@ -232,7 +248,11 @@ def test_why_an_exit_was_asked_stands_before_its_price(asked):
     assert {"signal", "custom"} <= words
     prices = np.flatnonzero(found.name == NAMES.index("exit price"))
     for k in prices[:50]:
-        before = [j for j in range(max(k - 6, 0), k) if found.pair[j] == found.pair[k] and found.name[j] == NAMES.index("exit asked")]
+        before = [
+            j
+            for j in range(max(k - 6, 0), k)
+            if found.pair[j] == found.pair[k] and found.name[j] == NAMES.index("exit asked")
+        ]
         assert before and found.time_ms[before[-1]] == found.time_ms[k]
 
 
@@ -250,11 +270,15 @@ def test_what_freqtrade_answers_by_default_is_not_asked(run):
 
 
 OTHER_NAMES = {
-    "a function under another name": "def leaves(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n"
+    "a function under another "
+    "name": "def leaves(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n"
     "    return 'up' if current_profit > 0.01 else None\ncustom_exit = leaves",
-    "one without a name": "def bot_start(self, **kwargs):\n    import functools\n    self.custom_exit = functools.partial(self.leaves, 0.01)\n"
-    "def leaves(self, least, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return 'up' if current_profit > least else None",
-    "one that borrows FreqTrade's": "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n"
+    "one without a name": "def bot_start(self, **kwargs):\n    import functools\n    self.custom_exit = "
+    "functools.partial(self.leaves, 0.01)\n"
+    "def leaves(self, least, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return 'up' if "
+    "current_profit > least else None",
+    "one that borrows "
+    "FreqTrade's": "def custom_exit(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n"
     "    return 'up' if current_profit > 0.01 else None\ncustom_exit.__qualname__ = 'IStrategy.custom_exit'",
 }
 
@@ -265,7 +289,10 @@ def test_an_answer_is_noted_under_the_name_that_freqtrade_asks(run, name):
 
 
 def test_an_old_name_is_noted_as_what_it_is_and_is_given_a_copy_of_the_trade(run):
-    old = "def custom_sell(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    trade.stop_loss = 1e9\n    return 'up' if current_profit > 0.01 else None"
+    old = (
+        "def custom_sell(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    "
+        "trade.stop_loss = 1e9\n    return 'up' if current_profit > 0.01 else None"
+    )
     claim = run(callbacks=old)
     assert {answer for *_, answer in events(claim, "custom_sell")} == {"'up'", "None"}
     assert not list(events(claim, "custom_exit")) and "custom_sell" in claim.callbacks
@@ -295,9 +322,22 @@ COMPUTED = "@property\ndef stoploss(self):\n    return -0.05\n@stoploss.setter\n
     ("parts", "names"),
     [
         ({}, ()),
-        pytest.param({"callbacks": "def custom_exit(self, pair, trade, **kwargs):\n    return None"}, ("custom_exit",), marks=pytest.mark.slow),
-        ({"callbacks": "def bot_loop_start(self, current_time, **kwargs):\n    pass\ndef leverage(self, **kwargs):\n    return 1.0"}, ("bot_loop_start", "leverage")),
-        ({"callbacks": "def bot_start(self, **kwargs):\n    self.custom_exit = lambda **words: None"}, ("custom_exit",)),
+        pytest.param(
+            {"callbacks": "def custom_exit(self, pair, trade, **kwargs):\n    return None"},
+            ("custom_exit",),
+            marks=pytest.mark.slow,
+        ),
+        (
+            {
+                "callbacks": "def bot_loop_start(self, current_time, **kwargs):\n    pass\ndef leverage(self, "
+                "**kwargs):\n    return 1.0"
+            },
+            ("bot_loop_start", "leverage"),
+        ),
+        (
+            {"callbacks": "def bot_start(self, **kwargs):\n    self.custom_exit = lambda **words: None"},
+            ("custom_exit",),
+        ),
         ({"extra": COMPUTED}, ("stoploss",)),
         pytest.param({"extra": "@property\ndef protections(self):\n    return []"}, (), marks=pytest.mark.slow),
     ],

@@ -22,7 +22,8 @@ CENTS = {pair: [(START_MS, 0.01)] for pair in (A, B, C)}
 
 def market(n=N, *, seed=1, start=1000.0, step=HOUR, decimals=2, first_ms=START_MS):
     """
-    Candles as an exchange has them: an open is the close before it or a tick beside it, some have no wick, and volumes come in waves.
+    Candles as an exchange has them: an open is the close before it or a tick beside it, some have no wick, and volumes
+    come in waves.
     """
     rng = np.random.default_rng(seed)
     tick = 10.0**-decimals
@@ -35,7 +36,9 @@ def market(n=N, *, seed=1, start=1000.0, step=HOUR, decimals=2, first_ms=START_M
     prices = np.round(np.maximum(np.column_stack([opens, high, low, closes]), tick), decimals)
     prices[:, 1], prices[:, 2] = prices.max(axis=1), prices.min(axis=1)
     wave = np.convolve(rng.standard_normal(n + 11), np.ones(12) / 4, mode="valid")
-    return np.column_stack([first_ms + step * np.arange(n), prices, np.exp(6 + wave + 0.4 * rng.standard_normal(n)).round(3)])
+    return np.column_stack(
+        [first_ms + step * np.arange(n), prices, np.exp(6 + wave + 0.4 * rng.standard_normal(n)).round(3)]
+    )
 
 
 def world(tables, seed=1, *, tick=CENTS, counted=COUNTED, step=HOUR):
@@ -43,7 +46,10 @@ def world(tables, seed=1, *, tick=CENTS, counted=COUNTED, step=HOUR):
 
 
 def beside(made, table, pair=A):
-    """Candles of the market and of the relabelled one that have the same place in it, gaps left out: two tables of one length."""
+    """
+    Candles of the market and of the relabelled one that have the same place in it, gaps left out: two tables of one
+    length.
+    """
     new = made.tables[pair]
     common, mine, theirs = np.intersect1d(table[:, 0] + made.shift_ms, new[:, 0], return_indices=True)
     assert len(common) > 0.9 * len(table)
@@ -99,8 +105,10 @@ CHANNELS = {
     "two ratios of volumes": lambda t: [50 * np.log(t[2:, 5] / t[1:-1, 5]), 50 * np.log(t[1:-1, 5] / t[:-2, 5])],
     "a day's volume beside the next one's": lambda t: [100 * np.log(days(t)[24:] / days(t)[:-24])],
     "close beside open, in basis points": lambda t: [1e4 * np.log(t[:, 4] / t[:, 1])],
-    "high beside low, in basis points": lambda t: [1e4 * np.log(t[1:, 2] / t[1:, 3]), 1e4 * np.log(t[:-1, 2] / t[:-1, 3])],
-    "both wicks, in basis points": lambda t: [1e4 * np.log(t[:, 2] / tops(t)), 1e4 * np.log(t[:, [1, 4]].min(axis=1) / t[:, 3])],
+    "high beside low, in basis "
+    "points": lambda t: [1e4 * np.log(t[1:, 2] / t[1:, 3]), 1e4 * np.log(t[:-1, 2] / t[:-1, 3])],
+    "both wicks, in basis "
+    "points": lambda t: [1e4 * np.log(t[:, 2] / tops(t)), 1e4 * np.log(t[:, [1, 4]].min(axis=1) / t[:, 3])],
     "where twenty opens are the close before": lambda t: [bits(t[1:, 1] == t[:-1, 4], 20)],
     "which twenty candles have no upper wick": lambda t: [bits(t[:, 2] == tops(t), 40)],
 }  # fmt: skip
@@ -133,7 +141,9 @@ def test_holes_are_elsewhere_at_the_same_hour_of_the_week_and_as_many():
     missing = np.array([50 * 24 + 5, 100 * 24 + 7, 100 * 24 + 8, 150 * 24, 200 * 24 + 20])
     kept = np.delete(table, missing, axis=0)
     made = world({A: kept}).tables[A]
-    inside = slice(*np.searchsorted(made[:, 0], [START_MS + world({A: kept}).shift_ms, table[-1, 0] + world({A: kept}).shift_ms]))
+    inside = slice(
+        *np.searchsorted(made[:, 0], [START_MS + world({A: kept}).shift_ms, table[-1, 0] + world({A: kept}).shift_ms])
+    )
     grid = np.arange(made[inside][0, 0], made[inside][-1, 0] + 1, HOUR)
     holes = (np.setdiff1d(grid, made[:, 0]) - world({A: kept}).shift_ms - START_MS) / HOUR
     assert len(holes) == len(missing)
@@ -219,7 +229,10 @@ def test_a_run_begins_and_ends_elsewhere_and_has_candles_there():
 
 
 def test_the_first_date_tells_no_shift():
-    starts = {round((made.tables[A][0, 0] - START_MS - made.shift_ms) / DAY) for made in (world({A: market()}, seed) for seed in range(40))}
+    starts = {
+        round((made.tables[A][0, 0] - START_MS - made.shift_ms) / DAY)
+        for made in (world({A: market()}, seed) for seed in range(40))
+    }
     assert len(starts) > 25
     assert max(starts) < 0
 
@@ -251,7 +264,9 @@ def test_candles_before_and_behind_are_nothing_that_comes_in_the_counted_range()
     body = np.log(table[:, 4] / table[:, 1])
     lead = int((START_MS + made.shift_ms - table[0, 0]) // HOUR)
     some = [body[at : at + 120] for at in range(0, lead - 120, 120)]
-    best = max(abs(np.corrcoef(part, body[at : at + 120])[0, 1]) for part in some for at in range(lead, len(body) - 120, 24))
+    best = max(
+        abs(np.corrcoef(part, body[at : at + 120])[0, 1]) for part in some for at in range(lead, len(body) - 120, 24)
+    )
     assert len(some) >= 4
     assert best < 0.6  # of five days
 

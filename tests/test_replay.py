@@ -40,7 +40,11 @@ BUY, SELL, ENTRY_ONLY_IN_NAME = ENTER | ENTERING, EXIT, ENTERING
 def same(one: Replayed, other: Replayed) -> list[str]:
     """Fields that are not equal bit for bit."""
     names = [field.name for field in dataclasses.fields(Replayed)]
-    return [name for name in names if not np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name not in ("pair", "reason"))]
+    return [
+        name
+        for name in names
+        if not np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name not in ("pair", "reason"))
+    ]
 
 
 def outcome(run, case) -> Replayed | str:
@@ -68,7 +72,10 @@ def prices(rng, n, level, decimals, wild):
     """A walk of n candles as (4, n): opens that may jump, some candles that stand still."""
     close = level * np.exp(np.cumsum(rng.normal(0, wild, n)))
     open_ = np.append(level, close[:-1]) * np.exp(rng.normal(0, wild / 3, n) * (rng.random(n) < 0.3))
-    high, low = np.maximum(open_, close) * np.exp(rng.exponential(wild, n)), np.minimum(open_, close) * np.exp(-rng.exponential(wild, n))
+    high, low = (
+        np.maximum(open_, close) * np.exp(rng.exponential(wild, n)),
+        np.minimum(open_, close) * np.exp(-rng.exponential(wild, n)),
+    )
     still = rng.random(n) < 0.1
     four = np.array([open_, np.where(still, open_, high), np.where(still, open_, low), np.where(still, open_, close)])
     return np.maximum(np.rint(four * 10.0**decimals), 1.0) / 10.0**decimals
@@ -100,12 +107,20 @@ def drawn(seed: int) -> tuple[Course, Account, Rules]:
     flags = np.where(enter, BUY, np.where(leave, SELL, np.where(named, ENTRY_ONLY_IN_NAME, 0))).astype(np.uint8)
     smallest = rng.choice([np.nan, 5.0, 25.0], n_pairs), rng.choice([np.nan, 1.0], n_pairs) / step
     largest = rng.choice([np.nan, 400.0], n_pairs), rng.choice([np.nan, 1e5], n_pairs) / step
-    scale = np.round(rng.random((n_pairs, n)) ** 3 * 2, 3) if rng.random() < 0.9 else np.where(rng.random((n_pairs, n)) < 0.01, np.nan, 0.5)
-    course = Course(*table, flags, first, end, tick, month, step, smallest[0], largest[0], smallest[1], largest[1], scale)
+    scale = (
+        np.round(rng.random((n_pairs, n)) ** 3 * 2, 3)
+        if rng.random() < 0.9
+        else np.where(rng.random((n_pairs, n)) < 0.01, np.nan, 0.5)
+    )
+    course = Course(
+        *table, flags, first, end, tick, month, step, smallest[0], largest[0], smallest[1], largest[1], scale
+    )
     stake = pick(None, None, 21.7, 333.0)
     slots = pick(1, 2, n_pairs) if stake is None else pick(1, 3, -1)
     fee = pick(0.0, 0.00075, 0.001, 0.005, 0.01)
-    made = account(pick(18.0, 60.0, 1000.0, 77777.77), pick(0.99, 1.0, 0.5), stake, slots, fee, compensated=pick(False, True))
+    made = account(
+        pick(18.0, 60.0, 1000.0, 77777.77), pick(0.99, 1.0, 0.5), stake, slots, fee, compensated=pick(False, True)
+    )
     return course, made, drawn_rules(pick)
 
 
@@ -115,7 +130,15 @@ def drawn_rules(pick) -> Rules:
                     {"trailing_stop_positive": 0.005, "trailing_stop_positive_offset": 0.015, "trailing_only_offset_is_reached": True})  # fmt: skip
     return rules(
         pick(-0.004, -0.03, -0.1, -0.6),
-        pick({}, {0: 10}, {0: 0.0}, {0: 0.05, 60: 0.02, 300: 0.0}, {37: 0.03, 240: -0.01, 1000: -1}, {0: 0.02, 90: 0.004, 600: -1}, {120: -0.5}),
+        pick(
+            {},
+            {0: 10},
+            {0: 0.0},
+            {0: 0.05, 60: 0.02, 300: 0.0},
+            {37: 0.03, 240: -0.01, 1000: -1},
+            {0: 0.02, 90: 0.004, 600: -1},
+            {120: -0.5},
+        ),
         pick(60, 60, 5, 7),
         **({"trailing_stop": True} if trailing else {}) | trailing,
         use_exit_signal=pick(True, True, False),
@@ -128,7 +151,7 @@ def drawn_rules(pick) -> Rules:
 
 
 def test_the_replay_is_its_twin_on_any_market():
-    seen = {name: 0 for name in (*REASONS, "rejected", "unfilled", "raised", "at once")}
+    seen = dict.fromkeys((*REASONS, "rejected", "unfilled", "raised", "at once"), 0)
     for seed in range(500):
         found = agree(drawn(seed))
         if isinstance(found, str):
@@ -166,7 +189,9 @@ CANDLES = st.lists(
     fee=st.sampled_from([0.0, 0.001]),
     slots=st.integers(1, 3),
 )
-def test_the_replay_is_its_twin_where_every_price_is_a_round_number(pairs, tick, stoploss, roi, positive, offset, switches, fee, slots):
+def test_the_replay_is_its_twin_where_every_price_is_a_round_number(
+    pairs, tick, stoploss, roi, positive, offset, switches, fee, slots
+):
     """Prices meet stops, targets and each other exactly, all the time."""
     n = max(map(len, pairs))
     table, flags = np.full((4, len(pairs), n), np.nan), np.zeros((len(pairs), n), np.uint8)
@@ -181,8 +206,9 @@ def test_the_replay_is_its_twin_where_every_price_is_a_round_number(pairs, tick,
     course = course_of(*table, flags=flags, end=end, tick=tick)
     trailing, only, profit_only, ignore = switches
     made = rules(
-        stoploss, roi, 60, trailing_stop=trailing, trailing_stop_positive=positive, trailing_stop_positive_offset=offset,
-        trailing_only_offset_is_reached=only and positive is not None, exit_profit_only=profit_only, ignore_roi_if_entry_signal=ignore,
+        stoploss, roi, 60, trailing_stop=trailing, trailing_stop_positive=positive,
+        trailing_stop_positive_offset=offset, trailing_only_offset_is_reached=only and positive is not None,
+        exit_profit_only=profit_only, ignore_roi_if_entry_signal=ignore,
     )  # fmt: skip
     agree((course, account(1000, 1.0, None, slots, fee), made))
 
@@ -197,17 +223,26 @@ def course_of(open_, high, low, close, *, flags, first=None, end=None, tick=100.
     end = np.full(n_pairs, n) if end is None else np.asarray(end, np.int64)
     none = np.full(n_pairs, np.nan)
     made = Course(
-        *(np.ascontiguousarray(table, dtype=float) for table in (open_, high, low, close)), np.ascontiguousarray(flags, np.uint8),
-        first, end, np.full((n_pairs, 1), tick), np.zeros(n, np.int64), np.full(n_pairs, step), none, none, none, none, np.ones((1, 1)),
+        *(np.ascontiguousarray(table, dtype=float) for table in (open_, high, low, close)),
+        np.ascontiguousarray(flags, np.uint8), first, end, np.full((n_pairs, 1), tick), np.zeros(n, np.int64),
+        np.full(n_pairs, step), none, none, none, none, np.ones((1, 1)),
     )  # fmt: skip
     return made._replace(**changes)
 
 
 def path(*candles, pairs=None, **changes) -> Course:
-    """One pair, or several: candles of (open, high, low, close), a price alone, each followed by flags where there are any."""
+    """
+    One pair, or several: candles of (open, high, low, close), a price alone, each followed by flags where there are
+    any.
+    """
     rows = [list(candles)] if pairs is None else pairs
-    split = [[candle if isinstance(candle, tuple) and isinstance(candle[0], tuple) else (candle, 0) for candle in row] for row in rows]
-    table = np.array([[price if isinstance(price, tuple) else (price,) * 4 for price, _ in row] for row in split], dtype=float)
+    split = [
+        [candle if isinstance(candle, tuple) and isinstance(candle[0], tuple) else (candle, 0) for candle in row]
+        for row in rows
+    ]
+    table = np.array(
+        [[price if isinstance(price, tuple) else (price,) * 4 for price, _ in row] for row in split], dtype=float
+    )
     flags = [[flag for _, flag in row] for row in split]
     return course_of(*(table[:, :, k] for k in range(4)), flags=flags, **changes)
 
@@ -228,21 +263,46 @@ HOLD = rules(-0.5, {}, 60)
 def only(found: Replayed) -> dict:
     """The one trade."""
     assert len(found.pair) == 1
-    return {name: getattr(found, name)[0].item() for name in simulator.TRADE.names} | {"reason": REASONS[found.reason[0]]}
+    return {name: getattr(found, name)[0].item() for name in simulator.TRADE.names} | {
+        "reason": REASONS[found.reason[0]]
+    }
 
 
 def test_a_trade_from_signal_to_signal():
     """1000 buys 10 at 100 and pays 1001; 10 at 110 bring 1098.9."""
-    found = simulator.replay(path(flat(100), flat(100, BUY), bar(105, 120, 90, 107), flat(110, SELL), flat(110)), ALL, HOLD)
+    found = simulator.replay(
+        path(flat(100), flat(100, BUY), bar(105, 120, 90, 107), flat(110, SELL), flat(110)), ALL, HOLD
+    )
     trade = only(found)
-    assert (trade["opened"], trade["closed"], trade["reason"], trade["entered"], trade["left"]) == (1, 3, "signal", 0, 1)
-    assert (trade["amount"], trade["stake"], trade["entry_price"], trade["open_rate"], trade["close_rate"]) == (10, 1000, 100, 100, 110)
+    assert (trade["opened"], trade["closed"], trade["reason"], trade["entered"], trade["left"]) == (
+        1,
+        3,
+        "signal",
+        0,
+        1,
+    )
+    assert (trade["amount"], trade["stake"], trade["entry_price"], trade["open_rate"], trade["close_rate"]) == (
+        10,
+        1000,
+        100,
+        100,
+        110,
+    )
     assert (trade["profit"], trade["profit_ratio"], found.balance) == (97.9, 97.9 / 1001, 1097.9)
-    assert (trade["max_rate"], trade["min_rate"], trade["stop"], trade["initial_stop"], trade["stop_before"]) == (120, 90, 50, 50, 50)
+    assert (trade["max_rate"], trade["min_rate"], trade["stop"], trade["initial_stop"], trade["stop_before"]) == (
+        120,
+        90,
+        50,
+        50,
+        50,
+    )
 
 
 def test_what_is_left_open_closes_at_its_pairs_last_open_after_everything_else():
-    rows = [[flat(100), flat(100, BUY), flat(102), flat(104), flat(106)], [flat(10, BUY), flat(10), flat(11), flat(12), flat(np.nan)]]
+    rows = [
+        [flat(100), flat(100, BUY), flat(102), flat(104), flat(106)],
+        [flat(10, BUY), flat(10), flat(11), flat(12), flat(np.nan)],
+    ]
     found = simulator.replay(path(pairs=rows, first=[1, 0], end=[5, 4]), account(1000, 1.0, None, 2, 0.0), HOLD)
     assert found.pair.tolist() == [1, 0]  # the second pair was seen first
     assert found.closed.tolist() == [3, 4]
@@ -252,7 +312,10 @@ def test_what_is_left_open_closes_at_its_pairs_last_open_after_everything_else()
 
 
 def test_pairs_that_hold_a_trade_come_first_then_the_whitelist():
-    """The second pair leaves before the first one enters in the same candle, so its slot is free; the first sees its money."""
+    """
+    The second pair leaves before the first one enters in the same candle, so its slot is free; the first sees its
+    money.
+    """
     rows = [[flat(100), flat(100), flat(100, BUY), flat(100)], [flat(50), flat(50, BUY), flat(60, SELL), flat(60)]]
     found = simulator.replay(path(pairs=rows), account(1000, 1.0, None, 1, 0.0), HOLD)
     assert found.pair.tolist() == [1, 0]
@@ -293,8 +356,10 @@ STOPS = [
     ("nor one that is not on the grid of candles", bar(103, 104, 96, 101), {"roi": {0: 1, 59: 0.02}}, "roi", 102.0),
     ("-1 leaves at the open", bar(97, 98, 96, 97), {"roi": {60: -1}}, "roi", 97.0),
     ("-1 between candles leaves at the low", bar(97, 98, 96, 97), {"roi": {30: -1}}, "roi", 96.0),
-    ("a trailing stop follows this candle's high", bar(100, 110, 104.5, 105), {"trailing_stop": True}, "trailing", 104.5),
-    ("a target goes before a trailing stop", bar(100, 110, 99, 105), {"trailing_stop": True, "roi": {0: 0.05}}, "roi", 105.0),
+    ("a trailing stop follows this candle's "
+     "high", bar(100, 110, 104.5, 105), {"trailing_stop": True}, "trailing", 104.5),
+    ("a target goes before a trailing "
+     "stop", bar(100, 110, 99, 105), {"trailing_stop": True, "roi": {0: 0.05}}, "roi", 105.0),
     ("a tighter one after its offset", bar(101, 110, 100, 105),
      {"trailing_stop": True, "trailing_stop_positive": 0.01, "trailing_stop_positive_offset": 0.02}, "trailing", 108.9),
     ("at its offset a stop that waits follows, and not yet the tighter one", bar(101, 105, 99, 104),
@@ -303,7 +368,9 @@ STOPS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("candle", "changes", "reason", "rate"), [case[1:] for case in STOPS], ids=[case[0] for case in STOPS])
+@pytest.mark.parametrize(
+    ("candle", "changes", "reason", "rate"), [case[1:] for case in STOPS], ids=[case[0] for case in STOPS]
+)
 def test_exits_by_hand(candle, changes, reason, rate):
     changes = dict(changes)
     made = rules(-0.05, changes.pop("roi", {}), 60, **changes)
@@ -317,7 +384,8 @@ def test_a_trailing_stop_in_the_entry_candle_is_assumed_to_be_just_armed():
     candle = bar(100, 110, 90, 105, BUY)
     plain = rules(-0.2, {}, 60, trailing_stop=True, trailing_stop_positive=0.01, trailing_stop_positive_offset=0.02)
     trade = only(simulator.replay(path(candle, flat(100)), account(1000, 1.0, None, 1, 0.0), plain))
-    assert (trade["closed"], trade["reason"], trade["close_rate"]) == (0, "trailing", 99.0)  # one per cent below the open
+    # one per cent below the open
+    assert (trade["closed"], trade["reason"], trade["close_rate"]) == (0, "trailing", 99.0)
     assert (trade["stop"], trade["initial_stop"], trade["stop_before"]) == (108.9, 80, 80)
     waits = plain._replace(trailing_only_offset_is_reached=True)
     trade = only(simulator.replay(path(candle, flat(100)), account(1000, 1.0, None, 1, 0.0), waits))
@@ -342,7 +410,8 @@ def test_the_smallest_stake_is_reached_by_a_third_more_at_most():
         half = account(2 * wallet, 1.0, None, 2, 0.0)
         assert len(simulator.replay(course, half, HOLD).pair) == trades
         if trades:
-            assert only(simulator.replay(course, half, HOLD))["stake"] == {25: 25, 19: 22.1}[wallet]  # 20 * 1.05 / 0.95, truncated
+            # 20 * 1.05 / 0.95, truncated
+            assert only(simulator.replay(course, half, HOLD))["stake"] == {25: 25, 19: 22.1}[wallet]
 
 
 def test_a_fixed_stake_above_what_is_there_is_no_trade():
@@ -373,26 +442,32 @@ def base() -> Course:
     rng = np.random.default_rng(5)
     table = np.stack([prices(rng, 400, 100.0, 2, 0.005) for _ in range(2)], axis=1)
     flags = rng.choice(np.array([0, BUY, SELL, ENTRY_ONLY_IN_NAME], np.uint8), (2, 400), p=[0.8, 0.1, 0.05, 0.05])
-    return course_of(*table, flags=flags, min_cost=np.full(2, 60.0), max_cost=np.full(2, 950.0), scale=np.full((2, 400), 0.9))
+    return course_of(
+        *table, flags=flags, min_cost=np.full(2, 60.0), max_cost=np.full(2, 950.0), scale=np.full((2, 400), 0.9)
+    )
 
 
 BASE = base()
-BASE_RULES = rules(-0.03, {0: 0.03, 60: 0.02}, 60, trailing_stop=True, trailing_stop_positive=0.005, trailing_stop_positive_offset=0.01)
+BASE_RULES = rules(
+    -0.03, {0: 0.03, 60: 0.02}, 60, trailing_stop=True, trailing_stop_positive=0.005, trailing_stop_positive_offset=0.01
+)
 CHANGES = [
     ("rules", name, value)
     for name, value in {
-        "stoploss": -0.01, "trailing_stop": False, "trailing_stop_positive": np.nan, "trailing_stop_positive_offset": 0.02,
-        "trailing_only_offset_is_reached": True, "roi_minutes": np.array([0, 120]), "roi_ratios": np.array([0.01, 0.0]),
-        "use_exit_signal": False, "exit_profit_only": True, "ignore_roi_if_entry_signal": True, "step_minutes": 30, "sized": True,
+        "stoploss": -0.01, "trailing_stop": False, "trailing_stop_positive": np.nan,
+        "trailing_stop_positive_offset": 0.02, "trailing_only_offset_is_reached": True,
+        "roi_minutes": np.array([0, 120]), "roi_ratios": np.array([0.01, 0.0]), "use_exit_signal": False,
+        "exit_profit_only": True, "ignore_roi_if_entry_signal": True, "step_minutes": 30, "sized": True,
     }.items()
 ] + [
-    ("account", name, value)
-    for name, value in {"wallet": 999.0, "ratio": 0.9, "stake": 100.0, "slots": 2.0, "cost_reserve": 20.0}.items()
+    ("account", name, value) for name,
+    value in {"wallet": 999.0, "ratio": 0.9, "stake": 100.0, "slots": 2.0, "cost_reserve": 20.0}.items()
 ] + [
     ("course", name, value)
     for name, value in {
-        "tick": np.full((2, 1), 1.0), "step": np.full(2, 1.0), "min_cost": np.full(2, 5000.0), "max_cost": np.full(2, 500.0),
-        "min_amount": np.full(2, 500.0), "max_amount": np.full(2, 5.0), "first": np.array([90, 0]), "end": np.array([400, 200]),
+        "tick": np.full((2, 1), 1.0), "step": np.full(2, 1.0), "min_cost": np.full(2, 5000.0),
+        "max_cost": np.full(2, 500.0), "min_amount": np.full(2, 500.0), "max_amount": np.full(2, 5.0),
+        "first": np.array([90, 0]), "end": np.array([400, 200]),
     }.items()
 ]  # fmt: skip
 
@@ -407,7 +482,9 @@ def test_every_parameter_changes_the_result(record, name, value):
 
 def test_parameters_that_need_others_change_the_result():
     made = account(1000, 1.0, None, 1, 0.0)
-    profit = BASE_RULES._replace(exit_profit_only=True, trailing_stop=False, roi_ratios=np.array([0.5, 0.4]), stoploss=-0.3)
+    profit = BASE_RULES._replace(
+        exit_profit_only=True, trailing_stop=False, roi_ratios=np.array([0.5, 0.4]), stoploss=-0.3
+    )
     assert same(agree((BASE, made, profit)), agree((BASE, made, profit._replace(exit_profit_offset=-0.05))))
     sized = BASE_RULES._replace(sized=True)
     large = BASE._replace(scale=np.full((2, 400), 0.01))
@@ -439,8 +516,16 @@ def test_a_room_that_is_too_small_is_said():
 TROUBLES = {
     "nobody knows": (path(flat(100, BUY), flat(100), scale=np.array([[np.nan, 1.0]])), ALL, HOLD._replace(sized=True)),
     "last open": (path(flat(100, BUY), flat(100), flat(100.04), tick=10.0), ALL, HOLD),
-    "more steps": (path(flat(0.00000002, BUY), flat(0.00000002), tick=1e8, step=1e8), account(1e9, 1.0, None, 1, 0.0), HOLD),
-    "more than 8 decimals": (path(flat(100.123457, BUY), bar(100, 101, 90, 95), flat(95), tick=0.0), ALL, rules(-0.0333333, {}, 60)),
+    "more steps": (
+        path(flat(0.00000002, BUY), flat(0.00000002), tick=1e8, step=1e8),
+        account(1e9, 1.0, None, 1, 0.0),
+        HOLD,
+    ),
+    "more than 8 decimals": (
+        path(flat(100.123457, BUY), bar(100, 101, 90, 95), flat(95), tick=0.0),
+        ALL,
+        rules(-0.0333333, {}, 60),
+    ),
 }
 
 
@@ -497,7 +582,10 @@ REFUSED = {
     "more than 8 decimals": ("course", {"high": np.array([[100.0, 100.000000001, 100.0]])}),
     "more than floats can hold": ("course", {"high": np.array([[100.0, 3e7, 100.0]])}),
     "reaches 3000000": ("course", {"high": np.array([[100.0, 3e6, 100.0]]), "tick": np.array([[1e8]])}),
-    "below one tick": ("course", {name: np.full((1, 3), 0.25) for name in ("open", "high", "low", "close")} | {"tick": np.array([[1.0]])}),
+    "below one tick": (
+        "course",
+        {name: np.full((1, 3), 0.25) for name in ("open", "high", "low", "close")} | {"tick": np.array([[1.0]])},
+    ),
     "wallet is a int": ("account", {"wallet": 1000}),
     "wallet is nan": ("account", {"wallet": np.nan}),
     "wallet is -1": ("account", {"wallet": -1.0}),
@@ -519,10 +607,16 @@ REFUSED = {
     "must ascend from 0": ("rules", {"roi_minutes": np.array([5, 5]), "roi_ratios": np.array([0.1, 0.1])}),
     "must be finite": ("rules", {"roi_minutes": np.array([5]), "roi_ratios": np.array([np.nan])}),
     "rules.roi_ratios has the shape": ("rules", {"roi_minutes": np.array([5])}),
-    r"trailing_stop_positive 0.0 must lie in \(0, 1\)": ("rules", {"trailing_stop": True, "trailing_stop_positive": 0.0}),
+    r"trailing_stop_positive 0.0 must lie in \(0, 1\)": (
+        "rules",
+        {"trailing_stop": True, "trailing_stop_positive": 0.0},
+    ),
     "its offset -0.1": ("rules", {"trailing_stop": True, "trailing_stop_positive_offset": -0.1}),
     "needs trailing_stop_positive": ("rules", {"trailing_stop": True, "trailing_only_offset_is_reached": True}),
-    "must be above trailing": ("rules", {"trailing_stop": True, "trailing_stop_positive": 0.02, "trailing_stop_positive_offset": 0.01}),
+    "must be above trailing": (
+        "rules",
+        {"trailing_stop": True, "trailing_stop_positive": 0.02, "trailing_stop_positive_offset": 0.01},
+    ),
 }
 
 
@@ -558,7 +652,8 @@ def test_a_market_without_pairs_or_candles_has_no_trades():
 
 # FreqTrade itself
 
-QUICK = ("stop", "roi that falls below zero", "odd minutes", "trailing and roi", "odd entries ignore roi", "fixed stake that runs out",
+QUICK = ("stop", "roi that falls below "
+                 "zero", "odd minutes", "trailing and roi", "odd entries ignore roi", "fixed stake that runs out",
          "clamped in a tiny wallet", "late and early, held", "coarse ticks", "ticks of the exchange")  # fmt: skip
 
 
@@ -584,7 +679,10 @@ def folder(tmp_path_factory) -> Path:
 
 def compared(folder: Path, scratch: Path, names) -> dict:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "parity.py"), str(folder), str(scratch), *names], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, str(ROOT / "tests" / "parity.py"), str(folder), str(scratch), *names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])

@@ -32,7 +32,8 @@ FEATURES = {
     "long warm-up": "startup_candle_count = 200",
     "a warm-up longer than the history": "startup_candle_count = 700",
     "one pair": 'pair_basket = ["ETH/USDT"]',
-    "numbers of numpy": "import numpy as np\nstoploss = np.float64(-0.02)\nexit_profit_offset = np.float64(0.01)\ndel np",
+    "numbers of numpy": "import numpy as np\nstoploss = np.float64(-0.02)\nexit_profit_offset = "
+    "np.float64(0.01)\ndel np",
 }
 
 
@@ -58,7 +59,13 @@ def case_of(arena):
 
 def described(case, arena, decided=None):
     return inputs.described(
-        case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, decided or case.claim.decisions
+        case.strategy,
+        arena.settings,
+        arena.tables,
+        arena.market,
+        arena.markets,
+        case.ticks,
+        decided or case.claim.decisions,
     )
 
 
@@ -67,7 +74,9 @@ def replayed(case, arena):
     return inputs.orders(inputs.replayed(made, arena.settings, case.claim.decisions), arena.market)
 
 
-@pytest.mark.parametrize("name", sampled(FEATURES, set(FEATURES) - {"trailing", "no exit signal", "long warm-up", "numbers of numpy"}))
+@pytest.mark.parametrize(
+    "name", sampled(FEATURES, set(FEATURES) - {"trailing", "no exit signal", "long warm-up", "numbers of numpy"})
+)
 def test_replayed_orders_are_those_of_freqtrades_loop(arena, case_of, name):
     case = case_of(FEATURES[name])
     found = replayed(case, arena)
@@ -77,12 +86,20 @@ def test_replayed_orders_are_those_of_freqtrades_loop(arena, case_of, name):
 
 def test_stakes_stand_in_the_candles_of_their_entries(arena, case_of):
     case = case_of()
-    terms, decided = (case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks), case.claim.decisions
+    terms, decided = (
+        (case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks),
+        case.claim.decisions,
+    )
     start, step = int(arena.market.open_ms[0]), arena.market.step_ms
     pair = arena.market.pairs[1]
 
     def sized(*open_ms, scale=0.5):
-        return inputs.described(*terms, dataclasses.replace(decided, stakes={pair: Stakes(np.array(open_ms, dtype=np.int64), np.full(len(open_ms), scale))}))
+        return inputs.described(
+            *terms,
+            dataclasses.replace(
+                decided, stakes={pair: Stakes(np.array(open_ms, dtype=np.int64), np.full(len(open_ms), scale))}
+            ),
+        )
 
     made = sized(start + 3 * step, start + 70 * step)
     assert made.rules.sized and not made.rules.clamp
@@ -105,11 +122,22 @@ SHAPES = {
     "another fee": {"fee": 0.0},
     "days": {
         "timeframe": "1d",
-        "arena": {"informative_timeframes": ["1w"], "warmup_from": "20200101", "windows": {"a": "20210101-20221001"}, "validation": None, "holdout": None},
+        "arena": {
+            "informative_timeframes": ["1w"],
+            "warmup_from": "20200101",
+            "windows": {"a": "20210101-20221001"},
+            "validation": None,
+            "holdout": None,
+        },
     },
     "five minutes": {
         "timeframe": "5m",
-        "arena": {"windows": {"a": "20210301-20210315"}, "validation": None, "holdout": None, "warmup_from": "20210220"},
+        "arena": {
+            "windows": {"a": "20210301-20210315"},
+            "validation": None,
+            "holdout": None,
+            "warmup_from": "20210220",
+        },
     },
     "warm-up does not reach": {"arena": {"warmup_from": "20210301"}},
 }
@@ -188,7 +216,10 @@ def test_signals_that_do_not_reach_are_outside(arena, case_of):
     case = case_of()
     signals = case.claim.decisions.signals
     for change, message in [
-        ({BTC: dataclasses.replace(signals[BTC], enter=signals[BTC].enter[:-5], exit=signals[BTC].exit[:-5])}, "do not reach"),
+        (
+            {BTC: dataclasses.replace(signals[BTC], enter=signals[BTC].enter[:-5], exit=signals[BTC].exit[:-5])},
+            "do not reach",
+        ),
         ({BTC: dataclasses.replace(signals[BTC], start_ms=signals[BTC].start_ms + 3 * 86_400_000)}, "do not reach"),
     ]:
         decided = dataclasses.replace(case.claim.decisions, signals={**signals, **change})
@@ -226,7 +257,11 @@ def test_every_column_is_compared(arena, case_of, name):
 
 def test_the_account_is_the_arenas(arena):
     made = inputs.account_of(arena.settings)
-    assert (made.wallet, made.fee, made.slots) == (arena.settings.wallet, arena.settings.fee, arena.settings.max_open_trades)
+    assert (made.wallet, made.fee, made.slots) == (
+        arena.settings.wallet,
+        arena.settings.fee,
+        arena.settings.max_open_trades,
+    )
     assert np.isnan(made.stake)
     assert inputs.account_of(arena.settings, 0.01) == simulator.account(
         arena.settings.wallet, arena.settings.raw["tradable_balance_ratio"], None, arena.settings.max_open_trades, 0.01
@@ -257,7 +292,9 @@ def test_ticks_change_with_the_month(arena, case_of):
     starts = np.unique(month).astype("datetime64[ms]").astype(np.int64)
     case = case_of()
     ticks = {BTC: [(int(starts[1]), 0.1)], ETH: [(int(starts[1]), 0.1), (int(starts[2]), 0.001)]}
-    made = inputs.course(case.strategy, arena.settings, arena.tables, market, arena.markets, ticks, case.claim.decisions)
+    made = inputs.course(
+        case.strategy, arena.settings, arena.tables, market, arena.markets, ticks, case.claim.decisions
+    )
     usual = [round(1 / arena.markets[pair]["precision"]["price"]) for pair in (BTC, ETH)]
     assert made.tick.tolist() == [[usual[0], 10, 10], [usual[1], 10, 1000]]
     assert (made.month == month.astype(int) - month.astype(int)[0]).all()
@@ -287,6 +324,11 @@ def test_callbacks_are_run_over_the_whole_range_whatever_the_stretch(arena):
     told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
     stretch = (int(arena.market.open_ms[100]), int(arena.market.open_ms[200]))
-    claim = client.backtest(told, arena.settings, client.Task("backtest", arena.settings.search, arena.markets, stretch=stretch), arena.tables)
+    claim = client.backtest(
+        told,
+        arena.settings,
+        client.Task("backtest", arena.settings.search, arena.markets, stretch=stretch),
+        arena.tables,
+    )
     assert claim.stretch is None
     assert claim.orders.filled_ms[-1] > stretch[1]

@@ -121,7 +121,9 @@ def test_a_half_written_last_line_is_named():
 
 
 def test_bytes_that_are_not_utf8_are_a_problem():
-    assert only_problem(f"{HEADER}\n".encode() + b"abc1234\tcreate\tA\t0.5\t-10\tcaf\xe9\n").endswith("Write the row again.")
+    assert only_problem(f"{HEADER}\n".encode() + b"abc1234\tcreate\tA\t0.5\t-10\tcaf\xe9\n").endswith(
+        "Write the row again."
+    )
     assert "UTF-16" in only_problem(f"{HEADER}\n".encode("utf-16"))
 
 
@@ -211,7 +213,8 @@ def test_the_journal_after_a_round_has_its_rows_once():
 
 
 @pytest.mark.parametrize(
-    ("name", "changed", "event"), [("C", True, "create"), ("C", False, "create"), ("A", True, "evolve"), ("A", False, "stable")]
+    ("name", "changed", "event"),
+    [("C", True, "create"), ("C", False, "create"), ("A", True, "evolve"), ("A", False, "stable")],
 )
 def test_the_suggested_event_follows_from_the_journal_and_the_change(name, changed, event):
     assert results_log.suggest_event(of(*TWO_ROUNDS), name, changed) == event
@@ -222,7 +225,13 @@ def test_a_killed_strategy_that_returns_is_created_again():
 
 
 def test_missing_are_evaluations_of_commits_without_a_row():
-    evaluated = [("aaaaaaa", "A"), (f"AAAAAAA{'0' * 33}", "B"), ("bbbbbbb", "C"), ("ccccccc", "A"), ("aaaaaaa+dirty", "D")]
+    evaluated = [
+        ("aaaaaaa", "A"),
+        (f"AAAAAAA{'0' * 33}", "B"),
+        ("bbbbbbb", "C"),
+        ("ccccccc", "A"),
+        ("aaaaaaa+dirty", "D"),
+    ]
     assert results_log.missing(of(*TWO_ROUNDS), evaluated) == (("bbbbbbb", "C"), ("ccccccc", "A"))
     assert results_log.missing(of(*TWO_ROUNDS), []) == ()
 
@@ -236,7 +245,9 @@ def test_a_round_must_touch_something():
 
 def test_after_the_last_stable_round_a_strategy_must_be_touched():
     lines = [*TWO_ROUNDS, "ccccccc evolve A", "ccccccc stable B", "ddddddd evolve A", "ddddddd stable B"]
-    assert results_log.demands(of(*lines), ["A", "B"], 3) == ("B: 3 stable rounds in a row, so evolve, fork or kill it now",)
+    assert results_log.demands(of(*lines), ["A", "B"], 3) == (
+        "B: 3 stable rounds in a row, so evolve, fork or kill it now",
+    )
     assert results_log.demands(of(*lines), ["A", "B"], 4) == ("touch at least one strategy",)
     gone = ("B: its file is gone, so append a kill row", "touch at least one strategy")
     assert results_log.demands(of(*lines), ["A"], 3) == gone
@@ -254,7 +265,14 @@ def test_a_file_that_is_gone_needs_a_kill_row_and_a_new_one_a_first_row():
 
 
 def test_an_honest_journal_breaks_no_rule():
-    lines = [*TWO_ROUNDS, "ccccccc stable A", "ccccccc stable B", "ccccccc fork A→C", "ddddddd kill B", "ddddddd evolve A"]
+    lines = [
+        *TWO_ROUNDS,
+        "ccccccc stable A",
+        "ccccccc stable B",
+        "ccccccc fork A→C",
+        "ddddddd kill B",
+        "ddddddd evolve A",
+    ]
     assert violations(*lines, "ddddddd stable C", "eeeeeee create B", "eeeeeee stable A", "eeeeeee stable C") == ()
 
 

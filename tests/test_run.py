@@ -1,4 +1,7 @@
-"""run.py as a user starts it: blocks, exit codes, the ledger's answers, interruptions, two at a time, full and read-only disks."""
+"""
+run.py as a user starts it: blocks, exit codes, the ledger's answers, interruptions, two at a time, full and read-only
+disks.
+"""
 
 import contextlib
 import os
@@ -27,7 +30,9 @@ def run(folder, *arguments):
 
 def git(folder, *arguments):
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    return subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def commit(folder):
@@ -81,14 +86,20 @@ def test_blocks_come_in_order_with_a_row_each_and_a_round(first, played):
     assert values(done.stdout, "strategy") == ["Alpha", "Beta"]
     assert values(done.stdout, "commit") == [head, head]
     assert values(done.stdout, "status") == ["OK", "OK"]
-    (played.root / results_log.FILE).write_text(results_log.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n")
+    (played.root / results_log.FILE).write_text(
+        results_log.HEADER + "\n" + "\n".join(values(done.stdout, "row")) + "\n"
+    )
     written = results_log.read(played.root / results_log.FILE)
     assert [(row.event, row.strategy) for row in written.rows] == [("create", "Alpha"), ("create", "Beta")]
     assert not written.problems
     assert values(done.stdout, "active") == ["2 of 3: Alpha, Beta"]
     assert values(done.stdout, "ledger")[0].startswith("2 trials under this contract")
     told = values(done.stdout, "superior")[0]
-    assert re.fullmatch(r"[0-2] of 2 beat cash \(p=0\.\d{3} of the best\), [0-2] of 2 beat buy-and-hold \(p=[01]\.\d{3} of the best\); StepM, familywise 5 %", told)
+    assert re.fullmatch(
+        r"[0-2] of 2 beat cash \(p=0\.\d{3} of the best\), [0-2] of 2 beat buy-and-hold \(p=[01]\.\d{3} of the best\); "
+        r"StepM, familywise 5 %",
+        told,
+    )
 
 
 def test_an_unchanged_source_is_answered_from_the_ledger_and_is_no_new_trial(first, played):
@@ -117,8 +128,16 @@ def test_whoever_changes_a_limit_keeps_the_count_and_whoever_loses_the_ledger_to
     done = run(played.root, "--strategy", "Beta")
     assert values(done.stdout, "evidence")[0].startswith("trials=3 other_contracts=2 ")
     (played.root / store.LEDGER).unlink()
-    for again in (run(played.root), command(preparation.cli, played.root, "prepare.py"), run(played.root, "--strategy", "Beta")):
-        assert again.returncode == 2 and "there is no ledger at" in again.stderr and "prepare.py --ledger-lost" in again.stderr
+    for again in (
+        run(played.root),
+        command(preparation.cli, played.root, "prepare.py"),
+        run(played.root, "--strategy", "Beta"),
+    ):
+        assert (
+            again.returncode == 2
+            and "there is no ledger at" in again.stderr
+            and "prepare.py --ledger-lost" in again.stderr
+        )
     lost = command(preparation.cli, played.root, "prepare.py", "--ledger-lost")
     assert lost.returncode == 0 and "ledger: 3 trials are gone, and count in the luck of all later ones" in lost.stdout
     done = run(played.root, "--strategy", "Beta")
@@ -138,7 +157,9 @@ def test_the_row_tells_evolve_from_stable(first, played):
 
 @pytest.mark.slow
 def test_a_row_is_missed_for_what_was_discarded_here_and_not_for_what_another_worktree_tried(first, played, tmp_path):
-    (played.root / results_log.FILE).write_text(results_log.HEADER + "\n" + "\n".join(values(first[2].stdout, "row")) + "\n")
+    (played.root / results_log.FILE).write_text(
+        results_log.HEADER + "\n" + "\n".join(values(first[2].stdout, "row")) + "\n"
+    )
     strategy(played, "Beta", extra="stoploss = -0.05")
     discarded = commit(played.root)
     run(played.root)
@@ -227,7 +248,9 @@ def test_the_demonstration_touches_neither_strategies_nor_journal_nor_trials(tmp
     assert sorted(file.name for file in (repo / "user_data" / "strategies").iterdir()) == before
     assert not (repo / results_log.FILE).exists()
     assert store.Ledger(repo / store.LEDGER).n_trials(data_lock.read(repo).contract) == 0
-    made_room = subprocess.run([sys.executable, "prepare.py", "--sample", "planted"], cwd=repo, capture_output=True, text=True)
+    made_room = subprocess.run(
+        [sys.executable, "prepare.py", "--sample", "planted"], cwd=repo, capture_output=True, text=True
+    )
     assert made_room.returncode == 0, "a demonstration's market is replaced without being asked for"
 
 
@@ -259,7 +282,9 @@ def runs(process):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_an_interruption_leaves_no_process_behind_and_the_ledger_whole(checked_out, number):
     strategy(settings.load(checked_out / "config.json"), "Endless", indicators="import os\nos.fork()\nwhile True: pass")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -299,7 +324,12 @@ def test_two_at_the_same_time_share_the_ledger(checked_out):
 @contextlib.contextmanager
 def small_disk(folder, megabytes):
     folder.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True).returncode:
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True
+        ).returncode
+    ):
         pytest.skip("needs root and mount")
     try:
         yield folder

@@ -1,8 +1,8 @@
 """
 What a strategy can reach from a real worker, and what becomes of the worker: the whole path, no part taken out.
 
-What code in a worker finds it tells by raising it: a failure's message is the one thing that comes out of every worker. Each
-attempt is made in this process too, where it goes through, so that each test can fail.
+What code in a worker finds it tells by raising it: a failure's message is the one thing that comes out of every worker.
+Each attempt is made in this process too, where it goes through, so that each test can fail.
 """
 
 import contextlib
@@ -48,7 +48,9 @@ for fd in kinds:
         more.append(fd)
 pipe = more.pop(0)
 """
-"""What is open in a worker. Of its sockets the pipe alone is a blocking one; the others are an event loop's, of ccxt's."""
+"""
+What is open in a worker. Of its sockets the pipe alone is a blocking one; the others are an event loop's, of ccxt's.
+"""
 SAY = f"""
 {KINDS}
 import struct
@@ -168,7 +170,11 @@ ATTEMPTS = {
 def refused(arena, outside):
     """What each attempt raises, all of them made by one worker."""
     names = "\n".join(f"{name} = {value!r}" for name, value in outside.items())
-    tries = "for name, attempt in attempts.items():\n    try:\n        exec(attempt, globals() | locals())\n    except Exception as error:\n        found[name] = repr(error)"
+    tries = (
+        "for name, attempt in attempts.items():\n    try:\n        exec(attempt, globals() | locals())\n    "
+        "except "
+        "Exception as error:\n        found[name] = repr(error)"
+    )
     return found(arena, f"{names}\nattempts, found = {ATTEMPTS!r}, {{}}\n{tries}")
 
 
@@ -176,7 +182,9 @@ def refused(arena, outside):
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_what_is_outside_cannot_be_reached(refused, outside, attempt):
     exec(f"import os\n{ATTEMPTS[attempt]}", dict(outside))
-    assert refused[attempt].startswith(("PermissionError(", "FileNotFoundError(", "ProcessLookupError(")), refused[attempt]
+    assert refused[attempt].startswith(("PermissionError(", "FileNotFoundError(", "ProcessLookupError(")), refused[
+        attempt
+    ]
 
 
 def test_its_environment_holds_nothing_of_the_callers(arena):
@@ -190,9 +198,18 @@ def test_its_environment_holds_nothing_of_the_callers(arena):
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_the_fork_server_was_never_given_a_secret(arena):
     """What a process was started with stays in its memory and in that of every fork."""
-    names = [entry.split("=")[0] for entry in Path(f"/proc/{client._server_pid()}/environ").read_text().split("\0") if entry]
+    names = [
+        entry.split("=")[0] for entry in Path(f"/proc/{client._server_pid()}/environ").read_text().split("\0") if entry
+    ]
     assert SECRET not in names
-    assert set(names) <= walls.ENVIRONMENT.keys() | {"PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LC_CTYPE", "COLUMNS", "LINES"}
+    assert set(names) <= walls.ENVIRONMENT.keys() | {
+        "PYTHONPATH",
+        "VIRTUAL_ENV",
+        "LD_LIBRARY_PATH",
+        "LC_CTYPE",
+        "COLUMNS",
+        "LINES",
+    }
 
 
 def test_of_what_was_open_nothing_is_left_but_its_pipe(arena):
@@ -228,12 +245,18 @@ def test_a_worker_runs_wherever_its_server_was_started(arena, tmp_path, monkeypa
 @pytest.mark.slow
 @WALLED
 def test_what_a_worker_writes_is_seen_by_no_other_process(arena, scratch):
-    writes = "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile time.process_time() < 1.5: pass\ntime.sleep(1000)"
+    writes = (
+        "import time\nopen('note', 'w').write('future')\nos.makedirs('a/b')\nprint('future')\nwhile "
+        "time.process_time() < 1.5: pass\ntime.sleep(1000)"
+    )
     with worker(arena, writes) as made:
         made.send({"task": "backtest"}, arena.tables)
         assert until(lambda: cpu_of(made) > 1 and asleep(made))
-        assert sorted(path.relative_to(made.scratch).as_posix() for path in made.scratch.rglob("*")) == ["home", "strategy"]
-        assert not [path for path in scratch.parent.rglob("note")]
+        assert sorted(path.relative_to(made.scratch).as_posix() for path in made.scratch.rglob("*")) == [
+            "home",
+            "strategy",
+        ]
+        assert not list(scratch.parent.rglob("note"))
 
 
 def asleep(made):
@@ -250,12 +273,29 @@ def test_a_worker_has_the_same_number_every_time_and_shows_no_arguments(arena):
     assert found(arena, "found = [os.getpid(), os.getppid()]") == [2, 1]
     with worker(arena, "while True: pass") as made:
         made.send({"task": "backtest"}, arena.tables)
-        assert until(lambda: len(alive(made.process.pid)) == 1 + KEEPERS and not Path(f"/proc/{max(alive(made.process.pid))}/cmdline").read_bytes())
+        assert until(
+            lambda: (
+                len(alive(made.process.pid)) == 1 + KEEPERS
+                and not Path(f"/proc/{max(alive(made.process.pid))}/cmdline").read_bytes()
+            )
+        )
         assert Path("/proc/self/cmdline").read_bytes()
 
 
 MARK = "touchstone-mark"
-PLACES = ["/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/dev", "/etc", str(ROOT), str(ROOT / "arena"), sys.prefix, os.path.dirname(os.__file__)]
+PLACES = [
+    "/",
+    "/tmp",
+    "/var/tmp",
+    "/dev/shm",
+    "/run",
+    "/dev",
+    "/etc",
+    str(ROOT),
+    str(ROOT / "arena"),
+    sys.prefix,
+    os.path.dirname(os.__file__),
+]
 
 
 @WALLED
@@ -297,7 +337,10 @@ ENDINGS = {
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_nothing_is_left_after(arena, scratch, ending):
     code, error = ENDINGS[ending]
-    notes = "open('note', 'w').write('x'); os.makedirs('a/b', exist_ok=True); os.path.lexists('link') or os.symlink('/etc', 'link')"
+    notes = (
+        "open('note', 'w').write('x'); os.makedirs('a/b', exist_ok=True); os.path.lexists('link') or "
+        "os.symlink('/etc', 'link')"
+    )
     with worker(arena, f"{notes}\n{code}", seconds=60 if error is None or "limit" not in ending else 4) as made:
         assert made.scratch.parent == scratch and made.scratch.is_dir()
         made.send({"task": "backtest"}, arena.tables)
@@ -312,7 +355,10 @@ def test_nothing_is_left_after(arena, scratch, ending):
 
 
 def test_a_child_that_it_forked_ends_with_it_at_the_deadline(arena):
-    forks = "import signal\nfor number in (1, 2, 15):\n    signal.signal(number, signal.SIG_IGN)\nos.fork()\nos.fork()\nwhile True: pass"
+    forks = (
+        "import signal\nfor number in (1, 2, 15):\n    signal.signal(number, "
+        "signal.SIG_IGN)\nos.fork()\nos.fork()\nwhile True: pass"
+    )
     with worker(arena, forks, seconds=2) as made:
         made.send({"task": "backtest"}, arena.tables)
         with pytest.raises(LimitError, match="did not end within"):
@@ -348,7 +394,10 @@ def test_time_of_orphans_is_the_workers(arena):
 def test_folders_of_runs_that_were_killed_are_removed_at_the_next_start(arena, scratch):
     gone = subprocess.Popen(["true"])
     gone.wait()
-    killed, running, other = (scratch / name for name in (f"touchstone-worker-{gone.pid}-a", f"touchstone-worker-{os.getpid()}-b", "something"))
+    killed, running, other = (
+        scratch / name
+        for name in (f"touchstone-worker-{gone.pid}-a", f"touchstone-worker-{os.getpid()}-b", "something")
+    )
     for folder in (killed, running, other):
         folder.mkdir()
         (folder / "note").write_text("x")
@@ -370,7 +419,10 @@ def test_memory_has_a_limit(arena):
 
 def test_a_message_has_a_limit(arena):
     noisy = "import random\ndataframe['enter_tag'] = ''\nself.noise = 1"
-    stops = "use_custom_stoploss = True\ndef custom_stoploss(self, current_rate, **kwargs):\n    return -0.1 - current_rate / 1e7"
+    stops = (
+        "use_custom_stoploss = True\ndef custom_stoploss(self, current_rate, **kwargs):\n    return -0.1 - "
+        "current_rate / 1e7"
+    )
     file = strategy(arena.settings, "Talks", indicators=noisy, callbacks=stops)
     told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
@@ -382,7 +434,10 @@ def test_a_message_has_a_limit(arena):
 
 # ---- what it says ----
 
-CLAIM = '{"claim": {"orders": {"pair": [], "filled_ms": [%s], "buys": [], "price": [%s], "amount": [], "kind": [], "stop_before": []}}}'
+CLAIM = (
+    '{"claim": {"orders": {"pair": [], "filled_ms": [%s], "buys": [], "price": [%s], "amount": [], "kind": [], '
+    '"stop_before": []}}}'
+)
 
 NONSENSE = {
     "no JSON": ("say(b'hello')", "not a claim"),
@@ -392,12 +447,15 @@ NONSENSE = {
     "an unknown key": ("say(b'{\"claims\": {}}')", "not a claim"),
     "an empty claim": ("say(b'{\"claim\": {}}')", "not a claim: claim.orders: Field required"),
     "beyond 64 bits": (f"say(({CLAIM!r} % ('1' + '0' * 30, '1')).encode())", "claim.orders.filled_ms.0"),
-    "beyond all digits": (f"say(({CLAIM!r} % ('1' * 5000, '1')).encode())", "not a claim: the whole: Invalid JSON: number out of range"),
+    "beyond all digits": (
+        f"say(({CLAIM!r} % ('1' * 5000, '1')).encode())",
+        "not a claim: the whole: Invalid JSON: number out of range",
+    ),
     "outside time": (f"say(({CLAIM!r} % ('9' * 18, '1')).encode())", "claim.orders.filled_ms.0"),
     "not finite": (f"say(({CLAIM!r} % ('1', 'Infinity')).encode())", "claim.orders.price.0"),
     "not finite by its exponent": (f"say(({CLAIM!r} % ('1', '1e999')).encode())", "claim.orders.price.0"),
     "the end": ("say(b'{\"end\": true}')", "neither a claim nor a failure"),
-    "another answer": ("say(b'{\"twin\": {\"ended\": true}}')", "neither a claim nor a failure"),
+    "another answer": ('say(b\'{"twin": {"ended": true}}\')', "neither a claim nor a failure"),
     "a failure of the arena": ('say(b\'{"failure": {"error": "x", "kind": "ArenaError", "frames": []}}\')', "x"),
     "less than announced": ("say(b'{', size=1000); os._exit(0)", "ended without an answer, exit code 0"),
     "half a header": ("os.write(pipe, b'123'); os._exit(0)", "ended without an answer"),
@@ -410,7 +468,16 @@ NONSENSE = {
 }
 
 
-OFTEN = {"no JSON", "an empty claim", "beyond all digits", "the end", "a failure of the arena", "less than announced", "more than is allowed", "a flood"}
+OFTEN = {
+    "no JSON",
+    "an empty claim",
+    "beyond all digits",
+    "the end",
+    "a failure of the arena",
+    "less than announced",
+    "more than is allowed",
+    "a flood",
+}
 
 
 @pytest.mark.parametrize("nonsense", sampled(NONSENSE, OFTEN))
@@ -427,7 +494,9 @@ def test_an_answer_before_the_candles_is_no_claim(arena):
     told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()
     with pytest.raises(StrategyError, match="not a claim: the whole"):
-        client.backtest(told, arena.settings, client.Task("backtest", arena.settings.search, arena.markets), arena.tables)
+        client.backtest(
+            told, arena.settings, client.Task("backtest", arena.settings.search, arena.markets), arena.tables
+        )
 
 
 # ---- interruptions ----

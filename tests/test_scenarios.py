@@ -1,4 +1,6 @@
-"""Worlds that share a past: what lies before stays bit for bit, what comes after could be a market of the same exchange."""
+"""
+Worlds that share a past: what lies before stays bit for bit, what comes after could be a market of the same exchange.
+"""
 
 import numpy as np
 import pytest
@@ -109,11 +111,14 @@ def test_ticks_come_from_the_candles_that_freqtrade_loads():
 def test_a_turn_is_worked_out_by_hand():
     before = table((90, 101, 89, 100), (100, 110, 95, 105), (105, 120, 100, 110))
     made = turned({A: before}, START_MS + HOUR, 1.0, CENTS)[A]
-    assert made.tolist() == table(
-        (90, 101, 89, 100),
-        (100, 105.26, 90.91, 95.24),  # 10000/95, 10000/110, 10000/105
-        (95.24, 100, 83.33, 90.91),  # 10000/105, 10000/100, 10000/120, 10000/110
-    ).tolist()
+    assert (
+        made.tolist()
+        == table(
+            (90, 101, 89, 100),
+            (100, 105.26, 90.91, 95.24),  # 10000/95, 10000/110, 10000/105
+            (95.24, 100, 83.33, 90.91),  # 10000/105, 10000/100, 10000/120, 10000/110
+        ).tolist()
+    )
 
 
 def test_a_negative_power_stretches_what_happened():
@@ -156,7 +161,13 @@ def test_a_turn_undoes_a_turn_up_to_rounding():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.integers(0, 60), st.sampled_from([1.0, 0.6, -2.0]), st.integers(0, 4), st.sampled_from([0.05, 3.0, 4e4]))
+@given(
+    st.integers(0, 10_000),
+    st.integers(0, 60),
+    st.sampled_from([1.0, 0.6, -2.0]),
+    st.integers(0, 4),
+    st.sampled_from([0.05, 3.0, 4e4]),
+)
 def test_a_turned_market_is_a_market_on_its_ticks(seed, at, power, decimals, start):
     whole = walk(50, seed=seed, decimals=decimals, start=max(start, 10.0 ** (1 - decimals)), sigma=0.05)
     whole[:, 1:5] = np.maximum(whole[:, 1:5], 10.0**-decimals)
@@ -171,7 +182,8 @@ def test_the_first_open_stays_even_when_another_month_would_round_it():
 
 
 def test_each_month_is_rounded_to_its_own_tick():
-    days = table((3, 3, 3, 3), (7, 7, 7, 7), (7, 7, 7, 7), (7, 7, 7, 7), step=30 * DAY)  # 1 and 31 January, 2 March, 1 April
+    # 1 and 31 January, 2 March, 1 April
+    days = table((3, 3, 3, 3), (7, 7, 7, 7), (7, 7, 7, 7), (7, 7, 7, 7), step=30 * DAY)
     tick = {A: [(START_MS, 0.1), (FEBRUARY, 1e-4), (MARCH, 0.01)]}
     assert turned({A: days}, START_MS, 1.0, tick)[A][:, 4].tolist() == [3, 1.3, 1.29, 1.29]  # 9/7 = 1.285714
     days[2, 0] = FEBRUARY
@@ -179,7 +191,10 @@ def test_each_month_is_rounded_to_its_own_tick():
 
 
 def test_before_the_first_month_that_has_a_tick_its_tick_holds():
-    assert turned({A: table((3, 3, 3, 3), (7, 7, 7, 7))}, START_MS, 1.0, {A: [(FEBRUARY, 0.001), (MARCH, 1.0)]})[A][1, 4] == 1.286
+    assert (
+        turned({A: table((3, 3, 3, 3), (7, 7, 7, 7))}, START_MS, 1.0, {A: [(FEBRUARY, 0.001), (MARCH, 1.0)]})[A][1, 4]
+        == 1.286
+    )
 
 
 def test_a_price_falls_to_one_tick_and_never_to_nothing():
@@ -190,7 +205,8 @@ def test_a_price_falls_to_one_tick_and_never_to_nothing():
 def test_a_market_of_whole_prices_stays_one():
     whole = {A: table((300, 310, 290, 305), (305, 320, 300, 310))}
     made = turned(whole, START_MS, 1.0, ticks(whole, START_MS))[A]
-    assert made[:, 1:5].tolist() == [[300, 310, 290, 295], [295, 300, 281, 290]]  # 90000/290, /310, /305; /300, /320, /310
+    # 90000/290, /310, /305; /300, /320, /310
+    assert made[:, 1:5].tolist() == [[300, 310, 290, 295], [295, 300, 281, 290]]
 
 
 @pytest.mark.parametrize("overflow", [-1.18e-19, np.inf, 0.0, np.nan])
@@ -234,7 +250,10 @@ def test_another_close_leaves_open_high_and_low_and_lies_between_them():
     closes = [row[4] for row in rows]
     assert all(95 <= close <= 110 and close != 105 and close == round(close, 2) for close in closes)
     assert 0.5 < np.mean([close < 100 for close in closes]) < 1  # most often on the other side, and not always
-    assert closed_otherwise({A: table((100, 100, 100, 100))}, CENTS, seeds(1)[0])[A].tolist() == table((100, 100, 100, 100)).tolist()
+    assert (
+        closed_otherwise({A: table((100, 100, 100, 100))}, CENTS, seeds(1)[0])[A].tolist()
+        == table((100, 100, 100, 100)).tolist()
+    )
 
 
 @pytest.mark.parametrize(("side", "kept", "moved"), [("low", 3, 2), ("high", 2, 3)])
@@ -357,7 +376,9 @@ def test_beside_its_detours_a_market_is_the_same_bit_for_bit():
     other = np.flatnonzero((made != true).any(axis=1))
     early, late = other[other < 600], other[other >= 600]
     assert (early.min(), late.min()) == (300, 600)
-    assert all(0.9 * DETOURS[0] < len(part) <= DETOURS[1] and part.max() - part.min() < DETOURS[1] for part in (early, late))
+    assert all(
+        0.9 * DETOURS[0] < len(part) <= DETOURS[1] and part.max() - part.min() < DETOURS[1] for part in (early, late)
+    )
     assert np.array_equal(made[:, 0], true[:, 0])
     assert np.array_equal(true, walk(1000)), "the table that was given stays as it was"
 

@@ -1,4 +1,6 @@
-"""Each depth of the check does what it says, and another name of the same market takes from a strategy what was no edge."""
+"""
+Each depth of the check does what it says, and another name of the same market takes from a strategy what was no edge.
+"""
 
 import dataclasses
 import math
@@ -55,10 +57,14 @@ ONE_DAY = (
 )
 """Vetoes on one day: no trade shows where they are."""
 VETO = (
-    "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, **kwargs):\n"
+    "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, "
+    "**kwargs):\n"
     "    return current_time not in self.kept[pair] or self.kept[pair][current_time] >= rate"
 )
-KEEP = 'self.__dict__.setdefault("kept", {})[metadata["pair"]] = dict(zip(dataframe["date"].dt.to_pydatetime(), dataframe["close"]))'
+KEEP = (
+    'self.__dict__.setdefault("kept", {})[metadata["pair"]] = dict(zip(dataframe["date"].dt.to_pydatetime(), '
+    'dataframe["close"]))'
+)
 
 
 @pytest.mark.nightly
@@ -103,16 +109,25 @@ def test_a_callback_that_is_put_there_while_it_runs_decides_on_the_way(arena):
     """The class has none; one was given to the instance."""
     given = "def bot_start(self, **kwargs):\n    self.custom_exit = lambda **words: None"
     assert schedule.decides_on_the_way(made(arena, callbacks=given))
-    named = "def bot_start(self, **kwargs):\n    def custom_exit(**words):\n        return None\n    self.custom_exit = custom_exit"
+    named = (
+        "def bot_start(self, **kwargs):\n    def custom_exit(**words):\n        return None\n    self.custom_exit "
+        "= custom_exit"
+    )
     claim = made(arena, callbacks=named).claim
-    assert schedule.callbacks(dataclasses.replace(claim, callbacks=())) == ("custom_exit",)  # its answers tell where the strategy has taken it away again
-    assert not schedule.decides_on_the_way(made(arena, callbacks="def bot_start(self, **kwargs):\n    self.kept = lambda **words: None"))
+    # its answers tell where the strategy has taken it away again
+    assert schedule.callbacks(dataclasses.replace(claim, callbacks=())) == ("custom_exit",)
+    assert not schedule.decides_on_the_way(
+        made(arena, callbacks="def bot_start(self, **kwargs):\n    self.kept = lambda **words: None")
+    )
 
 
 BOOKED = {
     "protections": {"extra": "protections = [{'method': 'CooldownPeriod', 'stop_duration_candles': 2}]"},
     "a setting that a replay does not know": {"extra": "use_custom_stoploss = True"},
-    "an old name": {"callbacks": "def custom_sell(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    return None"},
+    "an old name": {
+        "callbacks": "def custom_sell(self, pair, trade, current_time, current_rate, current_profit, **kwargs):\n    "
+        "return None"
+    },
 }
 
 
@@ -156,7 +171,9 @@ def test_an_honest_strategy_keeps_its_sharpe_under_other_names(arena, seed):
     assert relabelling.relabel(case, rng(seed)) == pytest.approx(sharpe(arena, case), abs=1.0)
 
 
-@pytest.mark.parametrize("callbacks", [pytest.param(QUIET, id="booked"), pytest.param("", marks=pytest.mark.slow, id="replayed")])
+@pytest.mark.parametrize(
+    "callbacks", [pytest.param(QUIET, id="booked"), pytest.param("", marks=pytest.mark.slow, id="replayed")]
+)
 def test_a_position_that_is_open_at_the_end_is_counted_under_other_names_too(arena, callbacks):
     case = made(arena, indicators='dataframe["fast"], dataframe["slow"] = 1.0, 0.5', callbacks=callbacks)
     assert relabelling.relabel(case, rng()) == pytest.approx(sharpe(arena, case), abs=0.5)
@@ -170,7 +187,8 @@ def test_a_table_of_days_loses_it(arena, table_of_days, seed):
 
 
 GONE = {
-    "no trade": 'dataframe["fast"] = dataframe["fast"].where(dataframe["date"] >= "2021-01-01", 0)\nself.startup_candle_count = 0',
+    "no trade": 'dataframe["fast"] = dataframe["fast"].where(dataframe["date"] >= "2021-01-01", '
+    "0)\nself.startup_candle_count = 0",
     "an error": 'assert dataframe["date"].iloc[0] > pd.Timestamp("2020-12-31", tz="UTC")',
 }
 
@@ -194,7 +212,14 @@ def test_a_relabelled_run_may_take_as_much_longer_as_it_is(arena):
 
 @pytest.mark.parametrize(
     ("own", "answers", "expected"),
-    [(1.5, (1.1,), 1.1), (1.5, (0.2, 1.2, 1.4), 1.2), (1.5, (0.2, 0.3, 1.4), 0.3), (1.5, (0.9, 0.0, 1.4), 0.9), (0.9, (0.1,), 0.1), (math.nan, (0.1,), 0.1)],
+    [
+        (1.5, (1.1,), 1.1),
+        (1.5, (0.2, 1.2, 1.4), 1.2),
+        (1.5, (0.2, 0.3, 1.4), 0.3),
+        (1.5, (0.9, 0.0, 1.4), 0.9),
+        (0.9, (0.1,), 0.1),
+        (math.nan, (0.1,), 0.1),
+    ],
 )
 def test_where_the_gate_would_say_no_the_middle_of_three_markets_counts(own, answers, expected):
     asked = list(answers)
@@ -231,7 +256,8 @@ def test_where_there_are_none_the_first_weeks_come_again(arena):
 
 SLICE = (
     'late = dataframe["date"] >= "2021-06-02"\n'
-    'dataframe.loc[late, "fast"], dataframe.loc[late, "slow"] = dataframe["close"].shift(-1)[late], dataframe["close"][late]'
+    'dataframe.loc[late, "fast"], dataframe.loc[late, "slow"] = dataframe["close"].shift(-1)[late], '
+    'dataframe["close"][late]'
 )
 """Knows the next candle after the search range, and nothing before its end."""
 
@@ -255,7 +281,11 @@ def test_a_figure_of_validation_needs_decisions_that_were_checked_there(arena):
 
 @pytest.mark.slow
 def test_so_it_is_where_callbacks_decide(arena):
-    case = made(arena, indicators=f"{KEEP}\nself.late = dataframe['date'].iloc[-1]", callbacks=VETO.replace("return", "if str(current_time) < '2021-06-02':\n        return True\n    return"))
+    case = made(
+        arena,
+        indicators=f"{KEEP}\nself.late = dataframe['date'].iloc[-1]",
+        callbacks=VETO.replace("return", "if str(current_time) < '2021-06-02':\n        return True\n    return"),
+    )
     assert untold(schedule.validation_sharpe, case, rng()) == lookahead.LATER
 
 
@@ -271,7 +301,10 @@ def test_an_honest_strategy_has_the_figure_of_the_run_that_goes_on(arena, callba
     assert schedule.validation_sharpe(case, rng()) == pytest.approx(sharpe)
 
 
-AWARE = 'if dataframe["date"].iloc[-1] > pd.Timestamp("2021-06-20", tz="UTC"):\n    dataframe.loc[dataframe["date"] < "2021-05-01", "fast"] = 0'
+AWARE = (
+    'if dataframe["date"].iloc[-1] > pd.Timestamp("2021-06-20", tz="UTC"):\n    dataframe.loc[dataframe["date"] < '
+    '"2021-05-01", "fast"] = 0'
+)
 
 
 @pytest.mark.slow
@@ -362,26 +395,35 @@ def test_what_fails_in_a_short_frame_alone_is_not_called_foresight(arena):
     with pytest.raises(CausalityError, match="negative dimensions"):
         lookahead.looks(case, [early])
     assert schedule._looked(case, [early, late], None, [], rng()) == []
-    ahead = made(arena, indicators=few + "\ndataframe['fast'] = dataframe['close'].shift(-1)\ndataframe['slow'] = dataframe['close']")
+    ahead = made(
+        arena,
+        indicators=few + "\ndataframe['fast'] = dataframe['close'].shift(-1)\ndataframe['slow'] = dataframe['close']",
+    )
     with pytest.raises(CausalityError, match="enter_long is"):
         for k in range(6):
             schedule._looked(ahead, [early + k * HOUR], None, [], rng(k))
 
 
 DEPTHS = ["quick", pytest.param("full", marks=pytest.mark.slow)]
-SHARE = "def custom_stake_amount(self, pair, current_time, proposed_stake, **kwargs):\n    known, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)\n"
+SHARE = (
+    "def custom_stake_amount(self, pair, current_time, proposed_stake, **kwargs):\n    known, _ = "
+    "self.dp.get_analyzed_dataframe(pair, self.timeframe)\n"
+)
 SHARES = {
     "of the candles": {"callbacks": SHARE + "    return proposed_stake * (0.2 + known['close'].iloc[-1] % 0.5)\n"},
     "of what was asked before": {
         "callbacks": SHARE + "    self.shares = getattr(self, 'shares', {})\n"
-        "    return proposed_stake * self.shares.setdefault((pair, current_time.date()), 0.2 + known['close'].iloc[-1] % 0.5)\n"
+        "    return proposed_stake * self.shares.setdefault((pair, current_time.date()), 0.2 + known['close'].iloc[-1] "
+        "% 0.5)\n"
     },
     "of a later candle": {
-        "indicators": "dataframe['share'] = (dataframe['close'].shift(-6) > dataframe['close']).map({True: 0.9, False: 0.3})",
+        "indicators": "dataframe['share'] = (dataframe['close'].shift(-6) > dataframe['close']).map({True: 0.9, False: "
+        "0.3})",
         "callbacks": SHARE + "    return proposed_stake * known['share'].iloc[-1]\n",
     },
     "of the very candle": {
-        "indicators": "self.kept = getattr(self, 'kept', {}) | {metadata['pair']: dataframe.set_index('date')['close']}",
+        "indicators": "self.kept = getattr(self, 'kept', {}) | {metadata['pair']: "
+        "dataframe.set_index('date')['close']}",
         "callbacks": "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, **kwargs):\n"
         "    return proposed_stake * (0.9 if self.kept[pair].get(current_time, 0) > current_rate else 0.3)\n",
     },
@@ -417,7 +459,10 @@ LOOKS_ALONE = (
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_who_answers_otherwise_where_few_shares_are_asked_for_is_walked(arena, depth):
-    kept = "self.kept = getattr(self, 'kept', {}) | {metadata['pair']: dict(zip(dataframe['date'], dataframe['close'].shift(-6) > dataframe['close']))}"
+    kept = (
+        "self.kept = getattr(self, 'kept', {}) | {metadata['pair']: dict(zip(dataframe['date'], "
+        "dataframe['close'].shift(-6) > dataframe['close']))}"
+    )
     file = strategy(arena.settings, "Shares", indicators=kept, callbacks=LOOKS_ALONE)
     told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     case = figures.case_of(told, arena, figures.account(told, arena))

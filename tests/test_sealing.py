@@ -24,7 +24,9 @@ def config_home(tmp_path, monkeypatch):
 def frame(*prices):
     dates = pd.date_range("2024-01-01", periods=len(prices), freq="1h", tz="UTC", unit="ms")
     values = np.array(prices, dtype=np.float64)
-    return pd.DataFrame({"date": dates, "open": values, "high": values * 2, "low": values / 2, "close": values, "volume": 1.0})
+    return pd.DataFrame(
+        {"date": dates, "open": values, "high": values * 2, "low": values / 2, "close": values, "volume": 1.0}
+    )
 
 
 FRAMES = {"ETH/USDT": frame(1234.5678901, 2345.678901), "BTC/USDT": frame(34567.890123, 45678.901234, 56789.012345)}
@@ -111,7 +113,9 @@ def test_what_was_tampered_with_is_said_to_be(tmp_path):
             unseal(file)
 
 
-@pytest.mark.parametrize("head", [b"[1]", b"7", b"null", b"{}", b'{"kind": "key-file"}', b"\xff", b'{"kind": "passphrase"}'])
+@pytest.mark.parametrize(
+    "head", [b"[1]", b"7", b"null", b"{}", b'{"kind": "key-file"}', b"\xff", b'{"kind": "passphrase"}']
+)
 def test_a_head_that_is_none_is_damaged(tmp_path, head):
     file = tmp_path / "holdout.sealed"
     file.write_bytes(MAGIC + LENGTH.pack(len(head)) + head + bytes(60))
@@ -119,7 +123,9 @@ def test_a_head_that_is_none_is_damaged(tmp_path, head):
         unseal(file, "x")
 
 
-@pytest.mark.parametrize("data", [b"", MAGIC[:-1], b"TOUCHSTONE-SEAL-2\n" + bytes(80)], ids=["empty", "cut", "another version"])
+@pytest.mark.parametrize(
+    "data", [b"", MAGIC[:-1], b"TOUCHSTONE-SEAL-2\n" + bytes(80)], ids=["empty", "cut", "another version"]
+)
 def test_another_file_is_no_seal(tmp_path, data):
     (tmp_path / "x.sealed").write_bytes(data)
     with pytest.raises(SealError, match="is not a sealed file of this version"):
@@ -143,7 +149,8 @@ def test_one_sealed_file_cannot_take_anothers_place(tmp_path):
     """The same key seals every pair of a preparation that is under way."""
     keyed = sealing.new_key("staging")
     bitcoin, ether = (
-        sealed(tmp_path / f"{name}.sealed", {name: FRAMES[name.replace("_", "/")]}, keyed) for name in ("BTC_USDT", "ETH_USDT")
+        sealed(tmp_path / f"{name}.sealed", {name: FRAMES[name.replace("_", "/")]}, keyed)
+        for name in ("BTC_USDT", "ETH_USDT")
     )
     bitcoin.replace(ether)
     with pytest.raises(SealError, match=r"ETH_USDT\.sealed was sealed as BTC_USDT\.sealed"):
@@ -217,7 +224,9 @@ def test_two_keys_are_two_files(config_home):
 def test_no_price_and_no_pair_is_in_the_clear(tmp_path):
     data = sealed(tmp_path / "holdout.sealed").read_bytes()
     plain = tmp_path / "plain.feather"
-    pd.concat([f.assign(pair=p) for p, f in FRAMES.items()], ignore_index=True).to_feather(plain, compression="uncompressed")
+    pd.concat([f.assign(pair=p) for p, f in FRAMES.items()], ignore_index=True).to_feather(
+        plain, compression="uncompressed"
+    )
     for value in (1234.5678901, 34567.890123):
         assert struct.pack("<d", value) in plain.read_bytes()  # this is how it would look
         assert struct.pack("<d", value) not in data

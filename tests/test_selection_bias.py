@@ -21,14 +21,7 @@ from arena.stats.selection_bias import (
     spread,
     stepm,
 )
-from arena.stats.significance import (
-    MIN_DAYS,
-    Moments,
-    block_length,
-    daily_sharpes,
-    probabilistic_sharpe,
-    probability,
-)
+from arena.stats.significance import MIN_DAYS, Moments, block_length, daily_sharpes, probabilistic_sharpe, probability
 
 DAYS = 500
 NOISE = np.random.default_rng(0).normal(0, 0.01, (40, DAYS))
@@ -52,7 +45,10 @@ def families(rng, n_families, size, shared, days=DAYS):
 
 
 def test_the_hurdle_and_the_probability_of_the_papers_example():
-    """Bailey and Lopez de Prado (2014): 100 trials, 1250 days of 250 a year, variance 1/2 a year, SR 2.5, skew -3, kurtosis 10."""
+    """
+    Bailey and Lopez de Prado (2014): 100 trials, 1250 days of 250 a year, variance 1/2 a year, SR 2.5, skew -3,
+    kurtosis 10.
+    """
     bar = hurdle(100, 0.5 / 250, 1250)
     assert bar == pytest.approx(0.1132, abs=5e-5)
     assert probability(Moments(1250, 2.5 / np.sqrt(250), -3, 10), bar) == pytest.approx(0.9004, abs=5e-5)
@@ -66,7 +62,9 @@ def test_the_expected_maximum_is_that_of_simulated_normals(n):
 
 
 def test_the_exact_maxima_of_two_and_three():
-    assert exact_maximum(np.array([1.0, 2.0, 3.0])) == pytest.approx([0, 1 / np.sqrt(np.pi), 1.5 / np.sqrt(np.pi)], abs=1e-6)
+    assert exact_maximum(np.array([1.0, 2.0, 3.0])) == pytest.approx(
+        [0, 1 / np.sqrt(np.pi), 1.5 / np.sqrt(np.pi)], abs=1e-6
+    )
 
 
 def test_the_expected_maximum_grows_with_the_trials_from_nothing_and_never_is_negative():
@@ -113,7 +111,9 @@ def test_independent_trials_count_as_many(n):
     assert effective_trials(np.random.default_rng(n).normal(size=(n, 1000)), n) == pytest.approx(n, rel=0.06)
 
 
-@pytest.mark.parametrize("rows", [NOISE[[0, 0]], NOISE[[0] * 50], np.outer([1, 2, 1e-3], NOISE[0]), NOISE[[0]] + [[0], [0.01]]])
+@pytest.mark.parametrize(
+    "rows", [NOISE[[0, 0]], NOISE[[0] * 50], np.outer([1, 2, 1e-3], NOISE[0]), NOISE[[0]] + [[0], [0.01]]]
+)
 def test_equal_trials_count_as_one_whatever_their_size(rows):
     assert effective_trials(rows, len(rows)) == 1
 
@@ -129,7 +129,9 @@ def test_copies_add_nothing():
 
 @pytest.mark.parametrize("shared", [0.3, 0.8, 0.95])
 def test_the_best_of_correlated_trials_is_as_lucky_as_the_best_of_the_effective_number(shared):
-    """Six families of ten. Their number, six, is what clusters would say; the best of sixty is luckier than that of six."""
+    """
+    Six families of ten. Their number, six, is what clusters would say; the best of sixty is luckier than that of six.
+    """
     simulated = families(np.random.default_rng(2), 6, 10, shared, 20_000).max(axis=0).mean()
     n = effective_trials(families(np.random.default_rng(3), 6, 10, shared, 1500), 60)
     assert 6 < n < 60
@@ -154,7 +156,9 @@ def test_each_trial_without_returns_is_one_more():
     assert effective_trials(NOISE, 47) == pytest.approx(effective_trials(NOISE, 40) + 7)
 
 
-@pytest.mark.parametrize("row", [np.zeros(DAYS), np.full(DAYS, 0.001), np.append(NOISE[0, :-1], np.nan), np.append(NOISE[0, :-1], np.inf)])
+@pytest.mark.parametrize(
+    "row", [np.zeros(DAYS), np.full(DAYS, 0.001), np.append(NOISE[0, :-1], np.nan), np.append(NOISE[0, :-1], np.inf)]
+)
 def test_a_row_without_a_sharpe_ratio_counts_like_a_crash(row):
     assert effective_trials(np.vstack([NOISE, row]), 41) == effective_trials(NOISE, 41)
 
@@ -318,7 +322,10 @@ def test_copies_and_trials_that_never_trade_do_not_change_the_overfitting():
 
 
 def test_a_trial_that_rests_for_a_half_counts_as_cash_there():
-    """It earns in the first half alone; the other loses always. In each split the resting one is best, and best in the other half."""
+    """
+    It earns in the first half alone; the other loses always. In each split the resting one is best, and best in the
+    other half.
+    """
     rests = np.where(np.arange(DAYS) < DAYS / 2, 0.01 + NOISE[0] / 10, 0.0)
     assert pbo(np.vstack([rests, NOISE[1] - 0.1]), 4) == 0
 
@@ -331,7 +338,7 @@ def test_a_trial_that_rests_for_a_half_counts_as_cash_there():
         (NOISE[:1], "at least 2 different trials whose returns vary, got 1"),
         (NOISE[[3, 3, 3]], "got 1"),
         (np.vstack([NOISE[0], np.zeros(DAYS)]), "got 1"),
-        (np.where(NOISE == NOISE[2, 3], np.nan, NOISE), "1 nan or inf"),
+        (np.where(NOISE[2, 3] == NOISE, np.nan, NOISE), "1 nan or inf"),
     ],
     ids=["too short", "one row", "one trial", "equal trials", "one never trades", "a nan"],
 )
@@ -382,13 +389,18 @@ def test_a_wild_trial_does_not_hide_a_quiet_one():
 
 
 def test_resamples_counted_in_a_table_give_what_resamples_of_the_days_give():
-    """One after the other, with arch's resamples: mean over deviation of each trial, moved so that none is better than cash."""
+    """
+    One after the other, with arch's resamples: mean over deviation of each trial, moved so that none is better than
+    cash.
+    """
     rows = NOISE[:12] - NOISE[:12].mean(axis=1, keepdims=True)
     rows += rows.std(axis=1, keepdims=True) * np.array([5] * 9 + [2.3, 0.5, -9])[:, None] / np.sqrt(DAYS)
     moved = rows - rows.mean(axis=1, keepdims=True)
     moved[11] += rows[11].mean()  # Hansen (2005): so far behind that it stays there
     rng = np.random.default_rng(1)
-    samples = StationaryBootstrap(block_length((rows / rows.std(axis=1, keepdims=True)).T), moved.T, seed=rng).bootstrap(300)
+    samples = StationaryBootstrap(
+        block_length((rows / rows.std(axis=1, keepdims=True)).T), moved.T, seed=rng
+    ).bootstrap(300)
     simulated = np.array([days[0].mean(axis=0) / days[0].std(axis=0) for days, _ in samples])
     ratios = rows.mean(axis=1) / rows.std(axis=1)
     first = ratios > np.quantile(simulated.max(axis=1), 0.95)
@@ -503,12 +515,16 @@ def test_skill_in_other_trials_does_not_count_as_luck():
     rows = NOISE.copy()
     rows[::2] += 0.002
     assert spread(daily_sharpes(rows)) > 2 / DAYS
-    assert evidence(rows[0], list(rows), len(rows)).luck_line == pytest.approx(evidence(NOISE[0], list(NOISE), len(rows)).luck_line, rel=1e-3)
+    assert evidence(rows[0], list(rows), len(rows)).luck_line == pytest.approx(
+        evidence(NOISE[0], list(NOISE), len(rows)).luck_line, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("draw", sampled(["normal", "fat tails", "left tails", "families"], set(), {"left tails"}))
 def test_the_best_without_skill_is_seldom_convincing(draw):
-    """At most 5 % of searches without skill find a best whose evidence passes: 200 searches of 20 strategies, 500 days."""
+    """
+    At most 5 % of searches without skill find a best whose evidence passes: 200 searches of 20 strategies, 500 days.
+    """
     rng, passed = np.random.default_rng(5), 0
     for _ in range(200):
         rows = {

@@ -61,7 +61,12 @@ def test_everything_in_the_file_arrives_in_the_settings(tmp_path):
     assert (read.timeframe, read.step_ms, read.informative_timeframes) == ("30m", 1_800_000, ("2h",))
     assert (read.max_strategies, read.max_stable_rounds, read.warmup_from) == (5, 6, day("20201115"))
     assert (read.gates.min_trades, read.gates.max_drawdown, read.gates.min_trades_per_window) == (7, 0.125, 5)
-    assert (read.limits.seconds, read.limits.memory_mb, read.limits.output_kb, read.limits.printed_kb) == (9, 512, 65, 2)
+    assert (read.limits.seconds, read.limits.memory_mb, read.limits.output_kb, read.limits.printed_kb) == (
+        9,
+        512,
+        65,
+        2,
+    )
     assert read.limits.processes == 9
     assert read.root == tmp_path
 
@@ -96,7 +101,9 @@ def test_an_address_belongs_to_dask(tmp_path, section):
 
 def test_comments_and_trailing_commas_are_allowed(tmp_path):
     text = json.dumps(config(), indent=1)
-    text = text.replace('"fee": 0.001,', '"fee": 0.001, // both sides\n/* of\n an order */').replace('"ETH/USDT"', '"ETH/USDT",')
+    text = text.replace('"fee": 0.001,', '"fee": 0.001, // both sides\n/* of\n an order */').replace(
+        '"ETH/USDT"', '"ETH/USDT",'
+    )
     (tmp_path / "config.json").write_text(text)
     assert load(tmp_path / "config.json").fee == 0.001
 
@@ -120,9 +127,19 @@ SENSIBLE = {
     "no holdout": {"arena.holdout": None},
     "a holdout right after the search": {"arena.validation": None, "arena.holdout": "20210301-20210401"},
     "gates that ask little": {
-        "arena.gates": {"min_trades": 1, "min_trades_per_window": 0, "min_exposure": 0, "max_drawdown": 1, "min_profit": -1}
+        "arena.gates": {
+            "min_trades": 1,
+            "min_trades_per_window": 0,
+            "min_exposure": 0,
+            "max_drawdown": 1,
+            "min_profit": -1,
+        }
     },
-    "more of FreqTrade's keys": {"order_types": {"entry": "limit"}, "pairlists": [{"method": "StaticPairList"}], "dry_run": True},
+    "more of FreqTrade's keys": {
+        "order_types": {"entry": "limit"},
+        "pairlists": [{"method": "StaticPairList"}],
+        "dry_run": True,
+    },
 }
 
 
@@ -140,7 +157,10 @@ def test_no_validation_is_none(tmp_path):
 
 
 def test_the_base_timeframe_is_no_informative_one_and_none_comes_twice(tmp_path):
-    assert arena(tmp_path, {"arena.informative_timeframes": ["1h", "4h", "1d", "4h"]}).informative_timeframes == ("4h", "1d")
+    assert arena(tmp_path, {"arena.informative_timeframes": ["1h", "4h", "1d", "4h"]}).informative_timeframes == (
+        "4h",
+        "1d",
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,13 +234,22 @@ REFUSED = {
         {"pairlists": [{"method": "VolumePairList"}]},
         ["pairlists.0.method is 'VolumePairList'", "'StaticPairList'"],
     ),
-    "pairs in one string": ({"exchange.pair_whitelist": "BTC/USDT"}, ["exchange.pair_whitelist is 'BTC/USDT'", "valid list"]),
+    "pairs in one string": (
+        {"exchange.pair_whitelist": "BTC/USDT"},
+        ["exchange.pair_whitelist is 'BTC/USDT'", "valid list"],
+    ),
     "no pairs": ({"exchange.pair_whitelist": []}, ["exchange.pair_whitelist is []", "at least 1 item"]),
-    "another quote": ({"exchange.pair_whitelist": ["BTC/EUR"]}, ["exchange.pair_whitelist has 'BTC/EUR'", "Expected BASE/USDT"]),
+    "another quote": (
+        {"exchange.pair_whitelist": ["BTC/EUR"]},
+        ["exchange.pair_whitelist has 'BTC/EUR'", "Expected BASE/USDT"],
+    ),
     "no quote": ({"exchange.pair_whitelist": ["BTC"]}, ["exchange.pair_whitelist has 'BTC'", "Expected BASE/USDT"]),
     "no base": ({"exchange.pair_whitelist": ["/USDT"]}, ["exchange.pair_whitelist has '/USDT'", "Expected BASE/USDT"]),
     "a future": ({"exchange.pair_whitelist": ["BTC/USDT:USDT"]}, ["'BTC/USDT:USDT'", "Expected BASE/USDT"]),
-    "a pair twice": ({"exchange.pair_whitelist": ["A/USDT", "B/USDT", "A/USDT"]}, ["exchange.pair_whitelist names A/USDT twice"]),
+    "a pair twice": (
+        {"exchange.pair_whitelist": ["A/USDT", "B/USDT", "A/USDT"]},
+        ["exchange.pair_whitelist names A/USDT twice"],
+    ),
     "an unknown timeframe": ({"timeframe": "1hour"}, ["timeframe has '1hour'", "Known: 1m,"]),
     "a timeframe above a day": ({"timeframe": "1w"}, ["timeframe '1w' is longer than a day", "1d or shorter"]),
     "an unknown higher timeframe": (
@@ -236,11 +265,20 @@ REFUSED = {
         ["arena.informative_timeframes has '6h'", "timeframe '4h'"],
     ),
     "no windows": ({"arena.windows": {}}, ["arena.windows is empty", "YYYYMMDD-YYYYMMDD"]),
-    "windows as a list": ({"arena.windows": ["20210101-20210301"]}, ["arena.windows is ['20210101-20210301']", "valid dict"]),
+    "windows as a list": (
+        {"arena.windows": ["20210101-20210301"]},
+        ["arena.windows is ['20210101-20210301']", "valid dict"],
+    ),
     "a window that is a number": ({"arena.windows": {"first": 2021}}, ["arena.windows.first is 2021", "valid string"]),
     "one day": ({"arena.windows": {"all": "20210101"}}, ["arena.windows.all is '20210101'", "20210101-20220101"]),
-    "three days": ({"arena.windows": {"all": "20210101-20210201-20210301"}}, ["arena.windows.all", "Expected a day as YYYYMMDD"]),
-    "a day that never was": ({"arena.windows": {"all": "20210101-20210229"}}, ["arena.windows.all has '20210229'", "YYYYMMDD"]),
+    "three days": (
+        {"arena.windows": {"all": "20210101-20210201-20210301"}},
+        ["arena.windows.all", "Expected a day as YYYYMMDD"],
+    ),
+    "a day that never was": (
+        {"arena.windows": {"all": "20210101-20210229"}},
+        ["arena.windows.all has '20210229'", "YYYYMMDD"],
+    ),
     "days with dashes": ({"arena.warmup_from": "2020-01-01"}, ["arena.warmup_from has '2020-01-01'", "YYYYMMDD"]),
     "a reversed window": (
         {"arena.windows": {"all": "20210301-20210101"}},
@@ -262,7 +300,10 @@ REFUSED = {
         {"arena.windows": {"b": "20210201-20210301", "a": "20210101-20210201"}},
         ["a starts 20210101, but b ends 20210301"],
     ),
-    "a window with a name of two words": ({"arena.windows": {"bull run": "20210101-20210301"}}, ["'bull run'", "underscores"]),
+    "a window with a name of two words": (
+        {"arena.windows": {"bull run": "20210101-20210301"}},
+        ["'bull run'", "underscores"],
+    ),
     "a window called validation": (
         {"arena.windows": {"validation": "20210101-20210301"}},
         ["arena.windows has the name 'validation'", "Use another"],
@@ -298,8 +339,14 @@ REFUSED = {
         {"arena.gates": {"max_optimistic_fills": 30}},
         ["arena.gates.max_optimistic_fills is 30", "less than or equal to 1"],
     ),
-    "hardly any process": ({"arena.limits": {"processes": 7}}, ["arena.limits.processes is 7", "greater than or equal to 8"]),
-    "hardly any memory": ({"arena.limits": {"memory_mb": 64}}, ["arena.limits.memory_mb is 64", "greater than or equal to 256"]),
+    "hardly any process": (
+        {"arena.limits": {"processes": 7}},
+        ["arena.limits.processes is 7", "greater than or equal to 8"],
+    ),
+    "hardly any memory": (
+        {"arena.limits": {"memory_mb": 64}},
+        ["arena.limits.memory_mb is 64", "greater than or equal to 256"],
+    ),
 }
 
 

@@ -1,4 +1,7 @@
-"""What FreqTrade's loop reads of a frame is a closed set of values, read once; frames are the candles that were given, and nothing else."""
+"""
+What FreqTrade's loop reads of a frame is a closed set of values, read once; frames are the candles that were given, and
+nothing else.
+"""
 
 import enum
 import re
@@ -25,7 +28,9 @@ RULE = "signals are 0 or 1 (False, True, nan)"
 def frame(**columns):
     n = len(next(iter(columns.values()))) if columns else 4
     dates = pd.date_range("2021-01-01", periods=n, freq="1h", tz="UTC", unit="ms")
-    return pd.DataFrame({"date": dates, **{name: np.full(n, price) for name, price in PRICES.items()}, "volume": 1.0, **columns})
+    return pd.DataFrame(
+        {"date": dates, **{name: np.full(n, price) for name, price in PRICES.items()}, "volume": 1.0, **columns}
+    )
 
 
 def read(made):
@@ -113,7 +118,10 @@ AT_ONCE = ("texts", "a complex number", "a duration")
 @pytest.mark.parametrize("column", ["enter_long", "exit_long", "enter_short", "exit_short"])
 def test_any_other_signal_is_refused_with_the_first_candle_that_has_it(name, column):
     values, shown = ODD[name]
-    assert refusal(frame(**{column: values})) == f"integrity: {BTC} 2021-01-01 0{0 if name in AT_ONCE else 2}:00 {column} is {shown}; {RULE}"
+    assert (
+        refusal(frame(**{column: values}))
+        == f"integrity: {BTC} 2021-01-01 0{0 if name in AT_ONCE else 2}:00 {column} is {shown}; {RULE}"
+    )
 
 
 def test_a_column_that_stands_twice_is_refused():
@@ -191,7 +199,9 @@ def test_a_tag_is_a_text_of_bounded_length(name):
 
 
 def test_what_cannot_be_looked_at_is_refused():
-    assert "enter_tag cannot be read (TypeError)" in refusal(frame(enter_tag=pd.Series([["a"], "b", "c"], dtype=object)))
+    assert "enter_tag cannot be read (TypeError)" in refusal(
+        frame(enter_tag=pd.Series([["a"], "b", "c"], dtype=object))
+    )
 
 
 # ---- the frame ----
@@ -205,17 +215,41 @@ CHANGED = {
     "no frame": (lambda f: None, "a populate function returns no frame: a return is missing"),
     "a series": (lambda f: f["close"], "a populate function returns a Series, not a DataFrame"),
     "a frame of its own kind": (Own, "a populate function returns an Own, not a DataFrame"),
-    "empty": (lambda f: f.iloc[:0], "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 00:00 on"),
-    "shorter": (lambda f: f.iloc[:-1], "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 03:00 on"),
-    "without its first": (lambda f: f.iloc[1:], "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 00:00 on"),
-    "longer": (lambda f: pd.concat([f, f.tail(1)]), "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 03:00 on"),
-    "reversed": (lambda f: f.iloc[::-1], "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 00:00 on"),
-    "one twice, one gone": (lambda f: f.iloc[[0, 1, 1, 3]], "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 02:00 on"),
+    "empty": (
+        lambda f: f.iloc[:0],
+        "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 00:00 on",
+    ),
+    "shorter": (
+        lambda f: f.iloc[:-1],
+        "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 03:00 on",
+    ),
+    "without its first": (
+        lambda f: f.iloc[1:],
+        "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 00:00 on",
+    ),
+    "longer": (
+        lambda f: pd.concat([f, f.tail(1)]),
+        "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 03:00 on",
+    ),
+    "reversed": (
+        lambda f: f.iloc[::-1],
+        "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 00:00 on",
+    ),
+    "one twice, one gone": (
+        lambda f: f.iloc[[0, 1, 1, 3]],
+        "the rows of the strategy's frame are not the arena's candles, from 2021-01-01 02:00 on",
+    ),
     "without dates": (lambda f: f.drop(columns="date"), "date or prices are gone"),
     "dates in the index": (lambda f: f.set_index("date"), "date or prices are gone"),
     "no number": (lambda f: f.assign(low="x"), "date or prices are gone"),
-    "a changed price": (lambda f: f.assign(high=5.0), f"{BTC} 2021-01-01 00:00 high is 5 in the strategy's frame, the arena's is 4"),
-    "a missing price": (lambda f: f.assign(close=f["close"].where(f.index != 2)), f"{BTC} 2021-01-01 02:00 close is nan in the strategy's frame, the arena's is 3"),
+    "a changed price": (
+        lambda f: f.assign(high=5.0),
+        f"{BTC} 2021-01-01 00:00 high is 5 in the strategy's frame, the arena's is 4",
+    ),
+    "a missing price": (
+        lambda f: f.assign(close=f["close"].where(f.index != 2)),
+        f"{BTC} 2021-01-01 02:00 close is nan in the strategy's frame, the arena's is 3",
+    ),
 }
 
 
@@ -273,7 +307,12 @@ def freqtrades(made, startup):
 TEXTS = pd.Series(["dip", "", "x", "dip", "end"], dtype="str")
 ROWS = {
     "plain": {"enter_long": [1, 0, 0, 1, 1], "exit_long": [0, 1, 0, 0, 0]},
-    "with tags": {"enter_long": [1.0, np.nan, 0, 1, 1], "enter_tag": TEXTS, "exit_tag": TEXTS[::-1].reset_index(drop=True), "exit_long": [0, 1, 0, 1, 0]},
+    "with tags": {
+        "enter_long": [1.0, np.nan, 0, 1, 1],
+        "enter_tag": TEXTS,
+        "exit_tag": TEXTS[::-1].reset_index(drop=True),
+        "exit_long": [0, 1, 0, 1, 0],
+    },
     "missing tags": {"enter_long": [1, 1, 1, 1, 1], "enter_tag": pd.Series(["a", None, "b", None, ""], dtype=object)},
     "nothing": {"rsi": [1, 2, 3, 4, 5]},
 }
@@ -284,7 +323,10 @@ ROWS = {
 def test_rows_are_those_of_freqtrade(name, startup):
     made = frame(**ROWS[name])
     known = signals.given(made)
-    ours, theirs = signals.rows(signals.read(BTC, made, known), known, slice(startup + 1, len(made))), freqtrades(made, startup)
+    ours, theirs = (
+        signals.rows(signals.read(BTC, made, known), known, slice(startup + 1, len(made))),
+        freqtrades(made, startup),
+    )
     assert ours == theirs and len(ours) == 4 - startup
     assert signals.rows(signals.read(BTC, made, known), known, np.array([startup + 1, 4])) == [theirs[0], theirs[-1]]
     assert {type(value) for row in ours for value in row} <= {pd.Timestamp, float, int, str, type(None)}
@@ -292,7 +334,9 @@ def test_rows_are_those_of_freqtrade(name, startup):
 
 def test_an_old_tag_that_freqtrade_renames_is_read_where_its_loop_reads_it():
     """Its rename leaves two columns enter_tag; the loop takes the second for the exit's."""
-    made = frame(enter_tag=[""] * 5, enter_long=[1, 0, 0, 1, 1], buy_tag=["a", "b", "c", "d", "e"], exit_tag=[""] * 5).rename(columns={"buy_tag": "enter_tag"})
+    made = frame(
+        enter_tag=[""] * 5, enter_long=[1, 0, 0, 1, 1], buy_tag=["a", "b", "c", "d", "e"], exit_tag=[""] * 5
+    ).rename(columns={"buy_tag": "enter_tag"})
     known = signals.given(made)
     ours, theirs = signals.rows(signals.read(BTC, made, known), known, slice(1, 5)), freqtrades(made, 0)
     assert ours == [row[:11] for row in theirs]
@@ -301,4 +345,16 @@ def test_an_old_tag_that_freqtrade_renames_is_read_where_its_loop_reads_it():
 
 def test_the_row_after_the_last_candle_acts_on_that_ones_signals():
     made = read(frame(enter_long=[0, 0, 0, 1], exit_long=[1, 0, 0, 0], enter_tag=["a", "b", "c", "d"]))
-    assert signals.row(made, START + 4 * HOUR, [1.0, 2.0, 0.5, 1.5]) == [pd.Timestamp("2021-01-01 04:00", tz="UTC"), 1.0, 2.0, 0.5, 1.5, 1, 0, 0, 0, "d", None]
+    assert signals.row(made, START + 4 * HOUR, [1.0, 2.0, 0.5, 1.5]) == [
+        pd.Timestamp("2021-01-01 04:00", tz="UTC"),
+        1.0,
+        2.0,
+        0.5,
+        1.5,
+        1,
+        0,
+        0,
+        0,
+        "d",
+        None,
+    ]

@@ -1,4 +1,3 @@
-
 import numpy as np
 import pytest
 
@@ -99,7 +98,10 @@ def test_a_strategy_that_hardly_trades_has_an_interval():
 
 @pytest.mark.slow
 def test_ninety_five_per_cent_of_the_intervals_hold_the_truth():
-    """Normal returns with a Sharpe ratio of 1 a year. The percentile interval of 250 days covers a little less than it says."""
+    """
+    Normal returns with a Sharpe ratio of 1 a year. The percentile interval of 250 days covers a little less than it
+    says.
+    """
     rng, truth = np.random.default_rng(4), 1 / np.sqrt(365)
     held = 0
     for _ in range(120):
@@ -120,7 +122,9 @@ def test_a_block_is_a_day_at_least_and_of_several_series_the_mean():
     ("skew", "kurtosis", "published"), [(0, 3, 0.982), (-2.448, 10.164, 0.913)], ids=["as if normal", "as they are"]
 )
 def test_probability_of_the_papers_hedge_fund(skew, kurtosis, published):
-    """Bailey and Lopez de Prado (2012), section 4: 24 months, mean 0.036, deviation 0.079, a Sharpe ratio of 1.59 a year."""
+    """
+    Bailey and Lopez de Prado (2012), section 4: 24 months, mean 0.036, deviation 0.079, a Sharpe ratio of 1.59 a year.
+    """
     assert probability(Moments(24, 0.036 / 0.079, skew, kurtosis), 0.0) == pytest.approx(published, abs=1e-3)
 
 
@@ -130,9 +134,13 @@ def test_probability_of_the_papers_hedge_fund(skew, kurtosis, published):
     ids=["daily", "weekly", "monthly", "monthly with a left tail"],
 )
 def test_track_lengths_of_the_paper(periods, skew, kurtosis, years):
-    """Bailey and Lopez de Prado (2012), section 5: years until a Sharpe ratio of 2 is above 1 with a confidence of 95 %."""
+    """
+    Bailey and Lopez de Prado (2012), section 5: years until a Sharpe ratio of 2 is above 1 with a confidence of 95 %.
+    """
     root = np.sqrt(periods)
-    assert track_length(Moments(1, 2 / root, skew, kurtosis), 1 / root, 0.95) / periods == pytest.approx(years, abs=5e-3)
+    assert track_length(Moments(1, 2 / root, skew, kurtosis), 1 / root, 0.95) / periods == pytest.approx(
+        years, abs=5e-3
+    )
 
 
 def test_moments_are_those_of_the_sample_and_the_kurtosis_is_raw():
@@ -147,7 +155,11 @@ def test_moments_are_those_of_the_sample_and_the_kurtosis_is_raw():
 
 @pytest.mark.parametrize(
     "draw",
-    [lambda rng: rng.normal(0, 0.01, 250), lambda rng: 0.01 * rng.standard_t(4, 250), lambda rng: rng.exponential(0.01, 250) - 0.01],
+    [
+        lambda rng: rng.normal(0, 0.01, 250),
+        lambda rng: 0.01 * rng.standard_t(4, 250),
+        lambda rng: rng.exponential(0.01, 250) - 0.01,
+    ],
     ids=["normal", "fat tails", "skewed"],
 )
 def test_without_skill_one_in_twenty_has_a_probability_above_95_per_cent(draw):
@@ -173,7 +185,9 @@ def test_an_undefined_benchmark_gives_no_probability():
 
 
 def test_moments_that_leave_no_variance_give_no_probability():
-    """Two values alone: the kurtosis is the squared skew plus one; at a Sharpe ratio of two over the skew nothing is left."""
+    """
+    Two values alone: the kurtosis is the squared skew plus one; at a Sharpe ratio of two over the skew nothing is left.
+    """
     assert np.isnan(probability(Moments(100, 1.0, 2.0, 5.0), 0.0))
 
 
@@ -184,7 +198,10 @@ def test_left_tails_and_fat_ones_make_less_sure():
 
 
 def test_every_parameter_of_the_probability_and_of_the_track_length_changes_them():
-    assert len({probabilistic_sharpe(RETURNS), probabilistic_sharpe(RETURNS[1:]), probabilistic_sharpe(RETURNS, 0.01)}) == 3
+    assert (
+        len({probabilistic_sharpe(RETURNS), probabilistic_sharpe(RETURNS[1:]), probabilistic_sharpe(RETURNS, 0.01)})
+        == 3
+    )
     lengths = [minimum_track_length(RETURNS), minimum_track_length(RETURNS[1:])]
     lengths += [minimum_track_length(RETURNS, 0.01), minimum_track_length(RETURNS, confidence=0.9)]
     assert len(set(lengths)) == 4
@@ -228,9 +245,9 @@ def test_a_detectable_sharpe_ratio_that_does_not_exist_is_refused():
         minimum_detectable_sharpe(MIN_DAYS - 1)
     with pytest.raises(SampleError, match="however high"):
         minimum_detectable_sharpe(MIN_DAYS, alpha=1e-10, power=0.99999)
-    for alpha, power in [(0.0, 0.8), (0.8, 0.8), (0.05, 1.0), (np.nan, 0.8)]:
+    for alpha, strength in [(0.0, 0.8), (0.8, 0.8), (0.05, 1.0), (np.nan, 0.8)]:
         with pytest.raises(ValueError, match="0 < alpha < power < 1"):
-            minimum_detectable_sharpe(365, alpha=alpha, power=power)
+            minimum_detectable_sharpe(365, alpha=alpha, power=strength)
 
 
 # power and stretches

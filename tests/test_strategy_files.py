@@ -10,15 +10,7 @@ from builders import arena
 
 from arena.errors import ArenaError, LoadError
 from arena.ledger import strategy_files
-from arena.ledger.strategy_files import (
-    by_path,
-    commits,
-    examine,
-    find,
-    label,
-    read,
-    touched,
-)
+from arena.ledger.strategy_files import by_path, commits, examine, find, label, read, touched
 
 GOOD = "from freqtrade.strategy import IStrategy\n\n\nclass Trend(IStrategy):\n    timeframe = '1h'\n"
 
@@ -57,7 +49,9 @@ def test_a_path_names_a_file_anywhere_and_a_name_or_a_path_into_the_folder_one_o
     assert by_path("./A.py", folder) == tmp_path / "A.py"
 
 
-@pytest.mark.parametrize(("text", "words"), [("./B.py", "no file B.py"), ("../", "is a folder"), ("./a.txt", "no Python file")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("./B.py", "no file B.py"), ("../", "is a folder"), ("./a.txt", "no Python file")]
+)
 def test_a_path_to_something_else_is_refused(tmp_path, monkeypatch, text, words):
     write(tmp_path, "a.txt")
     monkeypatch.chdir(tmp_path)
@@ -146,8 +140,14 @@ def test_a_syntax_error_has_its_line_and_frame(tmp_path, settings):
         ("class Trend(object): pass", "no strategy in Trend.py. It needs `class Trend(IStrategy):`"),
         ("class Other(IStrategy): pass", "the class is Other, the file is Trend.py. Name them alike"),
         (GOOD + "class Second(IStrategy): pass", "holds 2 strategies (Trend, Second). One strategy a file"),
-        ("class Base(IStrategy): pass\nclass Trend(Base): pass", "holds 2 strategies (Base, Trend). One strategy a file"),
-        ("class A(IStrategy): pass\nclass B(A): pass\nclass C(B): pass", "holds 3 strategies (A, B, C). One strategy a file"),
+        (
+            "class Base(IStrategy): pass\nclass Trend(Base): pass",
+            "holds 2 strategies (Base, Trend). One strategy a file",
+        ),
+        (
+            "class A(IStrategy): pass\nclass B(A): pass\nclass C(B): pass",
+            "holds 3 strategies (A, B, C). One strategy a file",
+        ),
         ("x = 'a\0b'", "Trend.py is not Python: source code string cannot contain null bytes"),
     ],
     ids=["empty", "no base", "another base", "another name", "two", "a subclass", "a chain", "a null byte"],
@@ -156,7 +156,9 @@ def test_a_file_without_its_one_strategy_is_refused(tmp_path, settings, text, me
     assert refused(tmp_path, settings, text) == message
 
 
-@pytest.mark.parametrize("text", ["x = " + "(" * 500 + ")" * 500, "x = " + "-" * 100_000 + "1"], ids=["parentheses", "signs"])
+@pytest.mark.parametrize(
+    "text", ["x = " + "(" * 500 + ")" * 500, "x = " + "-" * 100_000 + "1"], ids=["parentheses", "signs"]
+)
 def test_code_that_nests_too_deep_is_refused(tmp_path, settings, text):
     assert refused(tmp_path, settings, text)
 
@@ -226,7 +228,9 @@ def test_a_file_is_opened_once(tmp_path, settings, monkeypatch):
     assert [arguments[0].name for arguments in opened] == ["Trend.py"]
 
 
-@pytest.mark.parametrize("name", ["my-trend.py", "1st.py", "two words.py", "Größe.py", "a.b.py", "x\nstatus: OK.py", b"\xff.py"])
+@pytest.mark.parametrize(
+    "name", ["my-trend.py", "1st.py", "two words.py", "Größe.py", "a.b.py", "x\nstatus: OK.py", b"\xff.py"]
+)
 def test_a_file_name_that_is_no_class_name_is_refused(tmp_path, settings, name):
     name = os.fsdecode(name)
     assert refused(tmp_path, settings, GOOD, name).endswith("is no class name. Use letters, digits and underscores")
@@ -235,7 +239,10 @@ def test_a_file_name_that_is_no_class_name_is_refused(tmp_path, settings, name):
 
 @pytest.mark.parametrize("word", ["class", "None", "lambda"])
 def test_a_word_of_python_is_no_class_name(tmp_path, settings, word):
-    assert refused(tmp_path, settings, GOOD, f"{word}.py") == f"file name '{word}.py' is no class name: {word} is a word of Python's own"
+    assert (
+        refused(tmp_path, settings, GOOD, f"{word}.py")
+        == f"file name '{word}.py' is no class name: {word} is a word of Python's own"
+    )
 
 
 def test_a_class_name_has_at_most_sixty_letters(tmp_path, settings):
@@ -267,14 +274,17 @@ def test_a_file_beside_the_strategy_is_not_imported(tmp_path, settings, text, im
     write(tmp_path / "package", "part.py")
     expected = f"imports {imported}, a file beside it: one file is one strategy"
     assert refused(tmp_path, settings, f"{text}\n{GOOD}") == expected
-    assert refused(tmp_path, settings, f"{text}\nclass Trend(Base): pass") == expected  # said before the missing base is
+    # said before the missing base is
+    assert refused(tmp_path, settings, f"{text}\nclass Trend(Base): pass") == expected
 
 
 def test_what_lies_beside_and_is_not_imported_does_no_harm(tmp_path, settings):
     for name in ("_helpers.py", "Other.py", "numpy.txt", "talib.py.bak"):
         write(tmp_path, name)
     (tmp_path / "pandas").mkdir()
-    text = "import numpy as np\nimport pandas as pd\nimport talib.abstract as ta\nfrom technical import qtpylib as Other\n"
+    text = (
+        "import numpy as np\nimport pandas as pd\nimport talib.abstract as ta\nfrom technical import qtpylib as Other\n"
+    )
     assert examined(tmp_path, settings, text + GOOD).name == "Trend"
 
 
@@ -465,14 +475,21 @@ def test_a_file_changed_back_is_untouched(repository):
 
 
 def test_no_variable_graft_or_monitor_makes_git_tell_of_something_else(repository, tmp_path, monkeypatch):
-    """A repository elsewhere, in which the edited file is committed; a graft; a monitor, and a program named git in the repository."""
+    """
+    A repository elsewhere, in which the edited file is committed; a graft; a monitor, and a program named git in the
+    repository.
+    """
     file, mark = repository / "A.py", tmp_path / "mark"
     other = tmp_path / "other"
     shutil.copytree(repository, other)
     (other / "A.py").write_text("x = 2\n")
     git(other, "commit", "-qam", "theirs")
     file.write_text("x = 2\n")
-    for name, value in {"GIT_DIR": other / ".git", "GIT_WORK_TREE": other, "GIT_OBJECT_DIRECTORY": other / ".git/objects"}.items():
+    for name, value in {
+        "GIT_DIR": other / ".git",
+        "GIT_WORK_TREE": other,
+        "GIT_OBJECT_DIRECTORY": other / ".git/objects",
+    }.items():
         monkeypatch.setenv(name, str(value))
     program = repository / "git"
     program.write_text(f"#!/bin/sh\ntouch {mark}\n")

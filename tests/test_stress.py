@@ -35,13 +35,21 @@ def case(arena):
 
 @pytest.fixture(scope="module")
 def described(arena, case):
-    return inputs.described(case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions)
+    return inputs.described(
+        case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions
+    )
 
 
 def sharpe(arena, orders, *, fee=None, since_ms=None):
     """As it is booked."""
     settings, market = arena.settings, arena.market
-    book = booking.book(market, orders, wallet=settings.wallet, fee=settings.fee if fee is None else fee, slots=settings.max_open_trades + 1)
+    book = booking.book(
+        market,
+        orders,
+        wallet=settings.wallet,
+        fee=settings.fee if fee is None else fee,
+        slots=settings.max_open_trades + 1,
+    )
     days = metrics.daily_equity(market.open_ms, book.equity_open)
     if since_ms is not None:
         days = days[int((since_ms - market.open_ms[0]) // metrics.DAY_MS) :]
@@ -50,17 +58,27 @@ def sharpe(arena, orders, *, fee=None, since_ms=None):
 
 def test_a_replay_under_other_terms_equals_its_booked_orders(arena, described):
     made = stress._Replays(arena.market, arena.settings, described)
-    assert made.sharpe() == pytest.approx(sharpe(arena, inputs.orders(simulator.replay(*described), arena.market)), rel=1e-9)
+    assert made.sharpe() == pytest.approx(
+        sharpe(arena, inputs.orders(simulator.replay(*described), arena.market)), rel=1e-9
+    )
     dear = described._replace(account=inputs.account_of(arena.settings, 0.003))
-    assert made.sharpe(fee=0.003) == pytest.approx(sharpe(arena, inputs.orders(simulator.replay(*dear), arena.market), fee=0.003), rel=1e-9)
+    assert made.sharpe(fee=0.003) == pytest.approx(
+        sharpe(arena, inputs.orders(simulator.replay(*dear), arena.market), fee=0.003), rel=1e-9
+    )
     more = described._replace(account=described.account._replace(slots=3.0))
-    assert made.sharpe(slots=3.0) == pytest.approx(sharpe(arena, inputs.orders(simulator.replay(*more), arena.market)), rel=1e-9)
+    assert made.sharpe(slots=3.0) == pytest.approx(
+        sharpe(arena, inputs.orders(simulator.replay(*more), arena.market)), rel=1e-9
+    )
 
 
 def test_every_figure_is_there_and_dearer_is_worse(arena, case, described):
     found = stress.of(arena.market, arena.settings, case.claim.orders, described, np.random.default_rng(1))
     assert not found.missing
-    assert not [field.name for field in dataclasses.fields(Stress) if field.name != "missing" and np.isnan(getattr(found, field.name))]
+    assert not [
+        field.name
+        for field in dataclasses.fields(Stress)
+        if field.name != "missing" and np.isnan(getattr(found, field.name))
+    ]
     own = stress._Replays(arena.market, arena.settings, described).sharpe()
     assert own > found.fee_x2 > found.fee_x3
     assert own > found.without_top5
@@ -84,7 +102,9 @@ def test_a_pair_that_is_left_out_makes_no_trade(described):
 
 def test_the_shifts_are_the_generators(arena, case, described):
     def p(seed):
-        return stress.of(arena.market, arena.settings, case.claim.orders, described, np.random.default_rng(seed)).timing_p
+        return stress.of(
+            arena.market, arena.settings, case.claim.orders, described, np.random.default_rng(seed)
+        ).timing_p
 
     assert p(1) == p(1)
     assert p(1) == pytest.approx(p(2), abs=0.06)
@@ -98,15 +118,20 @@ def test_timing_tells_a_strategy_that_knows_when_from_one_that_does_not(arena):
     found = {}
     for name, lines in (("Ahead", ahead), ("Blind", blind)):
         case = cased(strategy(arena.settings, name, indicators=lines), arena)
-        made = inputs.described(case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions)
-        found[name] = stress.of(arena.market, arena.settings, case.claim.orders, made, np.random.default_rng(1)).timing_p
+        made = inputs.described(
+            case.strategy, arena.settings, arena.tables, arena.market, arena.markets, case.ticks, case.claim.decisions
+        )
+        found[name] = stress.of(
+            arena.market, arena.settings, case.claim.orders, made, np.random.default_rng(1)
+        ).timing_p
     assert found["Ahead"] == pytest.approx(1 / (1 + stress.SHIFTS))
     assert found["Blind"] > 0.02
 
 
 SIZED = (
     "def custom_stake_amount(self, pair, proposed_stake, **kwargs):\n"
-    "    return proposed_stake * (self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]['slow'].iloc[-1] % 0.7 + 0.1)\n"
+    "    return proposed_stake * (self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]['slow'].iloc[-1] % 0.7 + "
+    "0.1)\n"
 )
 
 
@@ -154,7 +179,13 @@ def test_stakes_are_shifted_with_their_signals(arena, sized, monkeypatch):
 
 def test_every_figure_of_sized_stakes_is_there_and_follows_from_them(arena, sized):
     def found(made):
-        return stress.of(arena.market, arena.settings, inputs.orders(simulator.replay(*made), arena.market), made, np.random.default_rng(1))
+        return stress.of(
+            arena.market,
+            arena.settings,
+            inputs.orders(simulator.replay(*made), arena.market),
+            made,
+            np.random.default_rng(1),
+        )
 
     figures = [field.name for field in dataclasses.fields(Stress) if field.name != "missing"]
     own, other = found(sized), found(sized._replace(course=sized.course._replace(scale=sized.course.scale / 2)))
@@ -164,8 +195,13 @@ def test_every_figure_of_sized_stakes_is_there_and_follows_from_them(arena, size
 
 def test_what_would_enter_with_an_unknown_stake_is_undefined(arena, sized):
     made = stress._Replays(arena.market, arena.settings, sized)
-    entered = {(int(p), int(k)) for p, k in zip(*(getattr(simulator.replay(*sized), name) for name in ("pair", "opened")), strict=True)}
-    elsewhere = next(at for at in zip(*np.nonzero(sized.course.flags & ENTER), strict=True) if tuple(map(int, at)) not in entered)
+    entered = {
+        (int(p), int(k))
+        for p, k in zip(*(getattr(simulator.replay(*sized), name) for name in ("pair", "opened")), strict=True)
+    }
+    elsewhere = next(
+        at for at in zip(*np.nonzero(sized.course.flags & ENTER), strict=True) if tuple(map(int, at)) not in entered
+    )
     scale = sized.course.scale.copy()
     scale[elsewhere] = np.nan
     unsure = stress._Replays(arena.market, arena.settings, sized._replace(course=sized.course._replace(scale=scale)))

@@ -1,4 +1,7 @@
-"""Several runs side by side, as a user starts them: killed, interrupted, gone on with; one ledger for all; each begins otherwise."""
+"""
+Several runs side by side, as a user starts them: killed, interrupted, gone on with; one ledger for all; each begins
+otherwise.
+"""
 
 import argparse
 import os
@@ -10,18 +13,7 @@ from itertools import pairwise
 import psutil
 import pytest
 from arenas import command
-from driven import (
-    change,
-    check,
-    drive,
-    git,
-    played,
-    source,
-    start,
-    transcript,
-    untouched,
-    worktree,
-)
+from driven import change, check, drive, git, played, source, start, transcript, untouched, worktree
 from waiting import PATIENCE_S, until, until_said
 
 import drive as commands
@@ -54,7 +46,9 @@ def at(repo, run, number):
 
 @pytest.fixture(scope="module")
 def swept(prepared_repository, tmp_path_factory):
-    """Two seeds, two rounds each; the second run is killed in its second round, and the same command started once more."""
+    """
+    Two seeds, two rounds each; the second run is killed in its second round, and the same command started once more.
+    """
     repo = tmp_path_factory.mktemp("swept").resolve() / "repo"
     shutil.copytree(prepared_repository, repo, symlinks=True)
     before = untouched(repo)
@@ -75,7 +69,10 @@ def test_a_run_that_is_killed_stops_no_other_and_is_told(swept):
     _, (out, err, code), rounds, _ = swept
     assert code == 2 and rounds["t-s1"] == ["settled"] * 2 and rounds["t-s2"][0] == "settled" != rounds["t-s2"][1]
     assert "s2  killed by SIGKILL" in out.splitlines()
-    assert "drive: t-s2 did not end well. The same command goes on with what is left." in err and "Traceback" not in out + err
+    assert (
+        "drive: t-s2 did not end well. The same command goes on with what is left." in err
+        and "Traceback" not in out + err
+    )
 
 
 @pytest.mark.slow
@@ -101,7 +98,10 @@ def test_progress_is_told_with_the_seed_before_each_line(swept):
 @pytest.mark.slow
 def test_one_ledger_counts_the_trials_of_all_runs(swept):
     repo, *_ = swept
-    own = [{tried.result.sha256 for one in played(repo, run) for tried in one.tried if tried.result} for run in ("t-s1", "t-s2")]
+    own = [
+        {tried.result.sha256 for one in played(repo, run) for tried in one.tried if tried.result}
+        for run in ("t-s1", "t-s2")
+    ]
     ledger = Ledger(repo / LEDGER)
     assert ledger.check() == []
     assert min(map(len, own)) > 3 and ledger.n_trials(data_lock.read(repo).contract) == len(own[0] | own[1])
@@ -112,9 +112,20 @@ def test_a_killed_run_ends_where_one_that_was_left_alone_ends(swept, tmp_path):
     """The same seed by itself, whose trials the ledger knows by now: the same proposals, the same figures."""
     repo = tmp_path / "repo"
     shutil.copytree(swept[0], repo, symlinks=True)
-    done = drive(repo, "--seed", 2, "--first", Grammar(settings.load(repo / "config.json")).families[1], "--rounds", 2, agent="genetic")
+    done = drive(
+        repo,
+        "--seed",
+        2,
+        "--first",
+        Grammar(settings.load(repo / "config.json")).families[1],
+        "--rounds",
+        2,
+        agent="genetic",
+    )
     assert done.returncode == 0, done.stderr
-    assert [[told(tried) for tried in one.tried] for one in played(repo)] == [[told(tried) for tried in one.tried] for one in played(repo, "t-s2")]
+    assert [[told(tried) for tried in one.tried] for one in played(repo)] == [
+        [told(tried) for tried in one.tried] for one in played(repo, "t-s2")
+    ]
 
 
 def told(tried):
@@ -125,7 +136,9 @@ def told(tried):
 def test_each_run_begins_with_another_family(swept):
     repo, *_ = swept
     families = Grammar(settings.load(repo / "config.json")).families
-    assert [genome_of(played(repo, run)[0].proposal.changes[0].source).family for run in ("t-s1", "t-s2")] == list(families[:2])
+    assert [genome_of(played(repo, run)[0].proposal.changes[0].source).family for run in ("t-s1", "t-s2")] == list(
+        families[:2]
+    )
 
 
 @pytest.mark.slow
@@ -142,7 +155,10 @@ def test_each_run_has_a_branch_a_folder_and_a_journal_of_its_own(swept):
 def test_another_agent_under_the_same_tag_is_refused_before_anything_is_begun(swept):
     done = drive(swept[0], *SEEDS, agent="random")
     assert done.returncode == 2
-    assert done.stderr == "drive: the run t-s1 is of the agent genetic with seed 1, not of random with 1. Choose another --tag.\n"
+    assert (
+        done.stderr
+        == "drive: the run t-s1 is of the agent genetic with seed 1, not of random with 1. Choose another --tag.\n"
+    )
 
 
 def test_what_every_run_would_say_is_said_once(repo):
@@ -169,14 +185,20 @@ def test_ctrl_c_ends_all_runs_after_their_step_and_begins_no_other(repo):
     assert not processes(repo, "t-s1") + processes(repo, "t-s2")
     assert not (repo / "user_data/runs/t-s3").exists()
     for run in ("t-s1", "t-s2"):
-        assert f"s{run[-1]}  ended: interrupted" in out.splitlines() or not played(repo, run)  # the other one may not have begun to play
+        # the other one may not have begun to play
+        assert f"s{run[-1]}  ended: interrupted" in out.splitlines() or not played(repo, run)
         assert [one.step for one in played(repo, run)][:-1] == ["settled"] * (len(played(repo, run)) - 1)
 
 
 @pytest.mark.nightly
-def test_when_the_sweep_itself_is_killed_its_runs_end_after_their_step_and_the_next_start_waits_for_them(repo, tmp_path):
+def test_when_the_sweep_itself_is_killed_its_runs_end_after_their_step_and_the_next_start_waits_for_them(
+    repo, tmp_path
+):
     repo = repo.resolve()
-    rounds = transcript(tmp_path / "rounds", *([change("create" if k == 0 else "evolve", "Alpha", source("Alpha", 3 + k, 40))] for k in range(9)))
+    rounds = transcript(
+        tmp_path / "rounds",
+        *([change("create" if k == 0 else "evolve", "Alpha", source("Alpha", 3 + k, 40))] for k in range(9)),
+    )
     words = (*SEEDS, "--transcript", rounds, "--rounds", "9")
     process = start(repo, *words)
     until(lambda: at(repo, "t-s1", 1))
@@ -237,8 +259,12 @@ def test_a_brief_is_told_in_another_order_and_nothing_of_it_is_lost():
     brief = "few trades; no leverage\nlong averages; quiet days"
     told = {sweep.jitter(options("llm", brief), seed, ())["brief"] for seed in range(1, 9)}
     assert len(told) > 3
-    assert {tuple(sorted(one.splitlines())) for one in told} == {("few trades", "long averages", "no leverage", "quiet days")}
-    assert "brief" not in sweep.jitter(options("llm", "one line"), 1, ()) | sweep.jitter(options("genetic", brief), 1, ("trend",))
+    assert {tuple(sorted(one.splitlines())) for one in told} == {
+        ("few trades", "long averages", "no leverage", "quiet days")
+    }
+    assert "brief" not in sweep.jitter(options("llm", "one line"), 1, ()) | sweep.jitter(
+        options("genetic", brief), 1, ("trend",)
+    )
 
 
 def test_every_start_of_a_seed_begins_the_same():
@@ -253,7 +279,16 @@ def test_options_reach_every_run_and_its_own_come_last(repo):
     run = sweep.Planned(3, "t-s3", Log(repo, "t-s3"), {"temperature": 1.1})
     words = sweep._words(run, given)
     assert words[1:3] == [str(sweep.DRIVE), "--tether"]
-    assert set(words[3:]) == {"--agent=llm", "--model=m", "--brief=a\nb", "--temperature=1.1", "--max-usd=2.5", "--tag=t-s3", "--seed=3", "--rounds=4"}
+    assert set(words[3:]) == {
+        "--agent=llm",
+        "--model=m",
+        "--brief=a\nb",
+        "--temperature=1.1",
+        "--max-usd=2.5",
+        "--tag=t-s3",
+        "--seed=3",
+        "--rounds=4",
+    }
 
 
 def test_what_many_runs_may_cost_and_where_they_are_evaluated_is_said_first(repo):
@@ -262,4 +297,7 @@ def test_what_many_runs_may_cost_and_where_they_are_evaluated_is_said_first(repo
     assert sweep._beside(arena, given, 4) == ""
     given.max_usd = 5.0
     there = arena.model_copy(update={"compute": Compute(backend="dask", address="tcp://10.0.0.5:8786")})
-    assert sweep._beside(there, given, 4) == "; up to 4 × 5.00 USD; evaluations on dask's workers at tcp://10.0.0.5:8786, runs and ledger here"
+    assert (
+        sweep._beside(there, given, 4)
+        == "; up to 4 × 5.00 USD; evaluations on dask's workers at tcp://10.0.0.5:8786, runs and ledger here"
+    )

@@ -95,7 +95,10 @@ def test_pairs_share_a_market_factor(markets):
 @pytest.mark.slow
 def test_the_new_york_afternoon_is_busy_and_the_weekend_quiet(markets):
     for market in markets:
-        for column in (lambda f: returns(f).abs(), lambda f: (f.set_index("date").volume * f.set_index("date").close)[1:]):
+        for column in (
+            lambda f: returns(f).abs(),
+            lambda f: (f.set_index("date").volume * f.set_index("date").close)[1:],
+        ):
             x = pd.concat([column(frame) for frame in market.values()], axis=1).mean(axis=1)
             assert x[x.index.hour == 14].mean() > 1.25 * x[x.index.hour == 4].mean()
             assert x[x.index.day_of_week >= 5].mean() < 0.9 * x[x.index.day_of_week < 5].mean()
@@ -191,7 +194,10 @@ def test_pairs_are_listed_before_2021_and_not_all_at_once():
 
 def test_an_empty_range_gives_an_empty_frame_of_the_same_form():
     source = SampleSource("null", 0)
-    for start, end in ((START, START - timedelta(hours=1)), (datetime(2010, 1, 1, tzinfo=UTC), datetime(2011, 1, 1, tzinfo=UTC))):
+    for start, end in (
+        (START, START - timedelta(hours=1)),
+        (datetime(2010, 1, 1, tzinfo=UTC), datetime(2011, 1, 1, tzinfo=UTC)),
+    ):
         empty = source.candles("BTC/USDT", "1h", start, end)
         assert empty.empty
         assert (empty.dtypes == source.candles("BTC/USDT", "1h", START, START).dtypes).all()
@@ -200,7 +206,9 @@ def test_an_empty_range_gives_an_empty_frame_of_the_same_form():
 def test_start_and_end_are_both_included():
     frame = SampleSource("null", 0).candles("BTC/USDT", "4h", START, START + timedelta(hours=8))
     assert list(frame.date) == [START, START + timedelta(hours=4), START + timedelta(hours=8)]
-    off_grid = SampleSource("null", 0).candles("BTC/USDT", "4h", START + timedelta(minutes=1), START + timedelta(hours=7))
+    off_grid = SampleSource("null", 0).candles(
+        "BTC/USDT", "4h", START + timedelta(minutes=1), START + timedelta(hours=7)
+    )
     assert list(off_grid.date) == [START + timedelta(hours=4)]
 
 
@@ -308,7 +316,10 @@ def test_in_the_null_the_variance_of_returns_grows_with_time_alone(nulls):
 
 @pytest.mark.slow
 def test_in_the_null_the_past_does_not_correlate_with_the_next_return(nulls):
-    """Past returns, candle shapes, volume and volatility; a correlation that is real shows in the mean over seeds and pairs."""
+    """
+    Past returns, candle shapes, volume and volatility; a correlation that is real shows in the mean over seeds and
+    pairs.
+    """
     found: dict[str, list[float]] = {}
     for market in nulls:
         for frame in market.values():
@@ -329,7 +340,9 @@ def test_in_the_null_the_price_is_a_martingale_not_its_logarithm(nulls):
     """At a volatility so high that a fair logarithm would raise the mean price by 30 % within 100 bars."""
     factor = synthetic._make_factor(synthetic._KINDS["null"], 0, 100)
     wild = synthetic._Pair(20.0, 1.0, 80.0, synthetic.ORIGIN, 6e7)
-    last = [synthetic._bars(synthetic._KINDS["null"], seed, "NEW/USDT", wild, factor, 100)[3, -1] for seed in range(500)]
+    last = [
+        synthetic._bars(synthetic._KINDS["null"], seed, "NEW/USDT", wild, factor, 100)[3, -1] for seed in range(500)
+    ]
     assert np.mean(last) / 10**wild.decimals == pytest.approx(20.0, rel=0.12)
     assert np.mean([returns(frame).mean() for market in nulls for frame in market.values()]) < 0
 
@@ -428,8 +441,20 @@ def _sharpes_by_fee(kind, fees, seed):
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("planted", {0.0: {"knowing": 1.58, "trend": 1.52, "hold": -0.02}, FEE: {"knowing": 1.41, "trend": 1.31, "hold": -0.02}}),
-        ("null", {0.0: {"knowing": -0.04, "trend": -0.01, "hold": -0.02}, FEE: {"knowing": -0.23, "trend": -0.25, "hold": -0.02}}),
+        (
+            "planted",
+            {
+                0.0: {"knowing": 1.58, "trend": 1.52, "hold": -0.02},
+                FEE: {"knowing": 1.41, "trend": 1.31, "hold": -0.02},
+            },
+        ),
+        (
+            "null",
+            {
+                0.0: {"knowing": -0.04, "trend": -0.01, "hold": -0.02},
+                FEE: {"knowing": -0.23, "trend": -0.25, "hold": -0.02},
+            },
+        ),
     ],
 )
 def test_the_documented_sharpe_ratios_hold(kind, expected):

@@ -29,10 +29,13 @@ def root(tmp_path_factory):
         gates = (GateResult("trades", passed, 50.0, 30.0, ">="), GateResult("dsr", False, 0.2, 0.95, ">="))
         own = Metrics() if error else Metrics(**(asdict(Metrics()) | {"sharpe": sharpe, "max_drawdown": 0.2}))
         result = Result(
-            name, sha, head, contract, "sample", "full", "booking", 1.0, error="raised" if error else "", error_kind=error, own=own,
-            gates=() if error else gates, evidence=Evidence(trials=1, luck_line=luck), look=look or Look(),
+            name, sha, head, contract, "sample", "full", "booking", 1.0, error="raised" if error else "",
+            error_kind=error, own=own, gates=() if error else gates, evidence=Evidence(trials=1, luck_line=luck),
+            look=look or Look(),
         )  # fmt: skip
-        ledger.append(Entry("trial", contract, name, sha, "x", head, error, json.dumps(asdict(result)), "REJECTED: dsr"))
+        ledger.append(
+            Entry("trial", contract, name, sha, "x", head, error, json.dumps(asdict(result)), "REJECTED: dsr")
+        )
 
     heads = []
     for k, stop in enumerate(("-0.05", "-0.06", "-0.07")):
@@ -91,9 +94,12 @@ def test_trials_of_other_searches_in_the_arena_are_told_from_what_was_discarded_
         told = timeline.read(root)
     finally:
         file.unlink()
-    assert [one.fate for one in told.tried] == ["kept", "of other searches", "kept", "discarded"]  # the last one is dirty, and its head is ours
+    # the last one is dirty, and its head is ours
+    assert [one.fate for one in told.tried] == ["kept", "of other searches", "kept", "discarded"]
     axis = frontier.draw(told).axes[0]
-    assert [each.get_offsets().tolist() for each in axis.collections if each.get_label() == "of other searches (1)"] == [[[2, 1.6]]]
+    assert [
+        each.get_offsets().tolist() for each in axis.collections if each.get_label() == "of other searches (1)"
+    ] == [[[2, 1.6]]]
 
 
 def test_what_a_row_calls_discarded_was_not_kept_though_git_holds_its_commit(root):
@@ -101,7 +107,15 @@ def test_what_a_row_calls_discarded_was_not_kept_though_git_holds_its_commit(roo
     first, _, third, _ = timeline.read(root).tried
     rows = [f"{one.commit}\tevolve\tAlpha\t{one.sharpe:.4f}\t-20.0\t" for one in (first, third)]
     file = root / results_log.FILE
-    file.write_text("\n".join([results_log.HEADER, rows[0] + "discarded idea -> better than kept -> discarded; next: what was kept", rows[1] + "not discarded -> kept; next"]))
+    file.write_text(
+        "\n".join(
+            [
+                results_log.HEADER,
+                rows[0] + "discarded idea -> better than kept -> discarded; next: what was kept",
+                rows[1] + "not discarded -> kept; next",
+            ]
+        )
+    )
     try:
         told = timeline.read(root)
     finally:
@@ -111,10 +125,15 @@ def test_what_a_row_calls_discarded_was_not_kept_though_git_holds_its_commit(roo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "code", "words"), [("a.png", 0, "a.png: 4 trials, 2 kept"), ("a.xyz", 2, "a.xyz: Format 'xyz' is not supported")])
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [("a.png", 0, "a.png: 4 trials, 2 kept"), ("a.xyz", 2, "a.xyz: Format 'xyz' is not supported")],
+)
 def test_the_command_writes_the_picture_or_says_why_not(root, tmp_path, name, code, words):
     command = [sys.executable, "-m", "analysis.frontier", str(tmp_path / name)]
-    done = subprocess.run(command, cwd=root, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=root, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
     assert done.returncode == code, done.stderr
     assert words in done.stdout + done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / name).exists() == (code == 0)

@@ -1,4 +1,6 @@
-"""What an answer comes to: every text in tests/answers, read and judged in one arena of three slots with two strategies."""
+"""
+What an answer comes to: every text in tests/answers, read and judged in one arena of three slots with two strategies.
+"""
 
 import re
 import time
@@ -15,7 +17,7 @@ from loop.agents.source_text import renamed, trimmed
 from loop.protocol import State, Tried
 
 ANSWERS = Path(__file__).parent / "answers"
-CODE = '''\
+CODE = """\
 import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
@@ -37,7 +39,7 @@ class {name}(IStrategy):
     def populate_exit_trend(self, dataframe, metadata):
         dataframe.loc[dataframe["rsi"] > 55, "exit_long"] = 1
         return dataframe
-'''
+"""
 
 
 def code(name, rsi=30):
@@ -60,7 +62,9 @@ def settled(text, state):
 
 
 def told(changes):
-    """Each change as `event Name rsi: note`, `rsi` being the threshold that tells one version of the file from another."""
+    """
+    Each change as `event Name rsi: note`, `rsi` being the threshold that tells one version of the file from another.
+    """
     lines = []
     for change in changes:
         rsi = re.search(r'"rsi"\] < (\d+)', change.source)
@@ -126,9 +130,11 @@ USED = {
 }
 """What answers come to that can be used, by the name of their file."""
 REFUSED = {
-    "wrong-class-name-and-the-name-is-taken": r"create DeepDip: the class is MyStrategy, the file is DeepDip\.py\. Name them alike\.",
+    "wrong-class-name-and-the-name-is-taken": r"create DeepDip: the class is MyStrategy, the file is DeepDip\.py\. "
+    r"Name them alike\.",
     "two-strategies-in-a-file": r"create DeepDip: holds 2 strategies \(DeepDip, Shallow\)\. One strategy a file\.",
-    "json-broken": r"there is no strategy in the answer: no heading such as `### evolve Name`, and no block of Python\.",
+    "json-broken": r"there is no strategy in the answer: no heading such as `### evolve Name`, and no block of "
+    r"Python\.",
     "a-path-that-leaves-the-folder": r"create \.\./\.\./run: '\.\./\.\./run' is a path, not a name\. .*",
     "a-path-in-json": r"create \.\./\.\./arena/gates: '\.\./\.\./arena/gates' is a path, not a name\. .*",
     "run-py-as-a-strategy": r"evolve run: no strategy in run\.py\. It needs `class run\(IStrategy\):`\.",
@@ -143,8 +149,10 @@ REFUSED = {
     "a-name-that-others-import": r"MeanRev imports talib, so no strategy can be called talib\. Use another name\.",
     "a-reserved-name": r"create lambda: file name 'lambda\.py' is no class name: lambda is a word of Python's own\.",
     "a-name-too-long": r"create (Mean)+M?: file name (Mean)+… has 80 letters\. Use at most 60\.",
-    "an-underscored-name": r"create _Draft: '_Draft' begins with an underscore, and such files are ignored\. Use another name\.",
-    "a-basket-of-foreign-pairs": r"evolve MeanRev: pair_basket names 'DOGE/USDT', which the arena does not trade\. Did you mean 'ETH/USDT'\?",
+    "an-underscored-name": r"create _Draft: '_Draft' begins with an underscore, and such files are ignored\. Use "
+    r"another name\.",
+    "a-basket-of-foreign-pairs": r"evolve MeanRev: pair_basket names 'DOGE/USDT', which the arena does not trade\. Did "
+    r"you mean 'ETH/USDT'\?",
 }
 """The first problem of those that cannot."""
 
@@ -228,7 +236,11 @@ def test_a_strategy_that_rested_long_enough_has_to_be_touched(state):
     assert settled(text_of("prose-around"), bound).problems == (
         "Trend has to be evolved, forked or killed in this round: 3 stable rounds in a row, at most 3 are allowed.",
     )
-    for touching in ("### kill Trend\n", f"### evolve Trend\n{fenced('Trend', 44)}", f"### fork Trend -> Slow\n{fenced('Slow', 44)}"):
+    for touching in (
+        "### kill Trend\n",
+        f"### evolve Trend\n{fenced('Trend', 44)}",
+        f"### fork Trend -> Slow\n{fenced('Slow', 44)}",
+    ):
         assert settled(touching, bound).problems == ()
     assert settled(text_of("prose-around"), replace(bound, rows="\n".join(rows[:-2]) + "\n")).problems == ()
 
@@ -249,7 +261,9 @@ def test_blanks_at_line_ends_are_no_change(state):
 def test_names_that_a_disk_may_confuse_are_refused(state):
     text = f"### create Breakout\n{fenced('Breakout')}### create BreakOut\n{fenced('BreakOut')}"
     problems = settled(text, replace(state, active={})).problems
-    assert problems == ("two names differ in capitals alone (Breakout, BreakOut). Use names that any disk tells apart.",)
+    assert problems == (
+        "two names differ in capitals alone (Breakout, BreakOut). Use names that any disk tells apart.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -279,9 +293,13 @@ def test_an_answer_made_to_hurt_is_refused_in_no_time(text, state):
 
 
 def test_a_class_is_renamed_wherever_it_is_named_but_in_texts():
-    source = 'class Old(IStrategy):\n    """Old ways."""\n\n    def f(self):\n        return super(Old, self).f(), "Old", Older  # Old\n'
+    source = (
+        'class Old(IStrategy):\n    """Old ways."""\n\n    def f(self):\n        return super(Old, self).f(), '
+        '"Old", Older  # Old\n'
+    )
     assert renamed(source, "Old", "New") == (
-        'class New(IStrategy):\n    """Old ways."""\n\n    def f(self):\n        return super(New, self).f(), "Old", Older  # Old\n'
+        'class New(IStrategy):\n    """Old ways."""\n\n    def f(self):\n        return super(New, self).f(), "Old", '
+        "Older  # Old\n"
     )
     assert renamed(source, "Old", "Older") is None
     assert renamed(source, "Old", "not a name") is None

@@ -22,9 +22,13 @@ from arena.sandbox import client
 
 TAGGED = (
     "def populate_entry_trend(self, dataframe, metadata):\n"
-    "    dataframe.loc[dataframe['fast'] > dataframe['slow'], ['enter_long', 'enter_tag']] = (1, 'fast above slow')\n    return dataframe"
+    "    dataframe.loc[dataframe['fast'] > dataframe['slow'], ['enter_long', 'enter_tag']] = (1, 'fast above slow')\n  "
+    "  return dataframe"
 )
-ONE_SLOT = {"max_open_trades": 1, "arena": {"windows": {"spring": "20210301-20210501"}, "validation": "20210501-20210601", "holdout": None}}
+ONE_SLOT = {
+    "max_open_trades": 1,
+    "arena": {"windows": {"spring": "20210301-20210501"}, "validation": "20210501-20210601", "holdout": None},
+}
 
 
 def run(folder, *arguments):
@@ -88,7 +92,9 @@ def test_a_strategy_of_the_repository_is_a_trial_with_its_trades(debugged):
     rows = table(done.stdout)
     assert len(rows) == int(values(done.stdout, "trade_count")[0]) > 20
     assert {row[0] for row in rows} == {"BTC/USDT", "ETH/USDT"}
-    assert sum(float(row[8]) for row in rows) == pytest.approx(float(values(done.stdout, "total_profit_abs")[0]), abs=0.005 * len(rows))
+    assert sum(float(row[8]) for row in rows) == pytest.approx(
+        float(values(done.stdout, "total_profit_abs")[0]), abs=0.005 * len(rows)
+    )
     assert all(row[-3:] == ["fast", "above", "slow"] for row in rows)
     assert {row[11] for row in rows} <= {"exit_signal", "stop_loss", "force_exit"}
     again = run(arena.root, "--strategy", "Alpha", "--trades")
@@ -102,7 +108,9 @@ def test_the_same_strategy_at_a_path_inside_the_repository_is_a_trial_too(arena)
     folder = arena.root / "drafts"
     folder.mkdir()
     inside = folder / "Inside.py"
-    inside.write_text((arena.root / "user_data" / "strategies" / "Alpha.py").read_text().replace("class Alpha", "class Inside"))
+    inside.write_text(
+        (arena.root / "user_data" / "strategies" / "Alpha.py").read_text().replace("class Alpha", "class Inside")
+    )
     for path in ("drafts/Inside.py", f"{arena.root}/user_data/../drafts/Inside.py"):
         assert "evidence:" in run(arena.root, "--strategy", path).stdout
     assert kept(arena).n_trials(contract(arena)) == 1
@@ -145,10 +153,17 @@ def test_no_candle_of_the_validation_window_is_opened_for_a_file_elsewhere(arena
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("./Nowhere.py", "there is no file Nowhere.py. --strategy takes the path of a strategy file, or a name in user_data/strategies"),
+        (
+            "./Nowhere.py",
+            "there is no file Nowhere.py. --strategy takes the path of a strategy file, or a name in "
+            "user_data/strategies",
+        ),
         ("user_data/", "user_data is a folder. Name one strategy file"),
         ("./config.json", "config.json is no Python file"),
-        ("user_data/strategies/Gamma.py", "no strategy 'user_data/strategies/Gamma.py' in user_data/strategies. There are: Alpha."),
+        (
+            "user_data/strategies/Gamma.py",
+            "no strategy 'user_data/strategies/Gamma.py' in user_data/strategies. There are: Alpha.",
+        ),
     ],
 )
 def test_a_path_that_is_no_strategy_file_is_said(arena, path, words):
@@ -166,7 +181,15 @@ def test_a_file_that_is_no_strategy_fails_and_shows_no_trades(arena, tmp_path):
     assert values(done.stdout, "verdict") == [block.NOT_RECORDED]
 
 
-@pytest.mark.parametrize("words", [["--trades"], ["--strategy", "Alpha", "--trades", "--causality", "full"], ["--strategy", "Alpha", "--trad"], ["--exp"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--trades"],
+        ["--strategy", "Alpha", "--trades", "--causality", "full"],
+        ["--strategy", "Alpha", "--trad"],
+        ["--exp"],
+    ],
+)
 def test_trades_are_of_one_strategy_checked_quickly_and_no_option_is_abbreviated(arena, words, capsys):
     """An abbreviation would pass by the permissions that name an option."""
     with pytest.raises(SystemExit) as ended:
@@ -190,18 +213,25 @@ def reasons(opened, shown):
     first, last = limits.search.start_ms, int(opened.market.open_ms[-1])
     signals = claim.decisions.signals
     acting = {
-        (pair, int(signals[pair].start_ms + k * opened.market.step_ms)) for pair in signals for k in np.flatnonzero(signals[pair].enter)
+        (pair, int(signals[pair].start_ms + k * opened.market.step_ms))
+        for pair in signals
+        for k in np.flatnonzero(signals[pair].enter)
     }
     acting = {(pair, ms) for pair, ms in acting if first <= ms < last}
     taken = {(deal.pair, deal.opened_ms - opened.market.step_ms) for deal in deals}
     told = [signal for refused in found.values() for signal in refused]
-    assert len(told) == len(set(told)) and set(told) | taken == acting and not set(told) & taken, "each signal has one fate"
+    assert len(told) == len(set(told)) and set(told) | taken == acting and not set(told) & taken, (
+        "each signal has one fate"
+    )
     return {reason: len(refused) for reason, refused in found.items() if refused}
 
 
 def test_every_signal_of_a_replay_has_its_fate_and_slots_are_those_of_the_block(arena):
     both = "dataframe.loc[dataframe['date'].dt.hour == 5, 'exit_long'] = 1"
-    callbacks = f"def populate_exit_trend(self, dataframe, metadata):\n    dataframe.loc[dataframe['fast'] < dataframe['slow'], 'exit_long'] = 1\n    {both}\n    return dataframe"
+    callbacks = (
+        f"def populate_exit_trend(self, dataframe, metadata):\n    dataframe.loc[dataframe['fast'] < "
+        f"dataframe['slow'], 'exit_long'] = 1\n    {both}\n    return dataframe"
+    )
     opened, shown = account(arena, "Slots", callbacks=callbacks)
     found = reasons(opened, shown)
     assert shown.account.engine.name == "replay=freqtrade"
@@ -211,7 +241,8 @@ def test_every_signal_of_a_replay_has_its_fate_and_slots_are_those_of_the_block(
 
 def test_what_callbacks_refuse_is_told_as_theirs(arena):
     callbacks = (
-        "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, **kwargs):\n"
+        "def confirm_trade_entry(self, pair, order_type, amount, rate, time_in_force, current_time, entry_tag, side, "
+        "**kwargs):\n"
         "    return current_time.hour % 4 != 0\n"
         "def custom_stake_amount(self, pair, current_time, proposed_stake, **kwargs):\n"
         "    return 0 if current_time.hour % 4 == 1 else proposed_stake\n"
@@ -222,14 +253,25 @@ def test_what_callbacks_refuse_is_told_as_theirs(arena):
     opened, shown = account(arena, "Refuses", callbacks=callbacks)
     found = reasons(opened, shown)
     assert shown.account.engine.name == "booking"
-    assert found[rejected_signals.UNCONFIRMED] > 5 and found[rejected_signals.NO_ORDER] > 5 and found[rejected_signals.UNFILLED] > 5
+    assert (
+        found[rejected_signals.UNCONFIRMED] > 5
+        and found[rejected_signals.NO_ORDER] > 5
+        and found[rejected_signals.UNFILLED] > 5
+    )
 
 
 @pytest.mark.slow
 def test_a_pair_that_cools_down_is_locked(arena):
-    opened, shown = account(arena, "Locked", extra='protections = [{"method": "CooldownPeriod", "stop_duration_candles": 12}]')
+    opened, shown = account(
+        arena, "Locked", extra='protections = [{"method": "CooldownPeriod", "stop_duration_candles": 12}]'
+    )
     assert reasons(opened, shown)[rejected_signals.LOCKED] > 5
-    pauses = [b.opened_ms - a.closed_ms for a in shown.deals for b in shown.deals if a.pair == b.pair and b.opened_ms > a.closed_ms]
+    pauses = [
+        b.opened_ms - a.closed_ms
+        for a in shown.deals
+        for b in shown.deals
+        if a.pair == b.pair and b.opened_ms > a.closed_ms
+    ]
     assert min(pauses) >= 12 * opened.market.step_ms
 
 
@@ -242,7 +284,9 @@ def test_an_account_that_ends_at_its_pairs_end_keeps_its_slot(arena):
     opened, shown = account(arena, "Always", indicators="dataframe['fast'] = dataframe['slow'] + 1")
     (held,) = [deal for deal in shown.deals if deal.exit_reason == "force_exit"]
     other = next(p for p, pair in enumerate(opened.market.pairs) if pair != held.pair)
-    ends = rejected_signals._Account((dataclasses.replace(held, closed_ms=held.opened_ms + HOUR),), shown.strategy, opened.market)
+    ends = rejected_signals._Account(
+        (dataclasses.replace(held, closed_ms=held.opened_ms + HOUR),), shown.strategy, opened.market
+    )
     column = (held.opened_ms - int(opened.market.open_ms[0])) // HOUR
     assert ends.positions(column + 2, other) == 1  # although its own last candle was the one before
 
@@ -251,7 +295,10 @@ def test_the_examples_are_named_in_the_text(debugged):
     done = debugged[1]
     told = dict(re.findall(r"^  (\d+): (.*)$", done.stdout.split("entry signals:")[1], re.M))
     (slots,) = [text for text in told.values() if text.startswith(rejected_signals.SLOTS)]
-    assert re.fullmatch(rf"{rejected_signals.SLOTS}; for example (\w+/USDT 2021-\d\d-\d\d \d\d:00(, )?){{{trade_table.EXAMPLES}}}", slots)
+    assert re.fullmatch(
+        rf"{rejected_signals.SLOTS}; for example (\w+/USDT 2021-\d\d-\d\d \d\d:00(, )?){{{trade_table.EXAMPLES}}}",
+        slots,
+    )
     assert str(int(values(done.stdout, "rejected_entries")[0])) in told
     counts = re.search(r"entry signals: (\d+), of them (\d+) became a trade, (\d+) did not:", done.stdout)
     assert sum(map(int, told)) == int(counts[3]) == int(counts[1]) - int(counts[2])
@@ -262,7 +309,9 @@ def test_an_exported_run_is_no_new_trial_and_is_exported_from_the_ledgers_answer
     first, again = (run(arena.root, "--export") for _ in range(2))
     for done in (first, again):
         assert done.returncode == 0, done.stderr
-        assert re.fullmatch(r"user_data/backtest_results/backtest-result-\S+\.zip has Alpha", values(done.stdout, "export")[0])
+        assert re.fullmatch(
+            r"user_data/backtest_results/backtest-result-\S+\.zip has Alpha", values(done.stdout, "export")[0]
+        )
     assert "cached: yes" in again.stdout
     assert kept(arena).n_trials(contract(arena)) == 1
     assert (arena.root / "user_data" / "backtest_results" / ".last_result.json").is_file()

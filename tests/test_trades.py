@@ -35,7 +35,12 @@ def test_a_trade_has_its_rates_stake_and_profit():
 
 
 def test_an_exit_leaves_the_mean_price_and_an_entry_moves_it():
-    rows = ((0, 1, "buy", 100.0, 2.0), (0, 3, "sell", 120.0, 1.0, "adjust"), (0, 4, "buy", 80.0, 3.0), (0, 5, "sell", 80.0, 4.0))
+    rows = (
+        (0, 1, "buy", 100.0, 2.0),
+        (0, 3, "sell", 120.0, 1.0, "adjust"),
+        (0, 4, "buy", 80.0, 3.0),
+        (0, 5, "sell", 80.0, 4.0),
+    )
     _, (deal,) = told(*rows)
     assert deal.open_rate == pytest.approx((100 * 1 + 80 * 3) / 4)
     assert (deal.stake, len(deal.fills)) == (440.0, 4)
@@ -46,7 +51,9 @@ def test_an_exit_leaves_the_mean_price_and_an_entry_moves_it():
 def test_an_exit_has_freqtrades_word_and_the_strategys_where_it_may_have_one(kind, reason):
     rows = ((0, 1, "buy", 100.0, 2.0), (0, 3, "sell", 120.0, 2.0, kind))
     assert told(*rows)[1][0].exit_reason == reason
-    assert told(*rows, texts=("mine",), order=[-1, 0])[1][0].exit_reason == ("mine" if kind in trades.TAGGED else reason)
+    assert told(*rows, texts=("mine",), order=[-1, 0])[1][0].exit_reason == (
+        "mine" if kind in trades.TAGGED else reason
+    )
 
 
 def test_without_a_loop_over_the_range_tags_are_those_of_the_candle_before():

@@ -17,12 +17,20 @@ def candles(n, first=0, seed=1):
     close = 100 * np.exp(0.01 * rng.standard_normal(n).cumsum())
     opens = np.roll(close, 1)
     time = START_MS + HOUR * (first + np.arange(n))
-    return np.column_stack([time, opens, np.maximum(opens, close) * 1.01, np.minimum(opens, close) * 0.99, close, rng.random(n)])
+    return np.column_stack(
+        [time, opens, np.maximum(opens, close) * 1.01, np.minimum(opens, close) * 0.99, close, rng.random(n)]
+    )
 
 
 @pytest.mark.parametrize(
     "tables",
-    [{}, {A: candles(3)}, {A: candles(3), B: candles(5, seed=2)}, {A: candles(0), B: candles(2)}, {B: candles(2), A: candles(0)}],
+    [
+        {},
+        {A: candles(3)},
+        {A: candles(3), B: candles(5, seed=2)},
+        {A: candles(0), B: candles(2)},
+        {B: candles(2), A: candles(0)},
+    ],
     ids=["nothing", "one", "two", "none of the first", "none of the last"],
 )
 def test_tables_arrive_bit_for_bit_and_in_order(tables):
@@ -132,7 +140,15 @@ def test_a_pair_with_longer_base_candles_is_not_resampled_at_them():
 
 
 @pytest.mark.parametrize(
-    ("start", "stop", "hours"), [(None, None, [0, 1, 2, 3, 4]), (1, 3, [1, 2, 3]), (0.5, 3.5, [1, 2, 3]), (None, 0, [0]), (4, None, [4]), (5, 9, [])]
+    ("start", "stop", "hours"),
+    [
+        (None, None, [0, 1, 2, 3, 4]),
+        (1, 3, [1, 2, 3]),
+        (0.5, 3.5, [1, 2, 3]),
+        (None, 0, [0]),
+        (4, None, [4]),
+        (5, 9, []),
+    ],
 )
 def test_what_is_loaded_holds_the_candles_at_both_borders_and_fills_the_gaps_between(start, stop, hours):
     store, table = Store("1h"), candles(5)

@@ -10,13 +10,7 @@ import pytest
 from arena.evaluation import context
 from arena.ledger import trial_history
 from arena.ledger.store import EVALUATION, LOOK, Entry, Ledger, returns_bytes
-from arena.ledger.trial_history import (
-    Candles,
-    Tried,
-    on_candles_of,
-    share_search,
-    share_validation,
-)
+from arena.ledger.trial_history import Candles, Tried, on_candles_of, share_search, share_validation
 from arena.records import Evidence, Look, Result
 from arena.stats import selection_bias
 from arena.stats.metrics import DAY_MS
@@ -24,7 +18,12 @@ from arena.stats.metrics import DAY_MS
 HOUR = DAY_MS // 24
 FIRST = 18_628  # 2021-01-01
 PAIRS = ("BTC/USDT", "ETH/USDT")
-ARENA = {"pairs": list(PAIRS), "timeframe": "1h", "source": "exchange", "ranges": {"search": "20210101-20210701", "validation": "20210701-20211001"}}
+ARENA = {
+    "pairs": list(PAIRS),
+    "timeframe": "1h",
+    "source": "exchange",
+    "ranges": {"search": "20210101-20210701", "validation": "20210701-20211001"},
+}
 
 
 def prices(seed, hours=24 * 400):
@@ -37,13 +36,24 @@ def prices(seed, hours=24 * 400):
 def coarse(table, hours):
     """The same market in longer candles."""
     whole = table[: len(table) // hours * hours].reshape(-1, hours, 6)
-    return np.column_stack([whole[:, 0, 0], whole[:, 0, 1], whole[:, :, 2].max(axis=1), whole[:, :, 3].min(axis=1), whole[:, -1, 4], whole[:, :, 5].sum(axis=1)])
+    return np.column_stack(
+        [
+            whole[:, 0, 0],
+            whole[:, 0, 1],
+            whole[:, :, 2].max(axis=1),
+            whole[:, :, 3].min(axis=1),
+            whole[:, -1, 4],
+            whole[:, :, 5].sum(axis=1),
+        ]
+    )
 
 
 TABLES = {"BTC/USDT": prices(1), "ETH/USDT": prices(2), "SOL/USDT": prices(3)}
 
 
-def candles(pairs=PAIRS, search="20210101-20210701", validation="20210701-20211001", tables=TABLES, sealed="s1", **changes):
+def candles(
+    pairs=PAIRS, search="20210101-20210701", validation="20210701-20211001", tables=TABLES, sealed="s1", **changes
+):
     arena = ARENA | {"pairs": list(pairs), "ranges": {"search": search, "validation": validation}} | changes
     return trial_history.candles_of(arena, tables, sealed)
 
@@ -63,7 +73,9 @@ SAME = {
     "another pair beside": candles(pairs=(*PAIRS, "SOL/USDT")),
     "one pair of the two": candles(pairs=("ETH/USDT",)),
     "longer candles": candles(tables={pair: coarse(table, 24) for pair, table in TABLES.items()}, timeframe="1d"),
-    "another exchange": candles(tables=TABLES | {"BTC/USDT": noisy("BTC/USDT", 1.001)}, pairs=("BTC/USDT",), source="files"),
+    "another exchange": candles(
+        tables=TABLES | {"BTC/USDT": noisy("BTC/USDT", 1.001)}, pairs=("BTC/USDT",), source="files"
+    ),
     "another unit": candles(tables={"BTC/USDT": noisy("BTC/USDT", 0.85)}, pairs=("BTC/USDT",)),
     "another name": candles(tables={"XBT/EUR": noisy("BTC/USDT", 0.85)}, pairs=("XBT/EUR",)),
     "no validation": candles(validation=None),
@@ -88,7 +100,9 @@ def test_other_candles_are_another_luck(name):
 
 def test_weeks_are_compared_with_days():
     monday = TABLES["BTC/USDT"][6 * 24 :]  # 2020-12-01 is a Tuesday
-    assert share_search(SAME["the same"], candles(tables={"BTC/USDT": coarse(monday, 7 * 24)}, pairs=("BTC/USDT",), timeframe="1w"))
+    assert share_search(
+        SAME["the same"], candles(tables={"BTC/USDT": coarse(monday, 7 * 24)}, pairs=("BTC/USDT",), timeframe="1w")
+    )
 
 
 def test_a_short_arena_shares_with_itself_and_a_market_that_rests_with_itself():
@@ -107,15 +121,21 @@ def test_validation_windows_are_shared_by_their_content_or_their_days_in_one_mar
     assert not share_validation(here, replace(OTHER["a sample market under the same names"], sealed="s2"))
     assert not share_validation(here, candles(validation=None))
     assert share_validation(here, replace(OTHER["other years"], validation=here.validation, sealed=here.sealed))
-    assert share_validation(here, replace(OTHER["other years"], validation=here.validation, sealed="s2")), "of one source and pair, and nothing says otherwise"
-    assert not share_validation(here, replace(OTHER["other years"], validation=here.validation, sealed="s2", source="another"))
+    assert share_validation(here, replace(OTHER["other years"], validation=here.validation, sealed="s2")), (
+        "of one source and pair, and nothing says otherwise"
+    )
+    assert not share_validation(
+        here, replace(OTHER["other years"], validation=here.validation, sealed="s2", source="another")
+    )
 
 
 def test_a_description_is_read_as_it_was_written(book):
     described(book, "c1", SAME["another pair beside"])
     (back,) = trial_history.described(book).values()
     for name in Candles.__slots__:
-        assert np.array_equal(getattr(back, name), getattr(SAME["another pair beside"], name), equal_nan=name == "closes")
+        assert np.array_equal(
+            getattr(back, name), getattr(SAME["another pair beside"], name), equal_nan=name == "closes"
+        )
     assert np.isfinite(back.closes).all() and back.closes.shape == (3, 181)
     assert back.closes[0, 0] == np.float32(TABLES["BTC/USDT"][32 * 24 - 1, 4]), "the close of the first day"
 
@@ -126,12 +146,30 @@ def book(tmp_path):
 
 
 def described(book, contract, of):
-    book.append(Entry("contract", contract, result=json.dumps({"before": None, "changes": [], "candles": trial_history.description(of)})))
+    book.append(
+        Entry(
+            "contract",
+            contract,
+            result=json.dumps({"before": None, "changes": [], "candles": trial_history.description(of)}),
+        )
+    )
 
 
 def evaluated(book, contract, sha, returns=None, *, look=None, source="exchange", error=""):
-    result = asdict(Result("S", sha, "abc", contract, source, "full", "", 0.0, error=error, error_kind=error, look=look or Look()))
-    book.append(Entry("trial", contract, "S", sha, error_kind=error, result=json.dumps(result), returns=returns_bytes(() if returns is None else returns)))
+    result = asdict(
+        Result("S", sha, "abc", contract, source, "full", "", 0.0, error=error, error_kind=error, look=look or Look())
+    )
+    book.append(
+        Entry(
+            "trial",
+            contract,
+            "S",
+            sha,
+            error_kind=error,
+            result=json.dumps(result),
+            returns=returns_bytes(() if returns is None else returns),
+        )
+    )
 
 
 def daily(seed, n=181):
@@ -214,7 +252,9 @@ def test_the_ladder_goes_on_where_another_contract_left_it(book):
     described(book, "c3", candles(validation="20211001-20220101", sealed="s3"))
     evaluated(book, "c1", "a", daily(1), look=Look(asked=True, improved=True, best=0.4))
     assert looks(book, "c2") == [(True, 0.4)] and looks(book, "c3") == []
-    assert context.Trials(book, "c2").look(0.3, 0.1) == Look(asked=True, improved=False, best=0.4, positive=True, looks=3)
+    assert context.Trials(book, "c2").look(0.3, 0.1) == Look(
+        asked=True, improved=False, best=0.4, positive=True, looks=3
+    )
 
 
 def test_lost_entries_count_as_tries(book):
@@ -229,7 +269,15 @@ def test_lost_entries_count_as_tries(book):
 
 
 def test_returns_of_other_ranges_are_moved_to_the_days_of_this_one():
-    rows = Tried(elsewhere={"early": (-2, np.arange(60.0)), "late": (150, np.arange(60.0)), "whole": (-1, np.arange(190.0)), "far": (400, np.arange(60.0)), "failed": None})
+    rows = Tried(
+        elsewhere={
+            "early": (-2, np.arange(60.0)),
+            "late": (150, np.arange(60.0)),
+            "whole": (-1, np.arange(190.0)),
+            "far": (400, np.arange(60.0)),
+            "failed": None,
+        }
+    )
     placed = rows.placed(181)
     assert [row[:3].tolist() for row in placed.whole] == [[1.0, 2.0, 3.0]]
     early, late = placed.filled
@@ -245,17 +293,32 @@ def evidence(own, others, total):
 
 def test_copies_of_one_trial_under_another_contract_count_little_more_than_one_and_gaps_count_more():
     own = daily(1, 400)
-    copies = [evidence(own, [(at, own[at:] + daily(k, 400)[at:] / 50) for k in range(2, 12)], 11).effective for at in (0, 40, 200)]
+    copies = [
+        evidence(own, [(at, own[at:] + daily(k, 400)[at:] / 50) for k in range(2, 12)], 11).effective
+        for at in (0, 40, 200)
+    ]
     assert 1 < copies[0] < 2 and copies[0] < copies[1] < copies[2] < 11
     assert evidence(own, [None] * 10, 11).effective == 11
 
 
-@pytest.mark.parametrize("other", [None, (0, daily(5, 400)), (-9, daily(5, 400)), (300, daily(5, 400)), (0, np.zeros(400)), (0, np.full(400, np.nan))])
+@pytest.mark.parametrize(
+    "other",
+    [
+        None,
+        (0, daily(5, 400)),
+        (-9, daily(5, 400)),
+        (300, daily(5, 400)),
+        (0, np.zeros(400)),
+        (0, np.full(400, np.nan)),
+    ],
+)
 def test_one_more_trial_of_another_contract_never_makes_luck_smaller(other):
     own = daily(1, 400)
     known = [(0, daily(k, 400)) for k in range(2, 6)]
     before, after = evidence(own, known, 5), evidence(own, [*known, other], 6)
-    assert after.trials == 6 and after.effective >= before.effective - 0.01 and after.luck_line >= before.luck_line - 0.001
+    assert (
+        after.trials == 6 and after.effective >= before.effective - 0.01 and after.luck_line >= before.luck_line - 0.001
+    )
 
 
 def test_the_block_says_how_many_come_from_other_contracts():

@@ -19,7 +19,9 @@ def told(*rows, given=None):
     """Events of one candle: (pair, name, answer), an exit's kind by its word; `given` is a pair of numbers for each."""
     recorder = Recorder(PAIRS)
     for pair, name, answer, *later in rows:
-        recorder.note(AT + (later[0] if later else 0), pair, name, ORDER_KINDS.index(answer) if name == "exit asked" else answer)
+        recorder.note(
+            AT + (later[0] if later else 0), pair, name, ORDER_KINDS.index(answer) if name == "exit asked" else answer
+        )
     events = unpack_events(**recorder.take())
     return events if given is None else replace(events, given=np.array(given, dtype=np.int64).reshape(-1, 2))
 
@@ -32,7 +34,15 @@ def compared(here, there, given=None):
     """The finding, and what was handed. `given` has what each of the same events was handed, here and there."""
     ours, theirs = given or (None, None)
     base = told(*here)
-    made = Candle(PAIRS, base, told(*there, given=theirs), AT, candle(105, 95), candle(103, 98), told(*here, given=ours) if given else None)
+    made = Candle(
+        PAIRS,
+        base,
+        told(*there, given=theirs),
+        AT,
+        candle(105, 95),
+        candle(103, 98),
+        told(*here, given=ours) if given else None,
+    )
     return made.compare(), made.handed
 
 
@@ -59,7 +69,10 @@ def test_an_answer_that_hangs_on_the_trades_extremes_is_told(name):
     assert f"{name} is 1.0 with the future, 2.0 without" in str(handed[name])
 
 
-@pytest.mark.parametrize("name", ["custom_stake_amount", "confirm_trade_entry", "adjust_trade_position", "check_entry_timeout", "bot_loop_start"])
+@pytest.mark.parametrize(
+    "name",
+    ["custom_stake_amount", "confirm_trade_entry", "adjust_trade_position", "check_entry_timeout", "bot_loop_start"],
+)
 def test_of_entries_and_sizes_no_answer_may(name):
     found, handed = compared([(BTC, name, 1.0)], [(BTC, name, 2.0)], ([(7, 3)], [(7, 4)]))
     assert f"{name} is 1.0 with the future" in str(found)
@@ -96,7 +109,8 @@ def test_a_target_that_the_close_forbids_in_the_candle_of_its_entry_is_explained
     asked = [entry, target, CONFIRMED]
     assert alike(PAIRS, told(*asked), told(entry, target), AT) is None
     assert "confirm_trade_exit" in str(alike(PAIRS, told(*asked), told(entry, target, VETO), AT))
-    assert "confirm_trade_exit" in str(alike(PAIRS, told(target, CONFIRMED), told(target), AT))  # no entry in this candle
+    # no entry in this candle
+    assert "confirm_trade_exit" in str(alike(PAIRS, told(target, CONFIRMED), told(target), AT))
 
 
 def test_with_another_close_alone_everything_is_the_same():
@@ -104,7 +118,9 @@ def test_with_another_close_alone_everything_is_the_same():
     now = [STOP, CONFIRMED, (ETH, "custom_stoploss", -0.1), ("*", "lock_pair", 1e9)]
     assert alike(PAIRS, base, told(*now), AT) is None
     assert "not there without" in str(alike(PAIRS, base, told(*now[:3]), AT))
-    assert "custom_stoploss is -0.1 with the future, -0.2 without" in str(alike(PAIRS, base, told(*now[:2], (ETH, "custom_stoploss", -0.2)), AT))
+    assert "custom_stoploss is -0.1 with the future, -0.2 without" in str(
+        alike(PAIRS, base, told(*now[:2], (ETH, "custom_stoploss", -0.2)), AT)
+    )
 
 
 def test_which_side_of_a_candle_was_reached():

@@ -12,7 +12,10 @@ from arena.sandbox import usage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
-BURN = "import time\ndef burn(seconds):\n    until = time.process_time() + seconds\n    while time.process_time() < until: pass\n"
+BURN = (
+    "import time\ndef burn(seconds):\n    until = time.process_time() + seconds\n    while time.process_time() < "
+    "until: pass\n"
+)
 CHILDREN = """
 import os
 for _ in range(3):
@@ -39,7 +42,9 @@ SPINS = "\nprint('there', flush=True)\nwhile True: pass"
 @contextlib.contextmanager
 def running(code):
     """A process in a group of its own, once it has said that it is there."""
-    with subprocess.Popen([sys.executable, "-c", BURN + code], stdout=subprocess.PIPE, start_new_session=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", BURN + code], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
         try:
             assert process.stdout.read(5) == b"there"
             yield process.pid

@@ -1,4 +1,7 @@
-"""A worker may say anything. What is exactly a claim becomes one; everything else is a StrategyError, soon and in little memory."""
+"""
+A worker may say anything. What is exactly a claim becomes one; everything else is a StrategyError, soon and in little
+memory.
+"""
 
 import copy
 import dataclasses
@@ -18,14 +21,7 @@ from arena.decisions import Signals
 from arena.errors import IntegrityError, LimitError, LoadError, StrategyError, when
 from arena.records import Claim
 from arena.sandbox import validation
-from arena.sandbox.messages import (
-    MAX_STAKES,
-    MAX_TAG,
-    MAX_TAGS,
-    MAX_TEXTS,
-    pack,
-    pack_signals,
-)
+from arena.sandbox.messages import MAX_STAKES, MAX_TAG, MAX_TAGS, MAX_TEXTS, pack, pack_signals
 from arena.sandbox.worker.event_log import Recorder
 
 PAIRS = A, B = ("BTC/USDT", "ETH/USDT")
@@ -115,7 +111,14 @@ def test_a_claim_arrives_field_by_field():
     assert orders.kind.tolist() == [0, 0, 4]
     assert orders.stop_before.tolist()[2] == 99.5
     assert np.isnan(orders.stop_before[:2]).all()
-    types = {"pair": "int64", "filled_ms": "int64", "buys": "bool", "price": "float64", "amount": "float64", "kind": "int8"}
+    types = {
+        "pair": "int64",
+        "filled_ms": "int64",
+        "buys": "bool",
+        "price": "float64",
+        "amount": "float64",
+        "kind": "int8",
+    }
     assert {name: getattr(orders, name).dtype.name for name in types} == types
     plain = {f.name for f in dataclasses.fields(Claim)} - {"orders", "labels", "decisions", "callbacks", "stretch"}
     assert {name: getattr(made, name) for name in plain} == {name: CLAIM[name] for name in plain}
@@ -153,7 +156,10 @@ def test_stakes_that_are_none_are_refused(wrong):
 
 
 def test_stakes_of_a_pair_outside_the_arena_are_refused():
-    refused(said({"decisions.stakes": {"DOGE/USDT": {"open_ms": [], "scale": []}}}), "stakes for a pair outside the arena: DOGE/USDT")
+    refused(
+        said({"decisions.stakes": {"DOGE/USDT": {"open_ms": [], "scale": []}}}),
+        "stakes for a pair outside the arena: DOGE/USDT",
+    )
 
 
 def test_decisions_arrive_unpacked():
@@ -189,7 +195,9 @@ def test_a_missing_key_is_named(path):
     assert path in refused(said({path: NOT_THERE}))
 
 
-@pytest.mark.parametrize("path", ["more", "orders.more", "decisions.more", "decisions.events.more", f"decisions.signals.{A}.more"])
+@pytest.mark.parametrize(
+    "path", ["more", "orders.more", "decisions.more", "decisions.events.more", f"decisions.signals.{A}.more"]
+)
 def test_an_extra_key_is_refused_and_not_repeated(path):
     assert "more" not in refused(said({path: 1}), match="unknown keys")
 
@@ -200,13 +208,23 @@ def test_an_extra_key_beside_the_claim_is_refused():
 
 INTEGERS = ("trades", "rejected", "startup", "last_ms", "first_signal_ms", "orders.filled_ms.0", "orders.kind.0", "decisions.events.n",
             f"decisions.signals.{A}.n", f"decisions.signals.{A}.start_ms")  # fmt: skip
-FLOATS = ("profit", "closed_sharpe", "populate_s", "loop_s", "orders.price.0", "orders.amount.2", "orders.stop_before.2")
+FLOATS = (
+    "profit",
+    "closed_sharpe",
+    "populate_s",
+    "loop_s",
+    "orders.price.0",
+    "orders.amount.2",
+    "orders.stop_before.2",
+)
 TEXTS = ("warmup", "orders.pair.0", "callbacks.0", "decisions.parameters.stoploss", "decisions.events.texts.0",
          "decisions.events.columns.0", f"decisions.signals.{A}.enter")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", INTEGERS)
-@pytest.mark.parametrize("value", [1.5, "1", True, [], {}, 2**53 + 1, -(2**53) - 1, 2**63, 2**64 + 5, -(2**100), 10**300])
+@pytest.mark.parametrize(
+    "value", [1.5, "1", True, [], {}, 2**53 + 1, -(2**53) - 1, 2**63, 2**64 + 5, -(2**100), 10**300]
+)
 def test_what_is_no_integer_of_its_range_is_refused(path, value):
     assert path in refused(said({path: value}))
 
@@ -288,7 +306,10 @@ def test_names_that_are_too_long_are_refused_and_not_shown_whole(place):
 def test_there_are_not_more_than_a_thousand_pairs_or_parameters(place, value):
     refused(said({place: {str(k): value for k in range(1001)}}), match="more than 1000 entries")
     if "parameters" in place:
-        assert len(validation.claim(said({place: {str(k): value for k in range(1000)}}), PAIRS).decisions.parameters) == 1000
+        assert (
+            len(validation.claim(said({place: {str(k): value for k in range(1000)}}), PAIRS).decisions.parameters)
+            == 1000
+        )
 
 
 @pytest.mark.parametrize("name", list(CLAIM["orders"]))
@@ -302,7 +323,10 @@ def test_orders_for_a_pair_outside_the_arena_are_refused():
 
 
 def test_signals_for_a_pair_outside_the_arena_are_refused():
-    signals, match = {A: packed_signals(), "DOGE/USDT": packed_signals()}, "signals for a pair outside the arena: DOGE/USDT"
+    signals, match = (
+        {A: packed_signals(), "DOGE/USDT": packed_signals()},
+        "signals for a pair outside the arena: DOGE/USDT",
+    )
     refused(said({"decisions.signals": signals}), match=match)
     refused(json.dumps({"stage": CLAIM["decisions"] | {"signals": signals}}).encode(), match=match, read=stage)
 
@@ -316,19 +340,29 @@ BOMB = pack(np.zeros(8 << 20))  # 64 MB of zeros in 85 KB
 
 @pytest.mark.parametrize("path", [*(f"decisions.signals.{A}.{name}" for name in ("enter", "exit", "enter_tag", "exit_tag")),
                                   *(f"decisions.events.columns.{k}" for k in range(5))])  # fmt: skip
-@pytest.mark.parametrize("text", [BOMB, "", "no base64", "AAAA", pack(np.zeros(1, dtype="u1"))[:-4], pack(np.zeros(1000))])
+@pytest.mark.parametrize(
+    "text", [BOMB, "", "no base64", "AAAA", pack(np.zeros(1, dtype="u1"))[:-4], pack(np.zeros(1000))]
+)
 def test_what_is_no_packed_array_of_its_length_is_refused(path, text):
     refused(said({path: text}), match="a packed array")
 
 
-@pytest.mark.parametrize(("column", "values"), [(4, [1.0, 1.0]), (4, [1.0, np.nan]), (2, [0, 100]), (3, [0, 9]), (0, [2**62, 2**62])])
+@pytest.mark.parametrize(
+    ("column", "values"), [(4, [1.0, 1.0]), (4, [1.0, np.nan]), (2, [0, 100]), (3, [0, 9]), (0, [2**62, 2**62])]
+)
 def test_events_that_name_what_is_not_there_are_refused(column, values):
     types = ("<i8", "<i2", "i1", "i1", "<f8")
-    refused(said({f"decisions.events.columns.{column}": pack(np.array(values, dtype=types[column]))}), match="not a claim: an? event")
+    refused(
+        said({f"decisions.events.columns.{column}": pack(np.array(values, dtype=types[column]))}),
+        match="not a claim: an? event",
+    )
 
 
 def test_events_of_too_few_columns_are_refused():
-    refused(said({"decisions.events.columns": CLAIM["decisions"]["events"]["columns"][:4]}), match="events need five columns")
+    refused(
+        said({"decisions.events.columns": CLAIM["decisions"]["events"]["columns"][:4]}),
+        match="events need five columns",
+    )
 
 
 @pytest.mark.parametrize(
@@ -363,7 +397,9 @@ def test_an_answer_of_another_kind_is_none():
 
 
 def failure(**changes):
-    return json.dumps({"failure": {"error": "ValueError: x", "kind": "LoadError", "frames": ["S.py:3 f: x"], **changes}}).encode()
+    return json.dumps(
+        {"failure": {"error": "ValueError: x", "kind": "LoadError", "frames": ["S.py:3 f: x"], **changes}}
+    ).encode()
 
 
 @pytest.mark.parametrize("kind", [StrategyError, LoadError, LimitError, IntegrityError])
@@ -375,7 +411,9 @@ def test_a_failure_is_raised_as_its_kind(kind):
         assert caught.value.frames == ("S.py:3 f: x",)
 
 
-@pytest.mark.parametrize("kind", ["ArenaError", "DataError", "BookingError", "CausalityError", "SystemExit", "", "__class__"])
+@pytest.mark.parametrize(
+    "kind", ["ArenaError", "DataError", "BookingError", "CausalityError", "SystemExit", "", "__class__"]
+)
 def test_a_worker_can_raise_nothing_but_its_own_kinds(kind):
     with pytest.raises(StrategyError) as caught:
         validation.claim(failure(kind=kind), PAIRS)
@@ -394,7 +432,9 @@ def test_a_failure_is_kept_short():
     assert caught.value.frames == ("y" * 2000,) * 20
 
 
-@pytest.mark.parametrize("changes", [{"error": None}, {"kind": 3}, {"kind": "x" * 101}, {"frames": "S.py"}, {"frames": [1]}, {"more": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"error": None}, {"kind": 3}, {"kind": "x" * 101}, {"frames": "S.py"}, {"frames": [1]}, {"more": 1}]
+)
 def test_a_failure_that_is_none_is_refused(changes):
     refused(failure(**changes))
 
@@ -422,7 +462,9 @@ def test_a_twin_decides_fails_or_ends():
 
 
 def test_callbacks_that_cannot_be_printed_are_left_out():
-    assert validation.claim(said({"callbacks": ["custom_exit", "a\nverdict: PASS", "\x1b[2J"]}), PAIRS).callbacks == ("custom_exit",)
+    assert validation.claim(said({"callbacks": ["custom_exit", "a\nverdict: PASS", "\x1b[2J"]}), PAIRS).callbacks == (
+        "custom_exit",
+    )
 
 
 # whatever is said
@@ -458,7 +500,9 @@ for bomb in bombs:
 def test_a_message_full_of_mistakes_is_refused_in_little_memory():
     """pydantic lists every mistake: 15 MB of them would be 6 GB and a minute of complaints, of which one is shown."""
     empty = said({"decisions": {"signals": {}, "parameters": {}}} | {f"orders.{name}": [] for name in CLAIM["orders"]})
-    done = subprocess.run([sys.executable, "-c", BOMBS.format(root=str(ROOT), claim=empty)], capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-c", BOMBS.format(root=str(ROOT), claim=empty)], capture_output=True, text=True, timeout=600
+    )
     assert done.stdout.split() == ["refused"] * 6, done.stderr[-500:]
 
 
@@ -477,9 +521,7 @@ ODD = st.one_of(
     st.sampled_from([[], {}, [[]], [None], [0] * 5, {"x": 1}, {A: packed_signals(1)}, packed_signals(2), packed_events(), CLAIM["orders"]]),
     st.builds(lambda values, kind: pack(np.array(values).astype(kind)), st.lists(st.floats(-130, 130), max_size=5),
               st.sampled_from(["u1", "i1", "<i2", "<u2", "<i8", "<f8"])),
-    st.text(max_size=5),
-    st.integers(),
-    st.floats(),
+    st.text(max_size=5), st.integers(), st.floats(),
 )  # fmt: skip
 MESSAGES = [
     {"claim": CLAIM},
@@ -491,7 +533,10 @@ MESSAGES = [
 
 @st.composite
 def mutations(draw):
-    """A valid message in which some values are other ones, missing, twice, or under other keys; sometimes some bytes of it."""
+    """
+    A valid message in which some values are other ones, missing, twice, or under other keys; sometimes some bytes of
+    it.
+    """
     message = copy.deepcopy(draw(st.sampled_from(MESSAGES)))
     for _ in range(draw(st.integers(0, 3))):
         path = draw(st.sampled_from([p for p in places(message) if p]))

@@ -1,7 +1,9 @@
 """
-Attempts to get through each wall: refused inside, and the same attempt goes through outside, so that each test can fail.
+Attempts to get through each wall: refused inside, and the same attempt goes through outside, so that each test can
+fail.
 
-Every attempt is a process of its own. `off` takes walls away, where two of them stop the same thing and each must do it alone.
+Every attempt is a process of its own. `off` takes walls away, where two of them stop the same thing and each must do it
+alone.
 """
 
 import errno
@@ -87,7 +89,9 @@ import mmap
 libc.mmap.restype = ctypes.c_void_p
 page = libc.mmap(None, ctypes.c_size_t(4096), mmap.PROT_READ, mmap.MAP_PRIVATE, os.open(inside + '/candles', os.O_RDONLY), ctypes.c_long(0))
 """
-FUTEX = "call(libc.syscall({'x86_64': 202, 'aarch64': 98}[platform.machine()], ctypes.c_void_p(page), 1, 1, None, None, 0))"
+FUTEX = (
+    "call(libc.syscall({'x86_64': 202, 'aarch64': 98}[platform.machine()], ctypes.c_void_p(page), 1, 1, None, None, 0))"
+)
 THREAD = "threading.Thread(target=threading.Event().wait, daemon=True).start()"
 MOUNT = "call(libc.mount(b'none', (p := scratch.encode()), b'tmpfs', 0, None)); libc.umount(p)"
 
@@ -102,14 +106,18 @@ class Attempt(NamedTuple):
 
 ATTEMPTS = {
     "reads a file": Attempt("landlock", "open(secret).read()"),
-    "reads through a link of its own": Attempt("landlock", "os.symlink(secret, scratch + '/link'); open(scratch + '/link').read()"),
+    "reads through a link of its own": Attempt(
+        "landlock", "os.symlink(secret, scratch + '/link'); open(scratch + '/link').read()"
+    ),
     "gives a file a name of its own": Attempt("landlock", "os.link(secret, scratch + '/hard')", DENIED),
     "lists a folder": Attempt("landlock", "os.listdir(outside)"),
     "lists the repository": Attempt("landlock", "os.listdir(path)", before="path = str(walls.REPOSITORY)"),
     "makes a file": Attempt("landlock", "open(outside + '/new', 'w')"),
     "appends to a file": Attempt("landlock", "open(secret, 'a')"),
     "writes where it may read": Attempt("landlock", "open(inside + '/new', 'w')"),
-    "writes to shared memory": Attempt("landlock", "p = f'/dev/shm/touchstone-{os.getpid()}'; open(p, 'w'); os.remove(p)"),
+    "writes to shared memory": Attempt(
+        "landlock", "p = f'/dev/shm/touchstone-{os.getpid()}'; open(p, 'w'); os.remove(p)"
+    ),
     "removes a file": Attempt("landlock", "os.remove(junk)", before=JUNK),
     "takes a file away": Attempt("landlock", "os.rename(junk, scratch + '/x')", DENIED, before=JUNK),
     "reads the environment of another": Attempt("landlock", "open(f'/proc/{other}/environ').read()", before=OTHER),
@@ -122,17 +130,27 @@ ATTEMPTS = {
     "TCP": Attempt("seccomp", "socket.create_connection(tcp)"),
     "TCP, namespace": Attempt("namespaces", "socket.create_connection(tcp)", "OSError", off="seccomp landlock"),
     "UDP": Attempt("seccomp", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', tuple(udp))"),
-    "UDP, namespace": Attempt("namespaces", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', tuple(udp))", "OSError", off="seccomp"),
+    "UDP, namespace": Attempt(
+        "namespaces", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', tuple(udp))", "OSError", off="seccomp"
+    ),
     "socket file": Attempt("seccomp", "socket.socket(socket.AF_UNIX).connect(file)"),
-    "socket file from a pair": Attempt("seccomp", "socket.socketpair(type=socket.SOCK_DGRAM)[0].sendto(b'x', file + '-datagram')"),
+    "socket file from a pair": Attempt(
+        "seccomp", "socket.socketpair(type=socket.SOCK_DGRAM)[0].sendto(b'x', file + '-datagram')"
+    ),
     "abstract socket": Attempt("seccomp", ABSTRACT),
     "abstract socket, namespace": Attempt("namespaces", ABSTRACT, "ConnectionRefusedError", off="seccomp landlock"),
     "signals another": Attempt("seccomp", "os.kill(other, 15)", before=OTHER, off="landlock"),
     "signals another's thread": Attempt("seccomp", "call(libc.tgkill(other, other, 15))", before=OTHER, off="landlock"),
-    "lets the kernel signal another": Attempt("seccomp", "import fcntl; fcntl.fcntl(pipe[0], fcntl.F_SETOWN, other)", before=OTHER),
-    "traces another": Attempt("seccomp", "call(libc.ptrace(0x4206, other, 0, 0))", before=OTHER, off="landlock namespaces"),
+    "lets the kernel signal another": Attempt(
+        "seccomp", "import fcntl; fcntl.fcntl(pipe[0], fcntl.F_SETOWN, other)", before=OTHER
+    ),
+    "traces another": Attempt(
+        "seccomp", "call(libc.ptrace(0x4206, other, 0, 0))", before=OTHER, off="landlock namespaces"
+    ),
     "reads another's memory": Attempt("seccomp", READV, before=f"{OTHER}; {HERE}", off="landlock namespaces"),
-    "limits another": Attempt("seccomp", "resource.prlimit(other, resource.RLIMIT_NOFILE, (9, 9))", before=OTHER, off="namespaces"),
+    "limits another": Attempt(
+        "seccomp", "resource.prlimit(other, resource.RLIMIT_NOFILE, (9, 9))", before=OTHER, off="namespaces"
+    ),
     "slows another": Attempt("seccomp", "os.setpriority(os.PRIO_PROCESS, other, 5)", before=OTHER, off="namespaces"),
     "starts a program": Attempt("seccomp", "os.execv('/bin/echo', ['echo', 'through'])", off="landlock"),
     "leaves the session": Attempt("seccomp", "os.setsid()"),
@@ -161,18 +179,29 @@ ATTEMPTS = {
     "asks for a process": Attempt("own-root", "os.stat(f'/proc/{other}')", "FileNotFoundError", before=OTHER),
     "reads a file, own root": Attempt("own-root", "open(secret).read()", "FileNotFoundError", off="landlock"),
     "makes a file, own root": Attempt("own-root", "open(outside + '/new', 'w')", "FileNotFoundError", off="landlock"),
-    "writes where it may read, own root": Attempt("own-root", "open(inside + '/new', 'w')", "OSError: [Errno 30]", off="landlock"),
-    "much to disk": Attempt("own-root", "for n in range(200): open(scratch + f'/{n}', 'wb').write(bytes(500_000))", "OSError: [Errno 28]"),
-    "many files": Attempt("own-root", "for n in range(5000): open(scratch + f'/{n}', 'w').close()", "OSError: [Errno 28]"),
+    "writes where it may read, own root": Attempt(
+        "own-root", "open(inside + '/new', 'w')", "OSError: [Errno 30]", off="landlock"
+    ),
+    "much to disk": Attempt(
+        "own-root", "for n in range(200): open(scratch + f'/{n}', 'wb').write(bytes(500_000))", "OSError: [Errno 28]"
+    ),
+    "many files": Attempt(
+        "own-root", "for n in range(5000): open(scratch + f'/{n}', 'w').close()", "OSError: [Errno 28]"
+    ),
     "locks a file": Attempt("seccomp", f"import fcntl; fcntl.flock({CANDLES}, fcntl.LOCK_SH)"),
     "locks a part of a file": Attempt("seccomp", f"import fcntl; fcntl.lockf({CANDLES}, fcntl.LOCK_SH)"),
-    "asks for a lock": Attempt("seccomp", f"import fcntl; fcntl.fcntl({CANDLES}, fcntl.F_GETLK, struct.pack('hhqqi', 0, 0, 0, 0, 0))"),
+    "asks for a lock": Attempt(
+        "seccomp", f"import fcntl; fcntl.fcntl({CANDLES}, fcntl.F_GETLK, struct.pack('hhqqi', 0, 0, 0, 0, 0))"
+    ),
     "takes a lease": Attempt("seccomp", f"import fcntl; fcntl.fcntl({CANDLES}, fcntl.F_SETLEASE, fcntl.F_RDLCK)"),
     "wakes who waits at a file's page": Attempt("seccomp", FUTEX, before=PAGE),
-    "asks which pages are in memory": Attempt("seccomp", "call(libc.mincore(ctypes.c_void_p(page), 4096, ctypes.create_string_buffer(1)))", before=PAGE),
+    "asks which pages are in memory": Attempt(
+        "seccomp", "call(libc.mincore(ctypes.c_void_p(page), 4096, ctypes.create_string_buffer(1)))", before=PAGE
+    ),
     "asks for the machine's load": Attempt("seccomp", "call(libc.sysinfo(ctypes.create_string_buffer(200)))"),
     "takes what the machine has once": Attempt(
-        "seccomp", "call(libc.syscall({'x86_64': 206, 'aarch64': 0}[platform.machine()], 1, ctypes.create_string_buffer(8)))"
+        "seccomp",
+        "call(libc.syscall({'x86_64': 206, 'aarch64': 0}[platform.machine()], 1, ctypes.create_string_buffer(8)))",
     ),
     "reads another's clock": Attempt("seccomp", "import time; time.clock_gettime(~other << 3 | 2)", before=OTHER),
     "asks for another's processors": Attempt("seccomp", "os.sched_getaffinity(other)", before=OTHER),
@@ -186,14 +215,17 @@ ATTEMPTS = {
     "much memory": Attempt("", "bytearray(400 << 20)", "MemoryError"),
     "a large file": Attempt("", "open(scratch + '/big', 'wb').write(bytes(1 << 20))", "OSError"),
     "many descriptors": Attempt("", "[os.dup(0) for _ in range(150)]", "OSError"),
-    "raises a limit": Attempt("", "resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)", "ValueError"),
+    "raises a limit": Attempt(
+        "", "resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)", "ValueError"
+    ),
     "asks for a secret": Attempt("", "os.environ['TOUCHSTONE_SECRET']", "KeyError"),
     "asks libc for a secret": Attempt("", "assert libc.getenv(b'TOUCHSTONE_SECRET')", "AssertionError"),
 }
 
 WORKS = {
     "reads what it may": "assert open(inside + '/candles').read() == 'candles'; assert 'candles' in os.listdir(inside)",
-    "writes to scratch": "p = Path(scratch, 'a'); p.mkdir(); (p / 'x').write_text('1'); (p / 'x').rename(p.parent / 'y'); p.rmdir()",
+    "writes to scratch": "p = Path(scratch, 'a'); p.mkdir(); (p / 'x').write_text('1'); (p / 'x').rename(p.parent / "
+    "'y'); p.rmdir()",
     "temporary files": "assert Path(tempfile.mkdtemp()).parent == Path(scratch)",
     "a thread": "t = threading.Thread(target=print); t.start(); t.join()",
     "one child after another": "for _ in range(20): os.waitpid(os.fork() or os._exit(0), 0)",
@@ -224,7 +256,12 @@ def world(tmp_path_factory):
     for server in (tcp, *unix[:2]):
         server.listen(100)
     addresses = {"tcp": tcp.getsockname(), "udp": udp.getsockname(), "file": file, "abstract": abstract}
-    yield {"outside": str(folder / "outside"), "inside": str(folder / "inside"), "secret": str(folder / "outside" / "secret"), **addresses}
+    yield {
+        "outside": str(folder / "outside"),
+        "inside": str(folder / "inside"),
+        "secret": str(folder / "outside" / "secret"),
+        **addresses,
+    }
     for server in (tcp, udp, *unix):
         server.close()
 
@@ -238,7 +275,9 @@ def play(jobs, packages=False):
     """What each job printed. One process loads what all need, and forks for each as the fork server does."""
     command = [sys.executable, *(["-I"] if packages else ["-I", "-S"]), "-c", HARNESS, str(ROOT)]
     environment = os.environ | {"TOUCHSTONE_SECRET": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, env=environment, timeout=600, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(jobs), capture_output=True, text=True, env=environment, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stderr
     return [Done(*texts) for texts in json.loads(done.stdout)]
 
@@ -254,7 +293,12 @@ def run(world, attempt, *, packages=False, **settings):
 @pytest.fixture(scope="module")
 def attempts(world):
     """Every attempt within the walls and where there are none."""
-    within = play([job(world, a.code, inside=True, before=a.before, off=a.off + " own-root" * (a.wall == "landlock")) for a in ATTEMPTS.values()])
+    within = play(
+        [
+            job(world, a.code, inside=True, before=a.before, off=a.off + " own-root" * (a.wall == "landlock"))
+            for a in ATTEMPTS.values()
+        ]
+    )
     free = play([job(world, a.code, inside=False, before=a.before) for a in ATTEMPTS.values()])
     return dict(zip(ATTEMPTS, zip(within, free, strict=True), strict=True))
 
@@ -301,9 +345,11 @@ def test_what_the_probe_finds_is_what_a_worker_gets(world):
     ("wall", "fake"),
     [
         ("namespaces", "libc.unshare = lambda flags: -1"),
-        ("landlock", "walls._RESTRICT_SELF = {'x86_64': 24, 'aarch64': 124}[platform.machine()]"),  # sched_yield, which succeeds
+        # sched_yield, which succeeds
+        ("landlock", "walls._RESTRICT_SELF = {'x86_64': 24, 'aarch64': 124}[platform.machine()]"),
         ("no-new-privs", "walls.GET_NO_NEW_PRIVS = 3"),  # whether it is dumpable
-        ("seccomp", "system_calls.program = lambda *_, **__: [struct.pack('HBBI', 0x06, 0, 0, 0x7FFF0000)]"),  # allows all
+        # allows all
+        ("seccomp", "system_calls.program = lambda *_, **__: [struct.pack('HBBI', 0x06, 0, 0, 0x7FFF0000)]"),
         ("own-root", "libc.mount = lambda *_: -1"),
         ("process-limit", "resource.setrlimit = lambda *_: None"),
     ],
@@ -321,16 +367,40 @@ def test_every_wall_that_this_kernel_offers_holds():
         offered.add("landlock")
     if os.uname().machine in system_calls.MACHINES:
         offered.add("seccomp")
-    if shutil.which("unshare") and subprocess.run(["unshare", "--user", "--map-root-user", "--net", "true"], check=False).returncode == 0:
+    if (
+        shutil.which("unshare")
+        and subprocess.run(["unshare", "--user", "--map-root-user", "--net", "true"], check=False).returncode == 0
+    ):
         offered |= {"namespaces", "process-limit"}
-    if shutil.which("unshare") and subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "none", "/mnt"], check=False).returncode == 0:
+    if (
+        shutil.which("unshare")
+        and subprocess.run(
+            [
+                "unshare",
+                "--user",
+                "--map-root-user",
+                "--mount",
+                "--pid",
+                "--fork",
+                "mount",
+                "-t",
+                "tmpfs",
+                "none",
+                "/mnt",
+            ],
+            check=False,
+        ).returncode
+        == 0
+    ):
         offered |= {"pids", "own-root"}
     assert not offered & set(walls.missing())
 
 
 def test_walls_are_refused_beside_a_second_thread(world):
     done = run(world, "", inside=True, before=THREAD)
-    assert done.stderr.splitlines()[-1].startswith("OSError: walls hold for the thread that puts them up, and 2 threads run")
+    assert done.stderr.splitlines()[-1].startswith(
+        "OSError: walls hold for the thread that puts them up, and 2 threads run"
+    )
 
 
 def test_a_path_that_is_not_there_is_named(world):
@@ -341,12 +411,16 @@ def test_a_path_that_is_not_there_is_named(world):
 
 def test_nothing_readable_holds_the_repository():
     readable = walls.readable()
-    assert not [path for path in readable if ROOT == path or path in ROOT.parents]
+    assert not [path for path in readable if path == ROOT or path in ROOT.parents]
     assert all(path.exists() for path in readable)
 
 
 def test_the_level_names_what_is_missing(monkeypatch):
-    for absent, level in (((), "full"), (("landlock", "seccomp"), "without landlock, seccomp"), (walls.WALLS, "limits-only")):
+    for absent, level in (
+        ((), "full"),
+        (("landlock", "seccomp"), "without landlock, seccomp"),
+        (walls.WALLS, "limits-only"),
+    ):
         monkeypatch.setattr(walls, "missing", lambda absent=absent: absent)
         assert walls.level() == level
 

@@ -1,4 +1,7 @@
-"""The run's own worktree: settled to one commit from any state, with the checkout and everything else in the repository as they were."""
+"""
+The run's own worktree: settled to one commit from any state, with the checkout and everything else in the repository as
+they were.
+"""
 
 import os
 import shutil
@@ -56,9 +59,13 @@ def test_a_commit_holds_what_was_asked_and_a_discard_takes_it_back(place):
     before, head = untouched(place.root), place.head()
     commit = place.commit({"Alpha": None, "Beta": "b = 'ä'\r\n"}, "round 1: create Beta\n\nBeta: why", head)
     assert git(place.root, "show", "--format=%P %B", "--name-status", commit).split() == [
-        head, "round", "1:", "create", "Beta", "Beta:", "why", "D", "user_data/strategies/Alpha.py", "A", "user_data/strategies/Beta.py"
+        head, "round", "1:", "create", "Beta", "Beta:", "why", "D", "user_data/strategies/Alpha.py", "A",
+        "user_data/strategies/Beta.py"
     ]  # fmt: skip
-    assert subprocess.run(["git", "show", f"{commit}:{FOLDER}/Beta.py"], cwd=place.root, capture_output=True).stdout == "b = 'ä'\r\n".encode()
+    assert (
+        subprocess.run(["git", "show", f"{commit}:{FOLDER}/Beta.py"], cwd=place.root, capture_output=True).stdout
+        == "b = 'ä'\r\n".encode()
+    )
     place.discard(commit, head)
     place.discard(commit, head)
     assert (place.head(), place.branch_head()) == (head, head)
@@ -71,7 +78,12 @@ def test_hooks_signatures_and_line_ends_of_the_users_set_up_do_not_matter(place)
         (place.common / "hooks").mkdir(exist_ok=True)
         (place.common / "hooks" / hook).write_text(f"#!/bin/sh\ntouch {place.root}/hooked\nexit 1\n")
         (place.common / "hooks" / hook).chmod(0o755)
-    for key, value in (("commit.gpgsign", "true"), ("core.autocrlf", "true"), ("gpg.program", "/bin/false"), ("core.excludesFile", "/dev/null")):
+    for key, value in (
+        ("commit.gpgsign", "true"),
+        ("core.autocrlf", "true"),
+        ("gpg.program", "/bin/false"),
+        ("core.excludesFile", "/dev/null"),
+    ):
         git(place.root, "config", key, value)
     commit = place.commit({"Beta": "x = 1\n"}, "round 1", place.head())
     place.settle(commit)
@@ -112,7 +124,9 @@ def folder_as_link(place):
     (place.folder / FOLDER).symlink_to("/tmp")
 
 
-@pytest.mark.parametrize("harm", [half_registered, a_rebase_under_way, hidden_change, folder_as_link], ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize(
+    "harm", [half_registered, a_rebase_under_way, hidden_change, folder_as_link], ids=lambda harm: harm.__name__
+)
 def test_it_is_settled_from_any_state(place, harm):
     head = place.head()
     (place.folder / "results.tsv").write_text("mine")

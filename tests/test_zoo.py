@@ -1,9 +1,10 @@
 """
-The zoo: cheats with one hole each, every one refused for a reason of its family; honest strategies, none refused by a check.
+The zoo: cheats with one hole each, every one refused for a reason of its family; honest strategies, none refused by a
+check.
 
-Both run on real candles, in an arena of three pairs and eighteen months. A cheat's first line names its family; a second line
-`# needs: …` names what it lives from and does not find here: then it is honest, or fails, and in no case better than its
-honest twin. A sample of each family is slow; all of them are nightly.
+Both run on real candles, in an arena of three pairs and eighteen months. A cheat's first line names its family; a
+second line `# needs: …` names what it lives from and does not find here: then it is honest, or fails, and in no case
+better than its honest twin. A sample of each family is slow; all of them are nightly.
 """
 
 import os
@@ -35,22 +36,28 @@ REASONS = {
     "config": {"integrity", "booking", "optimistic_fills"},
     "relabel": {"relabel"},
     "metrics": {
-        "optimistic_fills", "hidden_loss", "drawdown", "trades", "window_trades", "exposure", "position", "top_share", "pair_share",
+        "optimistic_fills", "hidden_loss", "drawdown", "trades", "window_trades", "exposure", "position", "top_share",
+        "pair_share",
     },
     "attack": {"integrity", "booking", "determinism"} | CRASH,
-    "random": {"determinism", "causality"} | CRASH,  # dice with two sides can agree with themselves twice; vetoes by chance can leave no trade
+    # dice with two sides can agree with themselves twice; vetoes by chance can leave no trade
+    "random": {"determinism", "causality"} | CRASH,
 }  # fmt: skip
 """Of each family, what may refuse it. A `crash` is any other failure, limits included."""
 
 ALWAYS = {
-    "LookShiftOne", "LookInformativeInside", "LookStopFit", "RareVetoExit", "LenHonestEdge", "MemClassAttribute", "FileTmpNotes",
-    "KeptFrameStop", "CandleLowEntryPrice", "MaxRateRoi", "HeikinAshiOverwrite", "OwnShouldExit", "PatchSeriesShift", "ConfigNoFee",
-    "GoodDaysStrings", "RowNumbers", "HairTrail", "LossesNeverRealised", "ForgedClaim", "ReplacesModules", "NumpyRandomEntries",
+    "LookShiftOne", "LookInformativeInside", "LookStopFit", "RareVetoExit", "LenHonestEdge", "MemClassAttribute",
+    "FileTmpNotes", "KeptFrameStop", "CandleLowEntryPrice", "MaxRateRoi", "HeikinAshiOverwrite", "OwnShouldExit",
+    "PatchSeriesShift", "ConfigNoFee", "GoodDaysStrings", "RowNumbers", "HairTrail", "LossesNeverRealised",
+    "ForgedClaim", "ReplacesModules", "NumpyRandomEntries",
 }  # fmt: skip
 
 
 def line(file, key):
-    return next((text.split(":", 1)[1].strip() for text in file.read_text().splitlines()[:4] if text.startswith(f"# {key}:")), "")
+    return next(
+        (text.split(":", 1)[1].strip() for text in file.read_text().splitlines()[:4] if text.startswith(f"# {key}:")),
+        "",
+    )
 
 
 def reasons(result):
@@ -63,7 +70,10 @@ def reasons(result):
 
 def tiers(names, sample):
     """All are nightly; those of the sample are slow as well, so that CI runs them."""
-    return [pytest.param(name, marks=[pytest.mark.nightly, *([pytest.mark.slow] if name in sample else [])]) for name in names]
+    return [
+        pytest.param(name, marks=[pytest.mark.nightly, *([pytest.mark.slow] if name in sample else [])])
+        for name in names
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +99,11 @@ def arena(tmp_path_factory, market_data):
 @pytest.fixture(scope="module")
 def evaluated(arena, request):
     """Results by name. All that this run asks for are evaluated side by side, from the first one asked on."""
-    asked = [item.callspec.params["name"] for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
+    asked = [
+        item.callspec.params["name"]
+        for item in request.session.items
+        if item.module is request.module and hasattr(item, "callspec")
+    ]
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
     head = strategy_files.head(ROOT)
     futures = {name: pool.submit(batch.evaluate, (CHEATS | HONEST)[name], arena, head) for name in asked}
@@ -98,7 +112,9 @@ def evaluated(arena, request):
 
 
 def asked_in_full(name, arena):
-    """As before the validation window: what the few instants of a quick check miss once in a while, its comb must find."""
+    """
+    As before the validation window: what the few instants of a quick check miss once in a while, its comb must find.
+    """
     return batch.evaluate(CHEATS[name], replace(arena, causality="full"), strategy_files.head(ROOT))
 
 
@@ -109,18 +125,25 @@ def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, arena, name):
         result = asked_in_full(name, arena)
     assert reasons(result) & REASONS[family], result.error or [g for g in result.gates if not g.passed]
     if result.error_kind == "CausalityError" and "fails" not in result.error and "search range" not in result.error:
-        assert re.search(r"causality: (\S+/USDT )?(parameter |20\d\d-\d\d-\d\d \d\d:\d\d ).* with(out)? the future", result.error)
+        assert re.search(
+            r"causality: (\S+/USDT )?(parameter |20\d\d-\d\d-\d\d \d\d:\d\d ).* with(out)? the future", result.error
+        )
 
 
 @pytest.mark.parametrize("name", tiers([n for n, f in CHEATS.items() if line(f, "needs")], ALWAYS))
 def test_what_finds_nothing_to_live_from_earns_nothing(evaluated, name):
-    """Honest here, or refused: none comes near the profit that its hole gives it elsewhere, which is 167 % to 1.8 million %."""
+    """
+    Honest here, or refused: none comes near the profit that its hole gives it elsewhere, which is 167 % to 1.8 million
+    %.
+    """
     result = evaluated(name)
     assert result.error or result.own.sharpe < HONEST_SHARPE
 
 
 HONEST_SHARPE = 2.0
-"""More than any of the honest bases of these cheats reaches on these candles (1.76), less than any of them with its hole."""
+"""
+More than any of the honest bases of these cheats reaches on these candles (1.76), less than any of them with its hole.
+"""
 
 
 HONEST_ALWAYS = {"RegimeFrames", "BollingerLimit", "AtrStop", "ProtectedScalper", "BoundedAveraging"}
@@ -136,6 +159,6 @@ def test_an_honest_strategy_passes_every_check(evaluated, name):
 
 def test_every_cheat_says_its_family():
     assert {line(file, "family") for file in CHEATS.values()} == set(REASONS)
-    assert ALWAYS <= CHEATS.keys()
+    assert CHEATS.keys() >= ALWAYS
     assert len(CHEATS) >= 50
     assert len(HONEST) >= 12

@@ -1,7 +1,7 @@
 """
-Strategies through FreqTrade's loop twice, once with every candle and once without the idle ones: what happens at each candle that
-counts, and what the strategy could see there. Prints a line of JSON with both for each strategy. Each runs in a fork of its own,
-because a run changes the process.
+Strategies through FreqTrade's loop twice, once with every candle and once without the idle ones: what happens at each
+candle that counts, and what the strategy could see there. Prints a line of JSON with both for each strategy. Each runs
+in a fork of its own, because a run changes the process.
 
 Usage: python tests/twice.py ARENA STRATEGY ...
 """
@@ -17,14 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from freqtrade.persistence import LocalTrade
+
 from arena import settings
 from arena.evaluation import context
 from arena.ledger import strategy_files
-from arena.sandbox.transport import Store  # noqa: E402
+from arena.sandbox.transport import Store
 from arena.sandbox.worker import runner
-from arena.sandbox.worker.patches import skip_idle_candles  # noqa: E402
-
-from freqtrade.persistence import LocalTrade  # noqa: E402  isort: skip
+from arena.sandbox.worker.patches import skip_idle_candles
 
 
 def main() -> None:
@@ -48,8 +48,9 @@ def ran(arena: context.Arena, strategy: strategy_files.Strategy, folder: Path, g
     with tempfile.TemporaryDirectory() as scratch:
         job = runner.Job(
             strategy=strategy.name, strategy_dir=str(folder), pairs=strategy.pairs, arena_pairs=told.pairs,
-            timeframes=(told.timeframe, *told.informative_timeframes), config=told.raw, markets=arena.markets, scratch=scratch,
-            timerange=f"{told.search.start:%Y%m%d}-{told.search.end:%Y%m%d}", start_ms=told.search.start_ms, task="backtest",
+            timeframes=(told.timeframe, *told.informative_timeframes), config=told.raw, markets=arena.markets,
+            scratch=scratch, timerange=f"{told.search.start:%Y%m%d}-{told.search.end:%Y%m%d}",
+            start_ms=told.search.start_ms, task="backtest",
         )  # fmt: skip
         run = runner.Run(job, store)
         run.load()
@@ -62,7 +63,9 @@ def ran(arena: context.Arena, strategy: strategy_files.Strategy, folder: Path, g
             visits += 1
             if direction is not None or LocalTrade.bt_trades_open_pp[pair]:
                 shown = {p: provider._DataProvider__slice_index.get(p) for p in strategy.pairs}
-                seen.append(f"{now} {pair} {list(row)} {direction} {can_enter} {shown} {provider._DataProvider__slice_date}")
+                seen.append(
+                    f"{now} {pair} {list(row)} {direction} {can_enter} {shown} {provider._DataProvider__slice_date}"
+                )
             return loop(row, pair, now, direction, can_enter)
 
         bt.backtest_loop = noted

@@ -14,7 +14,10 @@ PATIENCE_S = 600
 POLL_S = 0.02
 
 HEARS_CTRL_C = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-"""For Popen: who runs tests may ignore SIGINT (a shell's background, a process of xdist), and what it starts would inherit that."""
+"""
+For Popen: who runs tests may ignore SIGINT (a shell's background, a process of xdist), and what it starts would inherit
+that.
+"""
 
 
 def until(condition: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:

@@ -4,7 +4,8 @@ Orders x candles -> wallet, marked to market. Pure: what a worker claims goes in
 The wallet is cash and units. An entry pays price x amount x (1 + fee), an exit gets price x amount x (1 - fee). Each
 order is checked against the arena's own candles before it is booked; the first impossible one is named and refused.
 
-Not judged here: whether an order was decided with knowledge of the future, and whether a fill inside a candle is wishful.
+Not judged here: whether an order was decided with knowledge of the future, and whether a fill inside a candle is
+wishful.
 """
 
 from collections import Counter
@@ -48,7 +49,9 @@ def book(market: Market, orders: Orders, *, wallet: float, fee: float, slots: in
         An order that this market could not have filled or this wallet could not have paid, by number, pair and time.
     """
     ledger = _Ledger(market, wallet, fee, slots)
-    for number, row in enumerate(zip(orders.pair, orders.filled_ms, orders.buys, orders.price, orders.amount, strict=True)):
+    for number, row in enumerate(
+        zip(orders.pair, orders.filled_ms, orders.buys, orders.price, orders.amount, strict=True)
+    ):
         ledger.post(number, *(value.item() for value in row))
     return ledger.close()
 
@@ -56,8 +59,9 @@ def book(market: Market, orders: Orders, *, wallet: float, fee: float, slots: in
 def reconcile(book: Book, claim: Claim) -> None:
     """
     Compare the booked profit of closed trades with FreqTrade's own. Raises BookingError when they differ by more than
-    PROFIT_TOLERANCE relative plus FreqTrade's own rounding: whoever is wrong, the figure cannot be believed. So it does for an
-    order that was filled and never placed: what is placed is compared between worlds, and what is filled follows from it.
+    PROFIT_TOLERANCE relative plus FreqTrade's own rounding: whoever is wrong, the figure cannot be believed. So it does
+    for an order that was filled and never placed: what is placed is compared between worlds, and what is filled follows
+    from it.
     """
     _check_placed(claim)
     booked = sum(trade.profit for trade in book.trades)
@@ -75,17 +79,25 @@ def _check_placed(claim: Claim) -> None:
         return
     filled = np.flatnonzero(events.name == NAMES.index("filled"))
     if not (np.array_equal(events.pair[filled], orders.pair) and np.array_equal(events.value[filled], orders.price)):
-        raise BookingError(f"booking: {len(orders.price)} orders are reported, {len(filled)} were seen to fill, and they are not the same")
+        raise BookingError(
+            f"booking: {len(orders.price)} orders are reported, {len(filled)} were seen to fill, and they are not the "
+            f"same"
+        )
     placed: Counter[tuple[int, str, float, float]] = Counter()
     for side in ("entry", "exit"):
         price, amount = (np.flatnonzero(events.name == NAMES.index(f"{side} {what}")) for what in ("price", "amount"))
         for i, j in zip(price, amount, strict=False):
             placed[int(events.pair[i]), side, float(events.value[i]), float(events.value[j])] += 1
-    for number, row in enumerate(zip(orders.pair, orders.buys, orders.price, orders.amount, orders.filled_ms, strict=True)):
+    for number, row in enumerate(
+        zip(orders.pair, orders.buys, orders.price, orders.amount, orders.filled_ms, strict=True)
+    ):
         pair, buys, price, amount, filled_ms = (value.item() for value in row)
         key = (pair, "entry" if buys else "exit", price, amount)
         if not placed[key]:
-            raise BookingError(f"booking: order {number} at {when(filled_ms)}, {amount:.10g} for {price:.10g}, was filled and never placed")
+            raise BookingError(
+                f"booking: order {number} at {when(filled_ms)}, {amount:.10g} for {price:.10g}, was filled and never "
+                f"placed"
+            )
         placed[key] -= 1
 
 
@@ -144,7 +156,9 @@ class _Ledger:
             raise BookingError(f"booking: order {number} is for pair number {pair}, the arena has {len(market.pairs)}")
         candle, rest = divmod(filled_ms - int(market.open_ms[0]), market.step_ms)
         if rest or not 0 <= candle < len(market.open_ms):
-            raise BookingError(f"booking: order {number} {market.pairs[pair]} fills at {when(filled_ms)}, outside the arena's candles")
+            raise BookingError(
+                f"booking: order {number} {market.pairs[pair]} fills at {when(filled_ms)}, outside the arena's candles"
+            )
         low, high = float(market.low[pair, candle]), float(market.high[pair, candle])
         if not (np.isfinite(price) and np.isfinite(amount) and price > 0 and amount > 0):
             raise self._refuse(number, pair, candle, f"has price {price} and amount {amount}; both must be positive")
@@ -152,9 +166,13 @@ class _Ledger:
             raise self._refuse(number, pair, candle, "fills where the pair has no candle")
         if not low <= price <= high:
             verb = "buys" if buys else "sells"
-            raise self._refuse(number, pair, candle, f"{verb} at {price:.10g}, the candle traded {low:.10g}-{high:.10g}")
+            raise self._refuse(
+                number, pair, candle, f"{verb} at {price:.10g}, the candle traded {low:.10g}-{high:.10g}"
+            )
         if candle < self.last and (buys or not self._closes_at_pairs_end(pair, candle)):
-            raise self._refuse(number, pair, candle, f"fills before an earlier order's {when(int(market.open_ms[self.last]))}")
+            raise self._refuse(
+                number, pair, candle, f"fills before an earlier order's {when(int(market.open_ms[self.last]))}"
+            )
         return int(candle)
 
     def _closes_at_pairs_end(self, pair: int, candle: int) -> bool:
@@ -179,7 +197,9 @@ class _Ledger:
     def _check_units(self, number: int, pair: int, candle: int, price: float, amount: float) -> None:
         held = self.units[pair]
         if amount > held + FLAT * self.largest[pair] or held == 0.0:
-            raise self._refuse(number, pair, candle, f"sells {amount:.10g} at {price:.10g}, the wallet held {held:.10g}")
+            raise self._refuse(
+                number, pair, candle, f"sells {amount:.10g} at {price:.10g}, the wallet held {held:.10g}"
+            )
 
     def _flatten(self, pair: int, candle: int) -> None:
         opened = self.opened[pair]
@@ -188,7 +208,12 @@ class _Ledger:
         times = self.market.open_ms
         self.trades.append(
             Trade(
-                self.market.pairs[pair], int(times[start]), int(times[candle]), self.flow[pair] - flow, self.staked[pair], tuple(self.numbers[pair])
+                self.market.pairs[pair],
+                int(times[start]),
+                int(times[candle]),
+                self.flow[pair] - flow,
+                self.staked[pair],
+                tuple(self.numbers[pair]),
             )
         )
         self.numbers[pair] = []
@@ -196,7 +221,9 @@ class _Ledger:
         self.opened[pair] = None
 
     def _refuse(self, number: int, pair: int, candle: int, what: str) -> BookingError:
-        return BookingError(f"booking: order {number} {self.market.pairs[pair]} {when(int(self.market.open_ms[candle]))} {what}")
+        return BookingError(
+            f"booking: order {number} {self.market.pairs[pair]} {when(int(self.market.open_ms[candle]))} {what}"
+        )
 
     def close(self) -> Book:
         market, n = self.market, len(self.market.open_ms)

@@ -1,8 +1,8 @@
 """
 Trades or orders -> equity at each day's start, for the thousands of runs whose only figure is a Sharpe ratio. Pure.
 
-What an account is worth is counted as in `booking`, which stays the judge of what is reported: positions at the open before
-the candle's orders, the last instant after all orders. Nothing is checked here.
+What an account is worth is counted as in `booking`, which stays the judge of what is reported: positions at the open
+before the candle's orders, the last instant after all orders. Nothing is checked here.
 """
 
 import numpy as np
@@ -63,8 +63,8 @@ def of_orders(
     days: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """
-    (n_days + 1,) equity at each of `days`. `units` are negative for a sale; `column` is the candle at which an order counts. The
-    other arguments as in `of_trades`.
+    (n_days + 1,) equity at each of `days`. `units` are negative for a sale; `column` is the candle at which an order
+    counts. The other arguments as in `of_trades`.
     """
     value = units * price
     flow = -value - fee * np.abs(value)
@@ -81,7 +81,10 @@ def of_orders(
 
 @kept
 def sharpe(equity):
-    """Annualised Sharpe ratio of an equity curve of shape (n_days + 1,), as `metrics.sharpe` of its returns; nan where they do not vary."""
+    """
+    Annualised Sharpe ratio of an equity curve of shape (n_days + 1,), as `metrics.sharpe` of its returns; nan where
+    they do not vary.
+    """
     n = len(equity) - 1
     if n < 2:
         return np.nan

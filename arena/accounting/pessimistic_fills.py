@@ -20,7 +20,9 @@ TIE = 1e-9
 STOP, TRAILING = ORDER_KINDS.index("stop"), ORDER_KINDS.index("trailing")
 
 
-def optimistic_fills(market: Market, orders: Orders, book: Book, *, fee: float, late: frozenset[str] = frozenset()) -> float:
+def optimistic_fills(
+    market: Market, orders: Orders, book: Book, *, fee: float, late: frozenset[str] = frozenset()
+) -> float:
     """
     The share of the profit that vanishes when no wishful fill is granted.
 
@@ -31,9 +33,9 @@ def optimistic_fills(market: Market, orders: Orders, book: Book, *, fee: float, 
     * an exit by a stop that this very candle has raised, for the high came after the low as often as before it;
     * an exit of a kind in `late`, which the strategy decided with the candle's high and low before it.
 
-    An exit that is not granted sells at the next candle's open, or where there is none at the price that marks a position
-    at the end: the pair's last close, the market's last open. An entry that is not granted is left out, and the exits
-    after it sell the same fraction of what is left; the first entry takes its whole trade along.
+    An exit that is not granted sells at the next candle's open, or where there is none at the price that marks a
+    position at the end: the pair's last close, the market's last open. An entry that is not granted is left out, and
+    the exits after it sell the same fraction of what is left; the first entry takes its whole trade along.
 
     Parameters
     ----------
@@ -58,7 +60,16 @@ def optimistic_fills(market: Market, orders: Orders, book: Book, *, fee: float, 
     if booked <= 0:
         return 0.0
     doubts = _doubt(market, orders, late)
-    columns = (orders.pair, doubts.candle, orders.buys, orders.price, orders.amount, doubts.always, doubts.at_entry, doubts.later)
+    columns = (
+        orders.pair,
+        doubts.candle,
+        orders.buys,
+        orders.price,
+        orders.amount,
+        doubts.always,
+        doubts.at_entry,
+        doubts.later,
+    )
     positions = [_Position(fee) for _ in market.pairs]
     for pair, *order in zip(*(column.tolist() for column in columns), strict=True):
         positions[pair].post(*order)
@@ -82,11 +93,17 @@ def _doubt(market: Market, orders: Orders, late: frozenset[str]) -> _Doubts:
     price, buys = orders.price, orders.buys
     by_stop = (orders.kind == STOP) | (orders.kind == TRAILING)
     raised = by_stop & (price > orders.stop_before * (1 + TIE))
-    stood = (orders.kind == STOP) | ((orders.kind == TRAILING) & ~np.isnan(orders.stop_before))  # unless raised, which is refused anyway
+    # unless raised, which is refused anyway
+    stood = (orders.kind == STOP) | ((orders.kind == TRAILING) & ~np.isnan(orders.stop_before))
     touched_low = buys & (price < opens * (1 - TIE)) & ~(lows < price * (1 - TIE))
     touched_high = ~buys & (price > opens * (1 + TIE)) & ~(highs > price * (1 + TIE))
     known = ~buys & np.isin(orders.kind, [ORDER_KINDS.index(kind) for kind in late])
-    return _Doubts(candle, touched_low | touched_high | (~buys & raised) | known, ~buys & ~stood, _next_open(market, orders.pair, candle))
+    return _Doubts(
+        candle,
+        touched_low | touched_high | (~buys & raised) | known,
+        ~buys & ~stood,
+        _next_open(market, orders.pair, candle),
+    )
 
 
 def _next_open(market: Market, pair: NDArray[np.int64], candle: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -96,7 +113,10 @@ def _next_open(market: Market, pair: NDArray[np.int64], candle: NDArray[np.int64
 
 
 def _marks(market: Market) -> NDArray[np.float64]:
-    """(n_pairs,) what a unit is worth at the end, as the book has it: the last open, or the close of a pair that ended earlier."""
+    """
+    (n_pairs,) what a unit is worth at the end, as the book has it: the last open, or the close of a pair that ended
+    earlier.
+    """
     n = len(market.open_ms)
     last = n - 1 - np.argmax(~np.isnan(market.close[:, ::-1]), axis=1)
     pair = np.arange(len(market.pairs))
@@ -112,7 +132,9 @@ class _Position:
         self.opened = -1  # candle of the trade's first entry
         self.granted = True  # whether that entry was
 
-    def post(self, candle: int, buys: bool, price: float, amount: float, always: bool, at_entry: bool, later: float) -> None:
+    def post(
+        self, candle: int, buys: bool, price: float, amount: float, always: bool, at_entry: bool, later: float
+    ) -> None:
         if buys:
             if self.held == 0.0:
                 self.opened, self.granted = candle, not always
@@ -131,5 +153,7 @@ class _Position:
             self.held = self.kept = self.largest = 0.0
 
     def missing(self, mark: float) -> float:
-        """What the units that the pessimist lacks are worth at the end. A pair without a candle has none and no mark."""
+        """
+        What the units that the pessimist lacks are worth at the end. A pair without a candle has none and no mark.
+        """
         return (self.held - self.kept) * mark if self.held > self.kept else 0.0

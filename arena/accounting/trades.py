@@ -1,8 +1,9 @@
 """
 A booked account, trade by trade, in FreqTrade's terms: rates, reasons, tags. Pure.
 
-Times, prices, amounts and profits are those of the orders that were booked. A tag is what the strategy calls a signal or an order,
-and the time at which a trade was opened where its first order had to wait: no figure of a block hangs on either.
+Times, prices, amounts and profits are those of the orders that were booked. A tag is what the strategy calls a signal
+or an order, and the time at which a trade was opened where its first order had to wait: no figure of a block hangs on
+either.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from arena.decisions import Labels, tag_hash
 from arena.records import ORDER_KINDS, Book, Claim, Market, Trade
 
 REASONS = {
-    "signal": "exit_signal", "custom": "custom_exit", "roi": "roi", "stop": "stop_loss", "trailing": "trailing_stop_loss",
-    "adjust": "partial_exit", "forced": "force_exit",
+    "signal": "exit_signal", "custom": "custom_exit", "roi": "roi", "stop": "stop_loss",
+    "trailing": "trailing_stop_loss", "adjust": "partial_exit", "forced": "force_exit",
 }  # fmt: skip
 """FreqTrade's words for an exit, by kind of order."""
 TAGGED = ("signal", "custom", "adjust", "other")
@@ -56,13 +57,17 @@ def deals(claim: Claim, book: Book, market: Market, fee: float) -> tuple[Deal, .
     """Closed trades in the order of their closes, as FreqTrade lists them. `claim` has the orders that were booked."""
     tags = list(_tags(claim, market))
     told = claim.stretch is None and len(claim.labels.opened_ms) == len(claim.orders.price)
-    return tuple(_deal(trade, claim, market, fee, tags, told) for trade in sorted(book.trades, key=lambda trade: trade.orders[-1]))
+    return tuple(
+        _deal(trade, claim, market, fee, tags, told)
+        for trade in sorted(book.trades, key=lambda trade: trade.orders[-1])
+    )
 
 
 def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str | None], told: bool) -> Deal:
     orders, numbers = claim.orders, list(trade.orders)
     fills = tuple(
-        Fill(int(orders.filled_ms[k]), bool(orders.buys[k]), float(orders.price[k]), float(orders.amount[k]), tags[k]) for k in numbers
+        Fill(int(orders.filled_ms[k]), bool(orders.buys[k]), float(orders.price[k]), float(orders.amount[k]), tags[k])
+        for k in numbers
     )
     first, last = ((ms - int(market.open_ms[0])) // market.step_ms for ms in (trade.open_ms, trade.close_ms))
     p, open_rate = market.pairs.index(trade.pair), _mean_price(fills)
@@ -96,7 +101,10 @@ def _mean_price(fills: tuple[Fill, ...]) -> float:
 
 
 def _tags(claim: Claim, market: Market) -> Iterator[str | None]:
-    """The tag of each order, as the worker told it, or where its loop did not run over the range, from the signals' hashes."""
+    """
+    The tag of each order, as the worker told it, or where its loop did not run over the range, from the signals'
+    hashes.
+    """
     orders, labels = claim.orders, claim.labels
     known = {tag_hash(text): text for text in ("", *labels.texts)}
     for k in range(len(orders.price)):

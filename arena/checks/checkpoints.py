@@ -26,7 +26,9 @@ ALWAYS, EVEN = {"quick": 3, "full": 6}, 24
 """So many of the most urgent ones are asked one by one, whatever worlds of detours say, and in a full check
 so many at even distances, fewer where others are asked anyway, a third of them at least."""
 URGENT = 24
-"""So many of the most urgent ones stand among those of a full check's worlds of detours, and are the stages of its walk."""
+"""
+So many of the most urgent ones stand among those of a full check's worlds of detours, and are the stages of its walk.
+"""
 DOUBTS = {"quick": 2, "full": 6}
 """Of those that detours leave in doubt so many are asked with a turned future too."""
 DETOURS = 64
@@ -44,7 +46,9 @@ ASKED_INSIDE = ("custom_stoploss", "custom_roi", "order_filled", "adjust_trade_p
 FAR = 1e300
 """What stands for an infinite answer; nan is the smallest of all."""
 ROWS = 300
-"""Frames of fewer candles are asked about by a turned future and not by a cut: live, no exchange gives a strategy so few."""
+"""
+Frames of fewer candles are asked about by a turned future and not by a cut: live, no exchange gives a strategy so few.
+"""
 COMB = 24
 """Candles between two instants of a full check, where time allows."""
 
@@ -68,8 +72,9 @@ class Valid:
 
 def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) -> Valid:
     """
-    Instants inside the search range, after the first candles of the loop. Where pairs are listed late, instants begin when
-    all are, unless that leaves less than half of the range: a strategy may look at any pair, and cannot before there is one.
+    Instants inside the search range, after the first candles of the loop. Where pairs are listed late, instants begin
+    when all are, unless that leaves less than half of the range: a strategy may look at any pair, and cannot before
+    there is one.
 
     Raises StrategyError when that is less than CHECKABLE of the range: what cannot be checked is not believed.
     """
@@ -88,7 +93,8 @@ def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) 
             times = times[there | (times < known[0]) | (times > known[-1] + step)]
     if len(times) < CHECKABLE * (settings.search.end_ms - settings.search.start_ms) / step:
         raise StrategyError(
-            f"startup_candle_count {claim.startup} leaves too little of the range in which its decisions could be checked. Lower it"
+            f"startup_candle_count {claim.startup} leaves too little of the range in which its decisions could be "
+            f"checked. Lower it"
         )
     return Valid(times)
 
@@ -106,11 +112,12 @@ def short(tables: Tables, strategy: Strategy, settings: Settings, claim: Claim, 
 
 def quick(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
     """
-    At most n instants, ascending: first one close to the end and a late entry, where foresight hides that begins late; then, in
-    secret order and in turn, unusual answers of each callback and edges of trades (from every stretch of the range one of the
-    best there, an exit of each kind); the rest anywhere.
+    At most n instants, ascending: first one close to the end and a late entry, where foresight hides that begins late;
+    then, in secret order and in turn, unusual answers of each callback and edges of trades (from every stretch of the
+    range one of the best there, an exit of each kind); the rest anywhere.
 
-    At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it; both for roi.
+    At an exit the instant is its candle or, where the exit was decided inside that candle, the one after it; both for
+    roi.
     """
     return sorted(urgent(ways, book, claim, n, step_ms, rng)[:n])
 
@@ -124,7 +131,10 @@ def urgent(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.
 
 
 def reasons(ways: Valid, book: Book, claim: Claim, n: int, step_ms: int, rng: np.random.Generator) -> list[int]:
-    """Instants that there is a reason for, those that come first first; not all of them are valid. About n are edges of trades."""
+    """
+    Instants that there is a reason for, those that come first first; not all of them are valid. About n are edges of
+    trades.
+    """
     last = int(rng.choice(ways.times[-max(len(ways.times) // 100, 1) :]))
     rounds = [[*_unusual(claim.decisions.events, step_ms, rng)] for _ in range(1 + n // ROUND)]
     edges = [*_edges(book, n, step_ms, rng), *_exits(claim, step_ms, rng)]
@@ -162,10 +172,12 @@ def _exits(claim: Claim, step_ms: int, rng: np.random.Generator) -> Iterator[int
 
 def _unusual(events: Events | None, step_ms: int, rng: np.random.Generator) -> Iterator[int]:
     """
-    For each callback its two rarest answers, or an extreme one where it answers with numbers: vetoes leave no trade. Of one that
-    is asked inside a candle also an answer that is not the one before: what leans on its own candle changes there.
+    For each callback its two rarest answers, or an extreme one where it answers with numbers: vetoes leave no trade. Of
+    one that is asked inside a candle also an answer that is not the one before: what leans on its own candle changes
+    there.
     """
-    answers = np.clip(np.nan_to_num(events.value, nan=-FAR), -FAR, FAR) if events is not None else np.empty(0)  # nan equals nothing
+    # nan equals nothing
+    answers = np.clip(np.nan_to_num(events.value, nan=-FAR), -FAR, FAR) if events is not None else np.empty(0)
     for name in np.unique(events.name[events.name < len(CALLBACKS)]) if events is not None else ():
         of_name = np.flatnonzero(events.name == name)
         kinds, counts = np.unique(events.kind[of_name], return_counts=True)

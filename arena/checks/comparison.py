@@ -45,8 +45,8 @@ class Finding:
 
 def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms: int | None = None) -> Finding | None:
     """
-    The first parameter or signal of a candle before `until_ms`, from `since_ms` on where that is given, that is not as it
-    was with the whole range. What is not told is a finding too.
+    The first parameter or signal of a candle before `until_ms`, from `since_ms` on where that is given, that is not as
+    it was with the whole range. What is not told is a finding too.
     """
     if told is None:
         return Finding("", "ends before its candles do")
@@ -63,7 +63,9 @@ def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms:
             continue  # no candle had arrived
         for said, which in ((whole, "with"), (part, "without")):
             if said.start_ms > start or said.start_ms + len(said.enter) * step < end:
-                return Finding(f"{pair} {when(start)}", f"has no signal for every candle that there is {which} the future")
+                return Finding(
+                    f"{pair} {when(start)}", f"has no signal for every candle that there is {which} the future"
+                )
         n, a, b = (end - start) // step, (start - whole.start_ms) // step, (start - part.start_ms) // step
         for column, title in TITLES.items():
             ours, theirs = getattr(whole, column)[a : a + n], getattr(part, column)[b : b + n]
@@ -78,8 +80,8 @@ def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms:
 
 def shares(ours: Decisions | None, theirs: Decisions | None, spans: list[list[int]] | None) -> Finding | None:
     """
-    The first share of a stake for a candle that opens in one of the spans that is not the same; None too where `ours` tells no shares
-    or nothing was asked. Sums that run over other candles before differ in their last digits.
+    The first share of a stake for a candle that opens in one of the spans that is not the same; None too where `ours`
+    tells no shares or nothing was asked. Sums that run over other candles before differ in their last digits.
     """
     if spans is None or ours is None or ours.stakes is None:
         return None
@@ -92,7 +94,9 @@ def shares(ours: Decisions | None, theirs: Decisions | None, spans: list[list[in
         same = np.isclose(a.scale, b.scale, rtol=SAME_SHARE, atol=0, equal_nan=True)
         if not same.all():
             k = int(np.argmin(same))
-            what = f"custom_stake_amount is {a.scale[k]:.6g} of what is proposed with the future, {b.scale[k]:.6g} without"
+            what = (
+                f"custom_stake_amount is {a.scale[k]:.6g} of what is proposed with the future, {b.scale[k]:.6g} without"
+            )
             return Finding(f"{pair} {when(int(a.open_ms[k]))}", what)
     return None
 
@@ -103,7 +107,10 @@ def _asked_for(told: Stakes, spans: list[list[int]]) -> Stakes:
 
 
 def asked(case: Asked, pair: str, since_ms: int | None, until_ms: int | None) -> tuple[int, int]:
-    """Open time of the first candle of a pair whose signals must be told, and of the one after the last. None is no border."""
+    """
+    Open time of the first candle of a pair whose signals must be told, and of the one after the last. None is no
+    border.
+    """
     settings, step = case.settings, case.settings.step_ms
     times = case.tables[pair][:, 0] if pair in case.strategy.pairs else np.empty(0)
     first = int(np.searchsorted(times, settings.search.start_ms - case.claim.startup * step))

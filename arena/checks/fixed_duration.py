@@ -1,9 +1,10 @@
 """
-Asking about sealed candles so that the time until the answer is no answer: it is told at the next whole multiple of a time that was
-fixed before a sealed candle reached a worker, whatever came of it, and the worker's limit lies below one of them.
+Asking about sealed candles so that the time until the answer is no answer: it is told at the next whole multiple of a
+time that was fixed before a sealed candle reached a worker, whatever came of it, and the worker's limit lies below one
+of them.
 
-Not covered: on a busy machine the work may take more than one multiple, and how many is then the machine's doing, or a strategy's that
-meets others who load it.
+Not covered: on a busy machine the work may take more than one multiple, and how many is then the machine's doing, or a
+strategy's that meets others who load it.
 """
 
 import dataclasses
@@ -16,24 +17,33 @@ from arena.errors import CausalityError, DeterminismError, StrategyError
 from arena.sandbox import client
 
 BASE_S, SHARE = 4.0, 2.0
-"""Time for sealed candles: a fixed part, and this many times what the search range took, in proportion to the length."""
+"""
+Time for sealed candles: a fixed part, and this many times what the search range took, in proportion to the length.
+"""
 MARGIN_S = 2.0
 """Between the worker's limit and the answer: starts, booking."""
 
 
 def time_s(case: Case, end_ms: int) -> float:
-    """CPU seconds for a worker that goes on to `end_ms`, by what the first run took. It may never be more than the arena's limit."""
+    """
+    CPU seconds for a worker that goes on to `end_ms`, by what the first run took. It may never be more than the arena's
+    limit.
+    """
     claim, search = case.claim, case.settings.search
     length = search.end_ms - search.start_ms
-    loop_s = claim.loop_s if claim.stretch is None else claim.loop_s * length / max(claim.stretch[1] - claim.stretch[0], case.settings.step_ms)
+    loop_s = (
+        claim.loop_s
+        if claim.stretch is None
+        else claim.loop_s * length / max(claim.stretch[1] - claim.stretch[0], case.settings.step_ms)
+    )
     used_s = (claim.populate_s + loop_s) * (end_ms - search.start_ms) / length
     return min(BASE_S + SHARE * used_s, case.settings.limits.seconds)
 
 
 def asked(case: Case, end_ms: int, ask: Callable[[Case], float]) -> float:
     """
-    What `ask` answers of the case under that limit; nan for a strategy that fails: who fails there is told nothing else. Findings of
-    the checks are raised, after the same time.
+    What `ask` answers of the case under that limit; nan for a strategy that fails: who fails there is told nothing
+    else. Findings of the checks are raised, after the same time.
     """
     seconds, started = time_s(case, end_ms), time.monotonic()
     limits = case.settings.limits.model_copy(update={"seconds": seconds})

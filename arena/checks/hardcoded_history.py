@@ -2,8 +2,8 @@
 Dates, price levels and tables that a strategy's source spells out: where history could be written down by heart.
 
 What stands here is for a reader to judge; nothing is refused for it. It is read as text, so a constant that is computed
-(`2000 + 21`), spelled in pieces, kept in comments or taken from an allowed setting is not seen, nor is a price below 1000.
-Docstrings count only where the source reads them. What history by heart is worth, relabelled data tell.
+(`2000 + 21`), spelled in pieces, kept in comments or taken from an allowed setting is not seen, nor is a price below
+1000. Docstrings count only where the source reads them. What history by heart is worth, relabelled data tell.
 """
 
 import ast
@@ -25,23 +25,46 @@ LONGEST_LOOK_BACK = 10_000
 LONGEST_DURATION_DAYS = 400
 
 SETTINGS = {
-    "INTERFACE_VERSION", "minimal_roi", "stoploss", "trailing_stop", "trailing_stop_positive", "trailing_stop_positive_offset",
-    "startup_candle_count", "protections", "order_types", "order_time_in_force", "unfilledtimeout", "plot_config",
-    "max_entry_position_adjustment", "ignore_buying_expired_candle_after", "process_only_new_candles", "pair_basket",
+    "INTERFACE_VERSION", "minimal_roi", "stoploss", "trailing_stop", "trailing_stop_positive",
+    "trailing_stop_positive_offset", "startup_candle_count", "protections", "order_types", "order_time_in_force",
+    "unfilledtimeout", "plot_config", "max_entry_position_adjustment", "ignore_buying_expired_candle_after",
+    "process_only_new_candles", "pair_basket",
 }  # fmt: skip
 """Of FreqTrade's interface: in their values, only what looks like a date is of interest."""
 DATES = {
-    "datetime", "date", "Timestamp", "to_datetime", "DatetimeIndex", "Period", "PeriodIndex", "datetime64", "date_range",
-    "bdate_range", "period_range", "fromisoformat", "fromisocalendar", "fromtimestamp", "utcfromtimestamp", "fromordinal",
-    "strptime", "dt_utc", "dt_from_ts", "dt_ts", "timegm", "mktime",
+    "datetime", "date", "Timestamp", "to_datetime", "DatetimeIndex", "Period", "PeriodIndex", "datetime64",
+    "date_range", "bdate_range", "period_range", "fromisoformat", "fromisocalendar", "fromtimestamp",
+    "utcfromtimestamp", "fromordinal", "strptime", "dt_utc", "dt_from_ts", "dt_ts", "timegm", "mktime",
 }  # fmt: skip
 """Functions that make an instant of their arguments."""
 _ARGUMENTS = {None, "year", "month", "day", "start", "end", "arg", "data", "value", "ts_input", "date_string", "object"}
 _UNITS = {1000, 1440, 3600, 10_000, 60_000, 86_400, 1_000_000, 3_600_000, 86_400_000, 1_000_000_000}
 """Milliseconds, seconds, minutes, basis points: in a product or a quotient they are no level."""
-_DAYS = {"weeks": 7, "days": 1, "hours": 1 / 24, "minutes": 1 / 1440, "seconds": 1 / 86_400, "milliseconds": 1 / 86_400_000}
-_LOOK_BACK = re.compile(r"period|window|span|length|look_?back|candle|bars|halflife|lag|lookahead|shift|maxlen|size|seed|random_state|duration|^n$", re.I)
-_COUNTING = {"rolling", "ewm", "shift", "diff", "pct_change", "tail", "head", "range", "arange", "IntParameter", "deque"}
+_DAYS = {
+    "weeks": 7,
+    "days": 1,
+    "hours": 1 / 24,
+    "minutes": 1 / 1440,
+    "seconds": 1 / 86_400,
+    "milliseconds": 1 / 86_400_000,
+}
+_LOOK_BACK = re.compile(
+    r"period|window|span|length|look_?back|candle|bars|halflife|lag|lookahead|shift|maxlen|size|seed|random_state|duration|^n$",
+    re.I,
+)
+_COUNTING = {
+    "rolling",
+    "ewm",
+    "shift",
+    "diff",
+    "pct_change",
+    "tail",
+    "head",
+    "range",
+    "arange",
+    "IntParameter",
+    "deque",
+}
 
 _YEAR = r"(?:2009|20[12]\d|203[0-5])"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -81,7 +104,13 @@ def _found(tree: ast.Module, *, reads_docs: bool) -> Iterator[tuple[int, int, st
     """Line, column and text of each. Every node is met before those inside it, so a table swallows its elements."""
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     settings = {node for setting in _settings(tree) for node in ast.walk(setting)}
-    seen = set() if reads_docs else {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    seen = (
+        set()
+        if reads_docs
+        else {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+    )
     for node in ast.walk(tree):
         if node in seen:
             continue
@@ -158,8 +187,16 @@ def _date_call(call: ast.Call) -> str:
     """An instant that is written out. The epoch's own year and others before the coins are a zero to count from."""
     given = [(None, argument) for argument in call.args] + [(keyword.arg, keyword.value) for keyword in call.keywords]
     values = [_literal(node) for name, node in given if name in _ARGUMENTS]
-    telling = [v for v in values if (isinstance(v, (int, float)) and not isinstance(v, bool)) or (isinstance(v, str) and re.search(r"\d", v))]
-    years = [value if isinstance(value, int) else int(match[0]) for value in telling[:1] if (match := re.match(r"\d{4}", str(value)))]
+    telling = [
+        v
+        for v in values
+        if (isinstance(v, (int, float)) and not isinstance(v, bool)) or (isinstance(v, str) and re.search(r"\d", v))
+    ]
+    years = [
+        value if isinstance(value, int) else int(match[0])
+        for value in telling[:1]
+        if (match := re.match(r"\d{4}", str(value)))
+    ]
     if not telling or (years and years[0] < 2009) or telling == [0]:
         return ""
     return f"{_name(call.func)}({', '.join(_argument(name, node) for name, node in given)})"[:80]
@@ -188,12 +225,18 @@ def _is_date(value: complex) -> bool:
 def _is_harmless(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> bool:
     """Whether the number is a look-back, a duration or a unit by the place where it stands."""
     parent, child = parents[node], node
-    if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Mod) and node.value in _UNITS:
+    if (
+        isinstance(parent, ast.BinOp)
+        and isinstance(parent.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Mod)
+        and node.value in _UNITS
+    ):
         return True
     while isinstance(parent, ast.UnaryOp | ast.BinOp | ast.IfExp | ast.List | ast.Tuple | ast.Set):
         parent, child = parents[parent], parent
     if isinstance(parent, ast.keyword):
-        return _is_duration(node, parent) or (node.value <= LONGEST_LOOK_BACK and _counts(parent.arg or "", _name(parents[parent].func)))
+        return _is_duration(node, parent) or (
+            node.value <= LONGEST_LOOK_BACK and _counts(parent.arg or "", _name(parents[parent].func))
+        )
     if node.value > LONGEST_LOOK_BACK:
         return False
     if isinstance(parent, ast.Call):
@@ -201,10 +244,15 @@ def _is_harmless(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> bool:
     if isinstance(parent, ast.Dict):
         names = [_name(key) for key, value in zip(parent.keys, parent.values, strict=True) if value is child and key]
     elif isinstance(parent, ast.arguments):
-        defaults = [*zip(reversed([*parent.posonlyargs, *parent.args]), reversed(parent.defaults)), *zip(parent.kwonlyargs, parent.kw_defaults)]  # noqa: B905
+        defaults = [
+            *zip(reversed([*parent.posonlyargs, *parent.args]), reversed(parent.defaults)),
+            *zip(parent.kwonlyargs, parent.kw_defaults),
+        ]
         names = [argument.arg for argument, default in defaults if default is child]
     elif isinstance(parent, ast.Compare):
-        return any(isinstance(side, ast.Call) and _name(side.func) == "len" for side in (parent.left, *parent.comparators))
+        return any(
+            isinstance(side, ast.Call) and _name(side.func) == "len" for side in (parent.left, *parent.comparators)
+        )
     else:
         names = [_name(target) for target in _targets(parent)]
     return isinstance(parent, ast.Slice) or any(_LOOK_BACK.search(name) for name in names)
@@ -242,7 +290,8 @@ def _literal(node: ast.AST) -> Literal | None:
 
 
 def _shown(value: Literal) -> str:
-    if isinstance(value, int) and abs(value) >= 10**20:  # the text of a huge one is no text at all: Python refuses to make it
+    # the text of a huge one is no text at all: Python refuses to make it
+    if isinstance(value, int) and abs(value) >= 10**20:
         return f"a packed number of {value.bit_length()} bits"
     if isinstance(value, str):
         return json.dumps(value if len(value) <= 40 else value[:40] + "...")

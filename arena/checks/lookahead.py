@@ -1,13 +1,15 @@
 """
 Does a strategy decide the same when it does not know the future? Fresh workers only, which never held it.
 
-The trusted process feeds a worker its candles stage by stage and compares all that it tells (signals, parameters, answers of
-callbacks, orders) with what the strategy decided when the whole range lay open. Stages end at secret instants; at each of
-them a walk's copy is given a candle with the same open that went another way. The last stage goes on into candles after the
-search range; they are the first weeks again: no worker holds a sealed candle to be checked. A look with a turned future of the
-full length shows that it is not the length that matters, and a world of detours asks at many instants at once.
+The trusted process feeds a worker its candles stage by stage and compares all that it tells (signals, parameters,
+answers of callbacks, orders) with what the strategy decided when the whole range lay open. Stages end at secret
+instants; at each of them a walk's copy is given a candle with the same open that went another way. The last stage goes
+on into candles after the search range; they are the first weeks again: no worker holds a sealed candle to be checked. A
+look with a turned future of the full length shows that it is not the length that matters, and a world of detours asks
+at many instants at once.
 
-What differs between two runs with the very same candles is dice, not foresight: a finding is confirmed by a second plain run.
+What differs between two runs with the very same candles is dice, not foresight: a finding is confirmed by a second
+plain run.
 
 Not found: foresight that changed no decision at any of the instants, on either side.
 """
@@ -22,13 +24,7 @@ from arena.checks import twin_candles
 from arena.checks.comparison import Finding, decided, shares
 from arena.checks.twin_candles import difference, parting
 from arena.decisions import LEAD_MS, Decisions, Events
-from arena.errors import (
-    CausalityError,
-    DeterminismError,
-    LimitError,
-    StrategyError,
-    when,
-)
+from arena.errors import CausalityError, DeterminismError, LimitError, StrategyError, when
 from arena.market import scenarios
 from arena.market.candle_tables import Tables
 from arena.market.scenarios import Ticks
@@ -55,8 +51,10 @@ class Case:
     strategy: Strategy
     settings: Settings
     tables: Tables  # of the search range and its warm-up, as the first run had them
-    beyond: Callable[[], tuple[Tables, Window]]  # the candles after it, sealed ones where there are any, and the range that reaches to their end
-    after: Callable[[], tuple[Tables, Window]]  # candles after it that are no secret, for checks, and the range that reaches to their end
+    # the candles after it, sealed ones where there are any, and the range that reaches to their end
+    beyond: Callable[[], tuple[Tables, Window]]
+    # candles after it that are no secret, for checks, and the range that reaches to their end
+    after: Callable[[], tuple[Tables, Window]]
     markets: dict
     claim: Claim
     book: Book
@@ -69,12 +67,14 @@ class Case:
         return Task(kind, whole, self.markets, ticks=self.ticks, end_ms=self.claim.last_ms)
 
 
-def looks(case: Case, borders: list[int], *, tail: int | None = None, after: bool = True, seconds: float | None = None) -> list[int]:
+def looks(
+    case: Case, borders: list[int], *, tail: int | None = None, after: bool = True, seconds: float | None = None
+) -> list[int]:
     """
-    Populate frames that end at each border, ascending, and compare all signals before it (the last `tail` candles only, where
-    given) and all parameters. With `after` the last frames go on beyond the search range. Returns the borders up to which shares of
-    stakes are other ones and may follow from what was asked before, so that it is no finding. To be asked for one at the border,
-    frames have another candle with its open there.
+    Populate frames that end at each border, ascending, and compare all signals before it (the last `tail` candles only,
+    where given) and all parameters. With `after` the last frames go on beyond the search range. Returns the borders up
+    to which shares of stakes are other ones and may follow from what was asked before, so that it is no finding. To be
+    asked for one at the border, frames have another candle with its open there.
 
     Raises CausalityError or DeterminismError.
     """
@@ -94,14 +94,18 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
             if shares(case.claim.decisions, told, spans):
                 doubtful.append(border)
                 if len(doubtful) <= CONFIRMED:
-                    world = scenarios.turned(scenarios.cut(case.tables, None, border + settings.step_ms), border, 1.0, case.ticks)
+                    world = scenarios.turned(
+                        scenarios.cut(case.tables, None, border + settings.step_ms), border, 1.0, case.ticks
+                    )
                     confirm_shares(case, world, spans)
             before = border
         if after:
             beyond, _ = case.after()
             with _blamed(case, None):
                 spans = _spans(case, [case.claim.last_ms], None)
-                made.send({"task": "look", "since_ms": _first(settings), "stakes": spans}, _rest(case.tables, beyond, before))
+                made.send(
+                    {"task": "look", "since_ms": _first(settings), "stakes": spans}, _rest(case.tables, beyond, before)
+                )
                 told = made.stage()
                 if decided(case, told, until_ms=None):
                     confirm(case, Finding("", ""), told=AFTER)
@@ -115,9 +119,9 @@ def looks(case: Case, borders: list[int], *, tail: int | None = None, after: boo
 
 def detoured(case: Case, borders: list[int], tail: int, rng: np.random.Generator) -> set[int]:
     """
-    Those of the borders before which the last `tail` candles were decided as with the true future, in one world that makes a detour at
-    each of them. From a fresh worker; where it fails, none. A difference is no finding: what a detour leaves in a strategy's memory makes
-    one too.
+    Those of the borders before which the last `tail` candles were decided as with the true future, in one world that
+    makes a detour at each of them. From a fresh worker; where it fails, none. A difference is no finding: what a detour
+    leaves in a strategy's memory makes one too.
     """
     step = case.settings.step_ms
     spans = _spans(case, borders, tail)
@@ -132,8 +136,8 @@ def detoured(case: Case, borders: list[int], tail: int, rng: np.random.Generator
 
 def repeats_shares(case: Case, at_ms: list[int]) -> bool:
     """
-    Whether shares of stakes in the candles of these instants are the same again from a fresh worker that is asked for them alone, with
-    the same candles. Others follow from what was asked before. Raises StrategyError.
+    Whether shares of stakes in the candles of these instants are the same again from a fresh worker that is asked for
+    them alone, with the same candles. Others follow from what was asked before. Raises StrategyError.
     """
     spans = _spans(case, at_ms, 0)
     return spans is None or shares(case.claim.decisions, _looked(case, case.tables, spans), spans) is None
@@ -141,8 +145,8 @@ def repeats_shares(case: Case, at_ms: list[int]) -> bool:
 
 def confirm_shares(case: Case, world: Tables, spans: list[list[int]]) -> None:
     """
-    Asks fresh workers for the same shares of stakes and for nothing else: twice with the true candles, and once in another world. Raises
-    DeterminismError or CausalityError where they differ.
+    Asks fresh workers for the same shares of stakes and for nothing else: twice with the true candles, and once in
+    another world. Raises DeterminismError or CausalityError where they differ.
     """
     told, again, without = (_looked(case, tables, spans) for tables in (case.tables, case.tables, world))
     if shares(told, again, spans):
@@ -158,8 +162,8 @@ def _looked(case: Case, world: Tables, spans: list[list[int]] | None) -> Decisio
 
 def _spans(case: Case, borders: list[int], tail: int | None) -> list[list[int]] | None:
     """
-    Between which instants shares of stakes are asked for: in the last `tail` candles before each border, at most SHARES of them, and in
-    the candle that opens there. None where they say nothing.
+    Between which instants shares of stakes are asked for: in the last `tail` candles before each border, at most SHARES
+    of them, and in the candle that opens there. None where they say nothing.
     """
     if case.claim.decisions.stakes is None:
         return None
@@ -173,7 +177,10 @@ def _spans(case: Case, borders: list[int], tail: int | None) -> list[list[int]] 
 
 
 def populated(case: Case, tables: Tables, window: Window, ticks: Ticks) -> Decisions:
-    """Signals and parameters in another market, from a fresh worker that runs the populate functions alone. Raises StrategyError."""
+    """
+    Signals and parameters in another market, from a fresh worker that runs the populate functions alone. Raises
+    StrategyError.
+    """
     with Worker(case.strategy, case.settings, Task("look", window, case.markets, ticks=ticks)) as made:
         spans = None if case.claim.decisions.stakes is None else [[window.start_ms, window.end_ms]]
         made.send({"task": "look", "since_ms": window.start_ms - LEAD_MS, "stakes": spans}, tables)
@@ -187,8 +194,8 @@ def populated(case: Case, tables: Tables, window: Window, ticks: Ticks) -> Decis
 
 def turned(case: Case, at_ms: int, power: float, rng: np.random.Generator | None = None) -> bool:
     """
-    One look at frames of full length whose candles from `at_ms` on went another way, volumes in another order. Returns whether shares
-    of stakes are the same too. Raises as `looks`.
+    One look at frames of full length whose candles from `at_ms` on went another way, volumes in another order. Returns
+    whether shares of stakes are the same too. Raises as `looks`.
     """
     world = scenarios.turned(case.tables, at_ms, power, case.ticks)
     world = scenarios.traded_otherwise(world, at_ms, rng or np.random.default_rng())
@@ -202,9 +209,12 @@ def turned(case: Case, at_ms: int, power: float, rng: np.random.Generator | None
     return False
 
 
-def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: float | None = None) -> dict[str, Finding]:
+def walk(
+    case: Case, borders: list[int], rng: np.random.Generator, *, seconds: float | None = None
+) -> dict[str, Finding]:
     """
-    FreqTrade's loop in stages that end at the borders, one at least, other candles at each, then on beyond the search range.
+    FreqTrade's loop in stages that end at the borders, one at least, other candles at each, then on beyond the search
+    range.
 
     Returns an example for each callback whose answer depends on the candle through the trade that FreqTrade hands it.
     Raises CausalityError or DeterminismError.
@@ -216,7 +226,10 @@ def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: f
         for k, border in enumerate(borders):
             with _blamed(case, border):
                 if k == 0:
-                    made.send({"task": "walk", "since_ms": since, "border_ms": border}, scenarios.cut(case.tables, None, border))
+                    made.send(
+                        {"task": "walk", "since_ms": since, "border_ms": border},
+                        scenarios.cut(case.tables, None, border),
+                    )
                 told = made.stage()
                 found = decided(case, told, until_ms=border)
                 confirm(case, found or answered(case, base, told.events, borders[k - 1] if k else None, border))
@@ -230,17 +243,22 @@ def walk(case: Case, borders: list[int], rng: np.random.Generator, *, seconds: f
     return handed
 
 
-def _candle(case: Case, base: Events, made: Worker, border: int, rng: np.random.Generator, handed: dict[str, Finding]) -> None:
+def _candle(
+    case: Case, base: Events, made: Worker, border: int, rng: np.random.Generator, handed: dict[str, Finding]
+) -> None:
     """
-    One candle in other worlds: gone another way; where something was reached inside it, with the side that was reached as it was;
-    and with the true open, high and low, which comes last, because what one copy is given it may leave for the next.
+    One candle in other worlds: gone another way; where something was reached inside it, with the side that was reached
+    as it was; and with the true open, high and low, which comes last, because what one copy is given it may leave for
+    the next.
     """
     pairs, ticks = case.settings.pairs, case.ticks
     true = scenarios.cut(case.tables, border, border + case.settings.step_ms)
     power = float(rng.choice(scenarios.POWERS, p=(0.4, 0.2, 0.2, 0.2)))
     others = [scenarios.turned(true, border, power, ticks)]
     if reached := twin_candles.touched(base, border):
-        others.append(scenarios.reached_otherwise(true, {pairs[p]: side for p, side in reached.items() if p >= 0}, ticks, rng))
+        others.append(
+            scenarios.reached_otherwise(true, {pairs[p]: side for p, side in reached.items() if p >= 0}, ticks, rng)
+        )
     others.append(scenarios.closed_otherwise(true, ticks, rng))
     told = [_twin(case, made, border, scenarios.traded_otherwise(other, border, rng)) for other in others]
     alike = told.pop()
@@ -254,7 +272,9 @@ def _twin(case: Case, made: Worker, border: int, other: Tables) -> Events:
     made.send({"task": "twin"}, other)
     said = made.twin()
     if not isinstance(said, Events):
-        confirm(case, Finding(when(border), f"fails when the candle goes another way: {said or 'it ends without a word'}"))
+        confirm(
+            case, Finding(when(border), f"fails when the candle goes another way: {said or 'it ends without a word'}")
+        )
     return said
 
 
@@ -269,19 +289,25 @@ def _next_stage(case: Case, made: Worker, border: int, following: int | None) ->
     made.send(head, _rest(case.tables, {pair: more for pair, more in beyond.items() if pair in until_end}, border))
 
 
-def answered(case: Case, base: Events | None, told: Events | None, after_ms: int | None, until_ms: int | None) -> Finding | None:
+def answered(
+    case: Case, base: Events | None, told: Events | None, after_ms: int | None, until_ms: int | None
+) -> Finding | None:
     """The first event between two instants that is not as it was with the whole range."""
     if base is None or told is None:
         return Finding("", "tells nothing of its callbacks")
     ours = np.flatnonzero(
-        (base.time_ms >= (-np.inf if after_ms is None else after_ms)) & (base.time_ms < (np.inf if until_ms is None else until_ms))
+        (base.time_ms >= (-np.inf if after_ms is None else after_ms))
+        & (base.time_ms < (np.inf if until_ms is None else until_ms))
     )
     parted = parting(base, ours, told, range(len(told)))
     return parted and difference(case.settings.pairs, base, parted.ours, told, parted.theirs)
 
 
 class _blamed:
-    """A strategy that fails where it did not fail before fails for want of the future; limits and findings stay themselves."""
+    """
+    A strategy that fails where it did not fail before fails for want of the future; limits and findings stay
+    themselves.
+    """
 
     def __init__(self, case: Case, border: int | None) -> None:
         self.case, self.border = case, border
@@ -325,9 +351,13 @@ def repeated(case: Case) -> Finding | None:
     base, told = case.claim.decisions, claim.decisions
     found = decided(case, told, until_ms=None) or answered(case, base.events, told.events, None, None)
     if found:
-        return Finding(found.where, found.what.replace("with the future", "in the first").replace("without", "in the second"))
+        return Finding(
+            found.where, found.what.replace("with the future", "in the first").replace("without", "in the second")
+        )
     ours, theirs = case.claim.orders, claim.orders
-    if case.described is None and not (np.array_equal(ours.price, theirs.price) and np.array_equal(ours.filled_ms, theirs.filled_ms)):
+    if case.described is None and not (
+        np.array_equal(ours.price, theirs.price) and np.array_equal(ours.filled_ms, theirs.filled_ms)
+    ):
         return Finding("", "other orders")  # those of a replay follow from what is equal
     return None
 

@@ -1,10 +1,11 @@
 """
 The same market under other names: nothing that a strategy sees there tells the date, and the market is the same. Pure.
 
-A pair becomes a row of moves on a grid without gaps: from the last close to the open, from open to close, the two wicks, the volume.
-What a date could be known by is drawn anew: levels of price and of volume, the last digits of every move, which of the smallest moves
-are none at all, where candles are missing, ticks, how many candles there are, and the first and the last date. What a rule about a
-market looks at stays: returns, ranges and volumes beside their usual ones, weekday and hour, one pair beside another.
+A pair becomes a row of moves on a grid without gaps: from the last close to the open, from open to close, the two
+wicks, the volume. What a date could be known by is drawn anew: levels of price and of volume, the last digits of every
+move, which of the smallest moves are none at all, where candles are missing, ticks, how many candles there are, and the
+first and the last date. What a rule about a market looks at stays: returns, ranges and volumes beside their usual ones,
+weekday and hour, one pair beside another.
 """
 
 from collections.abc import Iterator
@@ -24,11 +25,13 @@ PRICE_FACTORS = (0.3, 0.6), (1.7, 3.0)
 TURNOVER_FACTORS = (0.4, 0.65), (1.6, 2.6)
 """Of price times volume, so that a floor of liquidity holds where it held by a margin."""
 SAME = 0.3
-"""A volume changes by a factor that is at least this far from 1: two factors that cancel out would leave it as it was."""
+"""
+A volume changes by a factor that is at least this far from 1: two factors that cancel out would leave it as it was.
+"""
 JITTER = 0.12, 0.03
 """
-Shares of the pair's usual move at that time by which prices change: each candle's by itself, and once more on each of SCALES_MS.
-The changes do not add up: a move of a month is what it was.
+Shares of the pair's usual move at that time by which prices change: each candle's by itself, and once more on each of
+SCALES_MS. The changes do not add up: a move of a month is what it was.
 """
 VOLUME_JITTER = 0.08, 0.05
 """Shares by which volumes change, likewise."""
@@ -38,14 +41,20 @@ SCALES_MS = (DAY_MS // 4, 2 * DAY_MS, 2 * WEEK_MS)
 USUAL_DAYS = 28
 """Days over which a pair's usual move is taken."""
 SMALL_TICKS, SMALL_SHARE = 2.5, 0.5
-"""Gaps and wicks up to so many ticks, or WICK_JITTER of the usual move, change places among themselves; more than this share of it never does."""
+"""
+Gaps and wicks up to so many ticks, or WICK_JITTER of the usual move, change places among themselves; more than this
+share of it never does.
+"""
 HOLE_WEEKS = 26
 """Weeks by which a hole moves at most."""
 EARLY, LATE = (12, 4), (24, 6)
 """The run begins a 12th to a 4th of the counted range before it, and ends a 24th to a 6th behind it."""
 LEAST_DAYS = 7
 LISTING_DAYS = 60, 28, 14
-"""Days by which a pair's first date moves back where it lies before what counts, on where it lies in it, and its last date back."""
+"""
+Days by which a pair's first date moves back where it lies before what counts, on where it lies in it, and its last date
+back.
+"""
 
 _TRADED, _QUIET, _MISSING = 0, 1, 2
 _GAP, _BODY, _UPPER, _LOWER, _VOLUME = range(5)
@@ -83,8 +92,8 @@ class _Row:
 
 def relabelled(tables: Tables, tick: Ticks, counted: Window, step_ms: int, rng: np.random.Generator) -> Relabelled:
     """
-    The market under other names, with candles before and behind, so that a run over `counted`, under its new dates, can begin
-    `early_ms` sooner and end `late_ms` later.
+    The market under other names, with candles before and behind, so that a run over `counted`, under its new dates, can
+    begin `early_ms` sooner and end `late_ms` later.
     """
     shift = -int(rng.integers(SHIFTS[0], SHIFTS[1] + 1)) * WEEK_MS
     early, late = _margin(counted, EARLY, rng), _margin(counted, LATE, rng)
@@ -156,7 +165,9 @@ def _table(row: _Row, shift: int, tick: float, rng: np.random.Generator) -> NDAr
     price, volume = _factors(rng)
     o, close = _levels(row)
     close = np.where(row.state == _TRADED, close, o)
-    values = np.column_stack([o, np.maximum(o, close) + row.moves[:, _UPPER], np.minimum(o, close) - row.moves[:, _LOWER], close])
+    values = np.column_stack(
+        [o, np.maximum(o, close) + row.moves[:, _UPPER], np.minimum(o, close) - row.moves[:, _LOWER], close]
+    )
     prices = np.maximum(np.round(price * np.exp(values), round(-np.log10(tick))), tick)
     return np.column_stack([row.times + shift, prices, volume * row.moves[:, _VOLUME]])[row.state != _MISSING]
 
@@ -166,20 +177,28 @@ def _table(row: _Row, shift: int, tick: float, rng: np.random.Generator) -> NDAr
 
 def _move_holes(row: _Row, rng: np.random.Generator) -> None:
     """
-    Candles that are missing or without any trade change places with others of the same weekday and hour, a few weeks off. A hole
-    that comes every week stays, and so does one of more than a week.
+    Candles that are missing or without any trade change places with others of the same weekday and hour, a few weeks
+    off. A hole that comes every week stays, and so does one of more than a week.
     """
     for first, end in list(_holes(row.state)):
         n = end - first
         for weeks in rng.permutation(np.concatenate([np.arange(-HOLE_WEEKS, 0), np.arange(1, HOLE_WEEKS + 1)])):
             other = first + int(weeks) * row.week
-            if n <= row.week and 0 < other and other + n < len(row.state) and (row.state[other - 1 : other + n + 1] == _TRADED).all():
+            if (
+                n <= row.week
+                and other > 0
+                and other + n < len(row.state)
+                and (row.state[other - 1 : other + n + 1] == _TRADED).all()
+            ):
                 _exchange(row, slice(first, end), slice(other, other + n))
                 break
 
 
 def _exchange(row: _Row, hole: slice, other: slice) -> None:
-    """Prices elsewhere stay: the moves of what is a hole now go into the gap behind it, and in the old one they come to nothing."""
+    """
+    Prices elsewhere stay: the moves of what is a hole now go into the gap behind it, and in the old one they come to
+    nothing.
+    """
     n = hole.stop - hole.start
     moves, state = row.moves[other].copy(), row.state[other].copy()
     total = float(moves[:, [_GAP, _BODY]].sum())
@@ -197,8 +216,8 @@ def _holes(state: NDArray[np.int8]) -> Iterator[tuple[int, int]]:
 
 def _listed(row: _Row, counted: Window, begun: int, lead: int, late: int, rng: np.random.Generator) -> _Row:
     """
-    Another first and another last date. A pair that is there when the counted range begins was there sooner, and one that comes in it
-    comes later; a pair that goes before its end goes sooner.
+    Another first and another last date. A pair that is there when the counted range begins was there sooner, and one
+    that comes in it comes later; a pair that goes before its end goes sooner.
     """
     back, on, end = (int(rng.integers(1, days + 1)) * DAY_MS // row.step_ms for days in LISTING_DAYS)
     n, before, after = len(row.state), lead // row.step_ms, late // row.step_ms
@@ -222,8 +241,8 @@ def _without(row: _Row, first: int, last: int) -> _Row:
 
 def _extended(row: _Row, before: int, after: int, rng: np.random.Generator) -> _Row:
     """
-    With candles before the first and behind the last, each drawn from all that have its weekday and hour: nothing that comes in the
-    pair's own history has come in these.
+    With candles before the first and behind the last, each drawn from all that have its weekday and hour: nothing that
+    comes in the pair's own history has come in these.
     """
     n = len(row.state)
     places = np.concatenate([np.arange(-before, 0), np.arange(n, n + after)])
@@ -260,7 +279,9 @@ def _jitter(row: _Row, tick: NDArray[np.float64], rng: np.random.Generator) -> N
 
 def _usual(sizes: NDArray[np.float64], traded: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
     """The mean size of moves in the n candles around each."""
-    sums, counts = (np.concatenate([[0.0], np.cumsum(values)]) for values in (np.where(traded, sizes, 0.0), traded.astype(float)))
+    sums, counts = (
+        np.concatenate([[0.0], np.cumsum(values)]) for values in (np.where(traded, sizes, 0.0), traded.astype(float))
+    )
     at = np.arange(len(sizes))
     first, end = np.maximum(at - n // 2, 0), np.minimum(at + n // 2 + 1, len(sizes))
     return (sums[end] - sums[first]) / np.maximum(counts[end] - counts[first], 1.0)
@@ -277,8 +298,8 @@ def _relative_ticks(row: _Row, tick: list[tuple[int, float]]) -> NDArray[np.floa
 
 def _noise(row: _Row, sizes: tuple[float, float], rng: np.random.Generator) -> NDArray[np.float64]:
     """
-    Of each candle by itself, and on every scale a line between points that are drawn, so that what is summed over a day or a week
-    changes as well.
+    Of each candle by itself, and on every scale a line between points that are drawn, so that what is summed over a day
+    or a week changes as well.
     """
     n = len(row.state)
     noise = sizes[0] * rng.standard_normal(n)

@@ -23,14 +23,17 @@ from arena.stats import gates, metrics
 def relabel(case: Case, rng: np.random.Generator, own: float = np.nan) -> float:
     """
     Sharpe over the search range in the relabelled market; 0 when nothing is left of the strategy there: no trade, or an
-    error where there was none. Where the gate would say no to a strategy whose Sharpe is `own`, two more such markets are asked:
-    one draw may go against an honest rule, not two of three.
+    error where there was none. Where the gate would say no to a strategy whose Sharpe is `own`, two more such markets
+    are asked: one draw may go against an honest rule, not two of three.
     """
     return middle(lambda: _renamed(case, rng), own, case.settings.gates.max_relabel_loss)
 
 
 def middle(ask: Callable[[], float], own: float, most: float) -> float:
-    """One answer, or the middle one of three where the first loses more than the share `most` of a Sharpe that the gate looks at."""
+    """
+    One answer, or the middle one of three where the first loses more than the share `most` of a Sharpe that the gate
+    looks at.
+    """
     found = [ask()]
     if own >= gates.LOW_SHARPE and not 1 - found[0] / own <= most:
         found += [ask(), ask()]
@@ -71,7 +74,9 @@ def _sharpe(case: Case, tables: candle_tables.Tables, ticks: scenarios.Ticks, wi
 def replay(
     case: Case, tables: candle_tables.Tables, market: Market, ticks: scenarios.Ticks, window: Window
 ) -> tuple[Orders, Decisions] | None:
-    """Orders of a replay and the decisions behind them; None where it does not represent the strategy in this market."""
+    """
+    Orders of a replay and the decisions behind them; None where it does not represent the strategy in this market.
+    """
     if case.described is None:
         return None
     told = lookahead.populated(case, tables, window, ticks)

@@ -1,12 +1,13 @@
 """
 The same strategy under harder terms, and its signals at other times: Sharpe ratios over the search range. Pure.
 
-A strategy that signals and parameters describe, with its shares of the proposed stake where it has some, is replayed under each
-of them, with its money: a dearer fee leaves less to stake. For the others the booked orders are counted again, with the
-amounts that they had; what would need new decisions (other slots, another start, shifted signals) is missing, and is said to be.
+A strategy that signals and parameters describe, with its shares of the proposed stake where it has some, is replayed
+under each of them, with its money: a dearer fee leaves less to stake. For the others the booked orders are counted
+again, with the amounts that they had; what would need new decisions (other slots, another start, shifted signals) is
+missing, and is said to be.
 
-Not covered: signals of one pair that follow from another pair's candles stay as they are when that pair is left out. Shares are
-the worker's word in candles where FreqTrade's own run did not enter.
+Not covered: signals of one pair that follow from another pair's candles stay as they are when that pair is left out.
+Shares are the worker's word in candles where FreqTrade's own run did not enter.
 """
 
 from typing import Any
@@ -17,21 +18,15 @@ from numpy.typing import NDArray
 from arena.accounting import equity_curve
 from arena.accounting.booking import FLAT, last_known
 from arena.accounting.replay.inputs import Described, account_of
-from arena.accounting.replay.simulator import (
-    ENTER,
-    Course,
-    ReplayError,
-    Room,
-    replay_into,
-)
+from arena.accounting.replay.simulator import ENTER, Course, ReplayError, Room, replay_into
 from arena.records import Market, Orders, Stress
 from arena.settings import Settings
 from arena.stats.metrics import DAY_MS, midnights
 
 SHIFTS, ENOUGH = 1000, 20
 """
-Copies of the signals, shifted in time, at most; and how many of them that do as well are enough to know the share to about a quarter
-of itself (Besag and Clifford 1991, Sequential Monte Carlo p-values, Biometrika 78(2), 301-304).
+Copies of the signals, shifted in time, at most; and how many of them that do as well are enough to know the share to
+about a quarter of itself (Besag and Clifford 1991, Sequential Monte Carlo p-values, Biometrika 78(2), 301-304).
 """
 LEAST_DAYS = 7
 """By which a copy is shifted at least, either way."""
@@ -41,7 +36,9 @@ BEST = 5
 """Trades left out."""
 
 
-def of(market: Market, settings: Settings, orders: Orders, described: Described | None, rng: np.random.Generator) -> Stress:
+def of(
+    market: Market, settings: Settings, orders: Orders, described: Described | None, rng: np.random.Generator
+) -> Stress:
     """
     Parameters
     ----------
@@ -55,7 +52,11 @@ def of(market: Market, settings: Settings, orders: Orders, described: Described 
     rng : numpy Generator
         Draws the shifts.
     """
-    return _Orders(market, settings, orders).stress() if described is None else _Replays(market, settings, described).stress(rng)
+    return (
+        _Orders(market, settings, orders).stress()
+        if described is None
+        else _Replays(market, settings, described).stress(rng)
+    )
 
 
 class _Replays:
@@ -76,15 +77,28 @@ class _Replays:
             fee_x3=self.sharpe(fee=3 * account.fee),
             late_1=self.sharpe(course=_later(base)),
             without_top5=self.sharpe(without=BEST),
-            worst_pair_out=_worst([self.sharpe(course=_without(base, int(p))) for p in listed] if len(listed) > 1 else []),
-            worst_start=_worst([self.sharpe(course=base._replace(first=np.clip(base.first, start, base.end)), since=int(start)) for start in starts]),
+            worst_pair_out=_worst(
+                [self.sharpe(course=_without(base, int(p))) for p in listed] if len(listed) > 1 else []
+            ),
+            worst_start=_worst(
+                [
+                    self.sharpe(course=base._replace(first=np.clip(base.first, start, base.end)), since=int(start))
+                    for start in starts
+                ]
+            ),
             slot_less=self.sharpe(slots=slots - 1) if limited and slots > 1 else np.nan,
             slot_more=self.sharpe(slots=slots + 1) if limited else np.nan,
             timing_p=self.timing(rng),
         )
 
     def sharpe(
-        self, *, course: Course | None = None, fee: float | None = None, slots: float | None = None, without: int = 0, since: int = 0
+        self,
+        *,
+        course: Course | None = None,
+        fee: float | None = None,
+        slots: float | None = None,
+        without: int = 0,
+        since: int = 0,
     ) -> float:
         """Of one replay; nan where it would not be FreqTrade's. `since`: the column from which it counts."""
         account = self.made.account if fee is None else account_of(self.settings, fee)
@@ -102,10 +116,11 @@ class _Replays:
 
     def timing(self, rng: np.random.Generator) -> float:
         """
-        Share of runs with signals at other times, each with its stake, that do as well; nan where the range is too short or a stake
-        unknown: copies that nobody can compute are not worse.
+        Share of runs with signals at other times, each with its stake, that do as well; nan where the range is too
+        short or a stake unknown: copies that nobody can compute are not worse.
 
-        Copies are drawn until ENOUGH do as well, of which the share follows, or until there are SHIFTS, with its own counted.
+        Copies are drawn until ENOUGH do as well, of which the share follows, or until there are SHIFTS, with its own
+        counted.
         """
         whole = _signals(self.made.course)
         n, least = whole["flags"].shape[1], LEAST_DAYS * DAY_MS // self.step_ms
@@ -131,7 +146,8 @@ class _Orders:
     def __init__(self, market: Market, settings: Settings, orders: Orders) -> None:
         self.market, self.settings, self.orders = market, settings, orders
         self.marks, self.days = last_known(market.open, market.close), midnights(market.open_ms)
-        self.column = np.maximum.accumulate((orders.filled_ms - market.open_ms[0]) // market.step_ms)  # as they are booked
+        # as they are booked
+        self.column = np.maximum.accumulate((orders.filled_ms - market.open_ms[0]) // market.step_ms)
         self.units = np.where(orders.buys, orders.amount, -orders.amount)
         self.trade = _trades(orders)
 
@@ -155,7 +171,10 @@ class _Orders:
         """Orders at the next candle's open; those of the last candle have none, and stay."""
         last = len(self.market.open_ms) - 1
         column = np.minimum(self.column + 1, last)
-        return {"column": column, "price": np.where(self.column < last, self.marks[self.orders.pair, column], self.orders.price)}
+        return {
+            "column": column,
+            "price": np.where(self.column < last, self.marks[self.orders.pair, column], self.orders.price),
+        }
 
     def sharpe(self, **changes: Any) -> float:
         return float(equity_curve.sharpe(self.curve(**changes)))
@@ -187,7 +206,9 @@ def _trades(orders: Orders) -> NDArray[np.int64]:
     """(n_orders,) number of the trade that each order belongs to: from flat to flat in its pair."""
     number, held, largest, current = np.empty(len(orders.price), dtype=np.int64), {}, {}, {}
     n = 0
-    for k, (pair, buys, amount) in enumerate(zip(orders.pair.tolist(), orders.buys.tolist(), orders.amount.tolist(), strict=True)):
+    for k, (pair, buys, amount) in enumerate(
+        zip(orders.pair.tolist(), orders.buys.tolist(), orders.amount.tolist(), strict=True)
+    ):
         if pair not in current:
             current[pair], held[pair], largest[pair] = n, 0.0, 0.0
             n += 1
@@ -200,7 +221,9 @@ def _trades(orders: Orders) -> NDArray[np.int64]:
 
 
 def _signals(course: Course) -> dict[str, NDArray]:
-    """What moves when signals move, by field: flags, and the scale of each stake where it has any. (n_pairs, n_candles)"""
+    """
+    What moves when signals move, by field: flags, and the scale of each stake where it has any. (n_pairs, n_candles)
+    """
     return {name: array for name in ("flags", "scale") if (array := getattr(course, name)).shape == course.open.shape}
 
 

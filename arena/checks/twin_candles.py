@@ -1,12 +1,13 @@
 """
 What was decided in one candle, in the world that happened and in others where the candle goes another way. Pure.
 
-At the open of a candle nothing may depend on where it goes but what FreqTrade does by its rules: a stop, a target or a limit is
-touched or not, and a strategy is asked after it, or not. An answer is compared where it was asked with the same arguments.
+At the open of a candle nothing may depend on where it goes but what FreqTrade does by its rules: a stop, a target or a
+limit is touched or not, and a strategy is asked after it, or not. An answer is compared where it was asked with the
+same arguments.
 
-Where FreqTrade itself hands the candle to a strategy (it puts the high and the low into the trade's highest and lowest rate before
-it asks about an exit), a different answer is no finding here; it is told which callback it was, and the exits that it decides are
-worth the next candle's open.
+Where FreqTrade itself hands the candle to a strategy (it puts the high and the low into the trade's highest and lowest
+rate before it asks about an exit), a different answer is no finding here; it is told which callback it was, and the
+exits that it decides are worth the next candle's open.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,8 +44,13 @@ def late(handed: Iterable[str]) -> frozenset[str]:
 
 
 def same(a: Events, i: np.ndarray, b: Events, j: np.ndarray) -> np.ndarray:
-    """Whether events are equal one by one, numbers but for rounding. Texts are compared as texts: two lists may number them differently."""
-    equal = (a.time_ms[i] == b.time_ms[j]) & (a.pair[i] == b.pair[j]) & (a.name[i] == b.name[j]) & (a.kind[i] == b.kind[j])
+    """
+    Whether events are equal one by one, numbers but for rounding. Texts are compared as texts: two lists may number
+    them differently.
+    """
+    equal = (
+        (a.time_ms[i] == b.time_ms[j]) & (a.pair[i] == b.pair[j]) & (a.name[i] == b.name[j]) & (a.kind[i] == b.kind[j])
+    )
     x, y = a.value[i], b.value[j]
     value = np.where(a.kind[i] == 0, np.isclose(x, y, rtol=ROUNDING, atol=0, equal_nan=True), x == y)
     if a.texts[: len(b.texts)] != b.texts[: len(a.texts)]:
@@ -62,7 +68,10 @@ class Parting(NamedTuple):
 
 
 def parting(base: Events, ours: Sequence[int], told: Events, theirs: Sequence[int]) -> Parting | None:
-    """The first place at which events of two runs, given by their numbers in order, are not the same; None where there is none."""
+    """
+    The first place at which events of two runs, given by their numbers in order, are not the same; None where there is
+    none.
+    """
     n = min(len(ours), len(theirs))
     different = np.flatnonzero(~same(base, np.array(ours[:n], dtype=int), told, np.array(theirs[:n], dtype=int)))
     k = int(different[0]) if len(different) else n
@@ -79,11 +88,18 @@ def difference(pairs: tuple[str, ...], base: Events, i: int | None, told: Events
         return f"{pair} {when(int(events.time_ms[k]))}".strip()
 
     def said(events: Events, k: int) -> str:
-        return f"an exit ({_kind(events, k)}) is placed" if _name(events, k) == EXIT_ASKED else f"{_name(events, k)} is {events.answer(k)}"
+        return (
+            f"an exit ({_kind(events, k)}) is placed"
+            if _name(events, k) == EXIT_ASKED
+            else f"{_name(events, k)} is {events.answer(k)}"
+        )
 
     if i is not None and j is not None and place(base, i) == place(told, j):
         if base.name[i] != told.name[j] and _name(base, i) != EXIT_ASKED:
-            return Finding(place(base, i), f"{said(base, i)} with the future; without it comes {said(told, j).replace(' is ', ' ', 1)}")
+            return Finding(
+                place(base, i),
+                f"{said(base, i)} with the future; without it comes {said(told, j).replace(' is ', ' ', 1)}",
+            )
         if base.name[i] == told.name[j]:
             other = f"an exit ({_kind(told, j)})" if _name(told, j) == EXIT_ASKED else told.answer(j)
             return Finding(place(base, i), f"{said(base, i)} with the future, {other} without")
@@ -106,8 +122,8 @@ def touched(base: Events, border: int) -> dict[int, str]:
 
 def alike(pairs: tuple[str, ...], base: Events, told: Events, border: int) -> Finding | None:
     """
-    The first event of a candle that is not the same where only its close and its volume are others. FreqTrade looks at a close in
-    one case: whether a target in the candle of an entry below the open lies above it.
+    The first event of a candle that is not the same where only its close and its volume are others. FreqTrade looks at
+    a close in one case: whether a target in the candle of an entry below the open lies above it.
     """
     ours = np.flatnonzero(base.time_ms == border)
     parted = parting(base, ours, told, range(len(told)))
@@ -133,12 +149,13 @@ class Candle:
     true: Tables
     other: Tables
     alike: Events | None = None  # of the world where only the close differs: what callbacks were handed as it happened
-    handed: dict[str, Finding] = field(default_factory=dict)  # by callback: an answer that depends on the trade's extremes
+    # by callback: an answer that depends on the trade's extremes
+    handed: dict[str, Finding] = field(default_factory=dict)
 
     def compare(self) -> Finding | None:
         """
-        The first decision that the candle does not explain, pair by pair. After a difference that it explains the rest of that
-        pair's candle is not compared, and what follows for other pairs may have seen another account.
+        The first decision that the candle does not explain, pair by pair. After a difference that it explains the rest
+        of that pair's candle is not compared, and what follows for other pairs may have seen another account.
         """
         base, told = self.base, self.told
         ours, theirs = (_by_pair(events, self.border) for events in (base, told))
@@ -165,7 +182,11 @@ class Candle:
         if "filled" in names:
             return not any(self._within_both(events, k) for events, k, _ in sides if _name(events, k) == "filled")
         if "exit asked" in names:
-            return all(ORDER_KINDS[int(events.value[k])] in TOUCHES for events, k, _ in sides if _name(events, k) == "exit asked")
+            return all(
+                ORDER_KINDS[int(events.value[k])] in TOUCHES
+                for events, k, _ in sides
+                if _name(events, k) == "exit asked"
+            )
         inside, answered = self._touched(before), len(names) == 1 and i is not None and j is not None
         if inside and names & {"exit price", "exit amount"} or self._clamped(names, sides):
             return True
@@ -197,7 +218,11 @@ class Candle:
         return {_name(events, k) for events, k, _ in self._sides(i, j)}
 
     def _sides(self, i: int | None, j: int | None) -> list[tuple[Events, int, Tables]]:
-        return [(events, k, tables) for events, k, tables in ((self.base, i, self.true), (self.told, j, self.other)) if k is not None]
+        return [
+            (events, k, tables)
+            for events, k, tables in ((self.base, i, self.true), (self.told, j, self.other))
+            if k is not None
+        ]
 
     def _touched(self, before: Iterable[int]) -> bool:
         """Whether the exit under way in both worlds is one that was reached inside the candle."""
@@ -218,8 +243,8 @@ class Candle:
 
     def _clamped(self, names: set[str], sides: list[tuple[Events, int, Tables]]) -> bool:
         """
-        Whether this is the price of an exit that was asked for below the candle, which FreqTrade raises to its low, or of an
-        entry asked for above it, which it cuts to its high.
+        Whether this is the price of an exit that was asked for below the candle, which FreqTrade raises to its low, or
+        of an entry asked for above it, which it cuts to its high.
         """
         extreme = {frozenset({"exit price"}): 3, frozenset({"entry price"}): 2}.get(frozenset(names))
         if extreme is None:
@@ -246,7 +271,9 @@ def _kind(events: Events, k: int) -> str:
 
 
 def _awaits_target(base: Events, before: list[int]) -> bool:
-    """Whether a target was reached last, in both worlds: in the candle of an entry below the open its close can forbid it."""
+    """
+    Whether a target was reached last, in both worlds: in the candle of an entry below the open its close can forbid it.
+    """
     last = next((k for k in reversed(before) if _name(base, k) != "custom_roi"), None)
     return last is not None and _name(base, last) == "exit asked" and ORDER_KINDS[int(base.value[last])] == "roi"
 

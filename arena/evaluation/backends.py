@@ -1,12 +1,13 @@
 """
 Many strategies on many cores or machines, through joblib. The figures are those of one machine, bit for bit.
 
-What travels is a strategy's text one way and what it earned the other; each machine has this repository, prepared for the same
-contract, at the same path, and the key of the validation window. Trials are counted, judged and recorded where the run began.
-A worker process that dies takes nothing along: what it was busy with is evaluated again.
+What travels is a strategy's text one way and what it earned the other; each machine has this repository, prepared for
+the same contract, at the same path, and the key of the validation window. Trials are counted, judged and recorded where
+the run began. A worker process that dies takes nothing along: what it was busy with is evaluated again.
 
-Not covered: who may connect to dask's scheduler can run code on every machine. It belongs into a network of your own. Processes of joblib's and
-of dask's start with Python's own `site`, and import by Python's rules: loky's not from the repository's root, dask's as they were started.
+Not covered: who may connect to dask's scheduler can run code on every machine. It belongs into a network of your own.
+Processes of joblib's and of dask's start with Python's own `site`, and import by Python's rules: loky's not from the
+repository's root, dask's as they were started.
 """
 
 import multiprocessing
@@ -41,13 +42,23 @@ T = TypeVar("T")
 
 
 def outcome(strategy: Strategy, arena: Arena) -> Outcome:
-    """What one strategy earned, or its fault. Asked once more where the machine was too busy. Raises ArenaError when it still is."""
+    """
+    What one strategy earned, or its fault. Asked once more where the machine was too busy. Raises ArenaError when it
+    still is.
+    """
     return _twice(lambda: figures.earn(strategy, arena))
 
 
 def judged(found: Outcome, strategy: Strategy, arena: Arena, *, deeper: bool) -> dict[str, Any] | StrategyError:
-    """Fields of the Result, or the fault that the full check has found, as `figures.judged`. As `outcome` on a busy machine."""
-    return found if isinstance(found, StrategyError) else _twice(lambda: figures.judged(found, strategy, arena, deeper=deeper))
+    """
+    Fields of the Result, or the fault that the full check has found, as `figures.judged`. As `outcome` on a busy
+    machine.
+    """
+    return (
+        found
+        if isinstance(found, StrategyError)
+        else _twice(lambda: figures.judged(found, strategy, arena, deeper=deeper))
+    )
 
 
 def _twice(ask: Callable[[], T]) -> T | StrategyError:
@@ -81,15 +92,18 @@ def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, O
                 yield i, found
         except TerminatedWorkerError:
             if not last:
-                raise ArenaError(f"worker processes ended {TRIES} times in a row, perhaps for want of memory. Set arena.compute.jobs lower.") from None
+                raise ArenaError(
+                    f"worker processes ended {TRIES} times in a row, perhaps for want of memory. Set "
+                    f"arena.compute.jobs lower."
+                ) from None
         if not asked:
             return
 
 
 def _config(root: Path) -> str:
     """
-    config.json of the checkout to which this folder belongs: a worktree, which no other machine has, shares the checkout's lock by a
-    link. The contract says that the two are the same arena.
+    config.json of the checkout to which this folder belongs: a worktree, which no other machine has, shares the
+    checkout's lock by a link. The contract says that the two are the same arena.
     """
     return str(data_lock.place(root, data_lock.FILE) / "config.json")
 
@@ -103,7 +117,9 @@ def _parallel(tasks: list, compute: Compute) -> Iterator:
         before = {name: os.environ.get(name) for name in isolation.variables()}
         os.environ.update(isolation.variables())
         try:
-            yield from joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered", batch_size=1)(tasks)
+            yield from joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered", batch_size=1)(
+                tasks
+            )
         finally:
             for name, value in before.items():
                 os.environ.pop(name, None)
@@ -111,14 +127,14 @@ def _parallel(tasks: list, compute: Compute) -> Iterator:
 
 
 def _client(address: str | None):
-    from distributed import (
-        Client,  # seconds of libraries that one machine does not need
-    )
+    from distributed import Client  # seconds of libraries that one machine does not need
 
     try:
         cluster = Client(address, timeout=SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise ArenaError(f"dask's scheduler at {address} cannot be reached: {error}. Start it, or set arena.compute.backend to loky.") from None
+        raise ArenaError(
+            f"dask's scheduler at {address} cannot be reached: {error}. Start it, or set arena.compute.backend to loky."
+        ) from None
     if not cluster.scheduler_info()["workers"]:
         cluster.close()
         raise ArenaError(f"dask's scheduler at {address} has no workers. docs/compute.md says how to start them.")
@@ -126,12 +142,17 @@ def _client(address: str | None):
 
 
 def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy) -> tuple[int, Outcome]:
-    """One strategy, on whichever machine. Runs in a process of joblib's, which is trusted; its sandboxed workers are its own."""
+    """
+    One strategy, on whichever machine. Runs in a process of joblib's, which is trusted; its sandboxed workers are its
+    own.
+    """
     if multiprocessing.current_process().daemon:
         raise ArenaError("this worker may not start processes. Start it with DASK_DISTRIBUTED__WORKER__DAEMON=False.")
     arena = _arena(config, depth)
     if arena.lock.contract != contract:
-        raise ArenaError(f"{config} has the contract {arena.lock.contract[:8]} on {os.uname().nodename}, the run has {contract[:8]}.")
+        raise ArenaError(
+            f"{config} has the contract {arena.lock.contract[:8]} on {os.uname().nodename}, the run has {contract[:8]}."
+        )
     data_lock.verify(arena.settings)
     found = outcome(strategy, arena)
     return index, found if isinstance(found, StrategyError) else replace(found, made=None)

@@ -1,8 +1,10 @@
 """
-One strategy file in, one Result out, and two rows in the ledger: before any of its code runs, that it is tried; and what came of it.
+One strategy file in, one Result out, and two rows in the ledger: before any of its code runs, that it is tried; and
+what came of it.
 
-An evaluation that is interrupted leaves the first row, and counts as a try of that source. When the unchanged source is evaluated to
-the end later, it is still one try. A file that is refused for its text is recorded too; none of its code ran, so it is no try.
+An evaluation that is interrupted leaves the first row, and counts as a try of that source. When the unchanged source is
+evaluated to the end later, it is still one try. A file that is refused for its text is recorded too; none of its code
+ran, so it is no try.
 """
 
 import contextlib
@@ -56,8 +58,8 @@ def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
     """
     Results in the files' order, each as soon as it and those before it are there; where, says `arena.compute`.
 
-    They are recorded in that order too, so a trial's number does not depend on which worker was the fastest. What is complete
-    when the evaluation is interrupted is recorded all the same.
+    They are recorded in that order too, so a trial's number does not depend on which worker was the fastest. What is
+    complete when the evaluation is interrupted is recorded all the same.
     """
     head = strategy_files.head(arena.settings.root)
     begun = [_begin(file, arena, head) for file in files]
@@ -80,10 +82,12 @@ def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
         arena.trials.add(result)
 
 
-def _outcomes(begun: list[_Begun], arena: Arena, left: dict[int, Outcome | None]) -> Iterator[tuple[int, Outcome | None]]:
+def _outcomes(
+    begun: list[_Begun], arena: Arena, left: dict[int, Outcome | None]
+) -> Iterator[tuple[int, Outcome | None]]:
     """
-    What was earned, or the fault, by index, in the order in which it is ready; None for what needs no evaluation. What is ready and was
-    not asked for any more, after an interruption, is put into `left`.
+    What was earned, or the fault, by index, in the order in which it is ready; None for what needs no evaluation. What
+    is ready and was not asked for any more, after an interruption, is put into `left`.
     """
     asked = [i for i, one in enumerate(begun) if one.strategy is not None and one.known is None]
     yield from ((i, None) for i in range(len(begun)) if i not in asked)
@@ -94,7 +98,8 @@ def _outcomes(begun: list[_Begun], arena: Arena, left: dict[int, Outcome | None]
         for k, outcome in backends.earn_many([begun[i].strategy for i in asked], arena):
             yield asked[k], outcome
         return
-    pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)  # one more, so that the longest does not begin last
+    # one more, so that the longest does not begin last
+    pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
     futures: dict[Future[Outcome], int] = {}
     try:
         futures = {pool.submit(backends.outcome, begun[i].strategy, arena): i for i in asked}
@@ -107,13 +112,19 @@ def _outcomes(begun: list[_Begun], arena: Arena, left: dict[int, Outcome | None]
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        left.update({i: future.result() for future, i in futures.items() if not future.cancelled() and future.exception() is None})
+        left.update(
+            {
+                i: future.result()
+                for future, i in futures.items()
+                if not future.cancelled() and future.exception() is None
+            }
+        )
 
 
 def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
     """
-    Evaluate one file and record the trial; an unchanged source is answered from the ledger. `head` is the commit that it is
-    compared with.
+    Evaluate one file and record the trial; an unchanged source is answered from the ledger. `head` is the commit that
+    it is compared with.
 
     A strategy's fault becomes a Result with `error`. Raises ArenaError alone.
     """
@@ -131,19 +142,27 @@ def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
         strategy = strategy_files.examine(file, arena.settings, data)
     except StrategyError as error:
         fault = RefusedError(str(error), error.frames)
-    begun = _Begun(file, data, started, strategy_files.label(arena.settings.root, head, file, data), strategy, fault=fault)
+    begun = _Begun(
+        file, data, started, strategy_files.label(arena.settings.root, head, file, data), strategy, fault=fault
+    )
     if strategy is not None and arena.ledger and (answer := arena.ledger.answer(arena.lock.contract, strategy.sha256)):
         known = RESULT.validate_json(answer)
-        if known.error or (known.look.why != figures.INTERRUPTED and (known.checks.causality == "full" or not _asks_more(known, arena))):
+        if known.error or (
+            known.look.why != figures.INTERRUPTED and (known.checks.causality == "full" or not _asks_more(known, arena))
+        ):
             return replace(begun, known=known)
     return begun
 
 
 def _asks_more(known: Result, arena: Arena) -> bool:
-    """Whether a quick answer is not enough: to who asks for the full check, and in `auto` where only that check kept it from validation."""
+    """
+    Whether a quick answer is not enough: to who asks for the full check, and in `auto` where only that check kept it
+    from validation.
+    """
     if arena.causality != "auto":
         return arena.causality == "full"
-    earned = all(gate.passed for gate in known.gates if gate.gate not in gates.EVIDENCE)  # first: evidence takes its time
+    # first: evidence takes its time
+    earned = all(gate.passed for gate in known.gates if gate.gate not in gates.EVIDENCE)
     return earned and all(gate.passed for gate in figures.as_of_now(known, arena).gates if gate.gate != "validation")
 
 
@@ -151,7 +170,9 @@ def _attempt(begun: _Begun, arena: Arena) -> None:
     """From before its code runs the ledger knows that it is tried."""
     if arena.ledger:
         source = begun.data.decode(errors="replace")
-        arena.ledger.begin(Entry("trial", arena.lock.contract, begun.file.stem, begun.sha256, source, begun.commit), EVALUATION)
+        arena.ledger.begin(
+            Entry("trial", arena.lock.contract, begun.file.stem, begun.sha256, source, begun.commit), EVALUATION
+        )
 
 
 def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bool = True) -> Result:
@@ -169,7 +190,8 @@ def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bool =
     else:
         fault = fault or outcome
         kind = type(fault).__name__
-        told, *frames = (printable(text) for text in (str(fault), *fault.frames))  # one line each, wherever they go from here
+        # one line each, wherever they go from here
+        told, *frames = (printable(text) for text in (str(fault), *fault.frames))
         found = {"error": told, "error_kind": kind, "frames": tuple(frames), "gates": gates.failed(kind), "engine": "-"}
         found["seconds"] = time.perf_counter() - begun.started
     result = Result(
@@ -179,7 +201,8 @@ def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bool =
         contract=arena.lock.contract,
         source=arena.lock.source["label"],
         sandbox=", ".join((walls.level(), *isolation.gaps())),
-        literals=hardcoded_history.find(begun.strategy.source) if begun.strategy is not None else (),  # of what is Python
+        # of what is Python
+        literals=hardcoded_history.find(begun.strategy.source) if begun.strategy is not None else (),
         **found,
     )
     if arena.ledger:

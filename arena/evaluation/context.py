@@ -29,7 +29,10 @@ RESULT = TypeAdapter(Result)
 
 
 class Beyond:
-    """The candles after the search range, opened when they are first asked for, and then kept. Without `sealed`, none that are sealed."""
+    """
+    The candles after the search range, opened when they are first asked for, and then kept. Without `sealed`, none that
+    are sealed.
+    """
 
     def __init__(self, settings: Settings, locked: Lock, tables: Tables, *, sealed: bool) -> None:
         self.settings, self.lock, self.tables, self.sealed = settings, locked, tables, sealed
@@ -46,7 +49,10 @@ class Beyond:
 
 
 class TickSizes:
-    """Tick sizes by month as FreqTrade derives them, by `startup_candle_count`: computed once, they serve every evaluation."""
+    """
+    Tick sizes by month as FreqTrade derives them, by `startup_candle_count`: computed once, they serve every
+    evaluation.
+    """
 
     def __init__(self, settings: Settings, tables: Tables) -> None:
         self.settings, self.tables = settings, tables
@@ -54,14 +60,17 @@ class TickSizes:
 
     def __call__(self, startup: int) -> scenarios.Ticks:
         if startup not in self._found:
-            self._found[startup] = scenarios.ticks(self.tables, self.settings.search.start_ms - startup * self.settings.step_ms)
+            self._found[startup] = scenarios.ticks(
+                self.tables, self.settings.search.start_ms - startup * self.settings.step_ms
+            )
         return self._found[startup]
 
 
 class Trials:
     """
-    Every distinct source that was tried on the contract's candles. `returns` has those of the contract itself: daily returns by sha256,
-    None for one that failed or has no end. Those that other contracts alone have tried count as well.
+    Every distinct source that was tried on the contract's candles. `returns` has those of the contract itself: daily
+    returns by sha256, None for one that failed or has no end. Those that other contracts alone have tried count as
+    well.
 
     What a run is about to evaluate is announced first, so that the order in which its workers end changes no count.
     """
@@ -98,8 +107,8 @@ class Trials:
 
     def look(self, sharpe: float, step: float) -> Look:
         """
-        Ask the ladder, one at a time: each look changes what the next one is told. Who asks is convincing otherwise, and is told the
-        sign too where it is no new best.
+        Ask the ladder, one at a time: each look changes what the next one is told. Who asks is convincing otherwise,
+        and is told the sign too where it is no new best.
         """
         with self._climbing:
             look = ladder.climb(ladder.best_of(self.looks), sharpe, step)
@@ -127,7 +136,8 @@ class Arena:
     ledger: Ledger | None
     trials: Trials
     causality: str = "auto"  # "quick", "full", or "auto": full before the validation window is asked
-    thorough: bool = False  # beside a replay FreqTrade's loop runs over the whole range at once, and not over a stretch first
+    # beside a replay FreqTrade's loop runs over the whole range at once, and not over a stretch first
+    thorough: bool = False
     before: "Arena | None" = None  # the one whose range this one goes on from, into candles that nobody may know
 
 
@@ -138,7 +148,8 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
     ledger = Ledger(settings.root / LEDGER) if record else None
     if ledger:
         ledger.confirm()
-        # an unusable ledger is said before an evaluation is made; an arena that was exchanged behind prepare.py's back shows
+        # an unusable ledger is said before an evaluation is made; an arena that was exchanged behind prepare.py's back
+        # shows
         dataset.note_contract(settings, locked, ["found by run.py"])
     data_lock.confirm(locked)
     read = data_lock.reader(locked, settings.root)
@@ -153,30 +164,44 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
 
 
 def begin_look(arena: Arena, strategy: Strategy) -> None:
-    """Record that the validation window is about to be asked: whatever becomes of it, that was a look. Where nothing is recorded, nothing."""
+    """
+    Record that the validation window is about to be asked: whatever becomes of it, that was a look. Where nothing is
+    recorded, nothing.
+    """
     if arena.ledger:
         arena.ledger.begin(Entry("trial", arena.lock.contract, strategy.name, strategy.sha256, strategy.source), LOOK)
 
 
 def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...]) -> Arena:
     """
-    The same arena over other windows, contiguous and in order, with candles that follow its own: one continuous run over all of
-    them, every check at its deepest, limits in proportion. It records nothing and knows no other trial.
+    The same arena over other windows, contiguous and in order, with candles that follow its own: one continuous run
+    over all of them, every check at its deepest, limits in proportion. It records nothing and knows no other trial.
     """
     settings = arena.settings
     whole = Window("search", windows[0].start, windows[-1].end)
     times = max((whole.end_ms - whole.start_ms) / (settings.search.end_ms - settings.search.start_ms), 1)
-    other = relabelling.longer(settings, times).model_copy(update={"windows": windows, "search": whole, "validation": None, "holdout": None})
+    other = relabelling.longer(settings, times).model_copy(
+        update={"windows": windows, "search": whole, "validation": None, "holdout": None}
+    )
     data_lock.confirm(arena.lock)
     made = _candles(other, arena.lock, functools.reduce(candle_tables.joined, candles, arena.tables))
     before = arena if whole.start == settings.search.start else None
-    return replace(arena, **made, ledger=None, trials=Trials(None, arena.lock.contract), causality="full", thorough=True, before=before)
+    return replace(
+        arena,
+        **made,
+        ledger=None,
+        trials=Trials(None, arena.lock.contract),
+        causality="full",
+        thorough=True,
+        before=before,
+    )
 
 
 def sealed_candles(arena: Arena, passphrase: str | None = None) -> tuple[Tables, ...]:
     """Of validation and holdout, as far as there are any, in memory alone. Raises SealError."""
     settings = arena.settings
-    held = [sealed_tables(settings, arena.lock, "holdout.sealed", passphrase)] if settings.holdout else []  # first: this one may fail
+    # first: this one may fail
+    held = [sealed_tables(settings, arena.lock, "holdout.sealed", passphrase)] if settings.holdout else []
     return (*([sealed_tables(settings, arena.lock, "validation.sealed")] if settings.validation else []), *held)
 
 
@@ -201,17 +226,21 @@ def _candles(settings: Settings, locked: Lock, tables: Tables) -> dict[str, Any]
         "after": Beyond(settings, locked, tables, sealed=False),
         "hold": benchmark.hold(market, settings.search, settings.fee),
         "window_hold": tuple(benchmark.hold(market, window, settings.fee) for window in settings.windows),
-        "pair_hold": tuple(benchmark.hold_pair(market, p, settings.search, settings.fee) for p in range(len(settings.pairs))),
+        "pair_hold": tuple(
+            benchmark.hold_pair(market, p, settings.search, settings.fee) for p in range(len(settings.pairs))
+        ),
     }
 
 
 def sealed_tables(settings: Settings, locked: Lock, name: str, passphrase: str | None = None) -> Tables:
     """
-    Candles of a sealed file, in memory alone. Raises SealError, also where others are sealed in it than those of the contract; LockError
-    where the file is not the locked one.
+    Candles of a sealed file, in memory alone. Raises SealError, also where others are sealed in it than those of the
+    contract; LockError where the file is not the locked one.
     """
     file = settings.root / data_lock.DATA / name
     frames = sealing.unseal(file, passphrase, data_lock.reader(locked, settings.root)(name))
     if sealing.content_hash(frames) != locked.content.get(f"{data_lock.DATA}/{name}"):
-        raise SealError(f"{file} holds other candles than those that the contract is of. Run `uv run prepare.py --force`.")
+        raise SealError(
+            f"{file} holds other candles than those that the contract is of. Run `uv run prepare.py --force`."
+        )
     return {pair: candle_tables.table(frame) for pair, frame in frames.items()}

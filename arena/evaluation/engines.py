@@ -1,6 +1,6 @@
 """
-Where an account comes from: a replay of the strategy's signals, and of its shares of stakes, where they fully describe it, checked
-against FreqTrade's loop in the worker; the worker's orders otherwise.
+Where an account comes from: a replay of the strategy's signals, and of its shares of stakes, where they fully describe
+it, checked against FreqTrade's loop in the worker; the worker's orders otherwise.
 """
 
 import secrets
@@ -22,7 +22,10 @@ from arena.stats import metrics
 
 REPLAY, BOOKING = "replay=freqtrade", "booking"
 STRETCH, STRETCH_DAYS = 0.1, 60
-"""Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before validation."""
+"""
+Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before
+validation.
+"""
 
 
 class Engine(NamedTuple):
@@ -32,7 +35,8 @@ class Engine(NamedTuple):
     name: str  # REPLAY or BOOKING
     note: str  # why it is not a replay
     replay: str  # as in Checks
-    described: Described | None = None  # to replay again, where signals and parameters say everything, or they and shares of stakes
+    # to replay again, where signals and parameters say everything, or they and shares of stakes
+    described: Described | None = None
     trades: Replayed | None = None
 
     @property
@@ -43,16 +47,21 @@ class Engine(NamedTuple):
 
 def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
     """
-    What a worker tells, with the orders that are booked. Where signals say everything, FreqTrade's loop runs over a stretch that
-    nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over everything.
+    What a worker tells, with the orders that are booked. Where signals say everything, FreqTrade's loop runs over a
+    stretch that nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over
+    everything.
     """
-    stretch = (int(arena.market.open_ms[0]), int(arena.market.open_ms[-1])) if arena.thorough else _stretch(arena.market)
+    stretch = (
+        (int(arena.market.open_ms[0]), int(arena.market.open_ms[-1])) if arena.thorough else _stretch(arena.market)
+    )
     task = client.Task("backtest", arena.settings.search, arena.markets, stretch=stretch)
     claim = _with_shares(strategy, arena, client.backtest(strategy, arena.settings, task, arena.tables))
     engine = engine_of(strategy, arena, claim)
     if engine.described is None and claim.stretch is not None:
         claim = client.backtest(strategy, arena.settings, replace(task, stretch=None), arena.tables)
-        engine = engine_of(strategy, arena, claim) if engine.replay != "differs" else engine._replace(orders=claim.orders)
+        engine = (
+            engine_of(strategy, arena, claim) if engine.replay != "differs" else engine._replace(orders=claim.orders)
+        )
     if engine.trades is not None and engine.described is not None:
         first, last = (int(arena.market.open_ms[k]) for k in inputs.span(engine.described.course))
         closed = metrics.closed_sharpe(engine.trades.profit, arena.settings.wallet, (last - first) // metrics.DAY_MS)
@@ -78,7 +87,9 @@ def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
         often = ", too often to ask for each stake" if deciding == (STAKE,) else ""
         return Engine(claim.orders, BOOKING, f"decided on the way by {', '.join(deciding)}{often}", "")
     try:
-        made = inputs.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
+        made = inputs.described(
+            strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions
+        )
         trades = seen = inputs.replayed(made, settings, claim.decisions)
         if claim.stretch is not None:
             seen = inputs.replayed(inputs.part(made, market, *claim.stretch), settings, claim.decisions)
@@ -91,13 +102,16 @@ def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
 
 def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     """
-    As `engine_of`, where custom_stake_amount alone decides on the way: a replay with its shares of what is proposed, unclamped or
-    clamped by the strategy, where it makes FreqTrade's orders. Other stakes are as honest: there a difference is no finding.
+    As `engine_of`, where custom_stake_amount alone decides on the way: a replay with its shares of what is proposed,
+    unclamped or clamped by the strategy, where it makes FreqTrade's orders. Other stakes are as honest: there a
+    difference is no finding.
     """
     settings, market, why = arena.settings, arena.market, inputs.NO_SHARE
     known = not any(np.isnan(told.scale).any() for told in claim.decisions.stakes.values())
     try:
-        made = inputs.described(strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions)
+        made = inputs.described(
+            strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions
+        )
     except Outside as reason:
         return Engine(claim.orders, BOOKING, str(reason), "")
     for clamp in (False, True):
@@ -114,8 +128,8 @@ def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
 
 def _with_shares(strategy: Strategy, arena: Arena, claim: Claim) -> Claim:
     """
-    The claim with the shares of stakes that a worker tells in which FreqTrade's loop never runs, where custom_stake_amount alone decides
-    on the way.
+    The claim with the shares of stakes that a worker tells in which FreqTrade's loop never runs, where
+    custom_stake_amount alone decides on the way.
     """
     if schedule.callbacks(claim) != (STAKE,):
         return claim

@@ -20,26 +20,13 @@ from arena.errors import CausalityError, DeterminismError, SampleError, Strategy
 from arena.evaluation import context, hints
 from arena.evaluation.context import Arena
 from arena.evaluation.engines import Engine, claimed
-from arena.records import (
-    Book,
-    Checks,
-    Claim,
-    Evidence,
-    GateResult,
-    Look,
-    PairResult,
-    Result,
-    Strategy,
-    WindowResult,
-)
+from arena.records import Book, Checks, Claim, Evidence, GateResult, Look, PairResult, Result, Strategy, WindowResult
 from arena.sandbox import client
 from arena.stats import gates, metrics, selection_bias, significance
 
 NO_GATE = "a gate says no"
 INTERRUPTED = "the evaluation was interrupted"
 WISHFUL = "optimistic_fills: the profit after the search range rests on fills that a pessimist would not grant"
-
-
 
 
 class Account(NamedTuple):
@@ -60,8 +47,8 @@ class Earned:
 
 def earn(strategy: Strategy, arena: Arena) -> Earned:
     """
-    Account, checks and stress. What hardly trades or loses is told so by its account, and asked nothing that costs time and decides
-    nothing any more; the judge asks everything. Raises StrategyError.
+    Account, checks and stress. What hardly trades or loses is told so by its account, and asked nothing that costs time
+    and decides nothing any more; the judge asks everything. Raises StrategyError.
     """
     started = time.perf_counter()
     progress.step(strategy.name, "backtest")
@@ -86,7 +73,9 @@ def _skipped(strategy: Strategy, arena: Arena, found: dict[str, Any]) -> tuple[s
 def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
     """What the account alone says, of a strategy whose decisions there were checked in full. Raises StrategyError."""
     made, search = account(strategy, arena), arena.settings.search
-    schedule.hidden(case_of(strategy, arena, made), np.random.default_rng(secrets.randbits(128)), search.start_ms, search.end_ms)
+    schedule.hidden(
+        case_of(strategy, arena, made), np.random.default_rng(secrets.randbits(128)), search.start_ms, search.end_ms
+    )
     return measured(strategy, arena, made)
 
 
@@ -121,7 +110,9 @@ def account(strategy: Strategy, arena: Arena) -> Account:
     claim, engine = claimed(strategy, arena)
     if not len(claim.orders.price):
         raise StrategyError(hints.no_trades(claim, settings))
-    book = booking.book(arena.market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades)
+    book = booking.book(
+        arena.market, claim.orders, wallet=settings.wallet, fee=settings.fee, slots=settings.max_open_trades
+    )
     if engine.described is None:
         booking.reconcile(book, claim)
     return Account(claim, engine, book)
@@ -129,8 +120,9 @@ def account(strategy: Strategy, arena: Arena) -> Account:
 
 def judged(earned: Earned, strategy: Strategy, arena: Arena, *, deeper: bool = True) -> dict[str, Any]:
     """
-    Fields of the Result, with the evidence of all trials and, where every other gate says yes, the full check and the answer of the
-    validation window, unless the evaluation was interrupted: then nothing is asked any more. Raises StrategyError.
+    Fields of the Result, with the evidence of all trials and, where every other gate says yes, the full check and the
+    answer of the validation window, unless the evaluation was interrupted: then nothing is asked any more. Raises
+    StrategyError.
     """
     started, found, limits = time.perf_counter(), earned.figures, arena.settings.gates
     evidence, why, validation = against_all(arena, strategy.sha256, np.array(found["daily_returns"])), NO_GATE, None
@@ -138,14 +130,31 @@ def judged(earned: Earned, strategy: Strategy, arena: Arena, *, deeper: bool = T
         found, why, validation = _deeper(earned, strategy, arena) if deeper else (found, INTERRUPTED, None)
     look = Look(why=why) if validation is None else arena.trials.look(validation, arena.settings.ladder_step)
     seconds = found["seconds"] + time.perf_counter() - started
-    return {**found, "evidence": evidence, "look": look, "gates": (*found["gates"], *gates.evidence(evidence, look, limits)), "seconds": seconds}
+    return {
+        **found,
+        "evidence": evidence,
+        "look": look,
+        "gates": (*found["gates"], *gates.evidence(evidence, look, limits)),
+        "seconds": seconds,
+    }
 
 
 def case_of(strategy: Strategy, arena: Arena, made: Account) -> Case:
     """What the checks of causality ask about."""
     claim, engine, book = made
     ticks = arena.ticks(claim.startup)
-    return Case(strategy, arena.settings, arena.tables, arena.beyond, arena.after, arena.markets, claim, book, ticks, engine.described)
+    return Case(
+        strategy,
+        arena.settings,
+        arena.tables,
+        arena.beyond,
+        arena.after,
+        arena.markets,
+        claim,
+        book,
+        ticks,
+        engine.described,
+    )
 
 
 def interval(returns: NDArray[np.float64], strategy: Strategy) -> tuple[float, float]:
@@ -158,11 +167,11 @@ def interval(returns: NDArray[np.float64], strategy: Strategy) -> tuple[float, f
 
 def _scrutinised(strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any]) -> dict[str, Any]:
     """
-    What is asked beyond the account, and the gates that follow from it, by field of the Result. Raises CausalityError or
-    DeterminismError, or LimitError.
+    What is asked beyond the account, and the gates that follow from it, by field of the Result. Raises CausalityError
+    or DeterminismError, or LimitError.
 
-    The instants of causality are nobody's to know, and change: what could be foreseen could be dodged. One thing after another: while a
-    strategy is asked without its future, no other worker of it has it.
+    The instants of causality are nobody's to know, and change: what could be foreseen could be dodged. One thing after
+    another: while a strategy is asked without its future, no other worker of it has it.
     """
     case, own = case_of(strategy, arena, made), found["own"]
     depth, dice = "full" if arena.causality == "full" else "quick", np.random.default_rng(secrets.randbits(128))
@@ -184,7 +193,9 @@ def _scrutinised(strategy: Strategy, arena: Arena, made: Account, found: dict[st
     return _concluded(strategy, arena, made, found, checks)
 
 
-def _concluded(strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any], checks: Checks) -> dict[str, Any]:
+def _concluded(
+    strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any], checks: Checks
+) -> dict[str, Any]:
     """What follows from the engine and the checks, by field of the Result."""
     engine = made.engine
     return {
@@ -198,14 +209,16 @@ def _concluded(strategy: Strategy, arena: Arena, made: Account, found: dict[str,
 
 def _gates(strategy: Strategy, arena: Arena, found: dict[str, Any], checks: Checks) -> tuple[GateResult, ...]:
     skipped = found.get("skipped", ())
-    return gates.judge(found["own"], found["windows"], checks, arena.settings.gates, n_pairs=len(strategy.pairs), skipped=skipped)
+    return gates.judge(
+        found["own"], found["windows"], checks, arena.settings.gates, n_pairs=len(strategy.pairs), skipped=skipped
+    )
 
 
 def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str, Any], str, float | None]:
     """
-    What is asked before the strategy counts: the full check, FreqTrade's loop over the whole range, and the annualised Sharpe of the
-    validation window, a secret that only the trusted process may hold; None where that is not asked, with the reason. Raises
-    StrategyError.
+    What is asked before the strategy counts: the full check, FreqTrade's loop over the whole range, and the annualised
+    Sharpe of the validation window, a secret that only the trusted process may hold; None where that is not asked, with
+    the reason. Raises StrategyError.
     """
     found, settings = earned.figures, arena.settings
     if arena.causality == "quick":
@@ -215,9 +228,14 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     progress.step(strategy.name, "causality, full")
     if checks.causality != "full":
         handed = schedule.full(case, np.random.default_rng(secrets.randbits(128)))
-        checks = replace(checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed)))
+        checks = replace(
+            checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed))
+        )
     if made.claim.stretch is not None and not arena.thorough and (unlike := _unlike(case, arena)):
-        made, checks = made._replace(engine=made.engine._replace(note=unlike, replay="differs")), replace(checks, replay="differs")
+        made, checks = (
+            made._replace(engine=made.engine._replace(note=unlike, replay="differs")),
+            replace(checks, replay="differs"),
+        )
     found = {**found, **_concluded(strategy, arena, made, found, checks)}
     if not all(gate.passed for gate in found["gates"]):
         return found, NO_GATE, None
@@ -226,7 +244,11 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     progress.step(strategy.name, "validation")
     context.begin_look(arena, strategy)
     dice = np.random.default_rng(secrets.randbits(128))
-    return found, "", fixed_duration.asked(case, settings.validation.end_ms, lambda timed: schedule.validation_sharpe(timed, dice))
+    return (
+        found,
+        "",
+        fixed_duration.asked(case, settings.validation.end_ms, lambda timed: schedule.validation_sharpe(timed, dice)),
+    )
 
 
 def _again(earned: Earned, strategy: Strategy, arena: Arena) -> Account:
@@ -239,8 +261,8 @@ def _again(earned: Earned, strategy: Strategy, arena: Arena) -> Account:
 
 def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Finding]:
     """
-    The full check. In a run that goes on into ranges which nobody may know, each of them is checked for itself, and what is decided
-    before them must be what it is without them.
+    The full check. In a run that goes on into ranges which nobody may know, each of them is checked for itself, and
+    what is decided before them must be what it is without them.
     """
     if arena.before is None:
         return schedule.full(case, rng)
@@ -259,14 +281,17 @@ def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Fi
 
 def _wishful(case: Case, arena: Arena, handed: dict[str, Finding]) -> float:
     """
-    The share of the profit that rests on wishful fills. Exits that were decided with their candle's high and low, which the trade
-    holds, are foresight where the profit rests on them. Raises CausalityError then.
+    The share of the profit that rests on wishful fills. Exits that were decided with their candle's high and low, which
+    the trade holds, are foresight where the profit rests on them. Raises CausalityError then.
     """
     late = twin_candles.late(handed)
-    share = pessimistic_fills.optimistic_fills(arena.market, case.claim.orders, case.book, fee=arena.settings.fee, late=late)
+    share = pessimistic_fills.optimistic_fills(
+        arena.market, case.claim.orders, case.book, fee=arena.settings.fee, late=late
+    )
     if handed and not share <= arena.settings.gates.max_optimistic_fills:
         raise CausalityError(
-            f"causality: {next(iter(handed.values()))}: trade.max_rate and trade.min_rate hold the candle that is not over, and "
+            f"causality: {next(iter(handed.values()))}: trade.max_rate and trade.min_rate hold the candle that is not "
+            f"over, and "
             f"{100 * share:.0f} % of the profit is gone where such exits fill at the next open"
         )
     return share
@@ -274,8 +299,8 @@ def _wishful(case: Case, arena: Arena, handed: dict[str, Finding]) -> float:
 
 def _seed(case: Case) -> int:
     """
-    Of the relabelled market: the same whenever and wherever this source is evaluated under this contract, and known to nobody
-    who does not know the candles of the validation window.
+    Of the relabelled market: the same whenever and wherever this source is evaluated under this contract, and known to
+    nobody who does not know the candles of the validation window.
     """
     beyond, _ = case.beyond()
     digest = hashlib.sha256(case.strategy.sha256.encode())
@@ -285,8 +310,13 @@ def _seed(case: Case) -> int:
 
 
 def _unlike(case: Case, arena: Arena) -> str:
-    """The first difference between the replay's orders and FreqTrade's own loop over the whole range; empty when there is none."""
-    claim = client.backtest(case.strategy, case.settings, client.Task("backtest", case.settings.search, case.markets), case.tables)
+    """
+    The first difference between the replay's orders and FreqTrade's own loop over the whole range; empty when there is
+    none.
+    """
+    claim = client.backtest(
+        case.strategy, case.settings, client.Task("backtest", case.settings.search, case.markets), case.tables
+    )
     return inputs.difference(case.claim.orders, claim.orders, arena.market)
 
 
@@ -297,17 +327,25 @@ def as_of_now(known: Result, arena: Arena) -> Result:
         return known
     evidence = against_all(arena, known.sha256, returns)
     earned = tuple(gate for gate in known.gates if gate.gate not in gates.EVIDENCE)
-    return replace(known, evidence=evidence, gates=(*earned, *gates.evidence(evidence, known.look, arena.settings.gates)))
+    return replace(
+        known, evidence=evidence, gates=(*earned, *gates.evidence(evidence, known.look, arena.settings.gates))
+    )
 
 
 def against_all(arena: Arena, sha256: str, returns: NDArray[np.float64]) -> Evidence:
     """This trial against all on the same candles that were begun or are about to be, whatever contract they had."""
     tried = arena.trials
     placed = tried.placed(sha256, len(returns))
-    found = selection_bias.evidence(returns, [returns, *tried.others(sha256), *placed.whole], tried.count(sha256), placed.filled)
+    found = selection_bias.evidence(
+        returns, [returns, *tried.others(sha256), *placed.whole], tried.count(sha256), placed.filled
+    )
     why = ""
     if math.isnan(found.dsr):
-        why = "one trial alone has nothing to be compared with" if found.trials < 2 else "too few days, or daily returns that do not vary"
+        why = (
+            "one trial alone has nothing to be compared with"
+            if found.trials < 2
+            else "too few days, or daily returns that do not vary"
+        )
     return Evidence(**found._asdict(), other_contracts=tried.elsewhere(sha256), why=why)
 
 

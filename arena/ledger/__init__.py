@@ -1,1 +1,3 @@
-"""What is recorded for good: trials in the ledger, the lock of data and code, strategy files, and the agent's results.tsv."""
+"""
+What is recorded for good: trials in the ledger, the lock of data and code, strategy files, and the agent's results.tsv.
+"""

@@ -1,10 +1,10 @@
 """
 Where a ledger ends, written down outside of it: one that is deleted, cut short or replaced by an older copy is told.
 
-Two places, each enough by itself: a file in the user's configuration directory, beside the keys, named after the ledger's path;
-and one in the checkout's git folder, which goes along when the checkout is moved. A place that cannot be written is left out. A
-clone has neither, because git clones no such file. A copy of the folder brings the second one along; that is the first folder's as
-long as this is there.
+Two places, each enough by itself: a file in the user's configuration directory, beside the keys, named after the
+ledger's path; and one in the checkout's git folder, which goes along when the checkout is moved. A place that cannot be
+written is left out. A clone has neither, because git clones no such file. A copy of the folder brings the second one
+along; that is the first folder's as long as this is there.
 
 Not covered: whoever may write the ledger and both places. The head in a run.log tells then.
 """
@@ -33,7 +33,10 @@ class Anchor:
 
 
 def known(ledger: Path) -> list[Anchor]:
-    """What is written down of the ledger that lies at this path, or lay elsewhere before its checkout was moved. Newest first."""
+    """
+    What is written down of the ledger that lies at this path, or lay elsewhere before its checkout was moved. Newest
+    first.
+    """
     own, beside = _read(_own(ledger)), _read(_beside(ledger))
     moved = beside is not None and not Path(beside.ledger).parent.parent.exists()
     found = [own, beside if moved or (beside and beside.ledger == str(ledger)) else None]
@@ -60,7 +63,11 @@ def forget(ledger: Path) -> None:
 
 
 def _own(ledger: Path) -> Path:
-    return sealing.keys_dir().parent / "ledgers" / f"{hashlib.sha256(str(ledger).encode(errors='replace')).hexdigest()[:32]}.json"
+    return (
+        sealing.keys_dir().parent
+        / "ledgers"
+        / f"{hashlib.sha256(str(ledger).encode(errors='replace')).hexdigest()[:32]}.json"
+    )
 
 
 def _beside(ledger: Path) -> Path | None:
@@ -80,5 +87,7 @@ def _read(file: Path | None) -> Anchor | None:
         anchor = Anchor(**told) if isinstance(told, dict) else None
     except (OSError, ValueError, TypeError):
         return None
-    fits = anchor is not None and all(isinstance(getattr(anchor, name), kind) for name, kind in Anchor.__annotations__.items())
+    fits = anchor is not None and all(
+        isinstance(getattr(anchor, name), kind) for name, kind in Anchor.__annotations__.items()
+    )
     return anchor if fits else None

@@ -1,14 +1,15 @@
 """
-data.lock.json: what the arena was when it was prepared. sha256 of every data file, of config.json and of all code that the commands run,
-and the versions of the packages that make the figures.
+data.lock.json: what the arena was when it was prepared. sha256 of every data file, of config.json and of all code that
+the commands run, and the versions of the packages that make the figures.
 
-The contract, which every block shows, is one hash over what can change a figure, a gate or a verdict: data, config.json, the packages'
-versions and the code but for PRESENTATION. Code that only words and prints is locked too, so that nobody prints figures that were never
-computed; it is no part of the contract, and a changed sentence begins no new one.
+The contract, which every block shows, is one hash over what can change a figure, a gate or a verdict: data,
+config.json, the packages' versions and the code but for PRESENTATION. Code that only words and prints is locked too, so
+that nobody prints figures that were never computed; it is no part of the contract, and a changed sentence begins no new
+one.
 
-What is verified is what is used: a file is opened once, and its hash is of the bytes that are parsed (`reader`). No link is followed, neither
-of a file nor of a folder below the repository. A worktree of drive.py's names the checkout by links of a fixed text; there the checkout's own
-files are opened (`place`).
+What is verified is what is used: a file is opened once, and its hash is of the bytes that are parsed (`reader`). No
+link is followed, neither of a file nor of a folder below the repository. A worktree of drive.py's names the checkout by
+links of a fixed text; there the checkout's own files are opened (`place`).
 """
 
 import fcntl
@@ -61,11 +62,14 @@ def verify(settings: Settings) -> Lock:
     lock = read(settings.root)
     if lock is None:
         raise LockError(
-            "the arena is not prepared. Run `uv run prepare.py` (or with --from PATH for candle files, --sample for a sample market)."
+            "the arena is not prepared. Run `uv run prepare.py` (or with --from PATH for candle files, --sample for a "
+            "sample market)."
         )
     changed = differences(lock, settings)
     if changed:
-        raise LockError(f"{changed[0]}. Run `uv run prepare.py` to lock the arena again; trials so far keep their old contract.")
+        raise LockError(
+            f"{changed[0]}. Run `uv run prepare.py` to lock the arena again; trials so far keep their old contract."
+        )
     return lock
 
 
@@ -76,7 +80,11 @@ def differences(lock: Lock, settings: Settings) -> list[str]:
     for kind, locked, now in (
         ("contract", lock.code, code_hashes(settings)),
         ("program", lock.presentation, presentation_hashes(settings)),
-        ("data", locked_data, {name: _sha256(settings.root, name) for name in locked_data.keys() | _data_files(settings.root)}),
+        (
+            "data",
+            locked_data,
+            {name: _sha256(settings.root, name) for name in locked_data.keys() | _data_files(settings.root)},
+        ),
     ):
         for name in sorted(locked.keys() | now.keys()):
             if now.get(name) is None and (link := _link(settings.root, name)):
@@ -119,8 +127,8 @@ def make(
     facts: dict[str, Any],
 ) -> Lock:
     """
-    Hash data and contract as they are now. `data` is the folder of candles, wherever it lies at the moment; its files are
-    locked under the name that they have below user_data/data.
+    Hash data and contract as they are now. `data` is the folder of candles, wherever it lies at the moment; its files
+    are locked under the name that they have below user_data/data.
     """
     confirm()
     hashes = {f"{DATA}/{file.name}": file_sha256(file) for file in sorted(data.iterdir())}
@@ -132,21 +140,39 @@ def make(
         "arena": arena,
     }
     sealed = {name: digest for name, digest in hashes.items() if name in content}
-    return Lock(contract=contract_of(parts), sealed=sealed, source=source, facts=facts, presentation=presentation_hashes(settings), **parts)
+    return Lock(
+        contract=contract_of(parts),
+        sealed=sealed,
+        source=source,
+        facts=facts,
+        presentation=presentation_hashes(settings),
+        **parts,
+    )
 
 
 def renew(lock: Lock, settings: Settings) -> Lock:
     """The same data under the contract code, configuration and versions of now."""
     confirm()
-    parts = {"data": lock.data, "content": lock.content, "code": code_hashes(settings), "engines": engine_versions(), "arena": lock.arena}
+    parts = {
+        "data": lock.data,
+        "content": lock.content,
+        "code": code_hashes(settings),
+        "engines": engine_versions(),
+        "arena": lock.arena,
+    }
     return replace(
-        lock, contract=contract_of(parts), code=parts["code"], engines=parts["engines"], presentation=presentation_hashes(settings)
+        lock,
+        contract=contract_of(parts),
+        code=parts["code"],
+        engines=parts["engines"],
+        presentation=presentation_hashes(settings),
     )
 
 
 def confirm(lock: Lock | None = None) -> None:
     """
-    Raises LockError where this process or its fork server runs code that is not what was installed, or not what is locked.
+    Raises LockError where this process or its fork server runs code that is not what was installed, or not what is
+    locked.
 
     Asked after what is to be used is imported: `verify` reads files, and this looks at the bytes that were compiled.
     """
@@ -156,11 +182,16 @@ def confirm(lock: Lock | None = None) -> None:
         locked = lock.code | lock.presentation
         for name, digest in isolation.loaded.items():
             if _is_locked(name) and locked.get(name) != digest:
-                raise LockError(f"{name} is not what the arena was locked with. It changed while it was loaded: run again.")
+                raise LockError(
+                    f"{name} is not what the arena was locked with. It changed while it was loaded: run again."
+                )
 
 
 def reader(lock: Lock, root: Path) -> Callable[[str], bytes]:
-    """A function that reads a locked file of the data by its name there, once. It raises LockError where its bytes are not what is locked."""
+    """
+    A function that reads a locked file of the data by its name there, once. It raises LockError where its bytes are not
+    what is locked.
+    """
     locked = lock.data | lock.sealed
 
     def read_locked(name: str) -> bytes:
@@ -168,7 +199,9 @@ def reader(lock: Lock, root: Path) -> Callable[[str], bytes]:
         try:
             data = read_bytes(root, path)
         except OSError as error:
-            raise LockError(f"data file {path} cannot be read: {error.strerror or error}. Run `uv run prepare.py`.") from None
+            raise LockError(
+                f"data file {path} cannot be read: {error.strerror or error}. Run `uv run prepare.py`."
+            ) from None
         if locked.get(path) != hashlib.sha256(data).hexdigest():
             raise LockError(f"data file {path} has changed since the lock. Run `uv run prepare.py`.")
         return data
@@ -182,7 +215,10 @@ def read_bytes(root: Path, name: str) -> bytes:
 
 
 def place(root: Path, name: str) -> Path:
-    """The folder below which a file of the arena lies: `root`, or the checkout whose data and lock the worktree `root` shares."""
+    """
+    The folder below which a file of the arena lies: `root`, or the checkout whose data and lock the worktree `root`
+    shares.
+    """
     if root.parent.parts[-2:] == ("user_data", "worktrees"):
         checkout, shared = root.parents[2], FILE if name == FILE else DATA
         with suppress(OSError):
@@ -204,7 +240,9 @@ def _is_locked(name: str) -> bool:
 
 def conditions(lock: Lock) -> str:
     """sha256 over what figures follow from beside the code that computes them: candles, config.json, ranges."""
-    return contract_of({"data": lock.data, "content": lock.content, "config.json": lock.code["config.json"], "arena": lock.arena})
+    return contract_of(
+        {"data": lock.data, "content": lock.content, "config.json": lock.code["config.json"], "arena": lock.arena}
+    )
 
 
 def contract_of(parts: dict[str, Any]) -> str:
@@ -215,8 +253,6 @@ def write(root: Path, lock: Lock) -> None:
     """Whole or not at all."""
     fields = {name: getattr(lock, name) for name in Lock.__slots__}
     write_whole(root / FILE, json.dumps({"format": FORMAT, **fields}, indent=1).encode())
-
-
 
 
 @contextmanager
@@ -240,7 +276,9 @@ def _locked(root: Path, *, shared: bool, message: str) -> Iterator[None]:
         file.parent.mkdir(exist_ok=True)
         handle = file.open("a")
     except OSError as error:
-        raise ArenaError(f"{file} cannot be written: {error.strerror}. The arena needs a writable user_data folder.") from None
+        raise ArenaError(
+            f"{file} cannot be written: {error.strerror}. The arena needs a writable user_data folder."
+        ) from None
     with handle:
         try:
             fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -250,7 +288,10 @@ def _locked(root: Path, *, shared: bool, message: str) -> Iterator[None]:
 
 
 def code_hashes(settings: Settings) -> dict[str, str]:
-    """The contract's: sha256 by path; of config.json that of what it says, which is refused where it is not what was loaded."""
+    """
+    The contract's: sha256 by path; of config.json that of what it says, which is refused where it is not what was
+    loaded.
+    """
     root = settings.root
     hashes = {name: digest for name, digest in _hashes(root).items() if not name.startswith(PRESENTATION)}
     with suppress(OSError, ValueError, AttributeError, TypeError):  # what cannot be parsed keeps the hash of its bytes
@@ -295,5 +336,3 @@ def _sha256(root: Path, name: str) -> str | None:
         return hashlib.sha256(read_bytes(root, name)).hexdigest()
     except OSError:
         return None
-
-

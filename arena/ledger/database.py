@@ -1,8 +1,8 @@
 """
 The ledger's SQLite file: which one is opened, and what may be in it.
 
-A trigger, a view, an index over some of the rows or a changed CHECK can drop or change rows while they are written, and leave a chain
-that looks whole. So nothing but what SCHEMA declares may be there, word for word.
+A trigger, a view, an index over some of the rows or a changed CHECK can drop or change rows while they are written, and
+leave a chain that looks whole. So nothing but what SCHEMA declares may be there, word for word.
 """
 
 import functools
@@ -35,8 +35,8 @@ CREATE INDEX IF NOT EXISTS by_source ON entries (contract, sha256);
 
 def own_file(path: Path) -> Path:
     """
-    The file itself. A link is followed where a run's worktree shares the ledger of its checkout, and nowhere else: what a link
-    leads to can be exchanged between two looks at it. Raises LedgerError for other links.
+    The file itself. A link is followed where a run's worktree shares the ledger of its checkout, and nowhere else: what
+    a link leads to can be exchanged between two looks at it. Raises LedgerError for other links.
     """
     path = Path(os.path.abspath(path))
     if path.is_symlink() and path.parents[2].name == "worktrees":
@@ -62,12 +62,16 @@ def refuse_others(path: Path, db: sqlite3.Connection) -> None:
     for kind, name, _ in sorted(_objects(db) - own):
         if name in {ours for _, ours, _ in own}:
             raise LedgerError(
-                f"the ledger {path} cannot be used: its {kind} {name!r} is not the one that Touchstone makes, so rows could be lost. "
-                "Put a copy back that is whole, or move it away to begin a new one, and keep it: it holds the count of trials."
+                f"the ledger {path} cannot be used: its {kind} {name!r} is not the one that Touchstone makes, so rows "
+                f"could be lost. "
+                "Put a copy back that is whole, or move it away to begin a new one, and keep it: it holds the count of "
+                "trials."
             )
         raise LedgerError(
-            f"the ledger {path} cannot be used: it holds the {kind} {name!r}, which is not Touchstone's and could change what is recorded. Keep a copy, "
-            f"remove it with `DROP {kind.upper()} \"{name}\"` in sqlite3, then ask `uv run judge.py --verify` whether rows are missing."
+            f"the ledger {path} cannot be used: it holds the {kind} {name!r}, which is not Touchstone's and could "
+            f"change what is recorded. Keep a copy, "
+            f'remove it with `DROP {kind.upper()} "{name}"` in sqlite3, then ask `uv run judge.py verify` whether '
+            f"rows are missing."
         )
 
 

@@ -97,8 +97,8 @@ def row(commit: str, event: str, name: str, sharpe: float, max_drawdown: float, 
     """
     A row as results.tsv wants it, without a newline.
 
-    `max_drawdown` is a positive fraction and becomes per cent below zero. Both figures are `-` for a kill and for a failed
-    strategy, which is one that has neither. The note becomes one line of visible characters without tabs.
+    `max_drawdown` is a positive fraction and becomes per cent below zero. Both figures are `-` for a kill and for a
+    failed strategy, which is one that has neither. The note becomes one line of visible characters without tabs.
     """
     failed = event == "kill" or (math.isnan(sharpe) and math.isnan(max_drawdown))
     figures = ["-", "-"] if failed else [f"{sharpe:.4f}", f"{0 - 100 * max_drawdown:.1f}"]
@@ -110,12 +110,12 @@ def after(journal: Journal, texts: Iterable[str]) -> Journal:
     """
     The journal as it will be when the rows `texts` are appended, so that rules can be told before a round is written.
 
-    A text for a commit and strategy that has a row already is left out, and so is one that is no row, such as that of an
-    uncommitted strategy.
+    A text for a commit and strategy that has a row already is left out, and so is one that is no row, such as that of
+    an uncommitted strategy.
     """
     rows = list(journal.rows)
     line = rows[-1].line if rows else 1
-    for line, text in enumerate(texts, line + 1):
+    for line, text in enumerate(texts, line + 1):  # noqa: B020  evaluated once
         try:
             new = _row(line, text)
         except _NotARow:
@@ -210,7 +210,10 @@ def violations(journal: Journal, max_stable_rounds: int, max_strategies: int) ->
     for one in rounds(journal):
         known |= {r.strategy for r in one.rows}
         broken += _broken_rows(one, known)
-        broken += [f"round {one.number} ({one.commit}): {text}" for text in _broken_round(one, max_stable_rounds, max_strategies)]
+        broken += [
+            f"round {one.number} ({one.commit}): {text}"
+            for text in _broken_round(one, max_stable_rounds, max_strategies)
+        ]
     return tuple(broken)
 
 
@@ -271,7 +274,9 @@ def _names(event: str, name: str) -> tuple[str, str]:
     if event == "fork" and (len(names) != 2 or names[0] == names[1]):
         raise _NotARow(f"strategy_name {_shown(name)} of a fork is not parent→child.")
     if event != "fork" and len(names) > 1:
-        raise _NotARow(f"strategy_name {_shown(name)} names a fork, but the event is {event!r}. Use 'fork' or one name.")
+        raise _NotARow(
+            f"strategy_name {_shown(name)} names a fork, but the event is {event!r}. Use 'fork' or one name."
+        )
     for part in names:
         if not part.isidentifier():
             raise _NotARow(f"strategy_name {_shown(part)} is not a class name.")
@@ -298,7 +303,9 @@ def _number(column: str, text: str) -> float:
     except ValueError:
         value = math.inf
     if math.isinf(value):
-        raise _NotARow(f"{column} {_shown(text)} is not a number. Write a figure, nan, or '-' in both columns when it failed.")
+        raise _NotARow(
+            f"{column} {_shown(text)} is not a number. Write a figure, nan, or '-' in both columns when it failed."
+        )
     return value
 
 

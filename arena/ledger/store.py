@@ -2,17 +2,20 @@
 Every trial, for good: SQLite in user_data/ledger.db, outside git, so that `git reset --hard` does not forget one.
 
 Each row carries the hash of the one before: a row that is removed, changed or moved breaks the chain. Kinds of rows:
-`trial`, one evaluation of one source under one contract, failed ones included, or, with the error kind UNFINISHED, that one has
-begun; `contract`, written when data, configuration or contract code changed, with what identifies the candles (`arena.ledger.trial_history`); and
-what judge.py did: `opening`, before the holdout is shown to one source, `judgement`, what came of it, `forward`, how an archived
-strategy did on candles after the arena's end. An unchanged source under an unchanged contract is answered from here and is no new trial.
+`trial`, one evaluation of one source under one contract, failed ones included, or, with the error kind UNFINISHED, that
+one has begun; `contract`, written when data, configuration or contract code changed, with what identifies the candles
+(`arena.ledger.trial_history`); and what judge.py did: `opening`, before the holdout is shown to one source,
+`judgement`, what came of it, `forward`, how an archived strategy did on candles after the arena's end. An unchanged
+source under an unchanged contract is answered from here and is no new trial.
 
-The database holds one table and one index, word for word as `arena.ledger.database` has them; anything else could change rows while they are
-written, and is refused. What is written is read back through another connection. Where the ledger ends is written down outside of it
-(`arena.ledger.anchor`), and nothing is appended to one that ends elsewhere. No answer is read through the index, which could leave rows out.
+The database holds one table and one index, word for word as `arena.ledger.database` has them; anything else could
+change rows while they are written, and is refused. What is written is read back through another connection. Where the
+ledger ends is written down outside of it (`arena.ledger.anchor`), and nothing is appended to one that ends elsewhere.
+No answer is read through the index, which could leave rows out.
 
-Not covered: whoever may write the file and its anchors can rebuild the whole chain, or cut off its newest rows. The hash that every
-`round:` block shows as `head` tells: a run.log that names a head which the ledger does not hold was followed by a change.
+Not covered: whoever may write the file and its anchors can rebuild the whole chain, or cut off its newest rows. The
+hash that every `round:` block shows as `head` tells: a run.log that names a head which the ledger does not hold was
+followed by a change.
 """
 
 import hashlib
@@ -37,17 +40,24 @@ GENESIS = "0" * 64
 LIMIT = "LimitError"
 """Kind of the one failure that says as much of the machine as of the source."""
 UNFINISHED = "Unfinished"
-"""Error kind of a row that is written before a source's code runs, or before the validation window is asked: no end is known yet."""
+"""
+Error kind of a row that is written before a source's code runs, or before the validation window is asked: no end is
+known yet.
+"""
 EVALUATION, LOOK = "evaluation", "look"
 """What begins. Any other text, which older ledgers have, is both."""
 REFUSED = RefusedError.__name__
 """Kind of the failure of which no code ran: it is recorded, and no try of the market."""
 RUNS = f"kind = 'trial' AND error_kind != '{UNFINISHED}'"
 TRIES = f"kind = 'trial' AND error_kind != '{REFUSED}'"
-LOST = "Put the newest {name} back. If it is gone, `uv run prepare.py --ledger-lost` goes on with what is there, and the trials that are missing still count"
+LOST = (
+    "Put the newest {name} back. If it is gone, `uv run prepare.py --ledger-lost` goes on with what is there, and "
+    "the trials that are missing still count"
+)
 TIMEOUT_S = 30
 COLUMNS = (
-    "number", "time", "kind", "contract", "strategy", "sha256", "source", "commit_id", "error_kind", "result", "verdict", "returns", "before",
+    "number", "time", "kind", "contract", "strategy", "sha256", "source", "commit_id", "error_kind", "result",
+    "verdict", "returns", "before",
 )  # fmt: skip
 """What the hash covers, in this order."""
 
@@ -131,8 +141,8 @@ class Ledger:
 
     def confirm(self) -> None:
         """
-        Raises LedgerError where rows are missing, were changed, or the ledger does not end as was written down of it, and no person has
-        accepted that; else writes its end down again.
+        Raises LedgerError where rows are missing, were changed, or the ledger does not end as was written down of it,
+        and no person has accepted that; else writes its end down again.
         """
         path = self._file()
         if wrong := self.wrong():
@@ -141,7 +151,10 @@ class Ledger:
             self._anchor(None)
 
     def accept_loss(self) -> int:
-        """Go on with what is there; the row that says so keeps how many trials are gone. Returns that number; 0 where nothing is wrong."""
+        """
+        Go on with what is there; the row that says so keeps how many trials are gone. Returns that number; 0 where
+        nothing is wrong.
+        """
         known = anchor.known(self._file())
         if not self.wrong():
             return 0
@@ -149,7 +162,9 @@ class Ledger:
             (last, _), here, lost = _last(db), _count(db), _missing(db, known)
         gone = [end.trials if end in lost and end.number <= last else end.trials - here for end in known]
         told = {"lost": [asdict(end) for end in lost], "trials": max([*gone, 0])}
-        self._append(Entry(kind="contract", contract=self.last_contract() or "", result=json.dumps(told)), forgiven=True)
+        self._append(
+            Entry(kind="contract", contract=self.last_contract() or "", result=json.dumps(told)), forgiven=True
+        )
         return told["trials"]
 
     def wrong(self) -> list[str]:
@@ -159,11 +174,16 @@ class Ledger:
             return [_ends(self.path, end, 0) for end in known]
         with self._connection() as db:
             accepted = max((number for number, _, _ in _losses(db)), default=0)
-            breaks = [f"the ledger {self.path} is not as it was written: {words}" for number, words in _breaks(db) if number > accepted]
+            breaks = [
+                f"the ledger {self.path} is not as it was written: {words}"
+                for number, words in _breaks(db)
+                if number > accepted
+            ]
             return [*(_ends(self.path, end, _last(db)[0]) for end in _missing(db, known)), *breaks]
 
     def _append(self, entry: Entry, *, forgiven: bool) -> int:
-        known = anchor.known(self._file())  # before the ledger is read: what is written down later may be newer than what was read
+        # before the ledger is read: what is written down later may be newer than what was read
+        known = anchor.known(self._file())
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             database.refuse_others(self.path, db)
@@ -188,20 +208,31 @@ class Ledger:
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             if row is not None:
-                there = db.execute(f"SELECT {', '.join(COLUMNS)}, hash FROM entries NOT INDEXED WHERE number = ?", row[:1]).fetchone()
+                there = db.execute(
+                    f"SELECT {', '.join(COLUMNS)}, hash FROM entries NOT INDEXED WHERE number = ?", row[:1]
+                ).fetchone()
                 if there is None or list(there) != row:
                     state = "is gone" if there is None else "is another one"
-                    raise LedgerError(f"entry {row[0]} of the ledger {self.path} {state} after it was written: something changes what is recorded there.")
-            last = db.execute("SELECT number, hash, time FROM entries NOT INDEXED ORDER BY number DESC LIMIT 1").fetchone()
+                    raise LedgerError(
+                        f"entry {row[0]} of the ledger {self.path} {state} after it was written: something changes "
+                        f"what is recorded there."
+                    )
+            last = db.execute(
+                "SELECT number, hash, time FROM entries NOT INDEXED ORDER BY number DESC LIMIT 1"
+            ).fetchone()
             if last is not None:
                 anchor.write(Anchor(str(self._file()), *last, trials=_count(db)))
             db.execute("ROLLBACK")
 
     def answer(self, contract: str, sha256: str) -> str | None:
-        """JSON of the newest Result for this source under this contract, or None. Limits depend on the machine: asked again."""
+        """
+        JSON of the newest Result for this source under this contract, or None. Limits depend on the machine: asked
+        again.
+        """
         with self._connection() as db:
             row = db.execute(
-                f"SELECT result FROM entries NOT INDEXED WHERE {RUNS} AND contract = ? AND sha256 = ? AND error_kind != ? "
+                f"SELECT result FROM entries NOT INDEXED WHERE {RUNS} AND contract = ? AND sha256 = ? AND error_kind "
+                f"!= ? "
                 "ORDER BY number DESC LIMIT 1",
                 (contract, sha256, LIMIT),
             ).fetchone()
@@ -210,13 +241,16 @@ class Ledger:
     def n_trials(self, contract: str) -> int:
         """Distinct sources that were tried under this contract: evaluated, failed, or begun and not ended."""
         with self._connection() as db:
-            return db.execute(f"SELECT COUNT(DISTINCT sha256) FROM entries NOT INDEXED WHERE {TRIES} AND contract = ?", (contract,)).fetchone()[0]
+            return db.execute(
+                f"SELECT COUNT(DISTINCT sha256) FROM entries NOT INDEXED WHERE {TRIES} AND contract = ?", (contract,)
+            ).fetchone()[0]
 
     def trials(self, contract: str) -> list[Trial]:
         """Every evaluation under this contract that ended, and every refusal, oldest first."""
         with self._connection() as db:
             rows = db.execute(
-                "SELECT commit_id, strategy, sha256, source, error_kind, result, time, verdict, returns FROM entries NOT INDEXED "
+                "SELECT commit_id, strategy, sha256, source, error_kind, result, time, verdict, returns FROM entries "
+                "NOT INDEXED "
                 f"WHERE {RUNS} AND contract = ? ORDER BY number",
                 (contract,),
             ).fetchall()
@@ -233,13 +267,18 @@ class Ledger:
     def _rows(self, condition: str) -> list[Row]:
         with self._connection() as db:
             columns = "contract, sha256, error_kind, result, returns"
-            return [Row(*row) for row in db.execute(f"SELECT {columns} FROM entries NOT INDEXED WHERE {condition} ORDER BY number")]
+            return [
+                Row(*row)
+                for row in db.execute(f"SELECT {columns} FROM entries NOT INDEXED WHERE {condition} ORDER BY number")
+            ]
 
     def noted(self, kind: str) -> list[Noted]:
         """Every entry of one kind, whatever its contract, oldest first."""
         with self._connection() as db:
             rows = db.execute(
-                "SELECT number, time, contract, strategy, sha256, result, verdict FROM entries NOT INDEXED WHERE kind = ? ORDER BY number", (kind,)
+                "SELECT number, time, contract, strategy, sha256, result, verdict FROM entries NOT INDEXED WHERE kind "
+                "= ? ORDER BY number",
+                (kind,),
             ).fetchall()
         return [Noted(*row) for row in rows]
 
@@ -255,10 +294,16 @@ class Ledger:
         return row[0] if row else None
 
     def check(self) -> list[str]:
-        """One sentence for each break of the chain, and for an end that is not there; empty when every row is as it was written."""
+        """
+        One sentence for each break of the chain, and for an end that is not there; empty when every row is as it was
+        written.
+        """
         known = anchor.known(self._file())
         with self._connection() as db:
-            return [*(words for _, words in _breaks(db)), *(_ends(self.path, end, _last(db)[0]) for end in _missing(db, known))]
+            return [
+                *(words for _, words in _breaks(db)),
+                *(_ends(self.path, end, _last(db)[0]) for end in _missing(db, known)),
+            ]
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -281,7 +326,10 @@ class Ledger:
 
 def _last(db: sqlite3.Connection) -> tuple[int, str]:
     """Number and hash of the newest entry."""
-    return db.execute("SELECT number, hash FROM entries NOT INDEXED ORDER BY number DESC LIMIT 1").fetchone() or (0, GENESIS)
+    return db.execute("SELECT number, hash FROM entries NOT INDEXED ORDER BY number DESC LIMIT 1").fetchone() or (
+        0,
+        GENESIS,
+    )
 
 
 def _count(db: sqlite3.Connection) -> int:
@@ -291,7 +339,10 @@ def _count(db: sqlite3.Connection) -> int:
 
 
 def _losses(db: sqlite3.Connection) -> list[tuple[int, set[str], int]]:
-    """Of each loss that a person has accepted: the entry that says so, hashes of the ends that are gone, and the number of trials."""
+    """
+    Of each loss that a person has accepted: the entry that says so, hashes of the ends that are gone, and the number of
+    trials.
+    """
     rows = db.execute("SELECT number, result FROM entries NOT INDEXED WHERE kind = 'contract'").fetchall()
     told = [(number, json.loads(result)) for number, result in rows if '"lost"' in result]
     return [(number, {end["hash"] for end in loss["lost"]}, loss["trials"]) for number, loss in told]
@@ -316,7 +367,9 @@ def _missing(db: sqlite3.Connection, known: list[Anchor]) -> list[Anchor]:
     """Those of the ends that were written down which the ledger does not hold and nobody has accepted as lost."""
     accepted = set().union(*(ends for _, ends, _ in _losses(db)))
     there = "SELECT 1 FROM entries NOT INDEXED WHERE number = ? AND hash = ?"
-    return [end for end in known if end.hash not in accepted and not db.execute(there, (end.number, end.hash)).fetchone()]
+    return [
+        end for end in known if end.hash not in accepted and not db.execute(there, (end.number, end.hash)).fetchone()
+    ]
 
 
 def _ends(path: Path, lost: Anchor, last: int) -> str:
@@ -342,7 +395,10 @@ def _use_wal(db: sqlite3.Connection) -> None:
 
 
 def distinct(trials: list[Trial]) -> dict[str, Trial]:
-    """By source, in the order in which they first came: the newest evaluation, one that ended at a limit only where there is no other."""
+    """
+    By source, in the order in which they first came: the newest evaluation, one that ended at a limit only where there
+    is no other.
+    """
     found: dict[str, Trial] = {}
     for trial in trials:
         if trial.sha256 not in found or trial.error_kind != LIMIT:
@@ -372,7 +428,15 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
     if "readonly" in text or "unable to open" in text:
         return f"the ledger {path} cannot be written ({text}). Trials must be recorded: make its folder writable."
     if "full" in text:
-        return f"the disk is full, so the ledger {path} could not record a trial. Free some space and run again; nothing is half-written."
+        return (
+            f"the disk is full, so the ledger {path} could not record a trial. Free some space and run again; "
+            f"nothing is half-written."
+        )
     if "locked" in text:
-        return f"the ledger {path} stayed locked for {TIMEOUT_S} s by another process. Wait for it to end, then run again."
-    return f"the ledger {path} cannot be used: {text}. Move it away to begin a new one, and keep it: it holds the count of trials."
+        return (
+            f"the ledger {path} stayed locked for {TIMEOUT_S} s by another process. Wait for it to end, then run again."
+        )
+    return (
+        f"the ledger {path} cannot be used: {text}. Move it away to begin a new one, and keep it: it holds the "
+        f"count of trials."
+    )

@@ -1,7 +1,8 @@
 """
 Strategy files as the trusted process sees them: found, read and examined as text. None is ever imported here.
 
-A file is read once: what is examined, hashed, labelled and run are the same bytes, whatever happens to the file meanwhile.
+A file is read once: what is examined, hashed, labelled and run are the same bytes, whatever happens to the file
+meanwhile.
 """
 
 import ast
@@ -40,11 +41,15 @@ def find(folder: Path, cap: int | None) -> list[Path]:
     files = sorted(f for f in there if f.name.endswith(".py") and not f.name.startswith("_"))
     if not files:
         raise ArenaError(
-            f"no strategies in {folder}. Copy _template.py.example to YourName.py with the class YourName, or try `uv run run.py --demo`."
+            f"no strategies in {folder}. Copy _template.py.example to YourName.py with the class YourName, or try `uv "
+            f"run run.py --demo`."
         )
     if cap is not None and len(files) > cap:
         names = ", ".join(f.stem if f.stem.isidentifier() and f.stem.isascii() else ascii(f.stem) for f in files)
-        raise ArenaError(f"{len(files)} strategies in {folder} ({names}), the cap arena.max_strategies is {cap}. Remove {len(files) - cap}.")
+        raise ArenaError(
+            f"{len(files)} strategies in {folder} ({names}), the cap arena.max_strategies is {cap}. Remove "
+            f"{len(files) - cap}."
+        )
     return files
 
 
@@ -60,7 +65,9 @@ def by_path(text: str, folder: Path) -> Path | None:
     if path.is_dir():
         raise ArenaError(f"{path} is a folder. Name one strategy file, for example {path / 'YourName.py'}.")
     if not path.exists():
-        raise ArenaError(f"there is no file {path}. --strategy takes the path of a strategy file, or a name in {FOLDER}.")
+        raise ArenaError(
+            f"there is no file {path}. --strategy takes the path of a strategy file, or a name in {FOLDER}."
+        )
     if path.suffix != ".py":
         raise ArenaError(f"{path} is no Python file. A strategy is one file, named like its class: YourName.py.")
     return path.parent.resolve() / path.name
@@ -99,8 +106,8 @@ def examine(path: Path, settings: Settings, data: bytes | None = None) -> Strate
     ------
     LoadError
         Not a regular UTF-8 file, a syntax error, no strategy or several, a class named unlike its file, a bad basket,
-        another timeframe, a package that is not installed, or an import of a file beside it. What only running the code would
-        show is not seen here; in a worker there is nothing beside the file.
+        another timeframe, a package that is not installed, or an import of a file beside it. What only running the code
+        would show is not seen here; in a worker there is nothing beside the file.
     """
     name = path.stem
     check_name(path)
@@ -114,7 +121,9 @@ def examine(path: Path, settings: Settings, data: bytes | None = None) -> Strate
         if error.lineno is None:  # a null byte
             raise LoadError(f"{path.name} is not Python: {error.msg}") from None
         line = (error.text or "").strip()
-        raise LoadError(f"SyntaxError: {error.msg}, line {error.lineno}", (f"{path.name}:{error.lineno}: {line}",)) from None
+        raise LoadError(
+            f"SyntaxError: {error.msg}, line {error.lineno}", (f"{path.name}:{error.lineno}: {line}",)
+        ) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise LoadError(f"{path.name} is not Python: {error}") from None
     for imported in _imports(tree):
@@ -148,7 +157,8 @@ def stood(root: Path) -> set[str]:
     """
     Commits at which HEAD ever stood in this worktree, and those that it holds, by PREFIX digits.
 
-    What was discarded is in no branch any more, but in the worktree's reflog; what another worktree tried is in neither.
+    What was discarded is in no branch any more, but in the worktree's reflog; what another worktree tried is in
+    neither.
     """
     return history(root) | {line[:PREFIX] for line in (_git(root, "rev-list", "--walk-reflogs", "HEAD") or "").split()}
 
@@ -167,7 +177,9 @@ def commits(root: Path, paths: list[Path]) -> dict[Path, str]:
 
 
 def touched(root: Path, path: Path) -> bool:
-    """Whether the file differs from the commit before the one that is evaluated: from HEAD when dirty, else from HEAD~1."""
+    """
+    Whether the file differs from the commit before the one that is evaluated: from HEAD when dirty, else from HEAD~1.
+    """
     data = content(path)
     return not (_is_as_in(root, "HEAD", path, data) and _is_as_in(root, "HEAD~1", path, data))
 
@@ -185,7 +197,13 @@ def _is_as_in(root: Path, commit: str, path: Path, data: bytes) -> bool:
 def _git(root: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            git.command(*arguments), cwd=root, env=git.environment(root), capture_output=True, text=True, errors="replace", timeout=30
+            git.command(*arguments),
+            cwd=root,
+            env=git.environment(root),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -214,20 +232,23 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 
 
 def _is_beside(path: Path, imported: str) -> bool:
-    """Whether an import leads to the strategy's folder: relatively, by the folder's name, or by that of a module in it."""
+    """
+    Whether an import leads to the strategy's folder: relatively, by the folder's name, or by that of a module in it.
+    """
     first = imported.split(".")[0]
     if not first or imported.split(".")[: len(FOLDER.parts)] == list(FOLDER.parts):
         return True
     folder = path.parent / first
     return first != path.stem and (
-        any(os.path.lexists(folder.with_name(first + suffix)) for suffix in (".py", ".pyc", ".so")) or any(folder.glob("*.py"))
+        any(os.path.lexists(folder.with_name(first + suffix)) for suffix in (".py", ".pyc", ".so"))
+        or any(folder.glob("*.py"))
     )
 
 
 def _check_packages(path: Path, tree: ast.Module, source: str) -> None:
     """
-    Raises LoadError where one of the imports that the file begins with names a package that is not installed. Later ones may depend
-    on what ran before them.
+    Raises LoadError where one of the imports that the file begins with names a package that is not installed. Later
+    ones may depend on what ran before them.
     """
     for node in tree.body:
         if isinstance(node, ast.Import):
@@ -242,7 +263,9 @@ def _check_packages(path: Path, tree: ast.Module, source: str) -> None:
             package = name.split(".")[0]
             if not _is_installed(package):
                 line = source.splitlines()[node.lineno - 1].strip()
-                raise LoadError(f"does not import: No module named {package!r}", (f"{path.name}:{node.lineno}: {line}",))
+                raise LoadError(
+                    f"does not import: No module named {package!r}", (f"{path.name}:{node.lineno}: {line}",)
+                )
 
 
 def _is_installed(package: str) -> bool:
@@ -253,20 +276,34 @@ def _is_installed(package: str) -> bool:
 
 
 def _check_timeframe(own: ast.ClassDef, tree: ast.Module, timeframe: str) -> None:
-    """Raises LoadError where the class spells out another timeframe; one that is put together, or set later, is the worker's to see."""
+    """
+    Raises LoadError where the class spells out another timeframe; one that is put together, or set later, is the
+    worker's to see.
+    """
     told = [
         node.value
         for node in own.body
         if isinstance(node, ast.Assign) and [_last_name(target) for target in node.targets] == ["timeframe"]
         or isinstance(node, ast.AnnAssign) and node.value is not None and _last_name(node.target) == "timeframe"
     ]  # fmt: skip
-    others = sum(isinstance(node, ast.Name) and node.id == "timeframe" and not isinstance(node.ctx, ast.Load) for node in ast.walk(own)) - 1
-    others += sum(isinstance(node, ast.Attribute) and node.attr == "timeframe" and not isinstance(node.ctx, ast.Load) for node in ast.walk(tree))
+    others = (
+        sum(
+            isinstance(node, ast.Name) and node.id == "timeframe" and not isinstance(node.ctx, ast.Load)
+            for node in ast.walk(own)
+        )
+        - 1
+    )
+    others += sum(
+        isinstance(node, ast.Attribute) and node.attr == "timeframe" and not isinstance(node.ctx, ast.Load)
+        for node in ast.walk(tree)
+    )
     others += sum(isinstance(node, ast.Constant) and node.value == "timeframe" for node in ast.walk(tree))
     if own.decorator_list or own.keywords or len(told) != 1 or others or not isinstance(told[0], ast.Constant):
         return
     if isinstance(told[0].value, str) and told[0].value != timeframe:
-        raise LoadError(f"timeframe is {told[0].value!r}, the arena trades {timeframe!r}. Higher ones come through @informative")
+        raise LoadError(
+            f"timeframe is {told[0].value!r}, the arena trades {timeframe!r}. Higher ones come through @informative"
+        )
 
 
 def _strategy_class(tree: ast.Module, name: str) -> ast.ClassDef:
@@ -275,7 +312,9 @@ def _strategy_class(tree: ast.Module, name: str) -> ast.ClassDef:
     roots = {"IStrategy", *(name.asname for name in imports if name.name == "IStrategy" and name.asname)}
     found: dict[str, ast.ClassDef] = {}
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and any(base in found or base in roots for base in map(_last_name, node.bases)):
+        if isinstance(node, ast.ClassDef) and any(
+            base in found or base in roots for base in map(_last_name, node.bases)
+        ):
             found[node.name] = node
     if len(found) > 1:
         raise LoadError(f"holds {len(found)} strategies ({', '.join(found)}). One strategy a file")
@@ -291,9 +330,14 @@ def _last_name(node: ast.expr) -> str:
 
 
 def _basket(own: ast.ClassDef, pairs: tuple[str, ...]) -> tuple[str, ...]:
-    """The pairs that it trades, in the arena's order: FreqTrade serves pairs in the order of its list, and so do replay and booking."""
+    """
+    The pairs that it trades, in the arena's order: FreqTrade serves pairs in the order of its list, and so do replay
+    and booking.
+    """
     for node in own.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if not any(isinstance(t, ast.Name) and t.id == "pair_basket" for t in targets):
             continue
         try:

@@ -1,10 +1,11 @@
 """
-What was tried on the candles of an arena, whatever contract it was tried under: luck does not begin anew when a limit, a gate, a
-window or a sentence of the code is changed.
+What was tried on the candles of an arena, whatever contract it was tried under: luck does not begin anew when a limit,
+a gate, a window or a sentence of the code is changed.
 
-Each contract's candles are described in the ledger: daily closes over the search range, and where the validation window lies.
-Two contracts share candles when some pair of the one moves like some pair of the other on the days that they have in common,
-whatever its name, its timeframe, and where the range begins or ends. Of a contract that was never described the source alone is known.
+Each contract's candles are described in the ledger: daily closes over the search range, and where the validation window
+lies. Two contracts share candles when some pair of the one moves like some pair of the other on the days that they have
+in common, whatever its name, its timeframe, and where the range begins or ends. Of a contract that was never described
+the source alone is known.
 
 Not covered: candles that were changed until they look like another market, and what was tried in another checkout.
 """
@@ -27,11 +28,14 @@ from arena.stats.metrics import DAY_MS
 from arena.stats.significance import MIN_DAYS
 
 COMMON_DAYS = 30
-"""Fewest days on which two ranges must have candles of one market to share their luck; all of the shorter one, if it has fewer."""
+"""
+Fewest days on which two ranges must have candles of one market to share their luck; all of the shorter one, if it has
+fewer.
+"""
 SAME_NAME, OTHER_NAME = 0.9, 0.99
 """
-Correlation of daily returns from which two pairs are one market. Spot and futures of one coin have above 0.999 over three months, two
-coins at most 0.987 in any month of 2020 to 2026.
+Correlation of daily returns from which two pairs are one market. Spot and futures of one coin have above 0.999 over
+three months, two coins at most 0.987 in any month of 2020 to 2026.
 """
 
 
@@ -42,7 +46,8 @@ class Candles:
     pairs: tuple[str, ...]
     source: str  # label
     first: int  # day of the search range
-    closes: NDArray[np.float32]  # (n_pairs, n_days) last close of each day of the search range; nan where no candle closes
+    # (n_pairs, n_days) last close of each day of the search range; nan where no candle closes
+    closes: NDArray[np.float32]
     validation: tuple[int, int] | None  # from day to day, the end excluded
     sealed: str  # hash of the validation window's candles
 
@@ -62,15 +67,23 @@ class Placed(NamedTuple):
 class Tried:
     """Everything that was tried on one contract's candles."""
 
-    own: dict[str, NDArray[np.float64] | None] = field(default_factory=dict)  # by source: daily returns; None without any
+    # by source: daily returns; None without any
+    own: dict[str, NDArray[np.float64] | None] = field(default_factory=dict)
     elsewhere: dict[str, tuple[int, NDArray[np.float64]] | None] = field(default_factory=dict)
-    """Sources that only other contracts have: daily returns, and at which day of the own range they begin; None without any."""
+    """
+    Sources that only other contracts have: daily returns, and at which day of the own range they begin; None without
+    any.
+    """
     looks: tuple[Look, ...] = ()  # at validation candles of this contract
     lost: int = 0  # sources that were tried, in entries that the ledger has lost
 
     def placed(self, n_days: int, *, apart: str = "") -> Placed:
         """Returns of the sources in `elsewhere` but `apart` over the first `n_days` of the own range."""
-        rows = [shifted(*found, n_days) for sha, found in self.elsewhere.items() if found is not None and sha not in self.own and sha != apart]
+        rows = [
+            shifted(*found, n_days)
+            for sha, found in self.elsewhere.items()
+            if found is not None and sha not in self.own and sha != apart
+        ]
         known = [int(np.isfinite(row).sum()) for row in rows]
         whole = [row for row, days in zip(rows, known, strict=True) if days == n_days]
         return Placed(whole, [filled(row) for row, days in zip(rows, known, strict=True) if MIN_DAYS <= days < n_days])
@@ -94,7 +107,10 @@ def shifted(at: int, returns: NDArray[np.float64], n_days: int) -> NDArray[np.fl
 
 
 def filled(row: NDArray[np.float64]) -> NDArray[np.float64]:
-    """With its mean on the days that it lacks. They say nothing there: the fewer days it has, the less it is like any other trial."""
+    """
+    With its mean on the days that it lacks. They say nothing there: the fewer days it has, the less it is like any
+    other trial.
+    """
     return np.where(np.isfinite(row), row, np.mean(row[np.isfinite(row)]))
 
 
@@ -120,7 +136,9 @@ def _step(table: NDArray[np.float64]) -> float:
 
 def _days(text: str) -> tuple[int, int]:
     """Of a range as a lock has it, for example 20210101-20240101."""
-    first, end = (datetime.strptime(day, "%Y%m%d").toordinal() - datetime(1970, 1, 1).toordinal() for day in text.split("-"))
+    first, end = (
+        datetime.strptime(day, "%Y%m%d").toordinal() - datetime(1970, 1, 1).toordinal() for day in text.split("-")
+    )
     return first, end
 
 
@@ -132,7 +150,9 @@ def described(ledger: Ledger) -> dict[str, Candles]:
         if told:
             closes = np.frombuffer(base64.b64decode(told["closes"]), dtype="<f4").reshape(len(told["pairs"]), -1)
             validation = tuple(told["validation"]) if told["validation"] else None
-            found[row.contract] = Candles(tuple(told["pairs"]), told["source"], told["first"], closes, validation, told["sealed"])
+            found[row.contract] = Candles(
+                tuple(told["pairs"]), told["source"], told["first"], closes, validation, told["sealed"]
+            )
     return found
 
 
@@ -149,8 +169,12 @@ def share_search(a: Candles, b: Candles) -> bool:
     if end - first < needed:
         return False
     here, there = a.closes[:, first - a.first : end - a.first], b.closes[:, first - b.first : end - b.first]
-    pairs = sorted(((i, j) for i in range(len(here)) for j in range(len(there))), key=lambda ij: a.pairs[ij[0]] != b.pairs[ij[1]])
-    return any(_one_market(here[i], there[j], needed, SAME_NAME if a.pairs[i] == b.pairs[j] else OTHER_NAME) for i, j in pairs)
+    pairs = sorted(
+        ((i, j) for i in range(len(here)) for j in range(len(there))), key=lambda ij: a.pairs[ij[0]] != b.pairs[ij[1]]
+    )
+    return any(
+        _one_market(here[i], there[j], needed, SAME_NAME if a.pairs[i] == b.pairs[j] else OTHER_NAME) for i, j in pairs
+    )
 
 
 def _one_market(a: NDArray[np.float32], b: NDArray[np.float32], needed: int, least: float) -> bool:
@@ -165,7 +189,10 @@ def _one_market(a: NDArray[np.float32], b: NDArray[np.float32], needed: int, lea
 
 
 def share_validation(a: Candles, b: Candles) -> bool:
-    """Whether the two validation windows have days of one market in common; its candles are sealed, the search range tells the market."""
+    """
+    Whether the two validation windows have days of one market in common; its candles are sealed, the search range tells
+    the market.
+    """
     if a.validation is None or b.validation is None:
         return False
     if a.sealed == b.sealed:
@@ -185,7 +212,9 @@ def on_candles_of(ledger: Ledger, contract: str) -> Tried:
 
     def alike(other: str, share: Any) -> bool:
         there = known.get(other)
-        return other == contract or (share(here, there) if here and there else (there.source if there else labels.get(other, "")) == label)
+        return other == contract or (
+            share(here, there) if here and there else (there.source if there else labels.get(other, "")) == label
+        )
 
     others = {row.contract for row in rows}
     searched = {other for other in others if alike(other, share_search)}
@@ -197,13 +226,20 @@ def on_candles_of(ledger: Ledger, contract: str) -> Tried:
             _keep(own, row.sha256, np.frombuffer(row.data, dtype="<f8") if row.data else None, row.error_kind)
         elif row.contract in searched:
             there = known.get(row.contract)
-            placed = (there.first - here.first, np.frombuffer(row.data, dtype="<f8")) if here and there and row.data else None
+            placed = (
+                (there.first - here.first, np.frombuffer(row.data, dtype="<f8"))
+                if here and there and row.data
+                else None
+            )
             _keep(elsewhere, row.sha256, placed, row.error_kind)
     return Tried(own, elsewhere, tuple(_looks([row for row in rows if row.contract in looked])), _lost(ledger))
 
 
 def _keep(kept: dict[str, Any], sha256: str, value: Any, error_kind: str) -> None:
-    """The newest evaluation of each source, in the order in which they first came; one without an end, or that met a limit, says nothing new."""
+    """
+    The newest evaluation of each source, in the order in which they first came; one without an end, or that met a
+    limit, says nothing new.
+    """
     if sha256 not in kept or error_kind not in (UNFINISHED, LIMIT):
         kept[sha256] = value
 

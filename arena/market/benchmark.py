@@ -14,7 +14,9 @@ def hold(market: Market, window: Window, fee: float) -> Metrics:
     """
     span = between(market, window)
     opens, closes = market.open[:, span], market.close[:, span]
-    figures = curve_figures(market, _held(opens, closes, opens, fee).mean(axis=0), _held(opens, closes, closes, fee).mean(axis=0)[:-1], span)
+    figures = curve_figures(
+        market, _held(opens, closes, opens, fee).mean(axis=0), _held(opens, closes, closes, fee).mean(axis=0)[:-1], span
+    )
     return Metrics(**figures)
 
 
@@ -35,7 +37,9 @@ def hold_pair(market: Market, pair: int, window: Window, fee: float) -> float:
 def _held(
     opens: NDArray[np.float64], closes: NDArray[np.float64], marks: NDArray[np.float64], fee: float
 ) -> NDArray[np.float64]:
-    """(n_pairs, n_candles) worth of 1 put into each pair at its first open, valued at `marks`; sold at the last open."""
+    """
+    (n_pairs, n_candles) worth of 1 put into each pair at its first open, valued at `marks`; sold at the last open.
+    """
     worth = np.ones_like(marks)
     for p in range(len(opens)):
         listed = np.flatnonzero(np.isfinite(opens[p]))

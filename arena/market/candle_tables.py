@@ -27,7 +27,8 @@ def candle_file(data_dir: Path, pair: str, timeframe: str) -> Path:
 
 def read_candles(data_dir: Path, settings: Settings, read: Callable[[str], bytes] | None = None) -> Tables:
     """
-    Base-timeframe candles of every pair, warm-up included, as stored; `read` gives a file's bytes by its name, verified.
+    Base-timeframe candles of every pair, warm-up included, as stored; `read` gives a file's bytes by its name,
+    verified.
 
     Raises DataError for a file that cannot be read.
     """
@@ -43,7 +44,9 @@ def read_candles(data_dir: Path, settings: Settings, read: Callable[[str], bytes
 
 def table(frame: pd.DataFrame) -> NDArray[np.float64]:
     """A frame of candles as a table. Milliseconds are exact in float64 until the year 287396."""
-    return np.column_stack([milliseconds(frame["date"]).astype(np.float64), *(frame[c].to_numpy(np.float64) for c in CANDLE_COLUMNS[1:])])
+    return np.column_stack(
+        [milliseconds(frame["date"]).astype(np.float64), *(frame[c].to_numpy(np.float64) for c in CANDLE_COLUMNS[1:])]
+    )
 
 
 def frame(table: NDArray[np.float64]) -> pd.DataFrame:

@@ -36,9 +36,9 @@ def check(frame: pd.DataFrame, pair: str, timeframe: str, where: str) -> pd.Data
     """
     The frame with exactly CANDLE_COLUMNS and their types, or a DataError.
 
-    Refused: no rows, a missing column, dates without a timezone, duplicates, unsorted dates, prices that are no positive
-    numbers, negative volume, open or close outside high and low, another timeframe. Gaps are allowed: see `gaps`.
-    `where` names the file or exchange in messages. Rows are neither dropped nor changed.
+    Refused: no rows, a missing column, dates without a timezone, duplicates, unsorted dates, prices that are no
+    positive numbers, negative volume, open or close outside high and low, another timeframe. Gaps are allowed: see
+    `gaps`. `where` names the file or exchange in messages. Rows are neither dropped nor changed.
     """
     step = step_ms(timeframe)
     name = f"{where}: {pair} {timeframe}"
@@ -58,7 +58,9 @@ def check(frame: pd.DataFrame, pair: str, timeframe: str, where: str) -> pd.Data
 
 
 def gaps(frame: pd.DataFrame, timeframe: str) -> list[tuple[datetime, datetime, int]]:
-    """Missing candles between the first and the last one: open time of the first missing, of the last missing, how many."""
+    """
+    Missing candles between the first and the last one: open time of the first missing, of the last missing, how many.
+    """
     step = step_ms(timeframe)
     ms = milliseconds(frame["date"])
     holes = np.flatnonzero(np.diff(ms) > step)
@@ -88,9 +90,10 @@ def resample(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
     """
     Longer candles: open of the first, highest high, lowest low, close of the last, sum of volume; UTC-aligned.
 
-    Candles inside a longer one may be missing. The last longer candle is dropped when the frame ends before it does; a market
-    that pauses (a week that ends on Friday) is not known here, so its last week is dropped too. The frame's own timeframe
-    is its most common spacing; DataError when the longer one is no multiple of it. A frame of fewer than two candles gives none.
+    Candles inside a longer one may be missing. The last longer candle is dropped when the frame ends before it does; a
+    market that pauses (a week that ends on Friday) is not known here, so its last week is dropped too. The frame's own
+    timeframe is its most common spacing; DataError when the longer one is no multiple of it. A frame of fewer than two
+    candles gives none.
     """
     step = step_ms(timeframe)
     if len(frame) < 2:
@@ -98,7 +101,9 @@ def resample(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
     ms = milliseconds(frame["date"])
     base = _common_step(ms)
     if step % base:
-        raise DataError(f"{_spacing(base)} candles cannot be resampled to {timeframe}. Use a multiple of {_spacing(base)}.")
+        raise DataError(
+            f"{_spacing(base)} candles cannot be resampled to {timeframe}. Use a multiple of {_spacing(base)}."
+        )
     if step == base:
         return frame.copy()
     bucket = ms - (ms - _origin(step)) % step
@@ -122,8 +127,9 @@ def decimals(frame: pd.DataFrame) -> NDArray[np.int16]:
     """
     Decimals of each price, after rounding to 14 significant digits; -1 where the price is a whole number or no number.
 
-    Shape (n_candles, 4) for open, high, low, close. Compute it once, slice its rows, give them to `monthly_tick`. Rounding is
-    numpy.format_float_positional's: correct, ties to even; 12.5 has 1, 0.00012 has 5, 1234567890123.45 has 1.
+    Shape (n_candles, 4) for open, high, low, close. Compute it once, slice its rows, give them to `monthly_tick`.
+    Rounding is numpy.format_float_positional's: correct, ties to even; 12.5 has 1, 0.00012 has 5, 1234567890123.45 has
+    1.
     """
     prices = np.abs(frame[PRICES].to_numpy(dtype=np.float64))
     return np.stack([_count(prices[:, column]) for column in range(4)], axis=1)
@@ -134,12 +140,14 @@ def monthly_tick(dates: "pd.Series[pd.Timestamp]", decimals: NDArray[np.int16]) 
     Tick size by month: 1/10**n, n the most decimals of any price of the month; nan for a month of whole prices or none.
 
     Bit for bit freqtrade.data.btanalysis.get_tick_size_over_time of the same candles, its index and name included, and
-    also its integer overflow: where every price has decimals FreqTrade computes 10**n in int64, which is wrong from n = 19 on.
-    `decimals` has the rows of `dates`.
+    also its integer overflow: where every price has decimals FreqTrade computes 10**n in int64, which is wrong from n =
+    19 on. `decimals` has the rows of `dates`.
     """
     most = decimals.max(axis=1, initial=-1).astype(np.int64)
     index = pd.DatetimeIndex(dates, name="date")
-    counts = pd.Series(np.where(most < 0, np.nan, most) if (decimals < 0).any() else most, index=index, name="max_count")
+    counts = pd.Series(
+        np.where(most < 0, np.nan, most) if (decimals < 0).any() else most, index=index, name="max_count"
+    )
     if counts.empty:
         return counts.astype("float64")
     with np.errstate(over="ignore", divide="ignore"):
@@ -156,7 +164,8 @@ def _count(prices: NDArray[np.float64]) -> NDArray[np.int16]:
     Decimals of one column. A price becomes an integer of 14 digits, whose trailing zeros are counted.
 
     The product with a power of ten is off by less than 0.03, so its rounding is proved when it lies further than that
-    from a half; the rest (a few per cent of random numbers, none of real prices) is written out by numpy, value by value.
+    from a half; the rest (a few per cent of random numbers, none of real prices) is written out by numpy, value by
+    value.
     """
     usable = np.isfinite(prices) & (prices > 0)
     exponent = np.floor(np.log10(np.where(usable, prices, 1.0)))
@@ -200,7 +209,8 @@ def _numbers(frame: pd.DataFrame, column: str, name: str) -> NDArray[np.float64]
     if wrong.any():
         first = int(np.argmax(wrong))
         raise DataError(
-            f"{name} has {column} {frame[column].iloc[first]} on {frame['date'].iloc[first]}, which is not a finite number "
+            f"{name} has {column} {frame[column].iloc[first]} on {frame['date'].iloc[first]}, which is not a finite "
+            f"number "
             f"({np.count_nonzero(wrong)} such rows). Leave such candles out; a gap is allowed."
         )
     return values
@@ -217,7 +227,9 @@ def _check_order(dates: pd.Series, name: str) -> None:
     back = np.diff(milliseconds(dates)) < 0
     if back.any():
         at = int(np.argmax(back))
-        raise DataError(f"{name} is not sorted: {dates.iloc[at + 1]} comes after {dates.iloc[at]}. Sort it, oldest candle first.")
+        raise DataError(
+            f"{name} is not sorted: {dates.iloc[at + 1]} comes after {dates.iloc[at]}. Sort it, oldest candle first."
+        )
 
 
 def _check_spacing(dates: pd.Series, step: int, timeframe: str, name: str) -> None:

@@ -24,10 +24,11 @@ def derive(frame: pd.DataFrame, pair: str) -> dict[str, Any]:
     """
     A plausible market made from prices alone.
 
-    Tick: one unit of the last decimal that any price has (after 14 significant digits), never below 1e-8, 1 for whole prices.
-    Amount step: the largest power of ten that is worth at most a tenth of about a dollar at the median close, from 1e-8 to 1.
-    Smallest order: one step, and about a dollar. Fees 0.001, which config.json's `fee` replaces in a backtest.
-    Where the real market is known, a markets.json beside the candles is better: adjusted prices have decimals that never traded.
+    Tick: one unit of the last decimal that any price has (after 14 significant digits), never below 1e-8, 1 for whole
+    prices. Amount step: the largest power of ten that is worth at most a tenth of about a dollar at the median close,
+    from 1e-8 to 1. Smallest order: one step, and about a dollar. Fees 0.001, which config.json's `fee` replaces in a
+    backtest. Where the real market is known, a markets.json beside the candles is better: adjusted prices have decimals
+    that never traded.
     """
     base, _, quote = pair.partition("/")
     dollar = _ABOUT_A_DOLLAR.get(quote, 1.0)
@@ -70,8 +71,9 @@ def check(markets: dict[str, dict[str, Any]], pairs: tuple[str, ...]) -> None:
     """
     Raises DataError unless each pair has a spot market that a backtest can use.
 
-    Needed: symbol, base and quote of that pair, spot true, precision.price and .amount, limits.amount, .price and .cost with min
-    and max. A number is finite and positive; null means that the exchange sets none; a smallest order of 0 is allowed.
+    Needed: symbol, base and quote of that pair, spot true, precision.price and .amount, limits.amount, .price and .cost
+    with min and max. A number is finite and positive; null means that the exchange sets none; a smallest order of 0 is
+    allowed.
     """
     for pair in pairs:
         market = markets.get(pair)
@@ -102,7 +104,12 @@ def _number(market: dict[str, Any], pair: str, *path: str) -> float | None:
     if value is None:
         return None
     smallest_is_zero = path[-1] == "min" and value == 0
-    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value) or not (value > 0 or smallest_is_zero):
+    if (
+        not isinstance(value, Real)
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+        or not (value > 0 or smallest_is_zero)
+    ):
         raise DataError(f"markets: {pair} has {'.'.join(path)} {value!r}. Expected a positive number or null.")
     return float(value)
 

@@ -1,8 +1,8 @@
 """
 Other worlds than the one that happened: candles cut, turned round from an instant on, continued. Pure.
 
-A strategy that knows only the past decides the same in worlds that share it. Tables are those of `grid`; every new price
-is rounded to its month's tick, because a price with more decimals would be known for invented.
+A strategy that knows only the past decides the same in worlds that share it. Tables are those of `grid`; every new
+price is rounded to its month's tick, because a price with more decimals would be known for invented.
 """
 
 import numpy as np
@@ -16,9 +16,14 @@ from arena.stats.metrics import DAY_MS
 WEEK_MS = candles.step_ms("1w")
 CONTINUED_DAYS = 60
 POWERS = (1.0, 0.6, 1.5, -2.0)
-"""How candles turn; the negative one goes the same way, further: whoever undoes a turn cannot know that there was none."""
+"""
+How candles turn; the negative one goes the same way, further: whoever undoes a turn cannot know that there was none.
+"""
 DETOURS = (60, 240)
-"""Candles of a detour, at least and at most: the longer it is, the further ahead it finds who looks, and the longer it is remembered."""
+"""
+Candles of a detour, at least and at most: the longer it is, the further ahead it finds who looks, and the longer it is
+remembered.
+"""
 _WHOLE = [(0, 1.0)]
 """A pair without any tick has whole prices only."""
 
@@ -43,10 +48,11 @@ def ticks(tables: Tables, start_ms: int) -> Ticks:
 
 def turned(tables: Tables, at_ms: int, power: float, tick: Ticks) -> Tables:
     """
-    From `at_ms` on prices move the other way: price -> open * (open / price) ** power, with the open at `at_ms`, which stays.
+    From `at_ms` on prices move the other way: price -> open * (open / price) ** power, with the open at `at_ms`, which
+    stays.
 
-    A negative power keeps the direction and stretches it. Candles before `at_ms` are the same; a pair that has no candle
-    at or after it is as it was. High and low change places.
+    A negative power keeps the direction and stretches it. Candles before `at_ms` are the same; a pair that has no
+    candle at or after it is as it was. High and low change places.
     """
     worlds = {}
     for pair, table in tables.items():
@@ -81,9 +87,9 @@ def traded_otherwise(tables: Tables, at_ms: int, rng: np.random.Generator) -> Ta
 
 def detoured(tables: Tables, borders: list[int], step_ms: int, tick: Ticks, rng: np.random.Generator) -> Tables:
     """
-    The same market but for a detour of DETOURS candles from each border on: prices turn there, by one power for all pairs, and come back
-    to the true ones in its last part. Length, power and part are drawn for each detour, and gaps stay what they are: nothing of a detour
-    is a number that code could look for. Volumes are in another order.
+    The same market but for a detour of DETOURS candles from each border on: prices turn there, by one power for all
+    pairs, and come back to the true ones in its last part. Length, power and part are drawn for each detour, and gaps
+    stay what they are: nothing of a detour is a number that code could look for. Volumes are in another order.
     """
     worlds = {pair: table.copy() for pair, table in tables.items()}
     for border in borders:
@@ -114,8 +120,8 @@ def _detour(
 
 def closed_otherwise(tables: Tables, tick: Ticks, rng: np.random.Generator) -> Tables:
     """
-    One candle a pair with the same open, high and low and another close, most often on the other side of the open. All that
-    FreqTrade does by its rules is the same there, but for a target in the candle of an entry below the open.
+    One candle a pair with the same open, high and low and another close, most often on the other side of the open. All
+    that FreqTrade does by its rules is the same there, but for a target in the candle of an entry below the open.
     """
     worlds = {}
     for pair, table in tables.items():
@@ -128,8 +134,8 @@ def closed_otherwise(tables: Tables, tick: Ticks, rng: np.random.Generator) -> T
 
 def reached_otherwise(tables: Tables, keep: dict[str, str], tick: Ticks, rng: np.random.Generator) -> Tables:
     """
-    One candle a pair with the same open and the same low or high, as `keep` says or else one by chance, where the other extreme
-    is nearer to the open or further away, and another close. What the kept side touches is touched there too.
+    One candle a pair with the same open and the same low or high, as `keep` says or else one by chance, where the other
+    extreme is nearer to the open or further away, and another close. What the kept side touches is touched there too.
     """
     worlds = {}
     for pair, table in tables.items():
@@ -148,7 +154,8 @@ def reached_otherwise(tables: Tables, keep: dict[str, str], tick: Ticks, rng: np
 def _other_close(row: NDArray[np.float64], tick: list[tuple[int, float]], rng: np.random.Generator) -> float:
     """A price between low and high that is not the close; the close where there is no other."""
     _, first, high, low, close, _ = row
-    rises = bool(close > first) != bool(rng.random() < 0.75)  # whoever turns a close round cannot know whether it was turned
+    # whoever turns a close round cannot know whether it was turned
+    rises = bool(close > first) != bool(rng.random() < 0.75)
     inside = (first, high) if rises else (low, first)
     ends = [end for end in (first, high, low) if end != close]
     made = float(np.clip(_on_tick(rng.uniform(*inside), row[0], tick), low, high))
@@ -169,7 +176,10 @@ def _decimals(number: float) -> int:
 
 
 def continued(tables: Tables, end_ms: int, step_ms: int, tick: Ticks) -> Tables:
-    """Candles after `end_ms` for an arena that has no validation range: the first weeks of each pair again, joined to its last close."""
+    """
+    Candles after `end_ms` for an arena that has no validation range: the first weeks of each pair again, joined to its
+    last close.
+    """
     worlds = {}
     for pair, table in tables.items():
         known = table[table[:, 0] <= end_ms]
@@ -184,7 +194,9 @@ def continued(tables: Tables, end_ms: int, step_ms: int, tick: Ticks) -> Tables:
     return worlds
 
 
-def _rounded(values: NDArray[np.float64], times: NDArray[np.float64], tick: list[tuple[int, float]]) -> NDArray[np.float64]:
+def _rounded(
+    values: NDArray[np.float64], times: NDArray[np.float64], tick: list[tuple[int, float]]
+) -> NDArray[np.float64]:
     """To each month's tick; ticks are powers of ten, so rounding to decimals leaves no other digits behind."""
     if not tick:
         return values

@@ -46,7 +46,9 @@ def new_key(name: str) -> tuple[bytes, dict[str, str]]:
         with os.fdopen(descriptor, "wb") as out:
             out.write(base64.b64encode(key) + b"\n")
     except OSError as error:
-        raise SealError(f"the key {file} cannot be written: {error.strerror}. Set XDG_CONFIG_HOME to a writable folder.") from None
+        raise SealError(
+            f"the key {file} cannot be written: {error.strerror}. Set XDG_CONFIG_HOME to a writable folder."
+        ) from None
     return key, header
 
 
@@ -75,7 +77,9 @@ def forget_key(header: dict[str, str]) -> None:
 
 
 def passphrase_key(name: str, passphrase: str) -> tuple[bytes, dict[str, str]]:
-    """A key derived from a passphrase with a fresh salt, stored nowhere, and the header that lets it be derived again."""
+    """
+    A key derived from a passphrase with a fresh salt, stored nowhere, and the header that lets it be derived again.
+    """
     if not passphrase:
         raise SealError("the passphrase is empty.")
     salt = secrets.token_bytes(16)
@@ -126,7 +130,10 @@ def unseal(file: Path, passphrase: str | None = None, data: bytes | None = None)
     if header["file"] != file.name:
         raise SealError(f"{file} was sealed as {header['file']}: it stands in another file's place.")
     table = pd.read_feather(io.BytesIO(clear))
-    return {str(pair): frame.drop(columns="pair").reset_index(drop=True) for pair, frame in table.groupby("pair", sort=False)}
+    return {
+        str(pair): frame.drop(columns="pair").reset_index(drop=True)
+        for pair, frame in table.groupby("pair", sort=False)
+    }
 
 
 def _parts(file: Path, data: bytes | None = None) -> tuple[dict[str, str], bytes, bytes]:

@@ -2,8 +2,8 @@
 From a source to the arena's data: candles in the clear up to the end of the search, everything later sealed.
 
 All is built in a folder beside user_data/data and exchanged for it at the end; the lock is written last. An interrupted
-preparation leaves the old arena as it was. Pairs that an exchange has delivered are kept in a staging folder, so that the next
-start goes on with the next pair; there too, nothing after the search range is ever in the clear.
+preparation leaves the old arena as it was. Pairs that an exchange has delivered are kept in a staging folder, so that
+the next start goes on with the next pair; there too, nothing after the search range is ever in the clear.
 """
 
 import contextlib
@@ -51,7 +51,9 @@ def prepare(settings: Settings, source: Source, passphrase: str | None, say: Say
 def prepare_sample(settings: Settings, say: Say) -> None:
     """The market for who has not prepared one yet; prepare.py replaces it without being asked."""
     with data_lock.exclusive(settings.root):
-        prepare(settings, source_from({"kind": "sample", "market": "market", "seed": 0, "demo": True}, settings), None, say)
+        prepare(
+            settings, source_from({"kind": "sample", "market": "market", "seed": 0, "demo": True}, settings), None, say
+        )
 
 
 def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
@@ -67,8 +69,8 @@ def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
 
 def note_contract(settings: Settings, locked: Lock, changes: list[str]) -> None:
     """
-    Write into the ledger that another contract holds from here on, and what its candles are; nothing when it is the one of the newest
-    entry, and described.
+    Write into the ledger that another contract holds from here on, and what its candles are; nothing when it is the one
+    of the newest entry, and described.
     """
     ledger = Ledger(settings.root / LEDGER)
     before, known = ledger.last_contract(), trial_history.described(ledger)
@@ -80,16 +82,27 @@ def note_contract(settings: Settings, locked: Lock, changes: list[str]) -> None:
 
 
 def _describe_earlier(root: Path, ledger: Ledger) -> None:
-    """While its candles are still there: those of the contract so far, where it has trials and the ledger does not know its candles."""
+    """
+    While its candles are still there: those of the contract so far, where it has trials and the ledger does not know
+    its candles.
+    """
     with contextlib.suppress(LockError, DataError):
         locked = data_lock.read(root)
-        if locked is not None and ledger.n_trials(locked.contract) and locked.contract not in trial_history.described(ledger):
+        if (
+            locked is not None
+            and ledger.n_trials(locked.contract)
+            and locked.contract not in trial_history.described(ledger)
+        ):
             told = {"before": ledger.last_contract(), "changes": [], "candles": _description(root, locked)}
             ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(told)))
 
 
 def _description(root: Path, locked: Lock) -> dict[str, Any]:
-    return trial_history.description(trial_history.candles_of(locked.arena, _tables(root, locked), locked.content.get(f"{data_lock.DATA}/validation.sealed", "")))
+    return trial_history.description(
+        trial_history.candles_of(
+            locked.arena, _tables(root, locked), locked.content.get(f"{data_lock.DATA}/validation.sealed", "")
+        )
+    )
 
 
 def _tables(root: Path, locked: Lock) -> Tables:
@@ -185,7 +198,9 @@ class Keys:
         made = {}
         for window in sealed_ranges(settings):
             derived = window.name == "holdout" and passphrase is not None
-            made[window.name] = sealing.passphrase_key(window.name, passphrase) if derived else sealing.new_key(window.name)
+            made[window.name] = (
+                sealing.passphrase_key(window.name, passphrase) if derived else sealing.new_key(window.name)
+            )
         return cls(made)
 
 
@@ -195,7 +210,10 @@ def sealed_ranges(settings: Settings) -> tuple[Window, ...]:
 
 def request(settings: Settings, source: Source) -> dict[str, Any]:
     """What decides which candles there are. Two preparations with the same request give the same data."""
-    days = {window.name: f"{window.start:%Y%m%d}-{window.end:%Y%m%d}" for window in (settings.search, *sealed_ranges(settings))}
+    days = {
+        window.name: f"{window.start:%Y%m%d}-{window.end:%Y%m%d}"
+        for window in (settings.search, *sealed_ranges(settings))
+    }
     return {
         "pairs": list(settings.pairs),
         "timeframe": settings.timeframe,
@@ -208,9 +226,11 @@ def request(settings: Settings, source: Source) -> dict[str, Any]:
 
 def build(settings: Settings, source: Source, passphrase: str | None, say: Say, *, resume: bool) -> Lock:
     """
-    Get every pair, check it, store it, seal what lies after the search, and lock. Returns the new lock, already written.
+    Get every pair, check it, store it, seal what lies after the search, and lock. Returns the new lock, already
+    written.
 
-    `resume` keeps what a source delivers pair by pair until the whole is done; for sources that answer at once it is False.
+    `resume` keeps what a source delivers pair by pair until the whole is done; for sources that answer at once it is
+    False.
     """
     staging = Staging(settings.root, request(settings, source), keep=resume)
     metadata = source.markets(settings.pairs)
@@ -227,7 +247,9 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
         facts["pairs"][pair] = _describe(settings, pair, frames["search"], say)
     _check_coverage(settings, parts)
     facts["notes"] += list(getattr(source, "notes", ()))
-    derived = {pair: pair_metadata.derive(frame, pair) for pair, frame in parts["search"].items() if pair not in metadata}
+    derived = {
+        pair: pair_metadata.derive(frame, pair) for pair, frame in parts["search"].items() if pair not in metadata
+    }
     if derived:
         facts["notes"].append(f"market metadata derived from prices: {', '.join(derived)}")
     metadata |= derived
@@ -250,13 +272,16 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
 
 
 def _split(settings: Settings, source: Source, pair: str) -> dict[str, pd.DataFrame]:
-    """One pair's candles by range. Neighbouring ranges share the candle at their border: it values the end of the first."""
+    """
+    One pair's candles by range. Neighbouring ranges share the candle at their border: it values the end of the first.
+    """
     ranges = [Window("search", settings.warmup_from, settings.search.end), *sealed_ranges(settings)]
     first, last = ranges[0].start, ranges[-1].end
     frame = source.candles(pair, settings.timeframe, first, last)
     if frame.empty:
         raise DataError(
-            f"{pair} has no {settings.timeframe} candle from {source.label} between {first:%Y-%m-%d} and {last:%Y-%m-%d}. "
+            f"{pair} has no {settings.timeframe} candle from {source.label} between {first:%Y-%m-%d} and "
+            f"{last:%Y-%m-%d}. "
             "Leave the pair out, or choose other dates in config.json."
         )
     frame = candles.check(frame, pair, settings.timeframe, source.label)
@@ -266,11 +291,16 @@ def _split(settings: Settings, source: Source, pair: str) -> dict[str, pd.DataFr
 def _describe(settings: Settings, pair: str, frame: pd.DataFrame, say: Say) -> dict[str, Any]:
     """Facts of the part in the clear: of the sealed parts nothing is told."""
     if frame.empty:
-        raise DataError(f"{pair} has no candle before {settings.search.end:%Y-%m-%d}. Leave it out of exchange.pair_whitelist.")
+        raise DataError(
+            f"{pair} has no candle before {settings.search.end:%Y-%m-%d}. Leave it out of exchange.pair_whitelist."
+        )
     missing = candles.gaps(frame, settings.timeframe)
     first, last = frame["date"].iloc[0], frame["date"].iloc[-1]
     lost = sum(count for _, _, count in missing)
-    say(f"{pair}: {len(frame)} candles {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, {lost} missing in {len(missing)} gaps")
+    say(
+        f"{pair}: {len(frame)} candles {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, {lost} missing in "
+        f"{len(missing)} gaps"
+    )
     return {
         "first": first.isoformat(),
         "last": last.isoformat(),
@@ -292,7 +322,8 @@ def _check_coverage(settings: Settings, parts: dict[str, dict[str, pd.DataFrame]
         end = min(window.end, settings.search.end) if frames is parts["search"] else window.end
         if last < end - timedelta(milliseconds=settings.step_ms) - LATEST_END:
             raise DataError(
-                f"candles end {last:%Y-%m-%d %H:%M}, but {window.name} ends {window.end:%Y-%m-%d}. Choose an earlier end in config.json"
+                f"candles end {last:%Y-%m-%d %H:%M}, but {window.name} ends {window.end:%Y-%m-%d}. Choose an earlier "
+                f"end in config.json"
                 + (f', or "{window.name}": null.' if window.name in ("validation", "holdout") else ".")
             )
 
@@ -325,7 +356,9 @@ def _exchange(current: Path, new: Path) -> None:
 
 
 def source_from(description: dict[str, Any], settings: Settings) -> Source:
-    """The source that a description, from the command line or from the lock, names. Raises DataError for a wrong one."""
+    """
+    The source that a description, from the command line or from the lock, names. Raises DataError for a wrong one.
+    """
     match description["kind"]:
         case "files":
             from arena.preparation.sources.files import FileSource
@@ -339,9 +372,7 @@ def source_from(description: dict[str, Any], settings: Settings) -> Source:
             source.description |= {key: description[key] for key in ("demo",) if key in description}
             return source
         case _:
-            from arena.preparation.sources.exchange import (
-                ExchangeSource,  # loads FreqTrade
-            )
+            from arena.preparation.sources.exchange import ExchangeSource  # loads FreqTrade
 
             return ExchangeSource(settings)
 

@@ -1,4 +1,6 @@
-"""A strategy's account once more, for people who want to see its trades: what was recorded has figures, and no orders."""
+"""
+A strategy's account once more, for people who want to see its trades: what was recorded has figures, and no orders.
+"""
 
 import hashlib
 from dataclasses import astuple

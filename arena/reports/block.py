@@ -14,25 +14,28 @@ from arena.text import joined, printable
 
 HEAD_KEYS = ("strategy", "commit", "status", "contract", "source", "sandbox", "engine", "seconds", "cached")
 FIGURE_KEYS = (
-    "sharpe", "sharpe_ci95", "robust_sharpe", "total_profit_pct", "total_profit_abs", "max_drawdown_pct", "closed_sharpe",
-    "sortino", "calmar", "trade_count", "win_rate_pct", "profit_factor", "exposure_pct", "avg_position_pct", "turnover",
-    "fees_pct", "rejected_entries", "optimistic_fills_pct", "hidden_loss_pct", "top5_share_pct", "pair_share_pct",
-    "relabel_sharpe", "bah_sharpe", "bah_profit_pct", "bah_dd_pct",
+    "sharpe", "sharpe_ci95", "robust_sharpe", "total_profit_pct", "total_profit_abs", "max_drawdown_pct",
+    "closed_sharpe", "sortino", "calmar", "trade_count", "win_rate_pct", "profit_factor", "exposure_pct",
+    "avg_position_pct", "turnover", "fees_pct", "rejected_entries", "optimistic_fills_pct", "hidden_loss_pct",
+    "top5_share_pct", "pair_share_pct", "relabel_sharpe", "bah_sharpe", "bah_profit_pct", "bah_dd_pct",
 )  # fmt: skip
 KEYS = (
-    *HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "stress", "timing_p", "skipped", "evidence", "validation", "literals", "gates", "verdict", "warning",
-    "row",
+    *HEAD_KEYS, *FIGURE_KEYS, "windows", "per_pair", "stress", "timing_p", "skipped", "evidence", "validation",
+    "literals", "gates", "verdict", "warning", "row",
 )  # fmt: skip
 ROUND_KEYS = ("active", "stable", "demands", "journal", "ledger", "superior", "seconds")
 
-NOT_RECORDED = "none: not recorded, because the file lies outside the repository. No trial was counted and validation was not asked"
+NOT_RECORDED = (
+    "none: not recorded, because the file lies outside the repository. No trial was counted and validation "
+    "was not asked"
+)
 WIDTH = 22
 
 
 def block(result: Result, row: str | None) -> str:
     """
-    The strategy's block, ending in a newline. `row` is the line to copy into results.tsv; None for what is not recorded: then
-    nothing is said of luck, and no verdict given.
+    The strategy's block, ending in a newline. `row` is the line to copy into results.tsv; None for what is not
+    recorded: then nothing is said of luck, and no verdict given.
     """
     lines, recorded = ["---", *_head(result)], row is not None
     if not result.error:
@@ -41,16 +44,26 @@ def block(result: Result, row: str | None) -> str:
         lines += ["per_pair:", *(_pair(p) for p in result.pairs)]
         lines += _stress(result.stress) if "stress" not in result.skipped else []
         lines += [_line("skipped", _skipped(result))] if result.skipped else []
-        lines += [_line("evidence", _evidence(result.evidence)), _line("validation", _validation(result.look))] if recorded else []
+        lines += (
+            [_line("evidence", _evidence(result.evidence)), _line("validation", _validation(result.look))]
+            if recorded
+            else []
+        )
         lines += [_line("literals", printable(joined(result.literals)))]
-        lines += [_gates(result if recorded else replace(result, gates=tuple(g for g in result.gates if g.gate not in EVIDENCE)))]
+        lines += [
+            _gates(
+                result if recorded else replace(result, gates=tuple(g for g in result.gates if g.gate not in EVIDENCE))
+            )
+        ]
         lines += [_line("verdict", printable(verdict(result)))] if recorded else []
     else:
         lines += [f"  {printable(frame)}" for frame in result.frames]
         lines += [_gates(result)] if result.gates else []
         lines += [_line("verdict", f"REJECTED: {printable(result.error, 120)}")] if recorded else []
     lines += [_line("warning", printable(text)) for text in result.warnings]
-    lines += [_line("row", "\t".join(map(printable, row.split("\t"))))] if recorded else [_line("verdict", NOT_RECORDED)]
+    lines += (
+        [_line("row", "\t".join(map(printable, row.split("\t"))))] if recorded else [_line("verdict", NOT_RECORDED)]
+    )
     return "\n".join([*lines, ""])
 
 
@@ -62,12 +75,11 @@ def round_block(values: dict[str, Sequence[str]]) -> str:
     return "\n".join([*lines, ""])
 
 
-
-
 def _head(result: Result) -> list[str]:
     status = "OK" if not result.error else f"FAIL: {printable(result.error)}"
     origin = (
-        f"{result.contract[:8]}   source: {printable(result.source)}   sandbox: {result.sandbox}   engine: {_engine(result)}   "
+        f"{result.contract[:8]}   source: {printable(result.source)}   sandbox: {result.sandbox}   engine: "
+        f"{_engine(result)}   "
         f"seconds: {result.seconds:.1f}   cached: {'yes' if result.cached else 'no'}"
     )
     return [
@@ -154,7 +166,8 @@ def _skipped(result: Result) -> str:
 def _evidence(found: Evidence) -> str:
     why = f" ({found.why})" if found.why else ""
     return (
-        f"trials={found.trials} other_contracts={found.other_contracts} effective={_number(found.effective, 1)} luck_line={_number(found.luck_line, 2)} "
+        f"trials={found.trials} other_contracts={found.other_contracts} effective={_number(found.effective, 1)} "
+        f"luck_line={_number(found.luck_line, 2)} "
         f"dsr={_number(found.dsr)} pbo={_number(found.pbo, 2)}{why}"
     )
 
@@ -199,5 +212,3 @@ def _number(value: float, digits: int = 4) -> str:
 
 def _percent(fraction: float, digits: int) -> str:
     return f"{100 * fraction:.{digits}f}"
-
-

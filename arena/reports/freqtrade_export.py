@@ -1,8 +1,10 @@
 """
-Results for FreqTrade's own tools: `user_data/backtest_results/`, as `freqtrade backtesting --export trades` writes them.
+Results for FreqTrade's own tools: `user_data/backtest_results/`, as `freqtrade backtesting --export trades` writes
+them.
 
-Orders and trades are the account's, booked or replayed here. FreqTrade makes its own figures of them in `arena.reports.freqtrade_export_process`, a process
-that loads no strategy, and refuses where its profit is not the booked one. What it calls Sharpe is of closed trades.
+Orders and trades are the account's, booked or replayed here. FreqTrade makes its own figures of them in
+`arena.reports.freqtrade_export_process`, a process that loads no strategy, and refuses where its profit is not the
+booked one. What it calls Sharpe is of closed trades.
 """
 
 import hashlib
@@ -33,8 +35,8 @@ SECONDS = 300
 
 def export(results: list[Result], files: list[Path], arena: Arena) -> tuple[list[str], bool]:
     """
-    One file with every strategy that was evaluated and is no failure: lines that say what was written and what was not, and
-    whether some strategy has other figures than its block.
+    One file with every strategy that was evaluated and is no failure: lines that say what was written and what was not,
+    and whether some strategy has other figures than its block.
 
     Raises ArenaError when nothing can be written.
     """
@@ -67,7 +69,8 @@ def _strategy(result: Result, one: Shown, arena: Arena) -> dict[str, Any]:
         "equity": book.equity_open.tolist(),
         # never FreqTrade's own, which would take this result for one that it has computed itself
         "run_id": hashlib.sha1(f"{result.contract} {result.sha256}".encode()).hexdigest(),
-        "notes": f"Touchstone, contract {result.contract[:8]}, commit {result.commit}, engine {result.engine}, sharpe marked to market {result.own.sharpe:.4f}",
+        "notes": f"Touchstone, contract {result.contract[:8]}, commit {result.commit}, engine {result.engine}, sharpe "
+        f"marked to market {result.own.sharpe:.4f}",
     }
 
 
@@ -86,13 +89,22 @@ def _write(strategies: list[dict[str, Any]], arena: Arena) -> str:
     }
     text = json.dumps(told, default=_plain).encode()
     data = transport.LENGTH.pack(len(text)) + text + transport.encode(arena.tables)
-    command = isolation.program("import runpy; runpy.run_module('arena.reports.freqtrade_export_process', run_name='__main__', alter_sys=True)")
+    command = isolation.program(
+        "import runpy; runpy.run_module('arena.reports.freqtrade_export_process', run_name='__main__', alter_sys=True)"
+    )
     try:
         done = subprocess.run(
-            command, input=data, capture_output=True, cwd=walls.REPOSITORY, env=isolation.environment(os.environ), timeout=SECONDS
+            command,
+            input=data,
+            capture_output=True,
+            cwd=walls.REPOSITORY,
+            env=isolation.environment(os.environ),
+            timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise ArenaError(f"FreqTrade did not write its result within {SECONDS} s. Evaluate fewer strategies at a time.") from None
+        raise ArenaError(
+            f"FreqTrade did not write its result within {SECONDS} s. Evaluate fewer strategies at a time."
+        ) from None
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
         raise ArenaError(f"FreqTrade could not write {FOLDER}: {printable(why[-1])}")

@@ -1,9 +1,9 @@
 """
 What became of entry signals: a trade, or why none followed. Pure.
 
-It is worked out from signals, trades and what callbacks answered. Where FreqTrade looks first for a position, then at the exit signal,
-locks and slots, so does this. Not told apart: what an order lacked that was not even placed, money or size. Orders that waited and
-never filled are not known to hold a slot.
+It is worked out from signals, trades and what callbacks answered. Where FreqTrade looks first for a position, then at
+the exit signal, locks and slots, so does this. Not told apart: what an order lacked that was not even placed, money or
+size. Orders that waited and never filled are not known to hold a slot.
 """
 
 from collections import defaultdict
@@ -25,14 +25,18 @@ LOCKED = "the pair was locked"
 SLOTS = "no slot was free"
 UNCONFIRMED = "confirm_trade_entry said no"
 UNFILLED = "the order did not fill at its price"
-NO_ORDER = "no order followed: too little money, a stake below the pair's smallest, or an order of its own was still waiting"
+NO_ORDER = (
+    "no order followed: too little money, a stake below the pair's smallest, or an order of its own was still waiting"
+)
 REASONS = (HELD, LEAVING, LAST, LOCKED, SLOTS, UNCONFIRMED, UNFILLED, NO_ORDER)
 
 Signal = tuple[str, int]
 """Pair, and open time of the candle in which it stands; FreqTrade acts one candle later."""
 
 
-def refused(claim: Claim, deals: tuple[Deal, ...], strategy: Strategy, market: Market, tables: Tables, slots: int) -> dict[str, list[Signal]]:
+def refused(
+    claim: Claim, deals: tuple[Deal, ...], strategy: Strategy, market: Market, tables: Tables, slots: int
+) -> dict[str, list[Signal]]:
     """Entry signals of the range that became no trade, by REASONS, by pair and in order of time."""
     rows = {pair: inputs.columns(tables[pair], market, claim.startup) for pair in strategy.pairs}
     last = max(end for _, end in rows.values()) - 1
@@ -41,7 +45,8 @@ def refused(claim: Claim, deals: tuple[Deal, ...], strategy: Strategy, market: M
     found: dict[str, list[Signal]] = {reason: [] for reason in REASONS}
     for rank, pair in enumerate(strategy.pairs):
         signals, p = claim.decisions.signals[pair], market.pairs.index(pair)
-        ahead = (signals.start_ms - int(market.open_ms[0])) // market.step_ms + 1  # column in which the first signal is acted on
+        # column in which the first signal is acted on
+        ahead = (signals.start_ms - int(market.open_ms[0])) // market.step_ms + 1
         for k in np.flatnonzero(signals.enter):
             column = int(k) + ahead
             if not rows[pair][0] <= column < rows[pair][1] or (p, column) in account.opened:
@@ -66,7 +71,10 @@ def refused(claim: Claim, deals: tuple[Deal, ...], strategy: Strategy, market: M
 
 
 class _Account:
-    """Which positions there were when FreqTrade came to a pair in a candle: those that were open leave first, then pairs enter in turn."""
+    """
+    Which positions there were when FreqTrade came to a pair in a candle: those that were open leave first, then pairs
+    enter in turn.
+    """
 
     def __init__(self, deals: tuple[Deal, ...], strategy: Strategy, market: Market) -> None:
         n = len(market.open_ms)
@@ -106,7 +114,10 @@ def _asked(events: Events | None) -> dict[str, set[tuple[int, int]]]:
 
 
 def _locks(events: Events | None, step_ms: int) -> dict[int, list[tuple[int, int]]]:
-    """First and last instant of each lock by pair, -1 for all of them; it holds to the end of the candle that its time lies in."""
+    """
+    First and last instant of each lock by pair, -1 for all of them; it holds to the end of the candle that its time
+    lies in.
+    """
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)
     if events is None:
         return found

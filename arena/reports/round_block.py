@@ -30,15 +30,19 @@ def row(result: Result, arena: Arena) -> str:
     """
     root = arena.settings.root
     file = root / strategy_files.FOLDER / f"{result.strategy}.py"
-    event = results_log.suggest_event(results_log.read(root / results_log.FILE), result.strategy, strategy_files.touched(root, file))
+    event = results_log.suggest_event(
+        results_log.read(root / results_log.FILE), result.strategy, strategy_files.touched(root, file)
+    )
     note = f"FAIL: {printable(result.error, 120)}" if result.error else ""
     return results_log.row(result.commit, event, result.strategy, result.own.sharpe, result.own.max_drawdown, note)
 
 
-def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float, of: Collection[str] | None = None) -> str:
+def summary(
+    results: list[Result], rows: list[str], arena: Arena, seconds: float, of: Collection[str] | None = None
+) -> str:
     """
-    The `round:` block. `rows` are the results' rows; `of` the commits that this results.tsv has to name, because searches in other
-    worktrees share the ledger: by default those at which this one's HEAD ever stood.
+    The `round:` block. `rows` are the results' rows; `of` the commits that this results.tsv has to name, because
+    searches in other worktrees share the ledger: by default those at which this one's HEAD ever stood.
     """
     settings, written = arena.settings, results_log.read(arena.settings.root / results_log.FILE)
     present = [result.strategy for result in results]
@@ -47,7 +51,9 @@ def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float
     current = {(result.commit, result.strategy) for result in results}
     own = strategy_files.stood(settings.root) if of is None else {commit[: strategy_files.PREFIX] for commit in of}
     mine = [t for t in trials if t.commit[: strategy_files.PREFIX] in own]
-    missing = results_log.missing(written, dict.fromkeys((t.commit, t.strategy) for t in mine if (t.commit, t.strategy) not in current))
+    missing = results_log.missing(
+        written, dict.fromkeys((t.commit, t.strategy) for t in mine if (t.commit, t.strategy) not in current)
+    )
     broken = results_log.violations(written, settings.max_stable_rounds, settings.max_strategies)
     complaints = [
         *written.problems,
@@ -57,7 +63,11 @@ def summary(results: list[Result], rows: list[str], arena: Arena, seconds: float
     return block.round_block(
         {
             "active": [f"{len(present)} of {settings.max_strategies}: {joined(present)}"],
-            "stable": [joined(f"{name} {results_log.stable_rounds(now, name)}/{settings.max_stable_rounds}" for name in present)],
+            "stable": [
+                joined(
+                    f"{name} {results_log.stable_rounds(now, name)}/{settings.max_stable_rounds}" for name in present
+                )
+            ],
             "demands": results_log.demands(now, present, settings.max_stable_rounds) or ["nothing"],
             "journal": _first(complaints) or [f"{len(written.rows)} rows, nothing to mend"],
             "ledger": [_ledger_line(trials, arena) if arena.ledger else "not used"],
@@ -75,8 +85,8 @@ def _ledger_line(trials: list[Trial], arena: Arena) -> str:
 
 def _ledger(trials: list[Trial], n: int, others: int = 0) -> str:
     """
-    Distinct sources so far, `n` under this contract and `others` under others, and the best that passed every gate but those that ask
-    about luck.
+    Distinct sources so far, `n` under this contract and `others` under others, and the best that passed every gate but
+    those that ask about luck.
     """
     passed = []
     for trial in trials:
@@ -88,13 +98,16 @@ def _ledger(trials: list[Trial], n: int, others: int = 0) -> str:
     if not passed:
         return f"{count}; none passed every gate but {' and '.join(gates.EVIDENCE)}"
     value, name, commit = max(passed)
-    return f"{count}; best that passed every gate but {' and '.join(gates.EVIDENCE)}: {name} at {commit} with sharpe {value:.4f}"
+    return (
+        f"{count}; best that passed every gate but {' and '.join(gates.EVIDENCE)}: {name} at {commit} with sharpe "
+        f"{value:.4f}"
+    )
 
 
 def _superior(tried: list[Trial], arena: Arena) -> list[str]:
     """
-    How many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are: those of other contracts too that
-    have returns of every day.
+    How many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are: those of other
+    contracts too that have returns of every day.
     """
     returns = [trial.returns for trial in distinct(tried).values() if len(trial.returns)]
     if not returns:
@@ -107,7 +120,9 @@ def _superior(tried: list[Trial], arena: Arena) -> list[str]:
             better, p = stepm(np.array(rows), level, rng, level=FAMILYWISE)
         except SampleError as error:
             return [f"cannot be told: {error}"]
-        found.append(f"{np.count_nonzero(better[: len(returns)])} of {len(returns)} beat {name} (p={p:.3f} of the best)")
+        found.append(
+            f"{np.count_nonzero(better[: len(returns)])} of {len(returns)} beat {name} (p={p:.3f} of the best)"
+        )
     return [f"{', '.join(found)}; StepM, familywise {100 * FAMILYWISE:.0f} %"]
 
 

@@ -1,8 +1,9 @@
 """
-One strategy in detail, for a person who debugs by hand: every trade, and what became of the entry signals that made none.
+One strategy in detail, for a person who debugs by hand: every trade, and what became of the entry signals that made
+none.
 
-A file outside the repository is evaluated beside the ledger: no trial, no evidence, no verdict, and without a candle of the
-validation window.
+A file outside the repository is evaluated beside the ledger: no trial, no evidence, no verdict, and without a candle of
+the validation window.
 """
 
 from pathlib import Path
@@ -22,18 +23,25 @@ EXAMPLES = 3
 
 
 def beside(settings: Settings) -> Settings:
-    """The arena for a file that is not recorded: it asks nothing of the validation window, and nobody else's machine."""
+    """
+    The arena for a file that is not recorded: it asks nothing of the validation window, and nobody else's machine.
+    """
     return settings.model_copy(update={"validation": None, "compute": Compute()})
 
 
 def shown(result: Result, file: Path, arena: Arena) -> str:
-    """Trades and refused signals of a result as text. A failure has none, and an account that differs from its block is not shown."""
+    """
+    Trades and refused signals of a result as text. A failure has none, and an account that differs from its block is
+    not shown.
+    """
     try:
         _, account, deals = one = accounts.again(result, file, arena)
     except StrategyError as error:
         return f"trades: not shown: {printable(str(error))}\n"
     settings = arena.settings
-    found = rejected_signals.refused(account.claim, deals, one.strategy, arena.market, arena.tables, settings.max_open_trades)
+    found = rejected_signals.refused(
+        account.claim, deals, one.strategy, arena.market, arena.tables, settings.max_open_trades
+    )
     lines = [f"trades: {len(deals)} closed; times in UTC, money in {settings.stake_currency}", _table(deals)]
     signals = sum(map(len, found.values())) + len(deals)
     lines.append(f"entry signals: {signals}, of them {len(deals)} became a trade, {signals - len(deals)} did not:")

@@ -1,12 +1,13 @@
 """
 The parent's side of the workers in which strategy code runs, and nowhere else.
 
-One fork server loads FreqTrade once and forks a clean process per task in milliseconds. A worker puts up its walls, is given
-candles through a pipe, and is killed with its whole process group at its limits. What it answers is JSON of bounded
-size, checked field by field; it is never unpickled, because unpickling would run the worker's code here.
+One fork server loads FreqTrade once and forks a clean process per task in milliseconds. A worker puts up its walls, is
+given candles through a pipe, and is killed with its whole process group at its limits. What it answers is JSON of
+bounded size, checked field by field; it is never unpickled, because unpickling would run the worker's code here.
 
-Time is what the worker and all that it started have used of processors, and time in which none of them wanted one, while an
-answer is waited for. Time in which they wanted one and got none is the machine's: no limit of a strategy counts it.
+Time is what the worker and all that it started have used of processors, and time in which none of them wanted one,
+while an answer is waited for. Time in which they wanted one and got none is the machine's: no limit of a strategy
+counts it.
 """
 
 import contextlib
@@ -41,7 +42,12 @@ from arena.startup import isolation
 
 SCRATCH = "touchstone-worker-"
 """Names of scratch folders begin so; the process that made them follows."""
-PRELOADED = ("arena.sandbox.entry", "arena.sandbox.worker.main", "arena.sandbox.worker.runner", "arena.sandbox.worker.staged_runs")
+PRELOADED = (
+    "arena.sandbox.entry",
+    "arena.sandbox.worker.main",
+    "arena.sandbox.worker.runner",
+    "arena.sandbox.worker.staged_runs",
+)
 """What the fork server loads, and FreqTrade with it."""
 
 _starting = threading.Lock()
@@ -82,8 +88,8 @@ def _ensure_server() -> None:
 @contextlib.contextmanager
 def _isolated_server() -> Iterator[None]:
     """
-    multiprocessing starts its server as it started this process; ours imports by `arena.startup.isolation`, and tells through a pipe what it
-    has loaded. What it cannot preload, walls would keep from workers.
+    multiprocessing starts its server as it started this process; ours imports by `arena.startup.isolation`, and tells
+    through a pipe what it has loaded. What it cannot preload, walls would keep from workers.
     """
     from multiprocessing import util
 
@@ -107,7 +113,10 @@ def _isolated_server() -> Iterator[None]:
 
 
 def loaded() -> None:
-    """Wait until the fork server has told what it loaded. Raises ArenaError where something of that is not what was installed."""
+    """
+    Wait until the fork server has told what it loaded. Raises ArenaError where something of that is not what was
+    installed.
+    """
     with _hearing:
         while _reports:
             with os.fdopen(_reports.pop(), encoding="utf-8") as pipe:
@@ -120,8 +129,8 @@ def loaded() -> None:
 @contextlib.contextmanager
 def _few_variables() -> Iterator[None]:
     """
-    The fork server starts without the caller's environment: what a process is started with stays readable in its memory,
-    and in that of its children.
+    The fork server starts without the caller's environment: what a process is started with stays readable in its
+    memory, and in that of its children.
     """
     kept = {name: os.environ[name] for name in ("VIRTUAL_ENV", "SYSTEMROOT") if name in os.environ}
     kept |= {name: value for name, value in isolation.environment(os.environ).items() if name == "LD_LIBRARY_PATH"}
@@ -155,7 +164,8 @@ class Task:
     markets: dict[str, Any]
     ticks: Ticks | None = None
     end_ms: int = 0  # of a walk: the last candle of the loop
-    stretch: tuple[int, int] | None = None  # milliseconds: between them FreqTrade's loop runs where signals say everything; None: everywhere
+    # milliseconds: between them FreqTrade's loop runs where signals say everything; None: everywhere
+    stretch: tuple[int, int] | None = None
 
 
 def backtest(strategy: Strategy, settings: Settings, task: Task, tables: Tables) -> Claim:
@@ -176,8 +186,8 @@ def look(
     strategy: Strategy, settings: Settings, task: Task, tables: Tables, *, since_ms: int, stakes: list[list[int]] | None
 ) -> Decisions | None:
     """
-    What a fresh worker that runs the populate functions alone decides in these frames: signals from `since_ms` on, parameters, and shares
-    of stakes in these spans. None where it ends before it tells. Raises StrategyError.
+    What a fresh worker that runs the populate functions alone decides in these frames: signals from `since_ms` on,
+    parameters, and shares of stakes in these spans. None where it ends before it tells. Raises StrategyError.
     """
     with Worker(strategy, settings, task) as made:
         made.send({"task": "look", "since_ms": since_ms, "stakes": stakes}, tables)
@@ -188,8 +198,8 @@ class Worker:
     """
     One forked process for one strategy, killed with its group and its scratch folder at the end of the `with`.
 
-    Every call raises LimitError when the worker ends early, says too much, or its time is up, which counts from the start; BusyError
-    when it got no time.
+    Every call raises LimitError when the worker ends early, says too much, or its time is up, which counts from the
+    start; BusyError when it got no time.
     """
 
     def __init__(self, strategy: Strategy, settings: Settings, task: Task, *, seconds: float | None = None) -> None:
@@ -218,7 +228,8 @@ class Worker:
             "timeframes": (settings.timeframe, *settings.informative_timeframes),
             "config": settings.raw,
             "markets": task.markets,
-            "timerange": f"{task.window.start:%Y%m%d}-",  # the same in every run: what a worker holds ends where its candles end
+            # the same in every run: what a worker holds ends where its candles end
+            "timerange": f"{task.window.start:%Y%m%d}-",
             "start_ms": task.window.start_ms,
             "task": task.task,
             "scratch": str(self.scratch),
@@ -278,7 +289,9 @@ class Worker:
     def _receive(self) -> bytes:
         (size,) = HEADER.unpack(self._read(HEADER.size))
         if size > self.limits.output_kb * 1024:
-            raise LimitError(f"returns {size / 1024:.0f} KB, the limit is arena.limits.output_kb = {self.limits.output_kb}")
+            raise LimitError(
+                f"returns {size / 1024:.0f} KB, the limit is arena.limits.output_kb = {self.limits.output_kb}"
+            )
         return self._read(size)
 
     def _read(self, size: int) -> bytes:
@@ -310,7 +323,10 @@ class Worker:
                 return
 
     def _blameless(self) -> None:
-        """ArenaError where it is not the strategy's fault that no answer comes; a child of the worker may keep the pipe open."""
+        """
+        ArenaError where it is not the strategy's fault that no answer comes; a child of the worker may keep the pipe
+        open.
+        """
         if _stopping.is_set():
             raise ArenaError("interrupted.")
         if _server_pid() != self.server:

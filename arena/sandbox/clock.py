@@ -1,6 +1,6 @@
 """
-The time of a worker: what it used of processors, and in which it wanted none. Waiting for a processor that others have is the
-machine's.
+The time of a worker: what it used of processors, and in which it wanted none. Waiting for a processor that others have
+is the machine's.
 """
 
 import os
@@ -13,15 +13,19 @@ from arena.errors import BusyError, LimitError
 from arena.sandbox import usage
 
 WATCH_S = 1.0
-"""While a worker says nothing, its fork server is looked after this often, and the worker's own use of time about twice as often."""
+"""
+While a worker says nothing, its fork server is looked after this often, and the worker's own use of time about twice as
+often.
+"""
 PATIENCE = 20
 """By the clock a worker may take this many times its limit, if it is because others have the processors."""
 
 
 class Clock:
     """
-    The time of one worker, while it is waited for. What it used of processors is added up as the kernel counts it; whether it wanted
-    one is seen at instants that it cannot foresee, each of which stands for the time since the one before.
+    The time of one worker, while it is waited for. What it used of processors is added up as the kernel counts it;
+    whether it wanted one is seen at instants that it cannot foresee, each of which stands for the time since the one
+    before.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -39,8 +43,8 @@ class Clock:
 
     def tick(self, pid: int, *, ready: bool) -> None:
         """
-        Look, unless an answer is there and the last look was not long ago. Raises LimitError when its time is up, and BusyError when
-        it got none of the machine's.
+        Look, unless an answer is there and the last look was not long ago. Raises LimitError when its time is up, and
+        BusyError when it got none of the machine's.
         """
         now = time.monotonic()
         elapsed, self._last = now - self._last, now
@@ -65,10 +69,15 @@ class Clock:
             raise LimitError(self._late())
 
     def _late(self) -> str:
-        return f"did not end within arena.limits.seconds = {self.seconds:g} of CPU time" + (", waiting included" if self.idle_s else "")
+        return f"did not end within arena.limits.seconds = {self.seconds:g} of CPU time" + (
+            ", waiting included" if self.idle_s else ""
+        )
 
     def _give_up(self, *, known: bool) -> None:
         """Where /proc does not tell what the worker wanted, the queue for the processors does, as far as it can."""
         if not known and os.getloadavg()[0] <= (os.cpu_count() or 1):
             raise LimitError(self._late())
-        raise BusyError(f"the machine is busy: in {self.waited_s:.0f} s a strategy got {self.used_s:.1f} s of CPU time. Run again when it is not; nothing of it is a trial.")
+        raise BusyError(
+            f"the machine is busy: in {self.waited_s:.0f} s a strategy got {self.used_s:.1f} s of CPU time. Run again "
+            f"when it is not; nothing of it is a trial."
+        )

@@ -72,11 +72,11 @@ def unpack_events(n: int, columns: list[str], texts: list[str]) -> Events:
     time_ms, pair, name, kind, value = (
         unpack(text, dtype, n) for text, dtype in zip(columns, ("<i8", "<i2", "i1", "i1", "<f8"), strict=True)
     )
-    if n and not (0 <= name.min() and name.max() < len(NAMES) and 0 <= kind.min() and kind.max() <= HASH):
+    if n and not (name.min() >= 0 and name.max() < len(NAMES) and kind.min() >= 0 and kind.max() <= HASH):
         raise ValueError("an event has no name")
     if n and not (INSTANTS_MS[0] <= time_ms.min() and time_ms.max() <= INSTANTS_MS[1]):
         raise ValueError("an event lies outside time")
     indices = value[kind == TEXT]
-    if len(indices) and not (np.isfinite(indices).all() and 0 <= indices.min() and indices.max() < len(texts)):
+    if len(indices) and not (np.isfinite(indices).all() and indices.min() >= 0 and indices.max() < len(texts)):
         raise ValueError("an event names a text that is not there")
     return Events(time_ms, pair, name, kind, value, tuple(texts))

@@ -20,7 +20,11 @@ LENGTH = struct.Struct("<Q")
 def encode(tables: Tables) -> bytes:
     """Tables as bytes: a JSON header with pairs and shapes, then float64 little-endian."""
     head = json.dumps([[pair, len(table)] for pair, table in tables.items()]).encode()
-    return LENGTH.pack(len(head)) + head + b"".join(np.ascontiguousarray(table, dtype="<f8").tobytes() for table in tables.values())
+    return (
+        LENGTH.pack(len(head))
+        + head
+        + b"".join(np.ascontiguousarray(table, dtype="<f8").tobytes() for table in tables.values())
+    )
 
 
 def decode(data: bytes) -> Tables:
@@ -57,12 +61,14 @@ class Store:
 
     def loaded(self, pair: str, timeframe: str, start_ms: int | None, stop_ms: int | None) -> pd.DataFrame:
         """
-        A new frame as FreqTrade loads it: from the first candle at or after `start_ms` to the last one at or before `stop_ms`,
-        gaps between filled. None is no border.
+        A new frame as FreqTrade loads it: from the first candle at or after `start_ms` to the last one at or before
+        `stop_ms`, gaps between filled. None is no border.
         """
         known, key = self._kept(pair, timeframe), (pair, timeframe)
         times = milliseconds(known["date"])
-        within = times[(times >= (-np.inf if start_ms is None else start_ms)) & (times <= (np.inf if stop_ms is None else stop_ms))]
+        within = times[
+            (times >= (-np.inf if start_ms is None else start_ms)) & (times <= (np.inf if stop_ms is None else stop_ms))
+        ]
         if not len(within):
             return known.iloc[:0].reset_index(drop=True)
         if key not in self._filled:

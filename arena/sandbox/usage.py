@@ -1,10 +1,10 @@
 """
-What a process and all that it started have used and want, read from /proc by the process that looks after them. Linux alone;
-elsewhere nothing is known.
+What a process and all that it started have used and want, read from /proc by the process that looks after them. Linux
+alone; elsewhere nothing is known.
 
-Time of those that ended counts with the one that waited for them, so nothing is lost as long as whoever is left behind has somebody
-to wait for it (`walls.seclude`) and nobody may ignore the end of a child (`walls`: SIGCHLD). What is read while a process changes
-hands may be short of it once; the next look has it.
+Time of those that ended counts with the one that waited for them, so nothing is lost as long as whoever is left behind
+has somebody to wait for it (`walls.seclude`) and nobody may ignore the end of a child (`walls`: SIGCHLD). What is read
+while a process changes hands may be short of it once; the next look has it.
 """
 
 import os
@@ -31,14 +31,25 @@ def of(pid: int) -> Usage | None:
             continue
         seen = True
         cpu += sum(map(int, fields[11:15]))  # utime, stime, and those of children that were waited for
-        eager = eager or fields[0] in _EAGER or any(_state(member, thread) in _EAGER for thread in _names(f"/proc/{member}/task"))
+        eager = (
+            eager
+            or fields[0] in _EAGER
+            or any(_state(member, thread) in _EAGER for thread in _names(f"/proc/{member}/task"))
+        )
     return Usage(cpu / _TICKS, eager) if seen else None
 
 
 def _members(pid: int) -> Iterator[int]:
-    """The process and everything below it; where the kernel keeps no list of children, its process group, which nobody in it can leave."""
+    """
+    The process and everything below it; where the kernel keeps no list of children, its process group, which nobody in
+    it can leave.
+    """
     if not os.path.exists(f"/proc/{pid}/task/{pid}/children"):
-        yield from (int(name) for name in _names("/proc") if name.isdigit() and (told := _stat(f"/proc/{name}/stat")) and int(told[2]) == pid)
+        yield from (
+            int(name)
+            for name in _names("/proc")
+            if name.isdigit() and (told := _stat(f"/proc/{name}/stat")) and int(told[2]) == pid
+        )
         return
     waiting = [pid]
     while waiting:

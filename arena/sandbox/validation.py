@@ -1,6 +1,6 @@
 """
-What a worker says, checked field by field. It is JSON of bounded size, typed and finite; whatever is not exactly that is
-refused, and nothing of it is shown but where it is wrong.
+What a worker says, checked field by field. It is JSON of bounded size, typed and finite; whatever is not exactly that
+is refused, and nothing of it is shown but where it is wrong.
 """
 
 from collections.abc import Callable

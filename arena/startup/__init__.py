@@ -1,1 +1,3 @@
-"""How a trusted process starts: in isolation, importing only verified code, with compiled functions kept for the user."""
+"""
+How a trusted process starts: in isolation, importing only verified code, with compiled functions kept for the user.
+"""

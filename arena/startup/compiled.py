@@ -2,11 +2,11 @@
 Compiled functions, kept for the user: a fresh clone, a worktree and a second run share what one of them has compiled.
 
 Numba keeps compiled code beside the module and looks at that one file to see whether it is stale; a function in another
-file may have changed. Here one folder holds what was compiled from one state of all modules with compiled code, under one
-Python and one version of Numba: nothing in it is ever stale.
+file may have changed. Here one folder holds what was compiled from one state of all modules with compiled code, under
+one Python and one version of Numba: nothing in it is ever stale.
 
-Compiled code that is loaded runs in the trusted process. The folder lies outside the repository, belongs to the user alone,
-and no variable leads elsewhere; where that does not hold, code is kept for this process only.
+Compiled code that is loaded runs in the trusted process. The folder lies outside the repository, belongs to the user
+alone, and no variable leads elsewhere; where that does not hold, code is kept for this process only.
 """
 
 import atexit
@@ -29,7 +29,10 @@ from numba.core.caching import UserProvidedCacheLocator
 from arena.errors import ArenaError
 from arena.startup import isolation
 
-MODULES = tuple(f"accounting/{name}.py" for name in ("equity_curve", "replay/decimals", "replay/exits", "replay/loop", "replay/simulator"))
+MODULES = tuple(
+    f"accounting/{name}.py"
+    for name in ("equity_curve", "replay/decimals", "replay/exits", "replay/loop", "replay/simulator")
+)
 """Files below arena/ whose functions, constants and records are compiled."""
 ARENA = Path(__file__).parents[1]
 _OTHERS = "UserProvidedCacheLocator,InTreeCacheLocator,UserWideCacheLocator,ZipCacheLocator"
@@ -57,7 +60,9 @@ kept = njit(cache=True, error_model="numpy", nogil=True)
 
 @functools.cache
 def folder() -> Path:
-    """Where compiled code of this state is kept: in the user's private folder, or a temporary one where there can be none."""
+    """
+    Where compiled code of this state is kept: in the user's private folder, or a temporary one where there can be none.
+    """
     private = isolation.private("compiled")
     if private is not None:
         place = Path(private, state(ARENA))
@@ -72,7 +77,12 @@ def folder() -> Path:
 
 def _is_own(place: Path) -> bool:
     status = place.lstat()
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077 and os.access(place, os.W_OK)
+    return (
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and not status.st_mode & 0o077
+        and os.access(place, os.W_OK)
+    )
 
 
 def refuse_settings(folder: Path) -> None:

@@ -1,12 +1,14 @@
 """
-What a trusted process imports, and from where. Standard library only: `arena.startup.isolation` runs it before anything else is there.
+What a trusted process imports, and from where. Standard library only: `arena.startup.isolation` runs it before anything
+else is there.
 
-Our own packages come from source alone, compiled from the very bytes that are hashed. Of the installed packages only what a RECORD names
-is there at all: a file, a folder or compiled code that was put beside it is not looked at. Each file has the sha256 that its RECORD
-says. Where the same file was hashed before is known by device, inode, size and times, noted in a folder of the user's own.
+Our own packages come from source alone, compiled from the very bytes that are hashed. Of the installed packages only
+what a RECORD names is there at all: a file, a folder or compiled code that was put beside it is not looked at. Each
+file has the sha256 that its RECORD says. Where the same file was hashed before is known by device, inode, size and
+times, noted in a folder of the user's own.
 
-Not covered: a RECORD that was edited along with its files; the standard library; a library that another one loads is looked at once it is
-in memory, and on Linux alone; so is an extension module that changes while it is loaded.
+Not covered: a RECORD that was edited along with its files; the standard library; a library that another one loads is
+looked at once it is in memory, and on Linux alone; so is an extension module that changes while it is loaded.
 """
 
 import base64
@@ -38,9 +40,21 @@ Read = Callable[[str, str], bytes]
 
 
 class Finder(PathFinder):
-    """The one finder beside those of built-in and frozen modules. `problems` has a sentence for each file that is not what it should be."""
+    """
+    The one finder beside those of built-in and frozen modules. `problems` has a sentence for each file that is not what
+    it should be.
+    """
 
-    def __init__(self, root: str, standard: list[str], packages: list[str], *, read: Read, loaded: dict[str, str], noted: str | None) -> None:
+    def __init__(
+        self,
+        root: str,
+        standard: list[str],
+        packages: list[str],
+        *,
+        read: Read,
+        loaded: dict[str, str],
+        noted: str | None,
+    ) -> None:
         self.root, self.standard, self.packages = root, standard, packages
         self.installed = Installed(packages, noted)
         self._read, self._loaded = read, loaded
@@ -101,7 +115,10 @@ class OwnSource(SourceFileLoader):
 
 
 class PackageSource(SourceFileLoader):
-    """A package's source. What it is compiled from has the hash of the RECORD, and so does the name under which the result is kept."""
+    """
+    A package's source. What it is compiled from has the hash of the RECORD, and so does the name under which the result
+    is kept.
+    """
 
     def __init__(self, name: str, path: str, installed: "Installed") -> None:
         super().__init__(name, path)
@@ -144,7 +161,10 @@ class PackageLibrary(ExtensionFileLoader):
 
 
 class Installed:
-    """The files that the RECORDs of the installed packages name, by absolute path, and whether they are what was installed."""
+    """
+    The files that the RECORDs of the installed packages name, by absolute path, and whether they are what was
+    installed.
+    """
 
     def __init__(self, folders: list[str], noted: str | None) -> None:
         self.folders, self.problems, self._noted = folders, [], noted
@@ -153,7 +173,9 @@ class Installed:
         for folder in folders:
             for record in _records(folder):
                 found = ((name.decode(), digest.decode()) for name, digest in _RECORD.findall(record))
-                self._digests.update((f"{folder}/{name}", digest) for name, digest in found if not name.startswith(("/", "..")))
+                self._digests.update(
+                    (f"{folder}/{name}", digest) for name, digest in found if not name.startswith(("/", ".."))
+                )
         for path in self._digests:
             while (path := path.rpartition("/")[0]) not in self._folders and path:
                 self._folders.add(path)
@@ -172,7 +194,9 @@ class Installed:
                 if (path := stem + suffix) in self._digests:
                     if not self.verified(path):
                         raise ImportError(f"{path} is not what was installed", name=name, path=path)
-                    return spec_from_file_location(name, path, loader=loader(name, path, self), submodule_search_locations=inner)
+                    return spec_from_file_location(
+                        name, path, loader=loader(name, path, self), submodule_search_locations=inner
+                    )
         return _namespace(name, [base]) if base in self._folders else None
 
     def digest(self, path: str) -> str:
@@ -180,7 +204,9 @@ class Installed:
         return self._digests[path]
 
     def verified(self, path: str) -> bool:
-        """Whether a file is named by a RECORD, and has the hash that stands there. One that differs is among the problems."""
+        """
+        Whether a file is named by a RECORD, and has the hash that stands there. One that differs is among the problems.
+        """
         if path not in self._digests:
             return self._differs(path, "belongs to no installed package")
         try:

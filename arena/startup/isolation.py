@@ -1,14 +1,15 @@
 """
 The start of a trusted process. Standard library only: it runs before anything else is imported.
 
-A command starts itself anew, once: without variables that lead Python, its libraries or the dynamic linker to other code, without `site` (no
-`.pth` file, no sitecustomize), and without the script's folder on sys.path. From then on `arena.startup.imports` finds every module. Compiled code of
-packages and of the standard library is kept in a folder of the user's own and never read from `__pycache__`. The fork server of the workers
-starts in the same way, and the workers import by the same rules.
+A command starts itself anew, once: without variables that lead Python, its libraries or the dynamic linker to other
+code, without `site` (no `.pth` file, no sitecustomize), and without the script's folder on sys.path. From then on
+`arena.startup.imports` finds every module. Compiled code of packages and of the standard library is kept in a folder of
+the user's own and never read from `__pycache__`. The fork server of the workers starts in the same way, and the workers
+import by the same rules.
 
-Not covered: the interpreter, its standard library and the system's libraries; code that runs before a command's first line and keeps it from
-starting itself anew (an exchanged interpreter in `.venv/bin`, a sitecustomize that replaces `os.execve`); who can write into the user's own
-folder. `gaps` names what is known not to hold in this process.
+Not covered: the interpreter, its standard library and the system's libraries; code that runs before a command's first
+line and keeps it from starting itself anew (an exchanged interpreter in `.venv/bin`, a sitecustomize that replaces
+`os.execve`); who can write into the user's own folder. `gaps` names what is known not to hold in this process.
 """
 
 import os
@@ -26,7 +27,8 @@ _state: dict = {"finder": None, "clean": False, "elsewhere": []}
 
 def begin(script: str) -> None:
     """
-    Called by a command before it imports anything: start it anew in isolation, or, where that was done, import by our own rules.
+    Called by a command before it imports anything: start it anew in isolation, or, where that was done, import by our
+    own rules.
 
     Nothing happens where the script is not the program that was started.
     """
@@ -36,7 +38,15 @@ def begin(script: str) -> None:
     given = sys._xoptions.get("touchstone")
     if given is None:
         interpreter = os.path.realpath(sys.executable)
-        options = ["-I", "-S", *_options(), "-X", f"touchstone={_prefix()}", "-X", f"touchstone_python={sys.executable}"]
+        options = [
+            "-I",
+            "-S",
+            *_options(),
+            "-X",
+            f"touchstone={_prefix()}",
+            "-X",
+            f"touchstone_python={sys.executable}",
+        ]
         try:
             sys.stdout.flush()
             os.execve(interpreter, [interpreter, *options, script, *sys.argv[1:]], kept)
@@ -49,14 +59,20 @@ def begin(script: str) -> None:
 
 
 def install(prefix: str, python: str) -> None:
-    """Import by our own rules from here on. `prefix` and `python` are those of the environment in which the packages lie."""
+    """
+    Import by our own rules from here on. `prefix` and `python` are those of the environment in which the packages lie.
+    """
     import atexit
     import site
 
     standard = [os.path.abspath(entry) for entry in sys.path if entry]
     packages = [folder for folder in site.getsitepackages([prefix]) if os.path.isdir(folder)]
     if _shares_packages(prefix):
-        packages += [folder for folder in site.getsitepackages([sys.base_prefix]) if os.path.isdir(folder) and folder not in packages]
+        packages += [
+            folder
+            for folder in site.getsitepackages([sys.base_prefix])
+            if os.path.isdir(folder) and folder not in packages
+        ]
     sys.prefix = sys.exec_prefix = prefix
     sys.executable = python
     sys.path[:] = [*standard, *packages, ROOT]
@@ -100,13 +116,16 @@ def gaps() -> tuple[str, ...]:
 def environment(variables: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
     """The variables without DROPPED. Of LD_LIBRARY_PATH those folders stay in which this user cannot write."""
     kept = {name: value for name, value in variables.items() if not name.startswith(DROPPED)}
-    folders = [f for f in variables.get("LD_LIBRARY_PATH", "").split(":") if os.path.isabs(f) and not os.access(f, os.W_OK)]
+    folders = [
+        f for f in variables.get("LD_LIBRARY_PATH", "").split(":") if os.path.isabs(f) and not os.access(f, os.W_OK)
+    ]
     return kept | ({"LD_LIBRARY_PATH": ":".join(folders)} if folders else {})
 
 
 def private(name: str) -> str | None:
     """
-    A folder that this user alone can enter, outside the repository, made where it is missing; None where there can be none.
+    A folder that this user alone can enter, outside the repository, made where it is missing; None where there can be
+    none.
 
     It lies in the home that the user database names: no variable leads elsewhere.
     """
@@ -143,7 +162,9 @@ def read_below(root: str | os.PathLike[str], name: str) -> bytes:
             inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
             os.close(handle)
             handle = inner
-        with open(os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=handle), "rb") as file:
+        with open(
+            os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=handle), "rb"
+        ) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(f"{name} is no regular file")
             return file.read()
@@ -152,12 +173,17 @@ def read_below(root: str | os.PathLike[str], name: str) -> bytes:
 
 
 def program(call: str) -> list[str]:
-    """The command line of a Python process that imports by our rules and then runs `call`, in which this module is `isolation`."""
+    """
+    The command line of a Python process that imports by our rules and then runs `call`, in which this module is
+    `isolation`.
+    """
     file = os.path.join(ROOT, HERE, "isolation.py")
     prefix, python = _prefix(), sys.executable
     code = (
-        f"import sys; isolation = sys.modules['arena.startup.isolation'] = type(sys)('arena.startup.isolation'); isolation.__file__ = {file!r}; "
-        f"exec(compile(open({file!r}, 'rb').read(), {file!r}, 'exec'), isolation.__dict__); isolation.install({prefix!r}, {python!r}); {call}"
+        f"import sys; isolation = sys.modules['arena.startup.isolation'] = type(sys)('arena.startup.isolation'); "
+        f"isolation.__file__ = {file!r}; "
+        f"exec(compile(open({file!r}, 'rb').read(), {file!r}, 'exec'), isolation.__dict__); "
+        f"isolation.install({prefix!r}, {python!r}); {call}"
     )
     return [os.path.realpath(sys.executable), "-s", "-P", "-S", *_options(), "-c", code]
 
@@ -171,7 +197,8 @@ def preload(modules: tuple[str, ...], descriptor: int) -> None:
     for name in modules:
         try:
             importlib.import_module(name)
-        except Exception as error:  # told to the process that asked; what it does not find preloaded, no worker can be given
+        # told to the process that asked; what it does not find preloaded, no worker can be given
+        except Exception as error:
             _state["elsewhere"].append(f"{name} cannot be imported: {type(error).__name__}: {error}")
     told = {"loaded": loaded, "problems": problems()}
     _state["finder"].installed.keep_marks()
@@ -188,8 +215,13 @@ def heard(told: dict) -> None:
 
 
 def variables() -> dict[str, str]:
-    """For Python processes that a library starts: their folder is not on sys.path, and no compiled code lies beside its source."""
-    return {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"} | ({"PYTHONPYCACHEPREFIX": sys.pycache_prefix} if sys.pycache_prefix else {})
+    """
+    For Python processes that a library starts: their folder is not on sys.path, and no compiled code lies beside its
+    source.
+    """
+    return {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"} | (
+        {"PYTHONPYCACHEPREFIX": sys.pycache_prefix} if sys.pycache_prefix else {}
+    )
 
 
 def readable() -> list[str]:
@@ -217,7 +249,12 @@ def _options() -> list[str]:
     """Compiled code comes from the user's own folder or, where there is none, from nowhere."""
     folder = private("bytecode")
     version = ".".join(map(str, sys.version_info[:3]))
-    return ["-X", f"pycache_prefix={folder}/{sys.implementation.cache_tag}-{version}" if folder else f"pycache_prefix={os.devnull}/none"]
+    return [
+        "-X",
+        f"pycache_prefix={folder}/{sys.implementation.cache_tag}-{version}"
+        if folder
+        else f"pycache_prefix={os.devnull}/none",
+    ]
 
 
 def _module(name: str):

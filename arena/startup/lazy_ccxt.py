@@ -1,11 +1,12 @@
 """
 ccxt without the hundred exchanges that an arena does not trade: they are most of what FreqTrade's import costs.
 
-Import this before FreqTrade. From then on an exchange's module is an empty stand-in, until `load` brings the real one. Names,
-errors and base classes of ccxt are the real ones throughout. Only the workers do this; prepare.py's download has all of ccxt.
+Import this before FreqTrade. From then on an exchange's module is an empty stand-in, until `load` brings the real one.
+Names, errors and base classes of ccxt are the real ones throughout. Only the workers do this; prepare.py's download has
+all of ccxt.
 
-`rfc3987_syntax`, which compiles grammars of web addresses at import, is treated as not installed: jsonschema, which checks
-FreqTrade's configuration, does without it.
+`rfc3987_syntax`, which compiles grammars of web addresses at import, is treated as not installed: jsonschema, which
+checks FreqTrade's configuration, does without it.
 """
 
 import importlib
@@ -65,7 +66,10 @@ def _show_classes(package: str) -> None:
 
 
 def load(exchange: str) -> None:
-    """Put the real classes of an exchange, and of those that it derives from, where ccxt has them. Unknown ones are left out."""
+    """
+    Put the real classes of an exchange, and of those that it derives from, where ccxt has them. Unknown ones are left
+    out.
+    """
     unused = {name: module for name, module in sys.modules.items() if isinstance(module, _Unused)}
     if f"ccxt.{exchange}" not in unused:
         return

@@ -5,32 +5,42 @@ from dataclasses import replace
 from typing import Any
 
 from arena.errors import CausalityError, DeterminismError, IntegrityError
-from arena.records import (
-    Checks,
-    Evidence,
-    GateResult,
-    Look,
-    Metrics,
-    Result,
-    WindowResult,
-)
+from arena.records import Checks, Evidence, GateResult, Look, Metrics, Result, WindowResult
 from arena.settings import Gates
 
 EVIDENCE = ("dsr", "validation")
-"""Gates that say whether it is luck; all others say whether it was earned, and only what passes them is asked about luck."""
+"""
+Gates that say whether it is luck; all others say whether it was earned, and only what passes them is asked about luck.
+"""
 LOW_SHARPE = 1.0
-"""Below this Sharpe over the search range `relabel` does not apply: there is little to lose, and jitter alone moves it by a large share."""
+"""
+Below this Sharpe over the search range `relabel` does not apply: there is little to lose, and jitter alone moves it by
+a large share.
+"""
 HOPELESS = ("trades", "window_trades", "drawdown", "profit")
-"""Gates that follow from the account alone. What fails one of them is not asked about other markets, other terms and other times."""
+"""
+Gates that follow from the account alone. What fails one of them is not asked about other markets, other terms and other
+times.
+"""
 FEW_PAIRS = 3
 """With fewer pairs than this `pair_share` does not apply: one of two has more than half by arithmetic."""
-BROKEN_BY = {IntegrityError.__name__: "integrity", CausalityError.__name__: "causality", DeterminismError.__name__: "determinism"}
+BROKEN_BY = {
+    IntegrityError.__name__: "integrity",
+    CausalityError.__name__: "causality",
+    DeterminismError.__name__: "determinism",
+}
 """Class of an error to the gate that it fails."""
 NAN = float("nan")
 
 
 def judge(
-    own: Metrics, windows: tuple[WindowResult, ...], checks: Checks, limits: Gates, *, n_pairs: int, skipped: Collection[str] = ()
+    own: Metrics,
+    windows: tuple[WindowResult, ...],
+    checks: Checks,
+    limits: Gates,
+    *,
+    n_pairs: int,
+    skipped: Collection[str] = (),
 ) -> tuple[GateResult, ...]:
     """
     Every gate with its figure and its limit, in the order in which the block prints them.
@@ -54,7 +64,10 @@ def judge(
         _without_figure("causality", checks.causality != ""),
         _without_figure("determinism", True),
         _where(checks.replay != "", _without_figure("replay", checks.replay == "agrees")),
-        _where(not own.sharpe < LOW_SHARPE, _skipped("relabel", skipped) or _at_most("relabel", checks.relabel_loss, limits.max_relabel_loss)),
+        _where(
+            not own.sharpe < LOW_SHARPE,
+            _skipped("relabel", skipped) or _at_most("relabel", checks.relabel_loss, limits.max_relabel_loss),
+        ),
         _at_most("optimistic_fills", checks.optimistic_fills, limits.max_optimistic_fills),
         _at_most("hidden_loss", checks.hidden_loss, limits.max_hidden_loss),
         _at_least("trades", own.trades, limits.min_trades),
@@ -70,17 +83,18 @@ def judge(
 
 def evidence(found: Evidence, look: Look, limits: Gates) -> tuple[GateResult, ...]:
     """
-    The gates of EVIDENCE: more than luck in the search range, and above zero in the validation window as far as that was told.
+    The gates of EVIDENCE: more than luck in the search range, and above zero in the validation window as far as that
+    was told.
     """
     above = look.positive if look.positive is not None else look.improved and look.best > 0
-    return (
-        _at_least("dsr", found.dsr, limits.min_dsr),
-        _without_figure("validation", bool(look.asked and above)),
-    )
+    return (_at_least("dsr", found.dsr, limits.min_dsr), _without_figure("validation", bool(look.asked and above)))
 
 
 def earned(told: list[dict[str, Any]]) -> bool:
-    """Whether every gate but those of EVIDENCE says yes, of a Result as the ledger keeps it. A failure has none, or one that says no."""
+    """
+    Whether every gate but those of EVIDENCE says yes, of a Result as the ledger keeps it. A failure has none, or one
+    that says no.
+    """
     passed = [gate["passed"] for gate in told if gate["gate"] not in EVIDENCE]
     return bool(passed) and all(passed)
 
@@ -121,7 +135,11 @@ def verdict(result: Result) -> str:
     reasons = [_reason(gate, result) for gate in result.gates if gate.applies and not gate.passed]
     if reasons:
         return "REJECTED: " + ", ".join(reasons[:3])
-    return f"ACCEPTED: all gates, dsr {result.evidence.dsr:.4g} over {result.evidence.trials} trials, validation above zero"
+    return (
+        f"ACCEPTED: all gates, dsr {result.evidence.dsr:.4g} over {result.evidence.trials} trials, validation "
+        f"above "
+        f"zero"
+    )
 
 
 def _reason(gate: GateResult, result: Result) -> str:
@@ -131,4 +149,8 @@ def _reason(gate: GateResult, result: Result) -> str:
         return "replay differs from FreqTrade's loop"
     if gate.gate == "validation":
         return f"validation is not shown: {result.look.why or 'no new best'}"
-    return f"{gate.gate} {gate.figure:.6g} is not {gate.relation} {gate.limit:g}" if gate.relation else f"{gate.gate} is not shown"
+    return (
+        f"{gate.gate} {gate.figure:.6g} is not {gate.relation} {gate.limit:g}"
+        if gate.relation
+        else f"{gate.gate} is not shown"
+    )

@@ -1,8 +1,8 @@
 """
 What the holdout says of one strategy: how much it can say at all, and what it said. Pure.
 
-A strategy was chosen before these days, so one test over them is honest. Several strategies are several tests: the level is
-divided by the number of all sources that the holdout was ever opened for (Bonferroni).
+A strategy was chosen before these days, so one test over them is honest. Several strategies are several tests: the
+level is divided by the number of all sources that the holdout was ever opened for (Bonferroni).
 """
 
 import math
@@ -76,7 +76,9 @@ def prospect(days: int, openings: int) -> Prospect:
 
 
 def power(sharpe_a_year: float, seen: Prospect) -> float:
-    """Probability that a strategy of this true Sharpe is confirmed; nan where the holdout is too short to tell anything."""
+    """
+    Probability that a strategy of this true Sharpe is confirmed; nan where the holdout is too short to tell anything.
+    """
     try:
         return significance.power(sharpe_a_year, seen.days, alpha=seen.level)
     except SampleError:
@@ -107,9 +109,23 @@ def verdict(searched: float, returns: NDArray[np.float64], seen: Prospect, error
         return OPEN, "its account did not move there", math.nan
     found, above = sharpe(returns), significance.probability(moments, 0.0)
     if above >= 1 - seen.level:
-        return CONFIRMED, f"Sharpe {found:.2f}, above zero with probability {above:.4f}, {1 - seen.level:.4f} are needed", above
+        return (
+            CONFIRMED,
+            f"Sharpe {found:.2f}, above zero with probability {above:.4f}, {1 - seen.level:.4f} are needed",
+            above,
+        )
     as_good = significance.probability(moments, searched / np.sqrt(DAYS_A_YEAR))
     if found <= 0 and as_good <= ALPHA:
-        return REJECTED, f"Sharpe {found:.2f}; were it as good as in the search, so bad a stretch would come in {100 * as_good:.1f} of 100 cases", above
+        return (
+            REJECTED,
+            f"Sharpe {found:.2f}; were it as good as in the search, so bad a stretch would come in {100 * as_good:.1f} "
+            f"of 100 cases",
+            above,
+        )
     sign = "above" if found > 0 else "not above"
-    return OPEN, f"Sharpe {found:.2f} is {sign} zero, with probability {above:.4f} that it truly is, {1 - seen.level:.4f} are needed", above
+    return (
+        OPEN,
+        f"Sharpe {found:.2f} is {sign} zero, with probability {above:.4f} that it truly is, {1 - seen.level:.4f} are "
+        f"needed",
+        above,
+    )

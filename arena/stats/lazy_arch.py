@@ -1,6 +1,6 @@
 """
-The bootstraps of arch without its models and their plots, which nothing here needs and which take five times as long to load
-(statsmodels, matplotlib). Their code and results are arch's own.
+The bootstraps of arch without its models and their plots, which nothing here needs and which take five times as long to
+load (statsmodels, matplotlib). Their code and results are arch's own.
 """
 
 import importlib.util
@@ -13,8 +13,8 @@ _loading = threading.Lock()
 
 def bootstrap() -> ModuleType:
     """
-    `arch.bootstrap`. It is imported below a package whose `__init__` did not run, which then makes room: a later `import arch` is
-    as ever. Loading takes a third of a second, and is left to who needs it.
+    `arch.bootstrap`. It is imported below a package whose `__init__` did not run, which then makes room: a later
+    `import arch` is as ever. Loading takes a third of a second, and is left to who needs it.
     """
     with _loading:
         if "arch.bootstrap" not in sys.modules:

@@ -80,7 +80,9 @@ def curve_figures(
 
 
 def marks(equity_open: NDArray[np.float64], equity_close: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2n - 1,) money at each open and the close that follows it; of shapes (n,) and (n - 1,), the last open ends it."""
+    """
+    (2n - 1,) money at each open and the close that follows it; of shapes (n,) and (n - 1,), the last open ends it.
+    """
     return np.append(np.column_stack([equity_open[:-1], equity_close]).ravel(), equity_open[-1])
 
 
@@ -139,7 +141,9 @@ def sortino(returns: NDArray[np.float64]) -> float:
 
 
 def max_drawdown(equity: NDArray[np.float64]) -> float:
-    """Largest loss from a peak as a fraction of that peak, in [0, 1] while equity stays positive. `equity`: (n,) money."""
+    """
+    Largest loss from a peak as a fraction of that peak, in [0, 1] while equity stays positive. `equity`: (n,) money.
+    """
     peaks = np.maximum.accumulate(equity)
     return float(np.max(1 - equity / peaks))
 
@@ -154,11 +158,14 @@ def hidden_loss(market: Market, book: Book) -> float:
     Returns
     -------
     float
-        Difference of two fractions of a peak, in [0, 1]; 0.17 when closed trades lose nothing and the account lost 17 %.
-        Open profit that is given back counts as well: it is a loss of the account that no closed trade shows.
+        Difference of two fractions of a peak, in [0, 1]; 0.17 when closed trades lose nothing and the account lost 17
+        %. Open profit that is given back counts as well: it is a loss of the account that no closed trade shows.
     """
     wallet = float(book.equity_open[0])
-    end = {pair: int(market.open_ms[~np.isnan(close)].max(initial=0)) for pair, close in zip(market.pairs, market.close, strict=True)}
+    end = {
+        pair: int(market.open_ms[~np.isnan(close)].max(initial=0))
+        for pair, close in zip(market.pairs, market.close, strict=True)
+    }
     closed: dict[int, float] = {}  # in the order of the closes, as the trades of a book are
     for trade in book.trades:
         if trade.close_ms < end[trade.pair]:
@@ -188,8 +195,8 @@ def trade_figures(trades: Sequence[Trade]) -> dict[str, float | int]:
 
 def closed_sharpe(profits: NDArray[np.float64], wallet: float, days: int) -> float:
     """
-    FreqTrade's closed-trade figure, for comparison only: mean profit a day over the standard deviation of a trade, times
-    sqrt(365). `profits`: (n_trades,) money. As FreqTrade has it, 0 without trades and -100 when they do not vary.
+    FreqTrade's closed-trade figure, for comparison only: mean profit a day over the standard deviation of a trade,
+    times sqrt(365). `profits`: (n_trades,) money. As FreqTrade has it, 0 without trades and -100 when they do not vary.
     """
     shares = profits / wallet
     if not len(shares):
@@ -199,7 +206,10 @@ def closed_sharpe(profits: NDArray[np.float64], wallet: float, days: int) -> flo
 
 
 def top_share(trades: Sequence[Trade], n: int = 5) -> float:
-    """Share of the n best trades in the gross profit of all winners, in (0, 1]; 1 with n winners or fewer, nan without one."""
+    """
+    Share of the n best trades in the gross profit of all winners, in (0, 1]; 1 with n winners or fewer, nan without
+    one.
+    """
     won = sorted((t.profit for t in trades if t.profit > 0), reverse=True)
     return float(sum(won[:n]) / sum(won)) if won else float("nan")
 

@@ -1,7 +1,8 @@
 """
 What many trials say of the best of them: how good it would look by luck alone. Pure functions of arrays.
 
-Arrays of trials have shape (n_trials, n_days), one row per trial, the same days in each. Not covered: what was tried elsewhere.
+Arrays of trials have shape (n_trials, n_days), one row per trial, the same days in each. Not covered: what was tried
+elsewhere.
 """
 
 from collections.abc import Sequence
@@ -15,16 +16,13 @@ from scipy.special import log_ndtr, ndtri
 from arena.errors import SampleError
 from arena.stats import lazy_arch
 from arena.stats.metrics import DAYS_A_YEAR
-from arena.stats.significance import (
-    MIN_DAYS,
-    REPETITIONS,
-    block_length,
-    has_sharpe,
-    probabilistic_sharpe,
-)
+from arena.stats.significance import MIN_DAYS, REPETITIONS, block_length, has_sharpe, probabilistic_sharpe
 
 DRAWS = 2048
-"""Of the multiplier bootstrap, each used with both signs: the effective number of 300 independent trials is right within 3 %."""
+"""
+Of the multiplier bootstrap, each used with both signs: the effective number of 300 independent trials is right within 3
+%.
+"""
 CELLS = 500_000
 """Trials times splits that `pbo` looks at at once: what the cache holds."""
 
@@ -36,7 +34,8 @@ class Evidence(NamedTuple):
     effective: float  # as many independent ones
     luck_line: float  # Sharpe ratio, annualised, that the best of them would show without skill
     dsr: float  # probability in [0, 1] that the true Sharpe ratio is above that line
-    pbo: float  # probability in [0, 1] that the best of one half of the days is in the lower half of the trials in the other
+    # probability in [0, 1] that the best of one half of the days is in the lower half of the trials in the other
+    pbo: float
 
 
 class Superior(NamedTuple):
@@ -46,7 +45,9 @@ class Superior(NamedTuple):
     p_value: float  # of the best one, in (0, 1]: how often the best of trials without skill is as far ahead
 
 
-def evidence(own: NDArray[np.float64], returns: Sequence[NDArray], total: int, filled: Sequence[NDArray] = ()) -> Evidence:
+def evidence(
+    own: NDArray[np.float64], returns: Sequence[NDArray], total: int, filled: Sequence[NDArray] = ()
+) -> Evidence:
     """
     Everything about luck that an evaluation reports. nan where the trials are too few or the days too short.
 
@@ -55,21 +56,21 @@ def evidence(own: NDArray[np.float64], returns: Sequence[NDArray], total: int, f
     own : float array of shape (n_days,)
         Daily returns of the trial in question, as fractions, oldest first.
     returns : sequence of float arrays
-        Of each trial that has returns, this one included. One of another length, or without a Sharpe ratio, counts among
-        `total` like a crashed one.
+        Of each trial that has returns, this one included. One of another length, or without a Sharpe ratio, counts
+        among `total` like a crashed one.
     total : int
         Trials so far: all of them, this one, crashed and discarded ones included.
     filled : sequence of float arrays of shape (n_days,)
         Of trials with returns of some days, else a constant: they tell how alike trials are.
 
-    Deviation
-    ---------
-    The spread across trials is the sampling error, the floor of `hurdle`: without skill Sharpe ratios scatter by that and, where trials
-    are correlated, by less. What they scatter beyond it is skill and fees; counted as luck, it would hide an edge that many trials have.
+    Deviation --------- The spread across trials is the sampling error, the floor of `hurdle`: without skill Sharpe
+    ratios scatter by that and, where trials are correlated, by less. What they scatter beyond it is skill and fees;
+    counted as luck, it would hide an edge that many trials have.
     """
     same = [row for row in returns if row.shape == own.shape]
     table = np.array([*same, *filled]) if same or filled else np.empty((0, len(own)))
     whole = table[: len(same)]
+
     def defined(figure, *arguments) -> float:
         try:
             return figure(*arguments)
@@ -104,9 +105,9 @@ def expected_maximum(n_trials: float, variance: float) -> float:
 
     Source
     ------
-    The False Strategy theorem: Bailey and Lopez de Prado (2014), The Deflated Sharpe Ratio, J. Portfolio Management 40(5),
-    94-107, doi:10.3905/jpm.2014.40.5.094. The approximation is 1 % above the truth at 50 trials. Deviation: below three trials it is
-    too small, below 1.3 even negative; there the exact expectation takes its place.
+    The False Strategy theorem: Bailey and Lopez de Prado (2014), The Deflated Sharpe Ratio, J. Portfolio
+    Management 40(5), 94-107, doi:10.3905/jpm.2014.40.5.094. The approximation is 1 % above the truth at 50 trials.
+    Deviation: below three trials it is too small, below 1.3 even negative; there the exact expectation takes its place.
     """
     if not (1 < n_trials < np.inf and 0 < variance < np.inf):
         return float("nan")
@@ -116,7 +117,10 @@ def expected_maximum(n_trials: float, variance: float) -> float:
 
 
 def exact_maximum(n_trials: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) expected maxima of so many independent standard normals, by numerical integration; whole or not, from 1 to 1e12."""
+    """
+    (n,) expected maxima of so many independent standard normals, by numerical integration; whole or not, from 1 to
+    1e12.
+    """
     x = np.linspace(0, 9, 451)
     above = -np.expm1(n_trials[:, None] * log_ndtr(x))  # P(maximum > x)
     below = np.exp(n_trials[:, None] * log_ndtr(-x))  # P(maximum < -x)
@@ -127,24 +131,26 @@ def effective_trials(returns: NDArray[np.float64], total: int) -> float:
     """
     Number of independent trials whose best is as high by luck as the best of these.
 
-    Correlated trials have a lower best. How high it is on average, under the correlation that the returns have, comes from
-    the Gaussian multiplier bootstrap; the number of independent normals with the same expected maximum is the result.
-    Equal trials count as one, N independent ones as about N: 294 of 300 on 1,095 days; 200 of 300 on 40, where a correlation
-    matrix is all noise, and whose expected maximum is 5 % below that of 300.
+    Correlated trials have a lower best. How high it is on average, under the correlation that the returns have, comes
+    from the Gaussian multiplier bootstrap; the number of independent normals with the same expected maximum is the
+    result. Equal trials count as one, N independent ones as about N: 294 of 300 on 1,095 days; 200 of 300 on 40, where
+    a correlation matrix is all noise, and whose expected maximum is 5 % below that of 300.
 
     Parameters
     ----------
     returns : float array of shape (n_trials, n_days)
-        Daily, as fractions. A row with nan or inf, or that does not vary, cannot be correlated; it counts among `total` alone.
+        Daily, as fractions. A row with nan or inf, or that does not vary, cannot be correlated; it counts among `total`
+        alone.
     total : int
-        All trials, those without returns included. Each of those counts as one more: what crashed never was a candidate for the
-        best, but it was a try, and nobody knows how it would have correlated. That is the most that it can be.
+        All trials, those without returns included. Each of those counts as one more: what crashed never was a candidate
+        for the best, but it was a try, and nobody knows how it would have correlated. That is the most that it can be.
 
     Returns
     -------
     float
-        From 1 to `total`, to two decimals. One more trial never lowers it, but for the last digit, with whatever returns: the
-        draws are the same in each call, nodes of a quadrature rather than chance, which is why no Generator is passed.
+        From 1 to `total`, to two decimals. One more trial never lowers it, but for the last digit, with whatever
+        returns: the draws are the same in each call, nodes of a quadrature rather than chance, which is why no
+        Generator is passed.
 
     Raises
     ------
@@ -153,10 +159,11 @@ def effective_trials(returns: NDArray[np.float64], total: int) -> float:
 
     Source
     ------
-    Chernozhukov, Chetverikov and Kato (2013), Gaussian Approximations and Multiplier Bootstrap for Maxima of Sums of
-    High-Dimensional Random Vectors, Annals of Statistics 41(6), 2786-2819, doi:10.1214/13-AOS1161. Deviation from Lopez de Prado
-    and Lewis (2019), doi:10.1080/14697688.2019.1622295, who count clusters: the best of a cluster of a hundred is luckier than one
-    trial, silhouettes find no clusters among independent trials, and one more trial can lower their number.
+    Chernozhukov, Chetverikov and Kato (2013), Gaussian Approximations and Multiplier Bootstrap for Maxima
+    of Sums of High-Dimensional Random Vectors, Annals of Statistics 41(6), 2786-2819, doi:10.1214/13-AOS1161. Deviation
+    from Lopez de Prado and Lewis (2019), doi:10.1080/14697688.2019.1622295, who count clusters: the best of a cluster
+    of a hundred is luckier than one trial, silhouettes find no clusters among independent trials, and one more trial
+    can lower their number.
     """
     table = _table(returns)
     if total < len(table):
@@ -187,13 +194,12 @@ def spread(sharpes: NDArray[np.float64]) -> float:
     Returns
     -------
     float
-        Twice the squares of what lies above the median, or above zero if the median is below, summed and divided by the trials
-        less one; nan without a Sharpe ratio.
+        Twice the squares of what lies above the median, or above zero if the median is below, summed and divided by the
+        trials less one; nan without a Sharpe ratio.
 
-    Deviation
-    ---------
-    Bailey and Lopez de Prado (2014) take the plain variance, which is the same on average while the trials scatter evenly about their
-    centre. Here some lose everything to fees, with Sharpe ratios of -10, and those say nothing of how lucky a good one can be.
+    Deviation --------- Bailey and Lopez de Prado (2014) take the plain variance, which is the same on average while the
+    trials scatter evenly about their centre. Here some lose everything to fees, with Sharpe ratios of -10, and those
+    say nothing of how lucky a good one can be.
     """
     known = sharpes[np.isfinite(sharpes)]
     if not len(known):
@@ -211,8 +217,8 @@ def hurdle(effective: float, variance: float, n_days: int) -> float:
     effective : float
         Number of independent trials; 1 or fewer gives nan.
     variance : float
-        Across trials, of the Sharpe ratio per day. Never taken smaller than the sampling error over these days: fine tuning
-        one family shrinks it, and luck stays as large as it is. nan counts as that error.
+        Across trials, of the Sharpe ratio per day. Never taken smaller than the sampling error over these days: fine
+        tuning one family shrinks it, and luck stays as large as it is. nan counts as that error.
     n_days : int
         That the trials have in common, at least 2.
     """
@@ -249,14 +255,16 @@ def deflated_sharpe(returns: NDArray[np.float64], sharpes: NDArray[np.float64], 
 
     Source
     ------
-    Bailey and Lopez de Prado (2014), doi:10.3905/jpm.2014.40.5.094. Deviations: see `effective_trials`, `spread` and `hurdle`.
+    Bailey and Lopez de Prado (2014), doi:10.3905/jpm.2014.40.5.094. Deviations: see `effective_trials`,
+    `spread` and `hurdle`.
     """
     return probabilistic_sharpe(returns, hurdle(effective, spread(sharpes), len(returns)))
 
 
 def pbo(returns: NDArray[np.float64], n_blocks: int = 16) -> float:
     """
-    Probability of backtest overfitting: how often the best trial of one half of the days is below the median in the other half.
+    Probability of backtest overfitting: how often the best trial of one half of the days is below the median in the
+    other half.
 
     Parameters
     ----------
@@ -268,8 +276,8 @@ def pbo(returns: NDArray[np.float64], n_blocks: int = 16) -> float:
     Returns
     -------
     float
-        In [0, 1]; about 0.5 when the choice is luck. A trial that rests throughout a half has a Sharpe ratio of 0 there. Near
-        copies of one trial are as many trials, and draw the figure towards 0.5.
+        In [0, 1]; about 0.5 when the choice is luck. A trial that rests throughout a half has a Sharpe ratio of 0
+        there. Near copies of one trial are as many trials, and draw the figure towards 0.5.
 
     Raises
     ------
@@ -278,9 +286,10 @@ def pbo(returns: NDArray[np.float64], n_blocks: int = 16) -> float:
 
     Source
     ------
-    Bailey, Borwein, Lopez de Prado and Zhu (2017), The Probability of Backtest Overfitting, J. Computational Finance 20(4), 39-69,
-    doi:10.21314/JCF.2016.322. Deviations: blocks differ by a day where the days do not divide; equal Sharpe ratios share their
-    ranks; the median itself counts half, so that an odd number of trials without skill has 0.5 as well.
+    Bailey, Borwein, Lopez de Prado and Zhu (2017), The Probability of Backtest Overfitting, J.
+    Computational Finance 20(4), 39-69, doi:10.21314/JCF.2016.322. Deviations: blocks differ by a day where the days do
+    not divide; equal Sharpe ratios share their ranks; the median itself counts half, so that an odd number of trials
+    without skill has 0.5 as well.
     """
     if n_blocks % 2 or not 4 <= n_blocks <= 20:
         raise ValueError(f"n_blocks is {n_blocks}; needs an even number from 4 to 20.")
@@ -294,7 +303,8 @@ def pbo(returns: NDArray[np.float64], n_blocks: int = 16) -> float:
     starts = np.linspace(0, rows.shape[1], n_blocks, endpoint=False).astype(int)
     sums, squares = np.add.reduceat(rows, starts, axis=1), np.add.reduceat(rows**2, starts, axis=1)
     halves = np.array([[0, *others] for others in combinations(range(1, n_blocks), n_blocks // 2 - 1)])
-    splits = np.zeros((n_blocks, len(halves)))  # each split once, with the first block in its sample; below, both ways round
+    # each split once, with the first block in its sample; below, both ways round
+    splits = np.zeros((n_blocks, len(halves)))
     splits[halves.T, np.arange(len(halves))] = 1
     overfit = 0.0
     for some in np.array_split(splits, 1 + len(rows) * splits.shape[1] // CELLS, axis=1):
@@ -318,7 +328,8 @@ def stepm(
     Parameters
     ----------
     returns : float array of shape (n_trials, n_days)
-        Daily, as fractions, oldest first, without nan. A row that differs from the benchmark by a constant is not better.
+        Daily, as fractions, oldest first, without nan. A row that differs from the benchmark by a constant is not
+        better.
     benchmark : float array of shape (n_days,), or float
         Daily returns to beat; 0.0 is cash.
     rng
@@ -340,17 +351,19 @@ def stepm(
 
     Source
     ------
-    Romano and Wolf (2005), Stepwise Multiple Testing as Formalized Data Snooping, Econometrica 73(4), 1237-1282,
-    doi:10.1111/j.1468-0262.2005.00615.x, with the p-value and the treatment of poor trials of Hansen (2005),
-    doi:10.1198/073500105000000063. Days that follow each other are drawn in blocks, which is not enough on few of
-    them: where each repeats 0.3 of the day before, 10 % of the tests of ten trials over 250 days find one at a level of 5 %.
+    Romano and Wolf (2005), Stepwise Multiple Testing as Formalized Data Snooping, Econometrica 73(4),
+    1237-1282, doi:10.1111/j.1468-0262.2005.00615.x, with the p-value and the treatment of poor trials of Hansen (2005),
+    doi:10.1198/073500105000000063. Days that follow each other are drawn in blocks, which is not enough on few of them:
+    where each repeats 0.3 of the day before, 10 % of the tests of ten trials over 250 days find one at a level of 5 %.
     """
     table = _table(returns)
     if np.ndim(benchmark) and np.shape(benchmark) != table.shape[1:]:
         raise SampleError(f"the benchmark has shape {np.shape(benchmark)}, the trials have {table.shape[1]} days.")
     differences = table - benchmark
     if not np.isfinite(differences).all():
-        raise SampleError(f"returns hold {np.count_nonzero(~np.isfinite(differences))} nan or inf; leave those trials out.")
+        raise SampleError(
+            f"returns hold {np.count_nonzero(~np.isfinite(differences))} nan or inf; leave those trials out."
+        )
     varies = has_sharpe(differences)
     if not varies.any():
         raise SampleError(f"none of {len(table)} trials varies against the benchmark.")
@@ -370,19 +383,24 @@ def _resampled_ratios(
     rows: NDArray[np.float64], rng: np.random.Generator, repetitions: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    (n_trials,) mean over deviation of each row, and (repetitions, n_trials) the same of resamples in which no trial is better.
+    (n_trials,) mean over deviation of each row, and (repetitions, n_trials) the same of resamples in which no trial is
+    better.
 
-    Each resample has its own deviation. arch 8.0.0 has StepM too, but its `studentize` does nothing: there the wildest trial sets
-    the bar for all, with left tails 14 % of the tests without skill find some, and it fails when its last step leaves no trial.
+    Each resample has its own deviation. arch 8.0.0 has StepM too, but its `studentize` does nothing: there the wildest
+    trial sets the bar for all, with left tails 14 % of the tests without skill find some, and it fails when its last
+    step leaves no trial.
     """
     n_days = rows.shape[1]
     ratios = rows.mean(axis=1) / rows.std(axis=1)
     scores = ((rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)).T
     resampled = lazy_arch.bootstrap().StationaryBootstrap(block_length(scores), np.arange(n_days), seed=rng)
-    drawn = np.array([np.bincount(days[0], minlength=n_days) for days, _ in resampled.bootstrap(repetitions)], dtype=float)
+    drawn = np.array(
+        [np.bincount(days[0], minlength=n_days) for days, _ in resampled.bootstrap(repetitions)], dtype=float
+    )
     means = drawn @ scores / n_days
     variances = drawn @ scores**2 / n_days - means**2
-    poor = ratios < -np.sqrt(2 * np.log(np.log(n_days)) / n_days)  # so far behind that luck does not bring them to the front
+    # so far behind that luck does not bring them to the front
+    poor = ratios < -np.sqrt(2 * np.log(np.log(n_days)) / n_days)
     means += np.where(poor, ratios, 0.0)
     trades = variances > 1e-9  # more than rounding: a resample of a strategy that hardly trades may hold no trade
     return ratios, np.divide(means, np.sqrt(np.maximum(variances, 1e-9)), out=np.zeros_like(means), where=trades)
@@ -395,12 +413,17 @@ def _table(returns: NDArray[np.float64], min_days: int = MIN_DAYS) -> NDArray[np
 
 
 def _order(sums: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Orders trials as their Sharpe ratio s does: s / sqrt(1 + s^2) up to a factor, which loses no digits; 0 at rest."""
+    """
+    Orders trials as their Sharpe ratio s does: s / sqrt(1 + s^2) up to a factor, which loses no digits; 0 at rest.
+    """
     return np.divide(sums, np.sqrt(squares), out=np.zeros_like(sums), where=squares > 0)
 
 
 def _below_median(sample: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Number of splits in which the best trial of the sample is in the lower half of the other days. Both (n_trials, n_splits)."""
+    """
+    Number of splits in which the best trial of the sample is in the lower half of the other days. Both (n_trials,
+    n_splits).
+    """
     chosen = np.take_along_axis(other, sample.argmax(axis=0)[None], axis=0)
     worse, better = np.count_nonzero(other < chosen, axis=0), np.count_nonzero(other > chosen, axis=0)
     return float(np.sum(worse < better) + np.sum(worse == better) / 2)

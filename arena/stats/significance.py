@@ -1,8 +1,8 @@
 """
 How sure the figures of one strategy are. Pure functions of arrays; randomness is passed in.
 
-They know nothing of the trials that were made to find the strategy: arena/stats/selection_bias.py does. All but the interval take the days as
-independent of each other; returns that follow their own past make them too sure.
+They know nothing of the trials that were made to find the strategy: arena/stats/selection_bias.py does. All but the
+interval take the days as independent of each other; returns that follow their own past make them too sure.
 """
 
 from typing import NamedTuple
@@ -158,8 +158,9 @@ def minimum_track_length(returns: NDArray[np.float64], benchmark: float = 0.0, c
     Returns
     -------
     float
-        Days, with fractions; the probabilistic Sharpe ratio of that many days is the confidence. inf when the Sharpe ratio
-        is not above the benchmark: more days of the same kind would not show what is not there. nan for a nan benchmark.
+        Days, with fractions; the probabilistic Sharpe ratio of that many days is the confidence. inf when the Sharpe
+        ratio is not above the benchmark: more days of the same kind would not show what is not there. nan for a nan
+        benchmark.
 
     Raises, Source
     --------------
@@ -265,7 +266,10 @@ def track_length(of: Moments, benchmark: float, confidence: float) -> float:
 
 
 def _variance(of: Moments) -> float:
-    """Of the estimated Sharpe ratio, times the days less one. Never negative: the kurtosis is at least the squared skew plus one."""
+    """
+    Of the estimated Sharpe ratio, times the days less one. Never negative: the kurtosis is at least the squared skew
+    plus one.
+    """
     return 1 - of.skew * of.sharpe + (of.kurtosis - 1) / 4 * of.sharpe**2
 
 
@@ -274,14 +278,18 @@ def checked(returns: NDArray[np.float64]) -> NDArray[np.float64]:
     if returns.ndim != 1 or len(returns) < MIN_DAYS:
         raise SampleError(f"needs one row of at least {MIN_DAYS} daily returns, got shape {returns.shape}.")
     if not np.isfinite(returns).all():
-        raise SampleError(f"returns hold {np.count_nonzero(~np.isfinite(returns))} nan or inf; fill or drop them first.")
+        raise SampleError(
+            f"returns hold {np.count_nonzero(~np.isfinite(returns))} nan or inf; fill or drop them first."
+        )
     if np.isnan(sharpe(returns)):
         raise SampleError("returns do not vary, so a Sharpe ratio does not exist.")
     return returns
 
 
 def daily_sharpes(returns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n_trials,) Sharpe ratios per day, of shape (n_trials, n_days); nan where a row has nan or inf, or does not vary."""
+    """
+    (n_trials,) Sharpe ratios per day, of shape (n_trials, n_days); nan where a row has nan or inf, or does not vary.
+    """
     sharpes = np.full(len(returns), np.nan)
     known = has_sharpe(returns)
     if known.any():

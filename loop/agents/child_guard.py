@@ -1,8 +1,9 @@
 """
-Run a program that ends when whoever started this ends: a driver that is killed leaves no agent behind that goes on editing.
+Run a program that ends when whoever started this ends: a driver that is killed leaves no agent behind that goes on
+editing.
 
-Standard input of this process is the tether: when it closes, the program's whole group is killed. The program reads its own input from
-the file that is named first.
+Standard input of this process is the tether: when it closes, the program's whole group is killed. The program reads its
+own input from the file that is named first.
 
     python tether.py FILE PROGRAM [ARGUMENT …]
 """

@@ -1,9 +1,10 @@
 """
-An agent that is any program: started anew for each round in the run's worktree, with a prompt, a time limit and no memory but files.
+An agent that is any program: started anew for each round in the run's worktree, with a prompt, a time limit and no
+memory but files.
 
-What it changes in user_data/strategies and learnings.md is its proposal. All else is undone and told: other files, commits and
-branches of its own, results.tsv. Not covered: the program is not in the sandbox. What it does outside the worktree, or to files that
-git ignores, is not seen here; give it the permissions of its own that keep it inside.
+What it changes in user_data/strategies and learnings.md is its proposal. All else is undone and told: other files,
+commits and branches of its own, results.tsv. Not covered: the program is not in the sandbox. What it does outside the
+worktree, or to files that git ignores, is not seen here; give it the permissions of its own that keep it inside.
 """
 
 import json
@@ -57,8 +58,8 @@ The last round's blocks:
 
 class Command:
     """
-    `words` is a command line; the prompt takes the place of {prompt} in it, or is its standard input. After `seconds` the program and
-    all that it started are killed. Raises ArenaError where there is no such program.
+    `words` is a command line; the prompt takes the place of {prompt} in it, or is its standard input. After `seconds`
+    the program and all that it started are killed. Raises ArenaError where there is no such program.
     """
 
     def __init__(self, words: str, worktree: Worktree, seconds: float) -> None:
@@ -81,7 +82,10 @@ class Command:
         try:
             code, printed, late = self._run(prompt)
             notes = _notes(folder / "note.txt")
-            changes, undone = _changes(folder, state, notes), [path for path in self.worktree.changed(head) if path != "note.txt"]
+            changes, undone = (
+                _changes(folder, state, notes),
+                [path for path in self.worktree.changed(head) if path != "note.txt"],
+            )
             learnings = strategy_files.content(folder / LEARNINGS).decode(errors="replace")
             undone += [RESULTS] if strategy_files.content(folder / RESULTS) != rows else []
             undone += ["commits of its own"] if self.worktree.head() != head else []
@@ -92,12 +96,23 @@ class Command:
         record = {"prompt": prompt, "response": printed, "command": self.words, "exit": code, "undone": undone}
         usage = usage_of(printed)
         if not changes:
-            why = f"did not end within {self.seconds:g} s" if late else f"ended with exit code {code} and changed no strategy"
-            raise AgentError(f"{self.words[0]} {why}: {' '.join(printed.split())[-200:] or 'it printed nothing'}", usage=usage, record=record)
+            why = (
+                f"did not end within {self.seconds:g} s"
+                if late
+                else f"ended with exit code {code} and changed no strategy"
+            )
+            raise AgentError(
+                f"{self.words[0]} {why}: {' '.join(printed.split())[-200:] or 'it printed nothing'}",
+                usage=usage,
+                record=record,
+            )
         return Proposal(changes, learnings if learnings != state.learnings else None, usage, record)
 
     def _lay_out(self, state: State) -> None:
-        """The folder as the state tells it: a worse change that the last commit kept is put back before the program sees it."""
+        """
+        The folder as the state tells it: a worse change that the last commit kept is put back before the program sees
+        it.
+        """
         folder = self.worktree.folder / strategy_files.FOLDER
         for file in folder.glob("[!_]*.py"):
             if file.stem not in state.active:
@@ -115,8 +130,9 @@ class Command:
             Path(place, "prompt").write_text(given, encoding="utf-8", errors="replace")
             with Path(place, "printed").open("w+b") as out:
                 process = subprocess.Popen(
-                    [sys.executable, "-I", child_guard.__file__, str(Path(place, "prompt")), *words], cwd=self.worktree.folder, stdin=subprocess.PIPE,
-                    stdout=out, stderr=subprocess.STDOUT, env=surroundings, start_new_session=True,
+                    [sys.executable, "-I", child_guard.__file__, str(Path(place, "prompt")), *words],
+                    cwd=self.worktree.folder, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
+                    env=surroundings, start_new_session=True,
                 )  # fmt: skip
                 late = False
                 try:
@@ -137,14 +153,26 @@ class Command:
 def prompt_of(state: State) -> str:
     extra = [f"Take up this idea of the person's: {line}" for line in state.nudges]
     extra += [f"What the person wants:\n{state.brief}"] if state.brief else []
-    extra += ["Plateau: five rounds without a kept gain. Kill one strategy and create one of another paradigm."] if state.plateau else []
+    extra += (
+        ["Plateau: five rounds without a kept gain. Kill one strategy and create one of another paradigm."]
+        if state.plateau
+        else []
+    )
     extra += [f"Your last answer: {line}" for line in state.problems]
     if over := memory.oversize(state.learnings):
-        extra.append(f"learnings.md is too long ({over}): rewrite it shorter in this round. Merge, correct, delete; keep what holds.")
-    best = f"\nThe best so far, by evidence, active or not:\n\n{told(state.population, state.active)}\n" if state.population else ""
+        extra.append(
+            f"learnings.md is too long ({over}): rewrite it shorter in this round. Merge, correct, delete; keep what "
+            f"holds."
+        )
+    best = (
+        f"\nThe best so far, by evidence, active or not:\n\n{told(state.population, state.active)}\n"
+        if state.population
+        else ""
+    )
     return PROMPT.format(
-        most=state.settings.max_strategies, round=state.round, active=", ".join(state.active) or "none", demands="; ".join(state.demands),
-        extra="\n".join(extra), rows="\n".join(state.rows.splitlines()[-30:]), learnings=state.learnings, blocks=state.blocks[-SHOWN:], best=best,
+        most=state.settings.max_strategies, round=state.round, active=", ".join(state.active) or "none",
+        demands="; ".join(state.demands), extra="\n".join(extra), rows="\n".join(state.rows.splitlines()[-30:]),
+        learnings=state.learnings, blocks=state.blocks[-SHOWN:], best=best,
     )  # fmt: skip
 
 
@@ -183,8 +211,8 @@ def _notes(file: Path) -> dict[str, tuple[str, str]]:
 
 def usage_of(printed: str) -> Usage:
     """
-    Tokens and price from the JSON lines that some programs print (`total_cost_usd`, `usage` with `input_tokens` and `output_tokens`;
-    the last of each counts). Where there are none, tokens are 0 and the price is nan: unknown.
+    Tokens and price from the JSON lines that some programs print (`total_cost_usd`, `usage` with `input_tokens` and
+    `output_tokens`; the last of each counts). Where there are none, tokens are 0 and the price is nan: unknown.
     """
     told: dict[str, Any] = {}
     for line in printed.splitlines():
@@ -195,8 +223,10 @@ def usage_of(printed: str) -> Usage:
         if isinstance(value, dict):
             told |= {key: value[key] for key in ("total_cost_usd", "usage") if key in value}
     tokens = told.get("usage") if isinstance(told.get("usage"), dict) else {}
-    count = {key: value if isinstance(value := tokens.get(key), int) and value > 0 else 0 for key in ("input_tokens", "output_tokens")}
+    count = {
+        key: value if isinstance(value := tokens.get(key), int) and value > 0 else 0
+        for key in ("input_tokens", "output_tokens")
+    }
     usd = told.get("total_cost_usd")
     known = isinstance(usd, int | float) and math.isfinite(usd) and usd >= 0
     return Usage(1, count["input_tokens"], count["output_tokens"], float(usd) if known else math.nan)
-

@@ -1,14 +1,16 @@
 """
 Agents that call no model: strategies bred from what was tried, and strategies by chance, from the same grammar.
 
-The population is the history of the run. It is ranked as in NSGA-II (Deb et al. 2002, doi:10.1109/4235.996017): whoever fails fewer
-gates, and by less, comes first; then whoever is dominated by fewer in the Sharpe of the worst window and that of the whole search
-range; then whoever stands more apart. The first trials are drawn by chance, each family as often. From then on parents are drawn from
-the best by tournament, and a child is a mutation, has two parents, or has a part less. It takes the place of a strategy of its family, as
-that one's next step, or else of the last in rank; the first in rank is never killed. On a plateau one place goes to a
-family that has been tried least. What is kept, the loop decides.
+The population is the history of the run. It is ranked as in NSGA-II (Deb et al. 2002, doi:10.1109/4235.996017): whoever
+fails fewer gates, and by less, comes first; then whoever is dominated by fewer in the Sharpe of the worst window and
+that of the whole search range; then whoever stands more apart. The first trials are drawn by chance, each family as
+often. From then on parents are drawn from the best by tournament, and a child is a mutation, has two parents, or has a
+part less. It takes the place of a strategy of its family, as that one's next step, or else of the last in rank; the
+first in rank is never killed. On a plateau one place goes to a family that has been tried least. What is kept, the loop
+decides.
 
-A proposal follows from the seed, the history and the state alone, so that a run that was interrupted goes on as it would have.
+A proposal follows from the seed, the history and the state alone, so that a run that was interrupted goes on as it
+would have.
 """
 
 import re
@@ -64,7 +66,10 @@ class Member:
 
 
 class _Breeder:
-    """What both agents are: a seed, bounds of the grammar, the family that they begin with where one is asked for, genomes that were read before."""
+    """
+    What both agents are: a seed, bounds of the grammar, the family that they begin with where one is asked for, genomes
+    that were read before.
+    """
 
     name = ""
 
@@ -82,12 +87,20 @@ class _Breeder:
         if self._reader is None or self._reader.settings is not state.settings:
             self._reader = _Reader(state.settings, self._bounds)
             if self._first and self._first not in (known := self._reader.grammar.families):
-                raise AgentError(f"there is no family {self._first!r} to begin with. There are: {', '.join(known)}.", final=True)
+                raise AgentError(
+                    f"there is no family {self._first!r} to begin with. There are: {', '.join(known)}.", final=True
+                )
         again = zlib.crc32("\n".join(state.problems).encode())
         return _Round(state, self._reader, np.random.default_rng([self._seed, state.round, again]), self._first)
 
     def _proposal(self, state: State, one: "_Round", changes: list[Change]) -> Proposal:
-        record = {"agent": self.name, "seed": self._seed, "first": self._first, "round": state.round, "population": len(one.population)}
+        record = {
+            "agent": self.name,
+            "seed": self._seed,
+            "first": self._first,
+            "round": state.round,
+            "population": len(one.population),
+        }
         return Proposal(tuple(changes), record=record)
 
 
@@ -137,10 +150,14 @@ class _Reader:
 
 
 def population(trials: Sequence[tuple[Tried, Genome]]) -> list[Member]:
-    """Trials with figures, best first, each genome once. Those that failed, or whose Sharpe is undefined, have no fitness."""
+    """
+    Trials with figures, best first, each genome once. Those that failed, or whose Sharpe is undefined, have no fitness.
+    """
     found: dict[Genome, Member] = {}
     for one, genome in trials:
-        figures = (one.result.robust_sharpe, one.result.own.sharpe) if one.result and not one.result.error else (np.nan,)
+        figures = (
+            (one.result.robust_sharpe, one.result.own.sharpe) if one.result and not one.result.error else (np.nan,)
+        )
         if np.isfinite(figures).all():
             found.setdefault(genome, Member(genome, one.strategy, violation(one.result), Fitness(figures)))
     ranked: list[Member] = []
@@ -154,11 +171,16 @@ def population(trials: Sequence[tuple[Tried, Genome]]) -> list[Member]:
 
 def violation(result: Result) -> float:
     """How much of the gates is failed: the sum of their shortfalls, without those that only say whether it is luck."""
-    return sum(_shortfall(gate) for gate in result.gates if gate.applies and not gate.passed and gate.gate not in EVIDENCE)
+    return sum(
+        _shortfall(gate) for gate in result.gates if gate.applies and not gate.passed and gate.gate not in EVIDENCE
+    )
 
 
 def _shortfall(gate: GateResult) -> float:
-    """By how much a gate is failed, above 0 and at most 1: as a part of its limit, or of 1 where that is 0; 1 where there is no figure."""
+    """
+    By how much a gate is failed, above 0 and at most 1: as a part of its limit, or of 1 where that is 0; 1 where there
+    is no figure.
+    """
     short = abs(gate.figure - gate.limit) / (abs(gate.limit) or 1.0)
     return 1.0 if not gate.relation or not np.isfinite(short) else float(np.clip(short, 1e-9, 1.0))
 
@@ -199,7 +221,10 @@ class _Round:
         return made
 
     def strangers(self) -> tuple[str, ...]:
-        """Strategies that are no genomes and stand in the way: the rules ask for a change of them, or there is no other to change."""
+        """
+        Strategies that are no genomes and stand in the way: the rules ask for a change of them, or there is no other to
+        change.
+        """
         unread = [name for name in self.state.active if name not in self.lines]
         stale = [name for name in unread if any(line.startswith(f"{name}:") for line in self.state.demands)]
         return tuple(stale or unread[: len(unread) >= self.cap])
@@ -246,13 +271,17 @@ class _Round:
     def _newcomer(self, made: list[Change], why: str = "") -> list[Change]:
         """A strategy by chance, of a family that was tried least."""
         fewest = min(self.families[family] for family in self.grammar.families)
-        family = self.begins_with() or one_of(self.rng, [family for family in self.grammar.families if self.families[family] == fewest])
+        family = self.begins_with() or one_of(
+            self.rng, [family for family in self.grammar.families if self.families[family] == fewest]
+        )
         genome, name = self.unseen(family), self.named(_camel(family))
         note = f"{why}{family}, tried {fewest} times so far: {in_words(genome.entry[0])}"
         return [*self._room(made, name), self.change("create", name, genome, note)]
 
     def _bred(self, first: str, made: list[Change]) -> list[Change]:
-        """A child of one of the best, as the next step of a line of its family, or else in the place of the last line."""
+        """
+        A child of one of the best, as the next step of a line of its family, or else in the place of the last line.
+        """
         parent = self._winner(self.population[:POOL])
         child, how = self._child(parent.genome)
         note = f"{how}; from {self._rank(parent.genome)}"
@@ -267,8 +296,12 @@ class _Round:
         return [*self._room(made, name), self.change("create", name, child, f"{note} ({parent.strategy})")]
 
     def _room(self, made: list[Change], name: str) -> list[Change]:
-        """The kill that makes room for one more strategy, where there is none: of the last line that has no change yet."""
-        alive = len(self.state.active) + sum({"create": 1, "fork": 1, "kill": -1}.get(change.event, 0) for change in made)
+        """
+        The kill that makes room for one more strategy, where there is none: of the last line that has no change yet.
+        """
+        alive = len(self.state.active) + sum(
+            {"create": 1, "fork": 1, "kill": -1}.get(change.event, 0) for change in made
+        )
         if alive < self.cap:
             return []
         last = self._waiting.pop()

@@ -1,4 +1,7 @@
-"""The agents that drive.py knows, by name. Their modules load when they are asked for: one needs libraries that another does not."""
+"""
+The agents that drive.py knows, by name. Their modules load when they are asked for: one needs libraries that another
+does not.
+"""
 
 import argparse
 import importlib
@@ -24,7 +27,9 @@ class Entry:
 
 
 def _endpoint(options: argparse.Namespace) -> Any:
-    return importlib.import_module("loop.agents.llm.providers").client(options.provider, options.model, os.environ, options.context)
+    return importlib.import_module("loop.agents.llm.providers").client(
+        options.provider, options.model, os.environ, options.context
+    )
 
 
 def bounds(options: argparse.Namespace) -> Bounds:
@@ -37,11 +42,29 @@ def _language_model(module: Any, options: argparse.Namespace) -> Agent:
 
 
 AGENTS = {
-    "genetic": Entry("loop.agents.genetic", lambda module, options, worktree: module.Genetic(bounds(options), options.first), reads=False, breeds=True),
-    "random": Entry("loop.agents.genetic", lambda module, options, worktree: module.Random(bounds(options), options.first), reads=False, breeds=True),
-    "llm": Entry("loop.agents.llm.agent", lambda module, options, worktree: _language_model(module, options), reads=True),
-    "command": Entry("loop.agents.command", lambda module, options, worktree: module.Command(options.command, worktree, 60 * options.answer_minutes), reads=True),
-    "replay": Entry("loop.agents.replay", lambda module, options, worktree: module.Replay(Path(options.transcript)), reads=False),
+    "genetic": Entry(
+        "loop.agents.genetic",
+        lambda module, options, worktree: module.Genetic(bounds(options), options.first),
+        reads=False,
+        breeds=True,
+    ),
+    "random": Entry(
+        "loop.agents.genetic",
+        lambda module, options, worktree: module.Random(bounds(options), options.first),
+        reads=False,
+        breeds=True,
+    ),
+    "llm": Entry(
+        "loop.agents.llm.agent", lambda module, options, worktree: _language_model(module, options), reads=True
+    ),
+    "command": Entry(
+        "loop.agents.command",
+        lambda module, options, worktree: module.Command(options.command, worktree, 60 * options.answer_minutes),
+        reads=True,
+    ),
+    "replay": Entry(
+        "loop.agents.replay", lambda module, options, worktree: module.Replay(Path(options.transcript)), reads=False
+    ),
 }
 NEEDS = {"llm": "model", "command": "command", "replay": "transcript"}
 """The option without which an agent cannot be."""
@@ -57,7 +80,9 @@ def agent(name: str, options: argparse.Namespace, worktree: Worktree) -> Agent:
     except ModuleNotFoundError as error:
         if error.name != entry.module:
             raise ArenaError(f"the agent {name} needs the package {error.name}. Run `uv sync`.") from None
-        raise ArenaError(f"the agent {name} is not part of this version. There are: {', '.join(sorted(_there()))}.") from None
+        raise ArenaError(
+            f"the agent {name} is not part of this version. There are: {', '.join(sorted(_there()))}."
+        ) from None
     return entry.make(module, options, worktree)
 
 

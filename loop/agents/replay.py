@@ -1,4 +1,7 @@
-"""An agent that proposes what a recorded run proposed, round by round: to show a run, and to test the loop without a model."""
+"""
+An agent that proposes what a recorded run proposed, round by round: to show a run, and to test the loop without a
+model.
+"""
 
 import json
 from pathlib import Path
@@ -14,14 +17,17 @@ _PROPOSAL = TypeAdapter(Proposal)
 
 class Replay:
     """
-    Answers round n with the proposal in the n-th file of `transcript`, a folder such as user_data/runs/<run>. Asking costs nothing,
-    whatever the recorded run paid. Raises ArenaError where there is none to play back.
+    Answers round n with the proposal in the n-th file of `transcript`, a folder such as user_data/runs/<run>. Asking
+    costs nothing, whatever the recorded run paid. Raises ArenaError where there is none to play back.
     """
 
     def __init__(self, transcript: Path) -> None:
         self.name, self.transcript = f"replay:{transcript.name}", transcript
         if not self._file(1).is_file():
-            raise ArenaError(f"{transcript} holds no {self._file(1).name}: it is no transcript of a run. They lie in user_data/runs/.")
+            raise ArenaError(
+                f"{transcript} holds no {self._file(1).name}: it is no transcript of a run. They lie in "
+                f"user_data/runs/."
+            )
 
     def propose(self, state: State) -> Proposal:
         file = self._file(state.round)
@@ -32,10 +38,14 @@ class Replay:
         except FileNotFoundError:
             return Proposal(end="the transcript has no further round")
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-            raise AgentError(f"{file.name} of the transcript cannot be read: {' '.join(str(error).split())[:200]}") from None
+            raise AgentError(
+                f"{file.name} of the transcript cannot be read: {' '.join(str(error).split())[:200]}"
+            ) from None
         if not recorded.changes:
             raise AgentError(f"{file.name} of the transcript holds a round that was skipped")
-        return Proposal(recorded.changes, recorded.learnings, record={"transcript": str(file), "recorded": recorded.record})
+        return Proposal(
+            recorded.changes, recorded.learnings, record={"transcript": str(file), "recorded": recorded.record}
+        )
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
         """The round's number says where it goes on."""

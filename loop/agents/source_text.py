@@ -1,4 +1,6 @@
-"""Python in an answer, as text: which strategies it holds, where it ends, another name for its class. It is never run."""
+"""
+Python in an answer, as text: which strategies it holds, where it ends, another name for its class. It is never run.
+"""
 
 import ast
 import io
@@ -35,7 +37,9 @@ def parsed(source: str) -> ast.Module | None:
 
 def classes_of(source: str) -> tuple[str, ...]:
     """Names behind `class` at the beginning of a line, of Python or of what shall become some."""
-    return tuple(line[6:].split("(")[0].split(":")[0].strip() for line in source.split("\n") if line.startswith("class "))
+    return tuple(
+        line[6:].split("(")[0].split(":")[0].strip() for line in source.split("\n") if line.startswith("class ")
+    )
 
 
 def strategies_in(source: str) -> tuple[str, ...]:
@@ -92,7 +96,10 @@ def trimmed(text: str) -> str:
 
 
 def _is_code(lines: list[str], at: int) -> bool:
-    """Whether code begins here rather than a sentence such as `from now on`: the line, or the docstring it opens, is Python."""
+    """
+    Whether code begins here rather than a sentence such as `from now on`: the line, or the docstring it opens, is
+    Python.
+    """
     line = lines[at]
     if line.startswith(('"""', "'''", "@", "# ")):
         return any(later.startswith(("import ", "from ", "class ")) for later in lines[at + 1 : at + 40])

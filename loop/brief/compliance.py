@@ -1,8 +1,10 @@
 """
-What of a brief a strategy's text does not keep. A scan, and pure: nothing is run, and what is no Python is left to the evaluation.
+What of a brief a strategy's text does not keep. A scan, and pure: nothing is run, and what is no Python is left to the
+evaluation.
 
-Seen are literals and names: the basket, timeframes, stop-loss, minimal_roi, trailing stop, callbacks, indicators by name. Not seen are
-operators, thresholds and periods, and whatever is computed; a strategy that hides what it does from its reader hides it from this too.
+Seen are literals and names: the basket, timeframes, stop-loss, minimal_roi, trailing stop, callbacks, indicators by
+name. Not seen are operators, thresholds and periods, and whatever is computed; a strategy that hides what it does from
+its reader hides it from this too.
 """
 
 import ast
@@ -33,11 +35,19 @@ class Text:
 def problems(brief: Brief, proposal: Proposal, state: State) -> list[str]:
     """What of the brief a proposal does not keep, one line each."""
     settings = state.settings
-    found = [f"{change.strategy}: {text}" for change in proposal.changes if change.event != "kill" for text in departures(brief, change.source, settings)]
+    found = [
+        f"{change.strategy}: {text}"
+        for change in proposal.changes
+        if change.event != "kill"
+        for text in departures(brief, change.source, settings)
+    ]
     left = state.active.keys() - {change.strategy for change in proposal.changes if change.event == "kill"}
     left |= {change.strategy for change in proposal.changes if change.event in ("create", "fork")}
     if brief.max_strategies and len(left) > brief.max_strategies:
-        found.append(f"{len(left)} strategies would be active ({', '.join(sorted(left))}), the brief wants at most {brief.max_strategies}")
+        found.append(
+            f"{len(left)} strategies would be active ({', '.join(sorted(left))}), the brief wants at most "
+            f"{brief.max_strategies}"
+        )
     return found
 
 
@@ -87,9 +97,15 @@ def _assets(brief: Brief, text: Text, settings: Settings) -> Iterable[str]:
         if brief.pairs and (other := [pair for pair in basket if pair not in brief.pairs]):
             yield f"it trades {_some(other)}. The brief wants pair_basket = {list(brief.pairs)}, or fewer of them"
         if brief.slots and len(basket) > brief.slots and "confirm_trade_entry" not in text.methods:
-            yield f"it may hold {len(basket)} positions. The brief wants at most {brief.slots}: fewer pairs, or a confirm_trade_entry that counts them"
+            yield (
+                f"it may hold {len(basket)} positions. The brief wants at most {brief.slots}: fewer pairs, or a "
+                f"confirm_trade_entry that counts them"
+            )
     if brief.timeframes is not None and (other := text.timeframes - {settings.timeframe, *brief.timeframes}):
-        yield f"it looks at {_some(sorted(other))}. Besides {settings.timeframe} the brief allows {_some(brief.timeframes) or 'no other timeframe'}"
+        yield (
+            f"it looks at {_some(sorted(other))}. Besides {settings.timeframe} the brief allows "
+            f"{_some(brief.timeframes) or 'no other timeframe'}"
+        )
 
 
 def _rows(brief: Brief, text: Text, settings: Settings) -> Iterable[str]:
@@ -98,11 +114,18 @@ def _rows(brief: Brief, text: Text, settings: Settings) -> Iterable[str]:
             if not text.indicators & set(row.indicator):
                 yield f"there is no {' or '.join(row.indicator)} in it, which the brief wants for its {kind}"
             elif missing := _frame_missing(row, text, settings):
-                yield f"it does not look at {missing}, on which the brief wants {' or '.join(row.indicator)} for its {kind}"
+                yield (
+                    f"it does not look at {missing}, on which the brief wants {' or '.join(row.indicator)} for its "
+                    f"{kind}"
+                )
 
 
 def _frame_missing(row: Row, text: Text, settings: Settings) -> str:
-    return "" if not row.timeframe or {settings.timeframe, *text.timeframes} & set(row.timeframe) else " or ".join(row.timeframe)
+    return (
+        ""
+        if not row.timeframe or {settings.timeframe, *text.timeframes} & set(row.timeframe)
+        else " or ".join(row.timeframe)
+    )
 
 
 def _sizing(brief: Brief, text: Text) -> Iterable[str]:
@@ -124,10 +147,16 @@ def _risk(brief: Brief, text: Text) -> Iterable[str]:
         yield from _within("stoploss", text.attributes.get("stoploss"), risk.stop, sign=-1)
     if risk.take_profit:
         roi = text.attributes.get("minimal_roi")
-        yield from _within('minimal_roi["0"]', roi.get("0", roi.get(0)) if isinstance(roi, dict) else roi, risk.take_profit)
+        yield from _within(
+            'minimal_roi["0"]', roi.get("0", roi.get(0)) if isinstance(roi, dict) else roi, risk.take_profit
+        )
     follows = text.attributes.get("trailing_stop", False) is not False or "custom_stoploss" in text.methods
     if risk.trailing is not None and risk.trailing != follows:
-        yield "it has no stop that follows the price: trailing_stop or custom_stoploss" if risk.trailing else "its stop follows the price, which the brief does not want"
+        yield (
+            "it has no stop that follows the price: trailing_stop or custom_stoploss"
+            if risk.trailing
+            else "its stop follows the price, which the brief does not want"
+        )
 
 
 def _within(name: str, value: Any, bounds: tuple[float, float], sign: int = 1) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """
-A brief as bounds of the grammar, for agents that draw their strategies from one; and what of it they cannot honour, in words.
+A brief as bounds of the grammar, for agents that draw their strategies from one; and what of it they cannot honour, in
+words.
 
 Which indicator a rule uses is read off the file that it is written out as, the way any other strategy's is.
 """
@@ -9,16 +10,7 @@ from functools import cache
 
 from arena.settings import Settings
 from loop.agents.genome.catalogue import RULES
-from loop.agents.genome.grammar import (
-    MAX_CONDITIONS,
-    SCALARS,
-    Bounds,
-    Condition,
-    Genome,
-    Grammar,
-    Need,
-    normal,
-)
+from loop.agents.genome.grammar import MAX_CONDITIONS, SCALARS, Bounds, Condition, Genome, Grammar, Need, normal
 from loop.agents.genome.writing import source
 from loop.brief.indicators import shown
 from loop.brief.reading import Brief, Row
@@ -35,7 +27,9 @@ def bounds(brief: Brief, settings: Settings) -> tuple[Bounds, tuple[str, ...]]:
     families = brief.families or tuple(dict.fromkeys(RULES[rule].family for rule in (entry[0].rules if entry else ())))
     while len(entry) > _room(entry, families):
         entry.pop()
-        unmet.append(f"row {len(entry) + 1} of entry: a strategy has at most {MAX_CONDITIONS} conditions, one of its family")
+        unmet.append(
+            f"row {len(entry) + 1} of entry: a strategy has at most {MAX_CONDITIONS} conditions, one of its family"
+        )
     scalars = _scalars(brief, unmet)
     scalars |= {"exit": ("signal",)} if exits else {}
     scalars |= {"join": ("and",)} if entry else {}
@@ -44,7 +38,15 @@ def bounds(brief: Brief, settings: Settings) -> tuple[Bounds, tuple[str, ...]]:
     families = tuple(family for family in families if family not in missing)
     if brief.slots and brief.slots < len(brief.pairs or settings.pairs):
         unmet.append(f"slots = {brief.slots}: its strategies count no positions. Name {brief.slots} pairs instead")
-    left = Bounds(families, brief.timeframes, tuple(entry), exits[0] if exits else None, tuple(scalars.items()), brief.pairs, brief.max_strategies)
+    left = Bounds(
+        families,
+        brief.timeframes,
+        tuple(entry),
+        exits[0] if exits else None,
+        tuple(scalars.items()),
+        brief.pairs,
+        brief.max_strategies,
+    )
     return left, tuple(unmet)
 
 
@@ -53,9 +55,15 @@ def _never(brief: Brief) -> list[tuple[bool, str]]:
     rows = (*brief.entry, *brief.exit)
     return [
         (bool(brief.text.strip()), "text: it reads no words"),
-        (any(row.operator or row.period for row in rows), "operators, thresholds and periods of rows: it has its own for each indicator"),
+        (
+            any(row.operator or row.period for row in rows),
+            "operators, thresholds and periods of rows: it has its own for each indicator",
+        ),
         (any(not row.required for row in rows), "rows with required = false: it takes no suggestions"),
-        (brief.risk.max_drawdown is not None, "risk.max_drawdown: it is told of what was evaluated, and bred for by no one"),
+        (
+            brief.risk.max_drawdown is not None,
+            "risk.max_drawdown: it is told of what was evaluated, and bred for by no one",
+        ),
     ]
 
 
@@ -64,7 +72,9 @@ def _needs(rows: Sequence[Row], grammar: Grammar, settings: Settings, unmet: lis
     for number, row in enumerate(rows, 1):
         if not row.required:
             continue
-        rules = tuple(rule for rule in grammar.rules if _uses(rule, settings) & set(row.indicator) and _looks(rule, grammar, row))
+        rules = tuple(
+            rule for rule in grammar.rules if _uses(rule, settings) & set(row.indicator) and _looks(rule, grammar, row)
+        )
         if rules:
             found.append(Need(rules, row.timeframe))
         else:
@@ -85,13 +95,17 @@ def _shown(text: str) -> frozenset[str]:
 def _uses(rule: str, settings: Settings) -> frozenset[str]:
     """The indicators of a strategy whose only condition is of this rule."""
     grammar = Grammar(settings)
-    condition = Condition(rule, settings.timeframe, tuple((gene, values[0]) for gene, values in grammar.genes(rule).items()))
+    condition = Condition(
+        rule, settings.timeframe, tuple((gene, values[0]) for gene, values in grammar.genes(rule).items())
+    )
     plain = {name: values[0] for name, values in SCALARS.items()}
     return _shown(source(normal(Genome(entry=(condition,), exit_condition=None, **plain)), "One", settings))
 
 
 def _room(entry: Sequence[Need], families: Sequence[str]) -> int:
-    """Conditions that are left for needs: one goes to the family where a family may be drawn of which no need has a rule."""
+    """
+    Conditions that are left for needs: one goes to the family where a family may be drawn of which no need has a rule.
+    """
     covered = {RULES[rule].family for need in entry for rule in need.rules}
     return MAX_CONDITIONS if set(families) <= covered else MAX_CONDITIONS - 1
 
@@ -108,6 +122,11 @@ def _scalars(brief: Brief, unmet: list[str]) -> dict[str, tuple]:
         if span:
             asked[gene] = (key, tuple(value for value in SCALARS[gene] if span[0] <= value <= span[1]))
     if risk.trailing is not None:
-        asked["trailing"] = ("risk.trailing", tuple(value for value in SCALARS["trailing"] if bool(value) == risk.trailing))
-    unmet += [f"{key}: it has {', '.join(map(str, SCALARS[gene]))} alone" for gene, (key, left) in asked.items() if not left]
+        asked["trailing"] = (
+            "risk.trailing",
+            tuple(value for value in SCALARS["trailing"] if bool(value) == risk.trailing),
+        )
+    unmet += [
+        f"{key}: it has {', '.join(map(str, SCALARS[gene]))} alone" for gene, (key, left) in asked.items() if not left
+    ]
     return {gene: left for gene, (_, left) in asked.items() if left}

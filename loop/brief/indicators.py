@@ -1,8 +1,9 @@
 """
 Indicators by name, and which of them a strategy's text shows.
 
-A scan of names: what is computed by hand, under another name or in a loop, is not recognised, and what is computed and never looked at
-is. It tells a person and an agent whether a wish was understood; it is no check of anything that could be gained by a lie.
+A scan of names: what is computed by hand, under another name or in a loop, is not recognised, and what is computed and
+never looked at is. It tells a person and an agent whether a wish was understood; it is no check of anything that could
+be gained by a lie.
 """
 
 import ast
@@ -12,10 +13,14 @@ from difflib import get_close_matches
 from loop.agents.source_text import parsed
 
 TALIB = (
-    "AC ACCBANDS AD ADOSC ADR ADX ADXR AO APO AROON AROONOSC ATR AVGDEV BBANDS BETA BOP CCI CMF CMO COPPOCK CORREL CVI DEMA DONCHIAN DPO DX "
-    "EFI EMA ER ERI FOSC FRACTAL HA HMA HT_DCPERIOD HT_SINE HT_TRENDLINE HT_TRENDMODE IMI KAMA KC KDJ LINEARREG LINEARREG_SLOPE MA MACD MACDEXT "
-    "MACDFIX MAMA MASSI MFI MIDPOINT MIDPRICE MINUS_DI MOM NATR NVI OBV PERCENTRANK PLUS_DI PPO PVI PVO PVT QSTICK RMA ROC ROCP ROCR RSI RVI RVOL "
-    "SAR SAREXT SMA SMI STDDEV STOCH STOCHF STOCHRSI SUPERTREND T3 TEMA TRANGE TRIMA TRIX TSF TSI ULTOSC VAR VHF VORTEX VWAP VWMA WAD WILLR WMA ZLEMA"
+    "AC ACCBANDS AD ADOSC ADR ADX ADXR AO APO AROON AROONOSC ATR AVGDEV BBANDS BETA BOP CCI CMF CMO COPPOCK CORREL CVI "
+    "DEMA DONCHIAN DPO DX "
+    "EFI EMA ER ERI FOSC FRACTAL HA HMA HT_DCPERIOD HT_SINE HT_TRENDLINE HT_TRENDMODE IMI KAMA KC KDJ LINEARREG "
+    "LINEARREG_SLOPE MA MACD MACDEXT "
+    "MACDFIX MAMA MASSI MFI MIDPOINT MIDPRICE MINUS_DI MOM NATR NVI OBV PERCENTRANK PLUS_DI PPO PVI PVO PVT QSTICK RMA "
+    "ROC ROCP ROCR RSI RVI RVOL "
+    "SAR SAREXT SMA SMI STDDEV STOCH STOCHF STOCHRSI SUPERTREND T3 TEMA TRANGE TRIMA TRIX TSF TSI ULTOSC VAR VHF "
+    "VORTEX VWAP VWMA WAD WILLR WMA ZLEMA"
 ).split()
 """Functions of TA-Lib that are indicators: no candle patterns and no arithmetic."""
 SHOWN_BY: Mapping[str, tuple[frozenset[str], ...]] = {
@@ -32,10 +37,13 @@ SHOWN_BY: Mapping[str, tuple[frozenset[str], ...]] = {
     "WEEKDAY": (frozenset({"dayofweek"}), frozenset({"weekday"}), frozenset({"day_name"})),
     "ZSCORE": (frozenset({"zscore"}), frozenset({"rolling", "mean", "std"})),
 }
-"""Indicator to the sets of names of which one, whole, shows it: functions, methods, attributes and columns, in small letters."""
+"""
+Indicator to the sets of names of which one, whole, shows it: functions, methods, attributes and columns, in small
+letters.
+"""
 ALSO = {
-    "BOLLINGER": "BBANDS", "BOLLINGER BANDS": "BBANDS", "DONCHIAN CHANNEL": "DONCHIAN", "KELTNER": "KC", "MOMENTUM": "MOM", "MONEY FLOW": "MFI",
-    "PARABOLIC SAR": "SAR", "STOCHASTIC": "STOCH", "Z-SCORE": "ZSCORE",
+    "BOLLINGER": "BBANDS", "BOLLINGER BANDS": "BBANDS", "DONCHIAN CHANNEL": "DONCHIAN", "KELTNER": "KC",
+    "MOMENTUM": "MOM", "MONEY FLOW": "MFI", "PARABOLIC SAR": "SAR", "STOCHASTIC": "STOCH", "Z-SCORE": "ZSCORE",
 }  # fmt: skip
 """Other words for them."""
 VOLATILITY = ("ATR", "NATR", "TRANGE", "STDDEV", "BBANDS", "ADR", "CVI", "VAR")
@@ -48,7 +56,10 @@ def named(text: str) -> str:
     name = ALSO.get(name, name)
     if name not in SHOWN_BY:
         near = get_close_matches(name, [*SHOWN_BY, *ALSO], n=1, cutoff=0.5)
-        raise ValueError(f"{text!r} is no indicator that is known here" + (f". Did you mean {near[0]!r}?" if near else ": use TA-Lib's names, such as RSI, EMA, ATR"))
+        raise ValueError(
+            f"{text!r} is no indicator that is known here"
+            + (f". Did you mean {near[0]!r}?" if near else ": use TA-Lib's names, such as RSI, EMA, ATR")
+        )
     return name
 
 
@@ -64,8 +75,18 @@ def _names(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Attribute):
         return [node.attr]
     if isinstance(node, ast.Call):
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
-        texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant) and isinstance(argument.value, str)]
+        called = (
+            node.func.attr
+            if isinstance(node.func, ast.Attribute)
+            else node.func.id
+            if isinstance(node.func, ast.Name)
+            else ""
+        )
+        texts = [
+            argument.value
+            for argument in node.args
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+        ]
         return [called, *(texts if called == "Function" else ())]
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
         return [node.slice.value] if node.slice.value == "volume" else []

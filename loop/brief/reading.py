@@ -1,8 +1,10 @@
 """
-What a person wants of a run, typed and closed: rows for entry and exit, sizing, risk, assets, timeframes, slots, and free words.
+What a person wants of a run, typed and closed: rows for entry and exit, sizing, risk, assets, timeframes, slots, and
+free words.
 
-A brief is a TOML file, or words alone. Everything in it is checked against the arena when it is read. It is shown to agents that read;
-agents with a grammar are bound by it as far as that goes (`honour`); what can be seen in a strategy's text is checked (`conformity`).
+A brief is a TOML file, or words alone. Everything in it is checked against the arena when it is read. It is shown to
+agents that read; agents with a grammar are bound by it as far as that goes (`honour`); what can be seen in a strategy's
+text is checked (`conformity`).
 """
 
 import re
@@ -32,7 +34,14 @@ MAX_BYTES = 100_000
 COLUMNS = ("open", "high", "low", "close", "volume")
 NEEDS_THRESHOLD = ("above", "below", "crosses_above", "crosses_below")
 OPERATORS = (*NEEDS_THRESHOLD, "rising", "falling")
-SAID = {"above": "is above", "below": "is below", "crosses_above": "crosses above", "crosses_below": "crosses below", "rising": "rises", "falling": "falls"}
+SAID = {
+    "above": "is above",
+    "below": "is below",
+    "crosses_above": "crosses above",
+    "crosses_below": "crosses below",
+    "rising": "rises",
+    "falling": "falls",
+}
 METHODS = ("full", "share", "volatility")
 
 
@@ -49,7 +58,9 @@ def _range(value: Any) -> Any:
 def _known(value: str, known: tuple[str, ...], what: str) -> str:
     if value not in known:
         near = get_close_matches(value, known, n=1, cutoff=0.4)
-        raise ValueError(f"{value!r} is no {what}. " + (f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}"))
+        raise ValueError(
+            f"{value!r} is no {what}. " + (f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}")
+        )
     return value
 
 
@@ -89,7 +100,9 @@ class Row(_Closed):
     """Names as TA-Lib has them, or hour, weekday, volume, zscore, ichimoku."""
     period: Annotated[tuple[Annotated[int, Field(ge=1)], ...], _CHOICE] = ()
     """Look-back in candles."""
-    operator: Annotated[tuple[Annotated[str, AfterValidator(lambda value: _known(value, OPERATORS, "operator"))], ...], _CHOICE] = ()
+    operator: Annotated[
+        tuple[Annotated[str, AfterValidator(lambda value: _known(value, OPERATORS, "operator"))], ...], _CHOICE
+    ] = ()
     """above, below, crosses_above, crosses_below (of a threshold), rising, falling."""
     threshold: Annotated[tuple[Annotated[float | str, AfterValidator(_threshold)], ...], _CHOICE] = ()
     """Numbers, indicators, or open, high, low, close, volume."""
@@ -109,7 +122,9 @@ class Row(_Closed):
 
 
 class Sizing(_Closed):
-    method: Annotated[tuple[Annotated[str, AfterValidator(lambda value: _known(value, METHODS, "method"))], ...], _CHOICE] = ()
+    method: Annotated[
+        tuple[Annotated[str, AfterValidator(lambda value: _known(value, METHODS, "method"))], ...], _CHOICE
+    ] = ()
     """full: what is proposed; share: a part of it; volatility: less while the pair moves more than usual."""
     share: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], _CHOICE] = ()
     """For share: parts of what is proposed, as fractions."""
@@ -137,7 +152,9 @@ class Brief(_Closed):
     """What may be traded; other pairs may still be looked at."""
     timeframes: Annotated[tuple[Timeframe, ...], _CHOICE] | None = None
     """What a strategy may look at beside the arena's own timeframe; an empty list: nothing."""
-    families: Annotated[tuple[Annotated[str, AfterValidator(lambda value: _known(value, FAMILIES, "family"))], ...], _CHOICE] = ()
+    families: Annotated[
+        tuple[Annotated[str, AfterValidator(lambda value: _known(value, FAMILIES, "family"))], ...], _CHOICE
+    ] = ()
     """Paradigms: trend, breakout, reversion, momentum, volatility, volume, relative strength, calendar."""
     max_strategies: int | None = Field(None, ge=1)
     """Most strategies at a time, at most the arena's."""
@@ -154,7 +171,10 @@ class Brief(_Closed):
     @classmethod
     def _rows(cls, told: Any) -> Any:
         """TOML's lists of tables, as the tuples that a frozen model has; one table is a list of one."""
-        return {key: _listed(value) if key in ("entry", "exit") and isinstance(value, list | dict) else value for key, value in told.items()}
+        return {
+            key: _listed(value) if key in ("entry", "exit") and isinstance(value, list | dict) else value
+            for key, value in told.items()
+        }
 
     @model_validator(mode="after")
     def _fits(self, info: ValidationInfo) -> "Brief":
@@ -165,7 +185,11 @@ class Brief(_Closed):
             raise ValueError(f"slots is {self.slots}, max_open_trades of the arena is {arena.max_open_trades}")
         for kind, rows in (("entry", self.entry), ("exit", self.exit)):
             for number, row in enumerate(rows, 1):
-                outside = [t for t in row.timeframe if arena and self.timeframes is not None and t not in (arena.timeframe, *self.timeframes)]
+                outside = [
+                    t
+                    for t in row.timeframe
+                    if arena and self.timeframes is not None and t not in (arena.timeframe, *self.timeframes)
+                ]
                 if outside:
                     raise ValueError(f"row {number} of {kind} looks at {outside[0]}, which timeframes leaves out")
         return self
@@ -181,7 +205,9 @@ def parse(text: str, settings: Settings, name: str = FILE) -> Brief:
     try:
         told = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ArenaError(f"{name} is not TOML: {error}. Words go into quotes, conditions below [[entry]] or [[exit]].") from None
+        raise ArenaError(
+            f"{name} is not TOML: {error}. Words go into quotes, conditions below [[entry]] or [[exit]]."
+        ) from None
     try:
         return Brief.model_validate(told, context=settings)
     except ValidationError as error:
@@ -204,8 +230,17 @@ def load(word: str, settings: Settings) -> Brief:
             return Brief(text=word.strip())
         raise ArenaError(f"the brief {path} cannot be read: {error.strerror}.") from None
     if re.fullmatch(r"\S+\.toml", word):
-        near = get_close_matches(Path(word).name, [file.name for file in Path(word).expanduser().parent.glob("*.toml")], n=1)
-        raise ArenaError(f"there is no brief {word}." + (f" Did you mean {near[0]}?" if near else " `uv run drive.py --brief`, without a value, asks and writes one."))
+        near = get_close_matches(
+            Path(word).name, [file.name for file in Path(word).expanduser().parent.glob("*.toml")], n=1
+        )
+        raise ArenaError(
+            f"there is no brief {word}."
+            + (
+                f" Did you mean {near[0]}?"
+                if near
+                else " `uv run drive.py --brief`, without a value, asks and writes one."
+            )
+        )
     return Brief(text=word.strip())
 
 
@@ -213,15 +248,26 @@ def in_words(brief: Brief, settings: Settings) -> str:
     """The brief as an agent reads it; of free words themselves alone."""
     lines = [brief.title, brief.text.strip()]
     if brief.pairs:
-        lines.append(f"- trade {', '.join(brief.pairs)} alone: pair_basket = [{', '.join(map(repr, brief.pairs))}] or fewer of them")
+        lines.append(
+            f"- trade {', '.join(brief.pairs)} alone: pair_basket = [{', '.join(map(repr, brief.pairs))}] or fewer of "
+            f"them"
+        )
     if brief.timeframes is not None:
-        lines.append(f"- besides {settings.timeframe}, look at {_any(brief.timeframes) if brief.timeframes else 'no other timeframe'}")
+        lines.append(
+            f"- besides {settings.timeframe}, look at "
+            f"{_any(brief.timeframes) if brief.timeframes else 'no other timeframe'}"
+        )
     if brief.families:
         lines.append(f"- paradigm: {_any(brief.families)}")
     if brief.max_strategies:
-        lines.append(f"- at most {brief.max_strategies} {'strategy' if brief.max_strategies == 1 else 'strategies'} at a time")
+        lines.append(
+            f"- at most {brief.max_strategies} {'strategy' if brief.max_strategies == 1 else 'strategies'} at a time"
+        )
     if brief.slots:
-        lines.append(f"- at most {brief.slots} positions at a time: a pair_basket that small, or a confirm_trade_entry that counts them")
+        lines.append(
+            f"- at most {brief.slots} positions at a time: a pair_basket that small, or a confirm_trade_entry that "
+            f"counts them"
+        )
     lines += [f"- enter when {_condition(row)}" for row in brief.entry]
     lines += [f"- leave when {_condition(row)}" for row in brief.exit]
     lines += _money(brief)
@@ -229,18 +275,27 @@ def in_words(brief: Brief, settings: Settings) -> str:
 
 
 def _money(brief: Brief) -> list[str]:
-    words = {"full": "what is proposed", "share": "a part of what is proposed", "volatility": "less while the pair moves more than usual"}
+    words = {
+        "full": "what is proposed",
+        "share": "a part of what is proposed",
+        "volatility": "less while the pair moves more than usual",
+    }
     sizing, risk, lines = brief.sizing, brief.risk, []
     if sizing.method:
         lines.append(f"- stake: {_any(tuple(words[method] for method in sizing.method))}")
     if sizing.share:
         lines.append(f"- of what is proposed, stake {_any(tuple(f'{share:g}' for share in sizing.share))}")
     if risk.stop:
-        lines.append(f"- stop-loss: {_span(risk.stop)} below the entry, written as a number, for example stoploss = -{risk.stop[1]:g}")
+        lines.append(
+            f"- stop-loss: {_span(risk.stop)} below the entry, written as a number, for example stoploss = "
+            f"-{risk.stop[1]:g}"
+        )
     if risk.take_profit:
-        lines.append(f"- take profit at {_span(risk.take_profit)}, as the entry \"0\" of minimal_roi")
+        lines.append(f'- take profit at {_span(risk.take_profit)}, as the entry "0" of minimal_roi')
     if risk.trailing is not None:
-        lines.append("- with a stop that follows the price" if risk.trailing else "- without a stop that follows the price")
+        lines.append(
+            "- with a stop that follows the price" if risk.trailing else "- without a stop that follows the price"
+        )
     if risk.max_drawdown:
         lines.append(f"- max_drawdown_pct no deeper than {100 * risk.max_drawdown:g} %")
     return lines
@@ -251,7 +306,9 @@ def _condition(row: Row) -> str:
     operator = _any(tuple(SAID[operator] for operator in row.operator)) if row.operator else "says so"
     against = f" {_any(row.threshold)}" if row.threshold else ""
     where = f" on {_any(row.timeframe)}" if row.timeframe else ""
-    return f"{_any(row.indicator)}{period} {operator}{against}{where}" + (" (required)" if row.required else " (a suggestion)")
+    return f"{_any(row.indicator)}{period} {operator}{against}{where}" + (
+        " (required)" if row.required else " (a suggestion)"
+    )
 
 
 def _any(values: tuple[Any, ...]) -> str:
@@ -267,14 +324,21 @@ def _span(bounds: tuple[float, float]) -> str:
 def _explained(error: ValidationError, text: str, name: str) -> str:
     """The first complaint as a sentence: file, line, key, value, what was expected."""
     found = error.errors()
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # a key that is misspelt is missing too
-    where = [part for part in first["loc"] if not (isinstance(part, str) and (part.startswith("function-") or part in ("float", "str", "int")))]
+    # a key that is misspelt is missing too
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    where = [
+        part
+        for part in first["loc"]
+        if not (isinstance(part, str) and (part.startswith("function-") or part in ("float", "str", "int")))
+    ]
     line = _line(text, where)
     place = f"{name}, line {line}: " if line else f"{name}: "
     key = ".".join(str(part + 1) if isinstance(part, int) else part for part in where)
     if first["type"] == "extra_forbidden":
         near = get_close_matches(str(where[-1]), _keys(where[:-1]), n=1, cutoff=0.5)
-        return f"{place}unknown key {key}." + (f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(_keys(where[:-1]))}.")
+        return f"{place}unknown key {key}." + (
+            f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(_keys(where[:-1]))}."
+        )
     if first["type"] == "missing":
         return f"{place}{key} is missing."
     said = first["msg"].removeprefix("Value error, ")
@@ -284,12 +348,17 @@ def _explained(error: ValidationError, text: str, name: str) -> str:
 
 
 def _keys(where: list[Any]) -> list[str]:
-    model: type[BaseModel] = {"entry": Row, "exit": Row, "sizing": Sizing, "risk": Risk}.get(str(where[0]), Brief) if where else Brief
+    model: type[BaseModel] = (
+        {"entry": Row, "exit": Row, "sizing": Sizing, "risk": Risk}.get(str(where[0]), Brief) if where else Brief
+    )
     return list(model.model_fields)
 
 
 def _line(text: str, where: list[Any]) -> int | None:
-    """Where a key stands in the text: below the header of its table, of the n-th where there are several; None where it is not found."""
+    """
+    Where a key stands in the text: below the header of its table, of the n-th where there are several; None where it is
+    not found.
+    """
     header = str(where[0]) if len(where) > 1 and where[0] in ("entry", "exit", "sizing", "risk") else ""
     nth = where[1] if header in ("entry", "exit") and isinstance(where[1], int) else 0
     names = [part for part in where[1 if header else 0 :] if isinstance(part, str)]
@@ -299,7 +368,12 @@ def _line(text: str, where: list[Any]) -> int | None:
             table = opening[1]
             seen += table == header
             begun = number if table == header and seen == nth else begun
-        if table == header and (not header or seen == nth) and names and re.match(rf"\s*[\"']?{re.escape(names[0])}[\"']?\s*[=.]", line):
+        if (
+            table == header
+            and (not header or seen == nth)
+            and names
+            and re.match(rf"\s*[\"']?{re.escape(names[0])}[\"']?\s*[=.]", line)
+        ):
             return number
         if not header and names and table == names[0]:
             return number

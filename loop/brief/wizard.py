@@ -77,13 +77,22 @@ def _questions(settings: Settings, ask: Ask, say: Say) -> Told:
 
     put(f"1 pairs, of {', '.join(settings.pairs)}", "pairs", _list, "all")
     others = ", ".join(settings.informative_timeframes)
-    put(f"2 timeframes besides {settings.timeframe}, of {others or 'none'}; none: -", "timeframes", _list_or_none, "all")
+    put(
+        f"2 timeframes besides {settings.timeframe}, of {others or 'none'}; none: -", "timeframes", _list_or_none, "all"
+    )
     put(f"3 paradigms, of {', '.join(FAMILIES)}", "families", _list, "any")
     for kind, number in (("entry", 4), ("exit", 5)):
         rows: list[Told] = []
         words = "as RSI, or RSI below 30 on 4h, or EMA rising; operators: " + ", ".join(OPERATORS)
         say(f"{number} conditions of {kind}, one a line, {words}")
-        while row := _answer(settings, ask, say, f"  {kind} {len(rows) + 1} [no {'more' if rows else 'condition'}] ", lambda text: _row(kind, rows, text), told):
+        while row := _answer(
+            settings,
+            ask,
+            say,
+            f"  {kind} {len(rows) + 1} [no {'more' if rows else 'condition'}] ",
+            lambda text, kind=kind, rows=rows: _row(kind, rows, text),
+            told,
+        ):
             rows = row[kind]
             told.update(row)
     put(f"6 stake, of {', '.join(METHODS)}", "sizing", lambda text: {"method": _list(text)}, "any")
@@ -93,7 +102,9 @@ def _questions(settings: Settings, ask: Ask, say: Say) -> Told:
 
 
 def _answer(settings: Settings, ask: Ask, say: Say, question: str, read: Callable[[str], Told], told: Told) -> Told:
-    """What an answer adds to what was told; empty for Enter. One that cannot be used is explained and asked for again."""
+    """
+    What an answer adds to what was told; empty for Enter. One that cannot be used is explained and asked for again.
+    """
     while text := ask(question).strip():
         try:
             added = read(text)

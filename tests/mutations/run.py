@@ -1,8 +1,9 @@
 """
-Do the tests notice mistakes? Each one of mutations.toml is made in a copy of this checkout, and the tests run against the copy.
+Do the tests notice mistakes? Each one of mutations.toml is made in a copy of this checkout, and the tests run against
+the copy.
 
-The files that a mutation names run first, the whole tier only where they all pass. A test that fails counts when it passes
-without the mutation. The checkout is only read: its commits, and what is not committed yet.
+The files that a mutation names run first, the whole tier only where they all pass. A test that fails counts when it
+passes without the mutation. The checkout is only read: its commits, and what is not committed yet.
 
 Reads   this checkout, and ../shared beside it
 Writes  a line per mutation and their count to stdout; a temporary folder, removed at the end and after Ctrl-C
@@ -55,10 +56,15 @@ class Mutation:
     tests: list[str]
 
     def made(self, root: Path) -> str:
-        """The text of its file with the mistake in it. Raises CannotRun where `old` does not stand there exactly once."""
+        """
+        The text of its file with the mistake in it. Raises CannotRun where `old` does not stand there exactly once.
+        """
         text = (root / self.file).read_text(encoding="utf-8")
         if (count := text.count(self.old)) != 1:
-            raise CannotRun(f"{self.file}: {self.old!r} stands there {count} times, expected once ({self.why}). Choose another text in {LIST.name}.")
+            raise CannotRun(
+                f"{self.file}: {self.old!r} stands there {count} times, expected once ({self.why}). Choose another "
+                f"text in {LIST.name}."
+            )
         return text.replace(self.old, self.new)
 
 
@@ -67,7 +73,9 @@ def listed() -> list[Mutation]:
 
 
 class Copy:
-    """A clone of the checkout in a temporary folder, with what is not committed yet, and a home for what the tests keep."""
+    """
+    A clone of the checkout in a temporary folder, with what is not committed yet, and a home for what the tests keep.
+    """
 
     def __init__(self, folder: Path, command: list[str], ci: bool) -> None:
         self.root, self.command = folder / "checkout", command
@@ -99,7 +107,9 @@ class Copy:
         os.utime(file, (self._stamp, self._stamp))
 
     def failing(self, *words: str) -> list[str] | None:
-        """The tests that fail, by their names in pytest; None when all pass. Raises CannotRun when pytest itself fails."""
+        """
+        The tests that fail, by their names in pytest; None when all pass. Raises CannotRun when pytest itself fails.
+        """
         shutil.rmtree(self.root / ".pytest_cache", ignore_errors=True)
         code, printed = self._run(*words)
         if code in PASSED:
@@ -118,11 +128,14 @@ class Copy:
         return list(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else []
 
     def _run(self, *words: str) -> tuple[int | None, str]:
-        """Exit code, None where it did not end, and what was printed. The list's own test is left out: it knows every mutation."""
+        """
+        Exit code, None where it did not end, and what was printed. The list's own test is left out: it knows every
+        mutation.
+        """
         words = (*self.command, "-x", "-q", "--tb=line", "--ignore=tests/test_mutations.py", *words)
         process = subprocess.Popen(
-            words, cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", start_new_session=True,
+            words, cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
         try:
             printed, _ = process.communicate(timeout=LONGEST_S)
@@ -136,10 +149,16 @@ class Copy:
 
 
 def _environment(folder: Path, ci: bool) -> dict[str, str]:
-    """With this Python's programs first, and a cache of its own: what is compiled of a mutation stays out of the user's."""
+    """
+    With this Python's programs first, and a cache of its own: what is compiled of a mutation stays out of the user's.
+    """
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     own = {"PATH": programs, "XDG_CACHE_HOME": str(folder / "cache"), "XDG_CONFIG_HOME": str(folder / "config")}
-    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTHONPATH") and not name.startswith("GIT_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("CI", "PYTHONPATH") and not name.startswith("GIT_")
+    }
     return kept | own | ({"CI": "true"} if ci else {})
 
 
@@ -151,7 +170,9 @@ def _git(*words: str) -> str:
 
 
 def noticed(copy: Copy, mutation: Mutation) -> str:
-    """The test that catches a mutation; empty when it survives. Raises CannotRun for a test that fails without it too."""
+    """
+    The test that catches a mutation; empty when it survives. Raises CannotRun for a test that fails without it too.
+    """
     with copy.with_(mutation):
         found = copy.failing(*(f"tests/{name}" for name in mutation.tests)) or copy.failing()
     if found and not copy.passes():
@@ -186,8 +207,12 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="mutations with this text in their file or reason (default: all)")
-    parser.add_argument("--command", metavar="LINE", help="how pytest is called in the copy (default: pytest of this Python)")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="mutations with this text in their file or reason (default: all)"
+    )
+    parser.add_argument(
+        "--command", metavar="LINE", help="how pytest is called in the copy (default: pytest of this Python)"
+    )
     parser.add_argument("--ci", action="store_true", help="with CI=true, as CI runs the tests")
     parser.add_argument("--least", type=int, metavar="N", help="so many must be caught (default: all)")
     parser.add_argument("--check", action="store_true", help="only tell whether each mutation can be made")

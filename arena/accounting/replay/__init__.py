@@ -1,1 +1,4 @@
-"""FreqTrade's trading loop as compiled code, for strategies that their signals describe. Held against FreqTrade order by order."""
+"""
+FreqTrade's trading loop as compiled code, for strategies that their signals describe. Held against FreqTrade order by
+order.
+"""

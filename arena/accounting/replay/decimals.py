@@ -1,12 +1,14 @@
 """
-Decimal arithmetic in compiled code: products of decimals rounded once, and steps of a decimal grid, as FreqTrade has them.
+Decimal arithmetic in compiled code: products of decimals rounded once, and steps of a decimal grid, as FreqTrade has
+them.
 
-FreqTrade takes a float for the decimal that Python writes for it (0.1 is a tenth), multiplies such decimals exactly and rounds
-the result to a float once. Here a decimal is a pair of floats, `high` the nearest one and `low` what is missing to the decimal,
-about 106 bits together. A grid is given by its `scale`, the steps per unit, a power of ten up to 1e22 (100.0 for steps of 0.01).
+FreqTrade takes a float for the decimal that Python writes for it (0.1 is a tenth), multiplies such decimals exactly and
+rounds the result to a float once. Here a decimal is a pair of floats, `high` the nearest one and `low` what is missing
+to the decimal, about 106 bits together. A grid is given by its `scale`, the steps per unit, a power of ten up to 1e22
+(100.0 for steps of 0.01).
 
-Valid while value times scale stays below EXACT; for `round_half_up` a tenth of it, because the middle between two steps has a
-digit more. Within that bound different steps are different floats, so comparing floats compares decimals.
+Valid while value times scale stays below EXACT; for `round_half_up` a tenth of it, because the middle between two steps
+has a digit more. Within that bound different steps are different floats, so comparing floats compares decimals.
 """
 
 import math
@@ -49,7 +51,10 @@ def exact_product(a, b):
 
 @kept
 def product(a_high, a_low, b_high, b_low):
-    """The product of two pairs as a pair, off by less than 2**-100 of it. `high` is the float that it rounds to: see `certain`."""
+    """
+    The product of two pairs as a pair, off by less than 2**-100 of it. `high` is the float that it rounds to: see
+    `certain`.
+    """
     high, low = exact_product(a_high, b_high)
     low += a_high * b_low + a_low * b_high
     total = high + low

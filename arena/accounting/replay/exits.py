@@ -1,6 +1,6 @@
 """
-When and at what price a trade closes, compiled. Once it is open, that depends on its own pair's candles alone, so the exit is
-found by going ahead from the entry; the account goes on in `replay_loop`.
+When and at what price a trade closes, compiled. Once it is open, that depends on its own pair's candles alone, so the
+exit is found by going ahead from the entry; the account goes on in `replay_loop`.
 
 Arguments are the records of `replay`: a Course, Rules, and a trade as a row of TRADE.
 """
@@ -11,13 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.accounting.replay.decimals import (
-    low_part,
-    product,
-    round8,
-    round_half_up,
-    round_up,
-)
+from arena.accounting.replay.decimals import low_part, product, round8, round_half_up, round_up
 from arena.startup.compiled import inlined
 
 ENTER, EXIT, ENTERING = 1, 2, 4
@@ -25,7 +19,10 @@ SIGNAL, STOP, ROI, TRAILING, FORCED = range(5)
 PRICE_SCALE = 1e8
 """Prices have at most 8 decimals."""
 NEAR = 1e-7
-"""A profit ratio this near to a limit is computed as FreqTrade does, decimals and rounding; further away floats cannot be wrong."""
+"""
+A profit ratio this near to a limit is computed as FreqTrade does, decimals and rounding; further away floats cannot be
+wrong.
+"""
 _NONE = -1
 _NEVER = 1 << 60
 
@@ -85,8 +82,9 @@ def profit_at(holding, rate, limit):
 @inlined
 def find_exit(path, rules, trade, holding):
     """
-    Fill the trade's exit: closed, reason, close_rate, max_rate, min_rate, stop, stop_before. Returns how many exits did not fill
-    before and timed out. A trade without an exit is FORCED out in its pair's last candle, at its open, by whoever asked.
+    Fill the trade's exit: closed, reason, close_rate, max_rate, min_rate, stop, stop_before. Returns how many exits did
+    not fill before and timed out. A trade without an exit is FORCED out in its pair's last candle, at its open, by
+    whoever asked.
     """
     opens, highs, lows, closes, flags = path.open, path.high, path.low, path.close, path.flags
     opened, end = trade.opened, len(opens)
@@ -95,8 +93,14 @@ def find_exit(path, rules, trade, holding):
     before, unfilled = stop, 0
     rung, roi, minutes = -1, math.inf, 0
     next_rung = rules.roi_minutes[0] if len(rules.roi_minutes) else _NEVER
-    trail = Trail(distance, math.fabs(rules.trailing_stop_positive), rules.trailing_stop_positive_offset, rules.trailing_only_offset_is_reached)
-    reach = 1.0 - (distance if math.isnan(trail.positive) else min(distance, trail.positive))  # no stop is above this share of a high
+    trail = Trail(
+        distance,
+        math.fabs(rules.trailing_stop_positive),
+        rules.trailing_stop_positive_offset,
+        rules.trailing_only_offset_is_reached,
+    )
+    # no stop is above this share of a high
+    reach = 1.0 - (distance if math.isnan(trail.positive) else min(distance, trail.positive))
     for k in range(opened, end):
         if minutes >= next_rung:
             while rung + 1 < len(rules.roi_minutes) and rules.roi_minutes[rung + 1] <= minutes:
@@ -116,7 +120,9 @@ def find_exit(path, rules, trade, holding):
             earned = earned and not ignored and profit_at(holding, high, roi) > roi
             if signal and rules.exit_profit_only:
                 signal = profit_at(holding, candle.open, rules.exit_profit_offset) > rules.exit_profit_offset
-            reason, rate = _decide(rules, holding, trade, candle, minutes, rung, signal, hit, earned, stop, moved, distance)
+            reason, rate = _decide(
+                rules, holding, trade, candle, minutes, rung, signal, hit, earned, stop, moved, distance
+            )
             if reason != _NONE:
                 rate = round_half_up(rate, holding.tick)
                 if low <= rate <= high:
@@ -182,7 +188,9 @@ def _roi_rate(rules, holding, trade, candle, minutes, rung):
 
 @inlined
 def _trailing_rate(rules, candle, minutes, stop, distance):
-    """A stop that has moved. In the entry candle it is assumed to have moved just so far as to be armed, then to be hit."""
+    """
+    A stop that has moved. In the entry candle it is assumed to have moved just so far as to be armed, then to be hit.
+    """
     if stop > candle.high:
         return candle.open
     if minutes > 0:

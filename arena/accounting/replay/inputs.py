@@ -1,9 +1,11 @@
 """
-From what a worker tells to what a replay needs, and back to orders: signals, parameters and the arena's own candles. Pure.
+From what a worker tells to what a replay needs, and back to orders: signals, parameters and the arena's own candles.
+Pure.
 
-Prices, ticks, limits of orders, fee, wallet and slots are the arena's. Of the worker's claim only signals and parameters are
-used, which the checks of causality compare; none of its orders is believed. Stakes are used too where it tells them: they are its
-word, and whoever uses them holds the orders that come of them against FreqTrade's over the whole range.
+Prices, ticks, limits of orders, fee, wallet and slots are the arena's. Of the worker's claim only signals and
+parameters are used, which the checks of causality compare; none of its orders is believed. Stakes are used too where it
+tells them: they are its word, and whoever uses them holds the orders that come of them against FreqTrade's over the
+whole range.
 """
 
 import ast
@@ -13,15 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.accounting.replay import simulator
-from arena.accounting.replay.simulator import (
-    ENTER,
-    ENTERING,
-    EXIT,
-    Account,
-    Course,
-    Replayed,
-    Rules,
-)
+from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, Account, Course, Replayed, Rules
 from arena.decisions import Decisions, Signals, Stakes
 from arena.errors import when
 from arena.market.candle_tables import Tables
@@ -39,7 +33,10 @@ class Outside(Exception):
 
 
 class Described(NamedTuple):
-    """A strategy that its signals and parameters fully describe, and its stakes where it has some, in one market, with one account."""
+    """
+    A strategy that its signals and parameters fully describe, and its stakes where it has some, in one market, with one
+    account.
+    """
 
     course: Course
     account: Account
@@ -47,14 +44,22 @@ class Described(NamedTuple):
 
 
 def described(
-    strategy: Strategy, settings: Settings, tables: Tables, market: Market, markets: dict[str, Any], ticks: Ticks, decided: Decisions
+    strategy: Strategy,
+    settings: Settings,
+    tables: Tables,
+    market: Market,
+    markets: dict[str, Any],
+    ticks: Ticks,
+    decided: Decisions,
 ) -> Described:
     """
-    All that a replay needs; with shares of stakes, where custom_stake_amount decides on the way, as one that clamps nothing itself. Raises
-    Outside for what it cannot represent, exactly.
+    All that a replay needs; with shares of stakes, where custom_stake_amount decides on the way, as one that clamps
+    nothing itself. Raises Outside for what it cannot represent, exactly.
     """
     made = Described(
-        course(strategy, settings, tables, market, markets, ticks, decided), account_of(settings), rules(settings, decided)
+        course(strategy, settings, tables, market, markets, ticks, decided),
+        account_of(settings),
+        rules(settings, decided),
     )
     if decided.stakes is not None:
         scale = _scale(decided.stakes, market, made.course.flags.shape[1])
@@ -71,7 +76,9 @@ def part(made: Described, market: Market, start_ms: int, end_ms: int) -> Describ
     by_candle = ("open", "high", "low", "close", "flags", *(["scale"] if made.rules.sized else []))
     arrays = {name: np.ascontiguousarray(getattr(base, name)[:, :n]) for name in by_candle}
     end = np.minimum(base.end, n)
-    whole = base._replace(**arrays, month=base.month[:n], end=end, first=np.clip(base.first, first + 1, np.maximum(end, first + 1)))
+    whole = base._replace(
+        **arrays, month=base.month[:n], end=end, first=np.clip(base.first, first + 1, np.maximum(end, first + 1))
+    )
     return made._replace(course=whole._replace(first=np.minimum(whole.first, whole.end)))
 
 
@@ -91,11 +98,20 @@ def replayed(made: Described, settings: Settings, decided: Decisions) -> Replaye
     return found
 
 
-def course(strategy: Strategy, settings: Settings, tables: Tables, market: Market, markets: dict[str, Any], ticks: Ticks, decided: Decisions) -> Course:
+def course(
+    strategy: Strategy,
+    settings: Settings,
+    tables: Tables,
+    market: Market,
+    markets: dict[str, Any],
+    ticks: Ticks,
+    decided: Decisions,
+) -> Course:
     """
     Candles and signals as a replay needs them, all pairs of the arena by row, those outside the basket without candles.
 
-    `market` begins at the start of the range; its columns are the replay's, up to the last candle of the basket. Raises Outside.
+    `market` begins at the start of the range; its columns are the replay's, up to the last candle of the basket. Raises
+    Outside.
     """
     startup = rule(decided.parameters, "startup_candle_count", int)
     rows = {p: columns(tables[pair], market, startup) for p, pair in enumerate(market.pairs) if pair in strategy.pairs}
@@ -149,7 +165,9 @@ def rules(settings: Settings, decided: Decisions) -> Rules:
         if (found := _value(said, name)) not in wanted:
             raise Outside(f"{name} is {found!r}")
     table = _value(said, "minimal_roi")
-    if not isinstance(table, dict) or not all(_is_number(entry) for pair in table.items() for entry in (_minutes(pair[0]), pair[1])):
+    if not isinstance(table, dict) or not all(
+        _is_number(entry) for pair in table.items() for entry in (_minutes(pair[0]), pair[1])
+    ):
         raise Outside("minimal_roi is no table of minutes and ratios")
     positive = _value(said, "trailing_stop_positive")
     return simulator.rules(
@@ -180,7 +198,13 @@ _PLAIN: dict[str, tuple[Any, ...]] = {
 def rule(said: dict[str, str], name: str, kind: type) -> Any:
     """One parameter as a number or a bool. Raises Outside where it is something else."""
     value = _value(said, name)
-    fits = isinstance(value, bool) if kind is bool else isinstance(value, int) and not isinstance(value, bool) if kind is int else _is_number(value)
+    fits = (
+        isinstance(value, bool)
+        if kind is bool
+        else isinstance(value, int) and not isinstance(value, bool)
+        if kind is int
+        else _is_number(value)
+    )
     if not fits:
         raise Outside(f"{name} is {value!r}")
     return kind(value)
@@ -232,13 +256,16 @@ def _told(orders: Orders, k: int, market: Market) -> str:
     if k >= len(orders.price):
         return "missing"
     verb = "buy" if orders.buys[k] else f"sell ({ORDER_KINDS[orders.kind[k]]})"
-    return f"{market.pairs[orders.pair[k]]} {when(int(orders.filled_ms[k]))} {verb} {orders.amount[k]:.10g} at {orders.price[k]:.10g}"
+    return (
+        f"{market.pairs[orders.pair[k]]} {when(int(orders.filled_ms[k]))} {verb} {orders.amount[k]:.10g} at "
+        f"{orders.price[k]:.10g}"
+    )
 
 
 def columns(table: NDArray[np.float64], market: Market, startup: int) -> tuple[int, int]:
     """
-    First and end column of a pair in FreqTrade's loop: it loads candles from `startup` before the range on, drops as many
-    from the pair's own first one, and one more, whose signals trade in the candle after it.
+    First and end column of a pair in FreqTrade's loop: it loads candles from `startup` before the range on, drops as
+    many from the pair's own first one, and one more, whose signals trade in the candle after it.
     """
     start_ms, step = int(market.open_ms[0]), market.step_ms
     times = table[:, 0].astype(np.int64)
@@ -262,7 +289,10 @@ def _flags(signals: Signals | None, market: Market, begin: int, stop: int) -> ND
 
 
 def _scale(stakes: dict[str, Stakes], market: Market, n: int) -> NDArray[np.float64]:
-    """(n_pairs, n) what custom_stake_amount answers over what is proposed, in the candle of the entry; nan where nobody knows."""
+    """
+    (n_pairs, n) what custom_stake_amount answers over what is proposed, in the candle of the entry; nan where nobody
+    knows.
+    """
     scale = np.full((len(market.pairs), n), np.nan)
     for pair, told in stakes.items():
         column, rest = np.divmod(told.open_ms - market.open_ms[0], market.step_ms)
@@ -274,8 +304,13 @@ def _scale(stakes: dict[str, Stakes], market: Market, n: int) -> NDArray[np.floa
     return scale
 
 
-def _ticks(market: Market, n: int, markets: dict[str, Any], ticks: Ticks) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The month of each candle, and ticks per unit of price by pair and month: the latest month's that is known, else the exchange's."""
+def _ticks(
+    market: Market, n: int, markets: dict[str, Any], ticks: Ticks
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """
+    The month of each candle, and ticks per unit of price by pair and month: the latest month's that is known, else the
+    exchange's.
+    """
     months = market.open_ms[:n].astype("datetime64[ms]").astype("datetime64[M]")
     month = (months - months[0]).astype(np.int64)
     starts = np.arange(months[0], months[-1] + 1).astype("datetime64[ms]").astype(np.int64)

@@ -1,7 +1,8 @@
 """
 The account over a course, compiled: cash, slots and the order of pairs, from one entry or exit to the next.
 
-Arguments are the records of `replay`, and its Room's arrays; `sums` is the row of TOTALS. Between two such candles nothing happens.
+Arguments are the records of `replay`, and its Room's arrays; `sums` is the row of TOTALS. Between two such candles
+nothing happens.
 """
 
 import math
@@ -20,15 +21,7 @@ from arena.accounting.replay.decimals import (
     round_up,
     steps_below,
 )
-from arena.accounting.replay.exits import (
-    ENTER,
-    FORCED,
-    PRICE_SCALE,
-    Holding,
-    Path,
-    find_exit,
-    value_at,
-)
+from arena.accounting.replay.exits import ENTER, FORCED, PRICE_SCALE, Holding, Path, find_exit, value_at
 from arena.startup.compiled import inlined, kept
 
 FINE, UNKNOWN_SIZE, LEFT_OPEN, LARGE, OFF_GRID, DOUBT, FULL = range(7)
@@ -49,10 +42,12 @@ class Limits(NamedTuple):
 @kept
 def run(course, account, rules, rows, pending, totals):
     """
-    Fill `rows` with trades in the order of their closes and `totals` with the rest; after trouble the trades are not valid.
+    Fill `rows` with trades in the order of their closes and `totals` with the rest; after trouble the trades are not
+    valid.
 
-    Each pair has the candle of its next event: of its exit while it holds a trade, else of its next entry signal. In a candle
-    the pairs that held a trade before it come first, in the order of their opening, then the others in the whitelist's order.
+    Each pair has the candle of its next event: of its exit while it holds a trade, else of its next entry signal. In a
+    candle the pairs that held a trade before it come first, in the order of their opening, then the others in the
+    whitelist's order.
     """
     n_pairs, flags, opens, closes = len(course.first), course.flags, course.open, course.close
     highs, lows, tick, month = course.high, course.low, course.tick, course.month
@@ -83,12 +78,20 @@ def run(course, account, rules, rows, pending, totals):
                 sums.rejected += 1
                 continue
             scale = _scale(course.scale, pair, candle) if rules.sized else 1.0
-            limits = Limits(course.step[pair], course.min_cost[pair], course.max_cost[pair], course.min_amount[pair], course.max_amount[pair])
+            limits = Limits(
+                course.step[pair],
+                course.min_cost[pair],
+                course.max_cost[pair],
+                course.min_amount[pair],
+                course.max_amount[pair],
+            )
             tied = _tied(held, pending, sums, account.compensated)
             amount = _amount(account, limits, opens[pair, candle], tied, scale, rules.sized, rules.clamp, sums)
             if amount > 0.0 and sums.trouble == FINE:
                 end = course.end[pair]
-                path = Path(opens[pair, :end], highs[pair, :end], lows[pair, :end], closes[pair, :end], flags[pair, :end])
+                path = Path(
+                    opens[pair, :end], highs[pair, :end], lows[pair, :end], closes[pair, :end], flags[pair, :end]
+                )
                 trade = pending[pair]
                 trade.pair, trade.opened, trade.amount = pair, candle, amount
                 _trade(path, account, rules, trade, limits.step, tick[pair, month[candle]], sums)

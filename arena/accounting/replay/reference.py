@@ -1,6 +1,6 @@
 """
-`replay.replay` in plain Python: the specification. Candle by candle, pair by pair, with a wallet that is always up to date and
-Python's own decimals. Slow, and read beside FreqTrade 2026.9's optimize/backtesting.py, strategy/interface.py,
+`replay.replay` in plain Python: the specification. Candle by candle, pair by pair, with a wallet that is always up to
+date and Python's own decimals. Slow, and read beside FreqTrade 2026.9's optimize/backtesting.py, strategy/interface.py,
 persistence/trade_model.py and wallets.py, whose functions the comments name.
 """
 
@@ -29,11 +29,15 @@ _LARGEST = 2**51
 
 
 def replay(course: Course, account: Account, rules: Rules) -> Replayed:
-    """As `replay.replay`, and with its errors, but for products in the middle between two floats, which nothing here is unsure of."""
+    """
+    As `replay.replay`, and with its errors, but for products in the middle between two floats, which nothing here is
+    unsure of.
+    """
     run = _Run(course, account, rules)
     n_pairs, n_candles = course.open.shape
     for candle in range(n_candles):
-        held = [trade.pair for trade in run.open]  # fixed here: who closes in this candle keeps its place and cannot come back
+        # fixed here: who closes in this candle keeps its place and cannot come back
+        held = [trade.pair for trade in run.open]
         for pair in dict.fromkeys([*held, *range(n_pairs)]):
             if course.first[pair] <= candle < course.end[pair]:
                 run.process(pair, candle, enters=pair not in held and candle < n_candles - 1)
@@ -93,7 +97,10 @@ class _Run:
             self.look_for_exit(trade, candle)
 
     def enter(self, pair: int, candle: int) -> _Trade | None:
-        """Backtesting._enter_trade: at the raw open. The trade's own open rate is rounded, its profit is not computed from it."""
+        """
+        Backtesting._enter_trade: at the raw open. The trade's own open rate is rounded, its profit is not computed from
+        it.
+        """
         course, price = self.course, float(self.course.open[pair, candle])
         stake = self.stake(pair, candle, price)
         step, tick = float(course.step[pair]), float(course.tick[pair, course.month[candle]])
@@ -106,18 +113,19 @@ class _Run:
         # close_bt_order forgets the stop of the raw price and sets one from the rounded open rate
         stop = _stepped(rate * (1 - abs(self.rules.stoploss)), tick, ROUND_CEILING)
         trade = _Trade(
-            pair, candle, self.fills, tick, price, rate, amount,
-            stake=_product(amount, price),
-            paid=_product(amount, price, 1 + self.fee),
-            cost=_product(amount, rate, 1 + self.fee),
-            initial_stop=stop, stop=stop, stop_before=stop, distance=abs(self.rules.stoploss), max_rate=rate, min_rate=rate,
+            pair, candle, self.fills, tick, price, rate, amount, stake=_product(amount, price),
+            paid=_product(amount, price, 1 + self.fee), cost=_product(amount, rate, 1 + self.fee), initial_stop=stop,
+            stop=stop, stop_before=stop, distance=abs(self.rules.stoploss), max_rate=rate, min_rate=rate,
         )  # fmt: skip
         self.fills += 1
         self.open.append(trade)
         return trade
 
     def stake(self, pair: int, candle: int, price: float) -> float:
-        """Backtesting.get_valid_entry_price_and_stake: what Wallets propose, the strategy answers and Wallets validate; 0: none."""
+        """
+        Backtesting.get_valid_entry_price_and_stake: what Wallets propose, the strategy answers and Wallets validate; 0:
+        none.
+        """
         account, course = self.account, self.course
         tied = _sum([trade.stake for trade in self.open], account.compensated)
         free = account.wallet + self.profit - tied
@@ -147,7 +155,10 @@ class _Run:
     def stake_limits(self, pair: int, price: float) -> tuple[float, float]:
         """Exchange._get_stake_amount_limit: of cost and amount the stricter one; the smallest with a reserve."""
         course, account = self.course, self.account
-        least = [float(course.min_cost[pair]) * account.cost_reserve, float(course.min_amount[pair]) * price * account.amount_reserve]
+        least = [
+            float(course.min_cost[pair]) * account.cost_reserve,
+            float(course.min_amount[pair]) * price * account.amount_reserve,
+        ]
         most = [float(course.max_cost[pair]), float(course.max_amount[pair]) * price]
         return (
             max((limit for limit in least if not math.isnan(limit)), default=0.0),
@@ -157,10 +168,16 @@ class _Run:
     def look_for_exit(self, trade: _Trade, candle: int) -> None:
         """IStrategy.should_exit, then Backtesting._get_exit_for_signal for the first exit that gives an order."""
         rules, course = self.rules, self.course
-        open_, high, low, close = (float(prices[trade.pair, candle]) for prices in (course.open, course.high, course.low, course.close))
+        open_, high, low, close = (
+            float(prices[trade.pair, candle]) for prices in (course.open, course.high, course.low, course.close)
+        )
         flags = int(course.flags[trade.pair, candle])
         minutes = (candle - trade.opened) * rules.step_minutes
-        trade.max_rate, trade.min_rate, trade.stop_before = max(trade.max_rate, high), min(trade.min_rate, low), trade.stop
+        trade.max_rate, trade.min_rate, trade.stop_before = (
+            max(trade.max_rate, high),
+            min(trade.min_rate, low),
+            trade.stop,
+        )
         self.trail(trade, high, low)
         hit = trade.stop >= low  # ft_stoploss_reached
         since, roi = self.roi(minutes)
@@ -177,7 +194,10 @@ class _Run:
             self.order(trade, candle, "trailing", self.trailing_rate(trade, minutes, open_, high, low))
 
     def trail(self, trade: _Trade, high: float, low: float) -> None:
-        """IStrategy.ft_stoploss_adjust, before the stop is tested: from this candle's high, while the stop is below its low."""
+        """
+        IStrategy.ft_stoploss_adjust, before the stop is tested: from this candle's high, while the stop is below its
+        low.
+        """
         rules = self.rules
         if not rules.trailing_stop or trade.stop >= low:
             return
@@ -221,15 +241,25 @@ class _Run:
         return max(low, open_ * (1 - trade.distance))
 
     def order(self, trade: _Trade, candle: int, reason: str, rate: float) -> None:
-        """Backtesting._exit_trade and _process_exit_order: rounded to the tick, filled inside the candle or not at all."""
+        """
+        Backtesting._exit_trade and _process_exit_order: rounded to the tick, filled inside the candle or not at all.
+        """
         rate = _stepped(rate, trade.tick, ROUND_HALF_UP)
         if not self.course.low[trade.pair, candle] <= rate <= self.course.high[trade.pair, candle]:
             trade.waits = True
             return
         if not _has_decimals(rate, 8):
-            raise ReplayError(f"replay: pair {trade.pair}, candle {candle}: an exit at {rate!r}, which has more than 8 decimals")
+            raise ReplayError(
+                f"replay: pair {trade.pair}, candle {candle}: an exit at {rate!r}, which has more than 8 decimals"
+            )
         value = _product(trade.amount, rate, 1 - self.fee)
-        trade.waits, trade.closed, trade.reason, trade.close_rate, trade.left = False, candle, REASONS.index(reason), rate, self.fills
+        trade.waits, trade.closed, trade.reason, trade.close_rate, trade.left = (
+            False,
+            candle,
+            REASONS.index(reason),
+            rate,
+            self.fills,
+        )
         trade.profit = round(value - trade.paid, 8)  # recalc_trade_from_orders
         trade.profit_ratio = trade.profit / trade.paid
         self.fills += 1
@@ -238,7 +268,9 @@ class _Run:
         self.closed.append(trade)
 
     def close_what_is_left(self) -> None:
-        """Backtesting.handle_left_open: each at its own pair's last open, by the order in which pairs were first seen."""
+        """
+        Backtesting.handle_left_open: each at its own pair's last open, by the order in which pairs were first seen.
+        """
         for trade in sorted(self.open, key=lambda trade: (self.course.first[trade.pair], trade.pair)):
             last = int(self.course.end[trade.pair]) - 1
             self.order(trade, last, "forced", float(self.course.open[trade.pair, last]))
@@ -251,7 +283,9 @@ class _Run:
 
     def result(self) -> Replayed:
         columns = {name: np.array([getattr(trade, name) for trade in self.closed], TRADE[name]) for name in TRADE.names}
-        return Replayed(**columns, balance=self.account.wallet + self.profit, rejected=self.rejected, unfilled=self.unfilled)
+        return Replayed(
+            **columns, balance=self.account.wallet + self.profit, rejected=self.rejected, unfilled=self.unfilled
+        )
 
 
 def _product(*factors: float | Decimal) -> float:
@@ -274,7 +308,9 @@ def _has_decimals(value: float, most: int) -> bool:
 
 
 def _sum(values: list[float], compensated: bool) -> float:
-    """Python's sum() of floats: plain up to 3.11; from 3.12 on with what each addition loses, added at the end (Neumaier)."""
+    """
+    Python's sum() of floats: plain up to 3.11; from 3.12 on with what each addition loses, added at the end (Neumaier).
+    """
     total = lost = 0.0
     for value in values:
         added = total + value

@@ -1,12 +1,15 @@
 """
-Signals -> trades, as FreqTrade 2026.9 simulates them: spot, long, candle by candle, for strategies that decide by signals alone.
+Signals -> trades, as FreqTrade 2026.9 simulates them: spot, long, candle by candle, for strategies that decide by
+signals alone.
 
-Compiled, and bit for bit FreqTrade's own figures; `replay_twin` is the same in plain Python and is the specification. What
-the compiled code cannot represent is refused before (`refusal`) or raised during a run (ReplayError); nothing is approximated.
+Compiled, and bit for bit FreqTrade's own figures; `replay_twin` is the same in plain Python and is the specification.
+What the compiled code cannot represent is refused before (`refusal`) or raised during a run (ReplayError); nothing is
+approximated.
 
-Not covered, and for whoever makes a Course and Rules to rule out: callbacks other than a linear custom_stake_amount, protections
-and pair locks, position adjustment, position stacking, short and futures, detail timeframes, dynamic pair lists,
-available_capital, amend_last_stake_amount, a timeout of unfilled exits that is longer than a candle, startup candles of another strategy.
+Not covered, and for whoever makes a Course and Rules to rule out: callbacks other than a linear custom_stake_amount,
+protections and pair locks, position adjustment, position stacking, short and futures, detail timeframes, dynamic pair
+lists, available_capital, amend_last_stake_amount, a timeout of unfilled exits that is longer than a candle, startup
+candles of another strategy.
 
 The first call with other types (an int for a float) compiles anew: make Account and Rules by `account` and `rules`.
 """
@@ -22,9 +25,14 @@ from arena.accounting.replay import exits, loop, support
 from arena.accounting.replay.decimals import fraction, parts
 
 REASONS = ("signal", "stop", "roi", "trailing", "forced")
-"""Why a trade closed. stop: the stop-loss as it was; trailing: one that has moved; forced: at the end of its pair's candles."""
+"""
+Why a trade closed. stop: the stop-loss as it was; trailing: one that has moved; forced: at the end of its pair's
+candles.
+"""
 ENTER, EXIT, ENTERING = exits.ENTER, exits.EXIT, exits.ENTERING
-"""Bits of Course.flags. ENTER: enter is 1 and exit is not; EXIT: there is an exit and no enter; ENTERING: enter is not 0."""
+"""
+Bits of Course.flags. ENTER: enter is 1 and exit is not; EXIT: there is an exit and no enter; ENTERING: enter is not 0.
+"""
 SUM_IS_COMPENSATED = sum([1e100, 1.0, -1e100]) == 1.0
 """Whether this Python adds floats with compensation, as it does from 3.12 on. FreqTrade's wallet uses sum()."""
 TRADE = np.dtype(
@@ -40,7 +48,8 @@ TOTALS = np.dtype(
 """Of a Room: what there is beside trades, while a replay runs and after it."""
 TROUBLES = {
     loop.UNKNOWN_SIZE: "nobody knows what custom_stake_amount would have answered",
-    loop.LEFT_OPEN: "the last open lies off the candle when it is rounded to the tick, so FreqTrade's results lack the trade",
+    loop.LEFT_OPEN: "the last open lies off the candle when it is rounded to the tick, so FreqTrade's results lack the "
+    "trade",
     loop.LARGE: "the amount has more steps than floats can tell apart",
     loop.OFF_GRID: "without a tick, the exit has more than 8 decimals",
     loop.DOUBT: "a product lies in the middle between two floats",
@@ -53,23 +62,28 @@ class ReplayError(ValueError):
 
 
 class Course(NamedTuple):
-    """What happened and what was signalled. Arrays are C-contiguous; a candle outside [first, end) of its pair is nan."""
+    """
+    What happened and what was signalled. Arrays are C-contiguous; a candle outside [first, end) of its pair is nan.
+    """
 
     open: NDArray[np.float64]  # (n_pairs, n_candles), pairs in the whitelist's order
     high: NDArray[np.float64]
     low: NDArray[np.float64]
     close: NDArray[np.float64]
-    flags: NDArray[np.uint8]  # (n_pairs, n_candles) ENTER | EXIT | ENTERING of the candle before: it stands where it is acted on
+    # (n_pairs, n_candles) ENTER | EXIT | ENTERING of the candle before: it stands where it is acted on
+    flags: NDArray[np.uint8]
     first: NDArray[np.int64]  # (n_pairs,) a pair's first candle
     end: NDArray[np.int64]  # (n_pairs,) one past its last; equal to `first` where it has none
-    tick: NDArray[np.float64]  # (n_pairs, n_months) ticks per unit of price, a power of ten; 0: FreqTrade knows none, does not round
+    # (n_pairs, n_months) ticks per unit of price, a power of ten; 0: FreqTrade knows none, does not round
+    tick: NDArray[np.float64]
     month: NDArray[np.int64]  # (n_candles,) column of `tick` that holds in a candle
     step: NDArray[np.float64]  # (n_pairs,) amount steps per unit, a power of ten
     min_cost: NDArray[np.float64]  # (n_pairs,) money; nan here and below: none
     max_cost: NDArray[np.float64]
     min_amount: NDArray[np.float64]  # (n_pairs,) base currency
     max_amount: NDArray[np.float64]
-    scale: NDArray[np.float64]  # (n_pairs, n_candles) or (1, 1) custom_stake_amount's answer over what was proposed; nan: unknown
+    # (n_pairs, n_candles) or (1, 1) custom_stake_amount's answer over what was proposed; nan: unknown
+    scale: NDArray[np.float64]
 
 
 class Account(NamedTuple):
@@ -170,7 +184,9 @@ def account(
     stake = np.nan if stake is None else float(stake)
     slots = np.inf if slots == -1 else float(slots)
     pairs = (*parts(1 + fraction(float(fee))), *parts(1 - fraction(float(fee))))
-    return Account(float(wallet), float(ratio), stake, slots, float(fee), *pairs, cost_reserve, amount_reserve, bool(compensated))
+    return Account(
+        float(wallet), float(ratio), stake, slots, float(fee), *pairs, cost_reserve, amount_reserve, bool(compensated)
+    )
 
 
 def rules(
@@ -210,7 +226,10 @@ def rules(
 
 
 def refusal(course: Course, account: Account, rules: Rules) -> str | None:
-    """Why these cannot be replayed, or None. Some ten milliseconds for five pairs and five years; flags may change after it."""
+    """
+    Why these cannot be replayed, or None. Some ten milliseconds for five pairs and five years; flags may change after
+    it.
+    """
     return support.refusal(course, account, rules)
 
 
@@ -221,14 +240,16 @@ def replay(course: Course, account: Account, rules: Rules, room: Room | None = N
     Raises
     ------
     ReplayError
-        The trades cannot be computed, and why, by pair number and candle: a size that nobody knows, an exit at the end that
-        FreqTrade does not list, an amount or rate with more digits than floats can tell apart.
+        The trades cannot be computed, and why, by pair number and candle: a size that nobody knows, an exit at the end
+        that FreqTrade does not list, an amount or rate with more digits than floats can tell apart.
     """
     room = Room.of(course) if room is None else room
     n = replay_into(course, account, rules, room)
     totals = room.totals[0]
     columns = {name: room.rows[name][:n].copy() for name in TRADE.names}
-    return Replayed(**columns, balance=float(totals["balance"]), rejected=int(totals["rejected"]), unfilled=int(totals["unfilled"]))
+    return Replayed(
+        **columns, balance=float(totals["balance"]), rejected=int(totals["rejected"]), unfilled=int(totals["unfilled"])
+    )
 
 
 def replay_into(course: Course, account: Account, rules: Rules, room: Room) -> int:
@@ -236,5 +257,7 @@ def replay_into(course: Course, account: Account, rules: Rules, room: Room) -> i
     loop.run(course, account, rules, room.rows, room.pending, room.totals)
     totals = room.totals[0]
     if totals["trouble"]:
-        raise ReplayError(f"replay: pair {totals['pair']}, candle {totals['candle']}: {TROUBLES[int(totals['trouble'])]}")
+        raise ReplayError(
+            f"replay: pair {totals['pair']}, candle {totals['candle']}: {TROUBLES[int(totals['trouble'])]}"
+        )
     return int(totals["trades"])

@@ -21,7 +21,14 @@ _TYPES = {"u1": "uint8", "i8": "int64", "f8": "float64"}
 
 def refusal(course: Any, account: Any, rules: Any) -> str | None:
     """The first reason, or None. Arrays are looked into only when their shapes and types are right."""
-    for reasons in (_shapes(course, rules), _account(account), _rules(rules), _signals(course), _markets(course, rules), _prices(course)):
+    for reasons in (
+        _shapes(course, rules),
+        _account(account),
+        _rules(rules),
+        _signals(course),
+        _markets(course, rules),
+        _prices(course),
+    ):
         if (reason := next(reasons, None)) is not None:
             return reason
     return None
@@ -39,7 +46,10 @@ def _shapes(course: Any, rules: Any) -> Iterator[str]:
         **dict.fromkeys(("step", "min_cost", "max_cost", "min_amount", "max_amount"), ("f8", [by_pair])),
     }  # fmt: skip
     arrays = [(f"course.{name}", getattr(course, name), *expected[name]) for name in course._fields]
-    arrays += [("rules.roi_minutes", rules.roi_minutes, "i8", [(n_roi,)]), ("rules.roi_ratios", rules.roi_ratios, "f8", [(n_roi,)])]
+    arrays += [
+        ("rules.roi_minutes", rules.roi_minutes, "i8", [(n_roi,)]),
+        ("rules.roi_ratios", rules.roi_ratios, "f8", [(n_roi,)]),
+    ]
     for name, array, kind, shapes in arrays:
         if not isinstance(array, np.ndarray) or array.dtype != np.dtype(kind) or not array.flags.c_contiguous:
             yield f"{name} must be a C-contiguous array of {_TYPES[kind]}"
@@ -73,15 +83,17 @@ def _account(account: Any) -> Iterator[str]:
 
 
 def _rules(rules: Any) -> Iterator[str]:
-    switches = ("trailing_stop", "trailing_only_offset_is_reached", "use_exit_signal", "exit_profit_only", "ignore_roi_if_entry_signal",
-                "sized", "clamp")  # fmt: skip
+    switches = (
+        "trailing_stop", "trailing_only_offset_is_reached", "use_exit_signal", "exit_profit_only",
+        "ignore_roi_if_entry_signal", "sized", "clamp",
+    )  # fmt: skip
     kinds = dict.fromkeys(switches, bool) | {"step_minutes": int, "roi_minutes": np.ndarray, "roi_ratios": np.ndarray}
     yield from _plain(rules, kinds, may_be_nan=("trailing_stop_positive",))
     if not -1 < rules.stoploss < 0:
         yield f"stoploss is {rules.stoploss}; it must lie in (-1, 0)"
     if not 1 <= rules.step_minutes < LONGEST_MINUTES:
         yield f"step_minutes is {rules.step_minutes}; it must be 1 or more"
-    if len(rules.roi_minutes) and not (0 <= rules.roi_minutes[0] and (np.diff(rules.roi_minutes) > 0).all()):
+    if len(rules.roi_minutes) and not (rules.roi_minutes[0] >= 0 and (np.diff(rules.roi_minutes) > 0).all()):
         yield "roi_minutes must ascend from 0 or more"
     if (rules.roi_minutes >= LONGEST_MINUTES).any() or not np.isfinite(rules.roi_ratios).all():
         yield "roi_minutes and roi_ratios must be finite"
@@ -89,7 +101,10 @@ def _rules(rules: Any) -> Iterator[str]:
         return
     positive, offset = rules.trailing_stop_positive, rules.trailing_stop_positive_offset
     if positive <= 0 or positive >= 1 or not 0 <= offset <= 1:
-        yield f"trailing_stop_positive {positive} must lie in (0, 1) or be nan, its offset {offset} in [0, 1]: FreqTrade refuses others"
+        yield (
+            f"trailing_stop_positive {positive} must lie in (0, 1) or be nan, its offset {offset} in [0, 1]: "
+            f"FreqTrade refuses others"
+        )
     if rules.trailing_only_offset_is_reached and math.isnan(positive):
         yield "trailing_only_offset_is_reached needs trailing_stop_positive: FreqTrade refuses it without"
     if 0 < offset <= positive:
@@ -103,8 +118,13 @@ def _plain(
     for name, value in zip(record._fields, record, strict=True):
         kind = kinds.get(name, float)
         if type(value) is not kind:
-            yield f"{name} is a {type(value).__name__}, not a {kind.__name__}; make it by {type(record).__name__.lower()}()"
-        elif kind is float and not (math.isfinite(value) or name in may_be_nan and math.isnan(value) or name in may_be_infinite and value > 0):
+            yield (
+                f"{name} is a {type(value).__name__}, not a {kind.__name__}; make it by "
+                f"{type(record).__name__.lower()}()"
+            )
+        elif kind is float and not (
+            math.isfinite(value) or name in may_be_nan and math.isnan(value) or name in may_be_infinite and value > 0
+        ):
             yield f"{name} is {value}"
 
 
@@ -137,14 +157,17 @@ def _prices(course: Any) -> Iterator[str]:
     for pair, (first, end) in enumerate(zip(course.first, course.end, strict=True)):
         if first == end:
             continue
-        open_, high, low, close = (prices[pair, first:end] for prices in (course.open, course.high, course.low, course.close))
+        open_, high, low, close = (
+            prices[pair, first:end] for prices in (course.open, course.high, course.low, course.close)
+        )
         if not (low > 0).all() or not (high < np.inf).all():
             yield f"pair {pair} has a price that is not positive and finite"
         if not ((low <= open_) & (open_ <= high) & (low <= close) & (close <= high)).all():
             yield f"pair {pair} has an open or close outside low and high"
         tick = course.tick[pair, course.month[first:end]]
         highest = float(high.max())
-        if not (highest * PRICE_SCALE < EXACT and highest * tick.max() * 10 < EXACT):  # the middle of two ticks has a digit more
+        # the middle of two ticks has a digit more
+        if not (highest * PRICE_SCALE < EXACT and highest * tick.max() * 10 < EXACT):
             yield f"pair {pair} reaches {highest:.10g}, more than floats can hold with so many decimals"
         if not all(_has_decimals(prices) for prices in (open_, high, low, close)):
             yield f"pair {pair} has a price with more than 8 decimals"

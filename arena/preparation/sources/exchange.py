@@ -1,11 +1,13 @@
 """
-Candles from an exchange, by FreqTrade's own downloader: any exchange that FreqTrade supports, public archives first where it
-knows some. Nothing is written to disk here, because part of the range is sealed.
+Candles from an exchange, by FreqTrade's own downloader: any exchange that FreqTrade supports, public archives first
+where it knows some. Nothing is written to disk here, because part of the range is sealed.
 
-FreqTrade runs in a helper process. It is killed when the network swallows packets, which no client library does reliably;
-it keeps FreqTrade's imports and log out of this process. It starts with the first question and ends with `close` or with us.
+FreqTrade runs in a helper process. It is killed when the network swallows packets, which no client library does
+reliably; it keeps FreqTrade's imports and log out of this process. It starts with the first question and ends with
+`close` or with us.
 
-Not covered: exchanges without a history of candles (Kraken, Hyperliquid, Luno), for which FreqTrade downloads every trade.
+Not covered: exchanges without a history of candles (Kraken, Hyperliquid, Luno), for which FreqTrade downloads every
+trade.
 """
 
 import json
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 IMPORT_S = 120.0
 """For starting the helper and importing FreqTrade, which needs no network; 6 s on a slow core."""
 NO_NETWORK_S, MARKETS_S = 28.0, 10.0
-"""Until the list of markets is there, the import included; and what it gets at least. FreqTrade would retry for 40 s and more."""
+"""
+Until the list of markets is there, the import included; and what it gets at least. FreqTrade would retry for 40 s and
+more.
+"""
 STRETCH_S = 180.0
 """For one stretch of candles. Each request has ccxt's own timeout; this one is behind it."""
 STRETCH_CANDLES, STRETCH_DAYS = 10_000, 120
@@ -53,8 +58,8 @@ class ExchangeSource:
     """
     The exchange of config.json, its ccxt_config, ccxt_async_config and ccxt_sync_config included.
 
-    A larger `timeout` in ccxt_config also gives the list of markets more time. `progress`, when set, is called with the pair and
-    the date that the download has reached.
+    A larger `timeout` in ccxt_config also gives the list of markets more time. `progress`, when set, is called with the
+    pair and the date that the download has reached.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,8 +76,8 @@ class ExchangeSource:
         """
         As the Protocol says; candles that are not closed yet are left out.
 
-        Raises DataError for a pair or timeframe that the exchange does not have, and for a download that fails, naming the
-        date that it reached.
+        Raises DataError for a pair or timeframe that the exchange does not have, and for a download that fails, naming
+        the date that it reached.
         """
         step = candles.step_ms(timeframe)
         self._start()
@@ -95,7 +100,10 @@ class ExchangeSource:
         return candles.check(pd.concat(frames, ignore_index=True), pair, timeframe, self.label)
 
     def markets(self, pairs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-        """ccxt's structures of these pairs as plain JSON data, without its raw answer. Raises DataError for an unknown pair."""
+        """
+        ccxt's structures of these pairs as plain JSON data, without its raw answer. Raises DataError for an unknown
+        pair.
+        """
         self._start()
         return json.loads(self._ask(("markets", pairs), STRETCH_S, "markets"))
 
@@ -139,7 +147,9 @@ class ExchangeSource:
             self._process.join(5)
             code = self._process.exitcode
             self.close()
-            raise DataError(f"{self.label}, {what}: the downloader ended with exit code {code}. Run it again.") from None
+            raise DataError(
+                f"{self.label}, {what}: the downloader ended with exit code {code}. Run it again."
+            ) from None
         self.close()
         raise DataError(f"{self.label}, {what}: no answer within {seconds:.0f} s. {OTHERWISE}")
 
@@ -228,7 +238,9 @@ class _Downloader:
             self._exchange = ExchangeResolver.load_exchange(self._config, validate=False)
         except OperationalException as error:
             near = ", ".join(get_close_matches(name, ccxt.exchanges, n=3))
-            raise _Refused(f"{_one_line(error)}. {f'Did you mean {near}?' if near else 'Correct exchange.name.'}") from None
+            raise _Refused(
+                f"{_one_line(error)}. {f'Did you mean {near}?' if near else 'Correct exchange.name.'}"
+            ) from None
         if not self._exchange.markets:
             raise _Refused(f"{self._reasons.last or 'the answer holds none'}. {OTHERWISE}")
 
@@ -258,7 +270,8 @@ class _Downloader:
         if pair not in spot:
             near = get_close_matches(pair.upper(), spot, n=3, cutoff=0.4)
             raise _Refused(
-                f"{pair} is not listed. {'Nearest: ' + ', '.join(near) + '.' if near else f'{len(spot)} spot pairs are.'} "
+                f"{pair} is not listed. "
+                f"{'Nearest: ' + ', '.join(near) + '.' if near else f'{len(spot)} spot pairs are.'} "
                 "Correct exchange.pair_whitelist."
             )
         return spot[pair]

@@ -1,8 +1,8 @@
 """
 Candles from files: another FreqTrade user_data, or a folder with one feather, parquet or CSV file a pair.
 
-Files are found by name, case ignored: BTC_USDT, BTCUSDT, BTC-USDT or the base alone (SPY for SPY/USD), then the timeframe
-(-1h or _1h), which may be left out. They lie in the folder or up to two levels below it. Of several files the
+Files are found by name, case ignored: BTC_USDT, BTCUSDT, BTC-USDT or the base alone (SPY for SPY/USD), then the
+timeframe (-1h or _1h), which may be left out. They lie in the folder or up to two levels below it. Of several files the
 nearest folder wins, then the timeframe itself over a shorter one that is resampled.
 
 Times are UTC: seconds, milliseconds or microseconds since 1970, dates (2021-01-01), or ISO date-times with a timezone.
@@ -46,8 +46,8 @@ class FileSource:
     """
     Candles below `path`, which is a folder or, for one pair, a file.
 
-    `markets` names a markets.json (ccxt's structures by pair); without it one in the folder or in its parent is used. What was
-    repaired or assumed stands in `notes`, one sentence each.
+    `markets` names a markets.json (ccxt's structures by pair); without it one in the folder or in its parent is used.
+    What was repaired or assumed stands in `notes`, one sentence each.
     """
 
     label = "files"
@@ -76,7 +76,8 @@ class FileSource:
         own = named or _timeframe_of(frame) or timeframe
         if candles.step_ms(own) > step or step % candles.step_ms(own):
             raise DataError(
-                f"{where} holds {own} candles of {pair}, from which {timeframe} cannot be made. Give a file of {timeframe}."
+                f"{where} holds {own} candles of {pair}, from which {timeframe} cannot be made. Give a file of "
+                f"{timeframe}."
             )
         frame = candles.check(frame, pair, own, where)
         if own != timeframe:
@@ -119,7 +120,8 @@ class FileSource:
         if self.path.is_file():
             if self._only_pair not in ("", pair):
                 raise DataError(
-                    f"{self.path.name} is one file, but {self._only_pair} and {pair} were asked. Give a folder of files."
+                    f"{self.path.name} is one file, but {self._only_pair} and {pair} were asked. Give a folder of "
+                    f"files."
                 )
             _suffix(self.path)
             self._only_pair = pair
@@ -137,19 +139,27 @@ class FileSource:
         same = [(file, named) for key, file, named in found if key == best]
         if len(same) > 1:
             names = ", ".join(str(file.relative_to(self.path)) for file, _ in same)
-            raise DataError(f"{self.path} has several files for {pair} {timeframe}: {names}. Give the folder of one of them.")
+            raise DataError(
+                f"{self.path} has several files for {pair} {timeframe}: {names}. Give the folder of one of them."
+            )
         return same[0]
 
     def _nothing(self, pair: str, timeframe: str) -> str:
-        files = [str(f.relative_to(self.path)) for _, folder in _folders(self.path) for f in _entries(folder) if f.is_file()]
+        files = [
+            str(f.relative_to(self.path)) for _, folder in _folders(self.path) for f in _entries(folder) if f.is_file()
+        ]
         listed = ", ".join(files[:12]) + (f" and {len(files) - 12} more" if len(files) > 12 else "")
         return (
-            f"No candles of {pair} {timeframe} in {self.path}. Expected {pair.replace('/', '_')}-{timeframe} with one of "
+            f"No candles of {pair} {timeframe} in {self.path}. Expected {pair.replace('/', '_')}-{timeframe} with "
+            f"one of "
             f"{', '.join(SUFFIXES)}, or a shorter timeframe that divides it. Found: {listed or 'nothing'}."
         )
 
     def _widen(self, frame: pd.DataFrame, pair: str, where: str) -> pd.DataFrame:
-        """High and low reach open and close where only rounding keeps them apart; what is more is left for `check` to refuse."""
+        """
+        High and low reach open and close where only rounding keeps them apart; what is more is left for `check` to
+        refuse.
+        """
         prices = frame[candles.PRICES].apply(pd.to_numeric, errors="coerce")
         top, bottom = prices.max(axis=1, skipna=False), prices.min(axis=1, skipna=False)
         beyond = (top > prices["high"]) | (bottom < prices["low"])
@@ -173,7 +183,9 @@ def _folders(path: Path) -> list[tuple[int, Path]]:
     """The folder, and what is up to two levels below it, with the depth."""
     found, level = [(0, path)], [path]
     for depth in (1, 2):
-        level = [entry for folder in level for entry in _entries(folder) if entry.is_dir() and not entry.name.startswith(".")]
+        level = [
+            entry for folder in level for entry in _entries(folder) if entry.is_dir() and not entry.name.startswith(".")
+        ]
         found += [(depth, folder) for folder in level]
     return found
 
@@ -190,7 +202,8 @@ def _suffix(file: Path) -> str:
         if file.name.lower().endswith(suffix):
             return suffix
     raise DataError(
-        f"{file.name} is no candle file. Known: {', '.join(SUFFIXES)}; FreqTrade's convert-data makes feather of its others."
+        f"{file.name} is no candle file. Known: {', '.join(SUFFIXES)}; FreqTrade's convert-data makes feather of its "
+        f"others."
     )
 
 
@@ -199,7 +212,7 @@ def _is_candles(file: Path) -> bool:
 
 
 def _split(file: Path) -> tuple[str, str | None]:
-    """"BTC_USDT-1h.csv.gz" to ("BTC_USDT", "1h"); None without a timeframe that the arena knows."""
+    """ "BTC_USDT-1h.csv.gz" to ("BTC_USDT", "1h"); None without a timeframe that the arena knows."""
     stem = file.name[: -len(_suffix(file))]
     match = _TIMEFRAME.search(stem)
     if not match or match[1].lower() not in TIMEFRAME_MINUTES:
@@ -217,7 +230,10 @@ def _rank(name: str, pair: str) -> int | None:
 
 
 def _distance(named: str | None, timeframe: str) -> int | None:
-    """0 for the timeframe itself, 1 for a file that does not name one, more the shorter it is; None when it does not divide."""
+    """
+    0 for the timeframe itself, 1 for a file that does not name one, more the shorter it is; None when it does not
+    divide.
+    """
     wanted = TIMEFRAME_MINUTES[timeframe]
     if named is None:
         return 1
@@ -238,10 +254,14 @@ def _read(file: Path, pair: str, where: str) -> pd.DataFrame:
     try:
         raw = _open(file)
     except (OSError, EOFError, ValueError, zlib.error) as error:  # what pandas' and pyarrow's own errors are
-        raise DataError(f"{where} cannot be read: {str(error).splitlines()[0]}. Write it again, or convert it to CSV.") from None
+        raise DataError(
+            f"{where} cannot be read: {str(error).splitlines()[0]}. Write it again, or convert it to CSV."
+        ) from None
     if not isinstance(raw.index, pd.RangeIndex):
         if _suffix(file).startswith(".csv"):  # pandas would shift every column by one
-            raise DataError(f"{where} has more fields in its rows than in its header. Name every column in the first line.")
+            raise DataError(
+                f"{where} has more fields in its rows than in its header. Name every column in the first line."
+            )
         raw = raw.reset_index()
     raw.columns = [str(column).strip() for column in raw.columns]
     chosen = {name: _column(raw, name, pair) for name in CANDLE_COLUMNS}
@@ -280,9 +300,14 @@ def _column(raw: pd.DataFrame, name: str, pair: str) -> str | None:
 
 
 def _utc(dates: pd.Series, where: str) -> pd.Series:
-    """Dates as datetime64[ms, UTC]. Raises DataError naming the first that is no date, or has a time of day and no timezone."""
+    """
+    Dates as datetime64[ms, UTC]. Raises DataError naming the first that is no date, or has a time of day and no
+    timezone.
+    """
     if dates.isna().any():
-        raise DataError(f"{where} has no date in row {int(np.argmax(dates.isna())) + 1}. Remove the row or add its date.")
+        raise DataError(
+            f"{where} has no date in row {int(np.argmax(dates.isna())) + 1}. Remove the row or add its date."
+        )
     if isinstance(dates.dtype, pd.DatetimeTZDtype):
         return dates.dt.tz_convert("UTC").dt.as_unit("ms")
     if pd.api.types.is_datetime64_dtype(dates):
@@ -315,7 +340,9 @@ def _from_text(texts: pd.Series, where: str) -> pd.Series:
     if (wrong := ~(days | texts.str.fullmatch(_ZONED))).any():
         first = texts[wrong].iloc[0]
         if re.match(_DAY + r"[T ]\d", first):
-            raise DataError(f"{where} has the date {first}, a time of day without a timezone. Add Z or +00:00 when it is UTC.")
+            raise DataError(
+                f"{where} has the date {first}, a time of day without a timezone. Add Z or +00:00 when it is UTC."
+            )
         raise DataError(
             f"{where} has the date {first!r}. Expected 2021-01-01, 2021-01-01 12:00:00+00:00, or a number since 1970."
         )

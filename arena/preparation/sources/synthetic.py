@@ -190,8 +190,12 @@ class SampleSource:
         spec = _pair(pair)
         step = TIMEFRAME_MINUTES.get(timeframe, 0)
         if step % BAR_MINUTES or not 0 < step <= 1440:
-            known = [name for name, minutes in TIMEFRAME_MINUTES.items() if minutes % BAR_MINUTES == 0 and minutes <= 1440]
-            raise DataError(f"a sample market has no {timeframe!r} candles, its grid is {BAR_MINUTES}m. Use {', '.join(known)}.")
+            known = [
+                name for name, minutes in TIMEFRAME_MINUTES.items() if minutes % BAR_MINUTES == 0 and minutes <= 1440
+            ]
+            raise DataError(
+                f"a sample market has no {timeframe!r} candles, its grid is {BAR_MINUTES}m. Use {', '.join(known)}."
+            )
         if start.tzinfo is None or end.tzinfo is None:
             raise DataError(f"candles from {start} to {end}: give both instants with a timezone.")
         per = step // BAR_MINUTES
@@ -236,7 +240,9 @@ def _make_factor(kind: _Kind, seed: int, n_bars: int) -> _Factor:
 
 
 def _bars(kind: _Kind, seed: int, pair: str, spec: _Pair, factor: _Factor, n_bars: int) -> Floats:
-    """Shape (5, n_bars): open, high, low, close in ticks, volume in amount steps; whole numbers, outages not yet cut."""
+    """
+    Shape (5, n_bars): open, high, low, close in ticks, volume in amount steps; whole numbers, outages not yet cut.
+    """
 
     def stream(name: str) -> np.random.Generator:
         return _stream(seed, f"{pair} {name}")
@@ -256,7 +262,9 @@ def _bars(kind: _Kind, seed: int, pair: str, spec: _Pair, factor: _Factor, n_bar
     change = np.diff(path, prepend=0.0)
     close = np.exp(path - path[_bar(spec.listed)]) * (spec.price * 10**spec.decimals)
     before = np.concatenate(([close[0]], close[:-1]))
-    up, down = (np.sqrt(change**2 + 2 * variance * stream(name).standard_exponential(n_bars)) for name in ("high", "low"))
+    up, down = (
+        np.sqrt(change**2 + 2 * variance * stream(name).standard_exponential(n_bars)) for name in ("high", "low")
+    )
     high, low = before * np.exp((change + up) / 2), before * np.exp((change - down) / 2)
     close, before, high, low = (np.maximum(np.rint(x), 1.0) for x in (close, before, high, low))
     # the first trade of a bar is a tick away from the last one of the bar before in every second bar
@@ -281,7 +289,11 @@ def _aggregate(bars: NDArray[np.int64], rows: Floats, per: int, spec: _Pair) -> 
     bucket = bars // per
     first = np.flatnonzero(np.diff(bucket, prepend=bucket[0] - 1))
     last = np.append(first[1:], len(bars)) - 1
-    high, low, volume = np.maximum.reduceat(rows[1], first), np.minimum.reduceat(rows[2], first), np.add.reduceat(rows[4], first)
+    high, low, volume = (
+        np.maximum.reduceat(rows[1], first),
+        np.minimum.reduceat(rows[2], first),
+        np.add.reduceat(rows[4], first),
+    )
     prices = np.stack([rows[0, first], high, low, rows[3, last]]) / 10.0**spec.decimals
     return _frame(bucket[first] * per, np.vstack([prices, volume / 10.0**spec.amount_decimals]))
 
@@ -382,15 +394,14 @@ def _metadata(pair: str, spec: _Pair) -> dict[str, Any]:
     base, quote = pair.split("/")
     tick, step = float(f"1e-{spec.decimals}"), float(f"1e-{spec.amount_decimals}")
     return {
-        "id": base + quote, "symbol": pair, "base": base, "quote": quote, "settle": None, "baseId": base, "quoteId": quote,
-        "type": "spot", "spot": True, "margin": False, "swap": False, "future": False, "option": False, "active": True,
-        "contract": False, "linear": None, "inverse": None, "taker": 0.001, "maker": 0.001, "contractSize": None,
+        "id": base + quote, "symbol": pair, "base": base, "quote": quote, "settle": None, "baseId": base,
+        "quoteId": quote, "type": "spot", "spot": True, "margin": False, "swap": False, "future": False,
+        "option": False, "active": True, "contract": False, "linear": None, "inverse": None, "taker": 0.001,
+        "maker": 0.001, "contractSize": None,
         "precision": {"price": tick, "amount": step},
         "limits": {
-            "leverage": {"min": None, "max": None},
-            "amount": {"min": step, "max": 9e9},
-            "price": {"min": tick, "max": 1e9},
-            "cost": {"min": 5.0, "max": 9e6},
+            "leverage": {"min": None, "max": None}, "amount": {"min": step, "max": 9e9},
+            "price": {"min": tick, "max": 1e9}, "cost": {"min": 5.0, "max": 9e6},
         },
         "info": {},
     }  # fmt: skip

@@ -22,8 +22,8 @@ def prctl(option: int, value: int = 0, pointer: bytes | None = None) -> int:
 
 def hide_arguments() -> None:
     """
-    Let /proc show no arguments and no first environment: the memory that it shows is the process's own, which could be written as
-    a message. Kernels without checkpoints cannot.
+    Let /proc show no arguments and no first environment: the memory that it shows is the process's own, which could be
+    written as a message. Kernels without checkpoints cannot.
     """
     stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()  # field 3 of proc(5) comes first
     code, data, brk, stack, argument, environment = (int(stat[n - 3]) for n in (26, 45, 47, 28, 48, 50))

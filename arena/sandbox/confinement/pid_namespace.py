@@ -1,6 +1,6 @@
 """
-A PID namespace for a worker, and the processes above it: the one that its caller knows, which ends as the worker ends, and the
-namespace's first one. Neither holds a candle or runs a line of a strategy. Standard library only.
+A PID namespace for a worker, and the processes above it: the one that its caller knows, which ends as the worker ends,
+and the namespace's first one. Neither holds a candle or runs a line of a strategy. Standard library only.
 """
 
 import contextlib
@@ -21,7 +21,8 @@ def seclude() -> bool:
     Go on in a grandchild with a PID namespace of its own, and return whether it has one. The process that called stays
     behind as its keeper, holds nothing, ends as it ends and takes its time on itself, which no orphan's escapes.
 
-    Call it while one thread runs, and descriptors that the keeper must not hold open are none but the inheritable one of `main`.
+    Call it while one thread runs, and descriptors that the keeper must not hold open are none but the inheritable one
+    of `main`.
     """
     if sys.platform != "linux":
         return False
@@ -37,7 +38,8 @@ def seclude() -> bool:
         os.close(writer)
         _keep(child, reader)
     os.close(reader)
-    if apart and (worker := os.fork()):  # this one is the namespace's first process, to which the kernel delivers no signal from within
+    # this one is the namespace's first process, to which the kernel delivers no signal from within
+    if apart and (worker := os.fork()):
         status = _reap(worker, keep=writer)
         os.write(writer, struct.pack("i", status))
         os._exit(0)

@@ -1,9 +1,9 @@
 """
-A root folder for a worker, in memory: what may be read is mounted into it at its place, what is written stays in it, and nothing else
-has a name, a size or a date there. Standard library only.
+A root folder for a worker, in memory: what may be read is mounted into it at its place, what is written stays in it,
+and nothing else has a name, a size or a date there. Standard library only.
 
-It wants a mount namespace of the worker's own and the right to mount, which a user namespace gives. What is written can be read by
-no other process, and its memory is free when the last process in it ends.
+It wants a mount namespace of the worker's own and the right to mount, which a user namespace gives. What is written can
+be read by no other process, and its memory is free when the last process in it ends.
 """
 
 import ctypes
@@ -22,12 +22,14 @@ _SETATTR = 442  # mount_setattr
 
 def enter(read: list[Path], write: list[Path], links: list[Path]) -> bool:
     """
-    A small file system in memory becomes the root. What may be read is mounted into it at its place, read-only, so that not even
-    the date of an access is written; links on the way are made again. Whether all of it could be done.
+    A small file system in memory becomes the root. What may be read is mounted into it at its place, read-only, so that
+    not even the date of an access is written; links on the way are made again. Whether all of it could be done.
     """
     folder = os.fsencode(next((path for path in write if path.is_dir()), Path(tempfile.gettempdir())))
     options = f"mode=700,size={MB}m,nr_inodes={FILES}".encode()
-    if kernel.libc().mount(None, b"/", None, _REC | _PRIVATE, None) or kernel.libc().mount(b"own", folder, b"tmpfs", _NOSUID | _NODEV, options):
+    if kernel.libc().mount(None, b"/", None, _REC | _PRIVATE, None) or kernel.libc().mount(
+        b"own", folder, b"tmpfs", _NOSUID | _NODEV, options
+    ):
         return False
     try:
         root = _Root(Path(os.fsdecode(folder)))
@@ -54,8 +56,8 @@ class _Root:
 
     def show(self, path: Path, readable: list[Path]) -> None:
         """
-        Mount what is at `path`, unless it lies below something that is there already; links on the way are made again. What is
-        neither readable nor a device is only a name on the way to a link.
+        Mount what is at `path`, unless it lies below something that is there already; links on the way are made again.
+        What is neither readable nor a device is only a name on the way to a link.
         """
         at, rest, links = Path("/"), list(Path(os.path.abspath(path)).parts[1:]), 0
         while rest:
@@ -88,6 +90,8 @@ class _Root:
         if kernel.libc().mount(os.fsencode(path), os.fsencode(there), None, _BIND | _REC, None):
             raise OSError(ctypes.get_errno(), f"{path} cannot be mounted")
         read_only = struct.pack("QQQQ", 1, 0, 0, 0)  # struct mount_attr: set, clear, propagation, user namespace
-        if not device and kernel.libc().syscall(_SETATTR, -100, os.fsencode(there), 0x8000, read_only, ctypes.c_size_t(len(read_only))):
+        if not device and kernel.libc().syscall(
+            _SETATTR, -100, os.fsencode(there), 0x8000, read_only, ctypes.c_size_t(len(read_only))
+        ):
             raise OSError(ctypes.get_errno(), f"{path} cannot be made read-only")
         self.mounted.add(path)

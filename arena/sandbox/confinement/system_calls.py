@@ -1,13 +1,13 @@
 """
 The seccomp filter of the walls: which system calls a worker may make, on x86_64 and aarch64. Standard library only.
 
-Refused is what reaches other processes, programs, sockets, mounts, identities, metadata of files, memory shared beyond forks, the
-process group and the kernel's rarer corners; and what two processes that share nothing could speak through: locks, leases
-and flags of a file that both may read, a word of memory in it to wait for, counters of the whole machine, clocks and processors
-of another process, a name that /proc shows everybody.
+Refused is what reaches other processes, programs, sockets, mounts, identities, metadata of files, memory shared beyond
+forks, the process group and the kernel's rarer corners; and what two processes that share nothing could speak through:
+locks, leases and flags of a file that both may read, a word of memory in it to wait for, counters of the whole machine,
+clocks and processors of another process, a name that /proc shows everybody.
 
-Not covered: time, and with it what two processes do to each other's speed; serial numbers of new pipes and sockets; counters that the
-kernel keeps for each user, such as pages in pipes.
+Not covered: time, and with it what two processes do to each other's speed; serial numbers of new pipes and sockets;
+counters that the kernel keeps for each user, such as pages in pipes.
 """
 
 import ctypes
@@ -21,14 +21,7 @@ from collections.abc import Sequence
 from errno import ENOSYS, EPERM
 
 from arena.sandbox.confinement import kernel
-from arena.sandbox.confinement.kernel import (
-    SET_DUMPABLE,
-    SET_MM,
-    SET_NAME,
-    SET_PDEATHSIG,
-    SET_PTRACER,
-    SET_SECCOMP,
-)
+from arena.sandbox.confinement.kernel import SET_DUMPABLE, SET_MM, SET_NAME, SET_PDEATHSIG, SET_PTRACER, SET_SECCOMP
 
 _VFORK = 0x4000
 # Names with their numbers on x86_64:aarch64. Not memory and files: those Landlock and the limits bound.
@@ -59,11 +52,16 @@ futex_wake 454:454 futex_wait 455:455 futex_requeue 456:456 futex_waitv 449:449 
 setdomainname 171:162 settimeofday 164:170 clock_settime 227:112 adjtimex 159:171 clock_adjtime 305:266 iopl 172:- ioperm 173:-
 modify_ldt 154:- lookup_dcookie 212:18 nfsservctl 180:42 vhangup 153:58 fanotify_init 300:262 inotify_init 253:- inotify_init1 294:26
 """
-_CLONE_FLAGS = 0x7E020000 | 0x8000 | 0x2000 | _VFORK  # every new namespace; a child of one's parent; the parent's tracer; a parent that waits
-_FCNTL = (0, 1, 2, 3, 4, 1030)  # descriptors and their flags: no lock, lease, notice or hint on a file, no size of a pipe
-_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # of terminals only questions; FIONREAD, FIONBIO, close on exec; no flag of a file
-_SHARED_FUTEX = (1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)  # whatever wakes, or is kept, by a file's page; pthread_join waits by one, the kernel wakes it
-MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, and what the kernel calls the machine
+# every new namespace; a child of one's parent; the parent's tracer; a parent that waits
+_CLONE_FLAGS = 0x7E020000 | 0x8000 | 0x2000 | _VFORK
+# descriptors and their flags: no lock, lease, notice or hint on a file, no size of a pipe
+_FCNTL = (0, 1, 2, 3, 4, 1030)
+# of terminals only questions; FIONREAD, FIONBIO, close on exec; no flag of a file
+_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+# whatever wakes, or is kept, by a file's page; pthread_join waits by one, the kernel wakes it
+_SHARED_FUTEX = (1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)
+# column above, and what the kernel calls the machine
+MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
 def refuse(*, signals_scoped: bool) -> bool:
@@ -83,7 +81,10 @@ def refuse(*, signals_scoped: bool) -> bool:
 
 
 def program(column: int, machine: int, own: int | None) -> list[bytes]:
-    """A program of classic BPF over number and arguments of a system call. `own`: the one process that signals may reach, None for any."""
+    """
+    A program of classic BPF over number and arguments of a system call. `own`: the one process that signals may reach,
+    None for any.
+    """
     load, equal, at_least, jump, mask, answer = 0x20, 0x15, 0x35, 0x05, 0x54, 0x06
     allowed, refused, unknown = 0x7FFF0000, 0x50000 | EPERM, 0x50000 | ENOSYS
 
@@ -127,5 +128,6 @@ def program(column: int, machine: int, own: int | None) -> list[bytes]:
     check((53, 199), (0, True, (socket.AF_UNIX,), every), (1, True, (socket.SOCK_STREAM,), 0xF))
     check((16, 29), (1, True, _IOCTL, every))
     check((72, 25), (1, True, _FCNTL, every))
-    check((202, 98), (1, False, _SHARED_FUTEX, 0xFF))  # without FUTEX_PRIVATE_FLAG; a page of a file that two may read is one to it
+    # without FUTEX_PRIVATE_FLAG; a page of a file that two may read is one to it
+    check((202, 98), (1, False, _SHARED_FUTEX, 0xFF))
     return [*made, line(answer, allowed)]

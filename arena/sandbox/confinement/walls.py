@@ -1,26 +1,27 @@
 """
-Walls around the present process on Linux, put up by itself before it runs code that nobody has read. Standard library only.
+Walls around the present process on Linux, put up by itself before it runs code that nobody has read. Standard library
+only.
 
 Seven mechanisms, each tried after it is set; what does not hold is named as missing, never assumed:
 
 * namespaces     a user, network, IPC and mount namespace of its own; no interface is up in it, not even loopback
 * pids           a PID namespace of its own: no number of a process outside, and none follows from what others start
-* own-root       a root folder of its own, in memory: what may be read is mounted into it, what is written stays in it, and
-                 nothing else has a name, a size or a date there. Its memory goes with the last process
+* own-root       a root folder of its own, in memory: what may be read is mounted into it, what is written stays in it,
+  and nothing else has a name, a size or a date there. Its memory goes with the last process
 * landlock       files: read below given paths, write below others, nothing else, execute nothing; no TCP; signals and
                  abstract sockets stay inside (kernel 6.12; before that seccomp and the network namespace do it)
 * no-new-privs   no program can give rights back; memory and /proc entries of this process are closed to others
-* seccomp        system calls that reach other processes, programs, sockets, mounts, identities, metadata of files, memory
-                 shared beyond forks, the process group or the kernel's rarer corners answer EPERM (x86_64 and aarch64); so
-                 do locks on files, counters of the whole machine, and what other processes can see of this one: its
-                 name, its arguments, its niceness, its processors
+* seccomp        system calls that reach other processes, programs, sockets, mounts, identities, metadata of files,
+  memory shared beyond forks, the process group or the kernel's rarer corners answer EPERM (x86_64 and aarch64); so do
+  locks on files, counters of the whole machine, and what other processes can see of this one: its name, its arguments,
+  its niceness, its processors
 * process-limit  processes and threads that it may start, counted for this process alone
 
-Not covered: where there is no own root, names, sizes and dates of files outside (stat asks no right of Landlock); memory of
-all forked children together; time; what was in memory, in the first environment or in open descriptors before; what
-/proc shows everybody of every process, its size, its times and its threads. Children that it forks are inside the same walls;
-the caller kills the group. As root, the real user ID is one that nobody has, so os.access, which asks for it, may say no
-where open says yes.
+Not covered: where there is no own root, names, sizes and dates of files outside (stat asks no right of Landlock);
+memory of all forked children together; time; what was in memory, in the first environment or in open descriptors
+before; what /proc shows everybody of every process, its size, its times and its threads. Children that it forks are
+inside the same walls; the caller kills the group. As root, the real user ID is one that nobody has, so os.access, which
+asks for it, may say no where open says yes.
 """
 
 import contextlib
@@ -84,6 +85,7 @@ _FIRST, _REFER, _TRUNCATE, _IOCTL_DEV = (1 << 13) - 1, 1 << 13, 1 << 14, 1 << 15
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _NEVER = _EXECUTE | 1 << 6 | 1 << 9 | 1 << 11 | _IOCTL_DEV  # nor make character devices, sockets and block devices
 
+
 class Entered(NamedTuple):
     """What `enter` has made."""
 
@@ -94,13 +96,16 @@ class Entered(NamedTuple):
 
 def enter(read: Sequence[str | Path], write: Sequence[str | Path]) -> Entered:
     """
-    The first part of `confine`, for what must be done in the new root while files can still be made: namespaces, and a root in memory
-    in which `read` is mounted, as far as it is there, and `write` are new, empty folders. Without a root, all stays where it was.
+    The first part of `confine`, for what must be done in the new root while files can still be made: namespaces, and a
+    root in memory in which `read` is mounted, as far as it is there, and `write` are new, empty folders. Without a
+    root, all stays where it was.
     """
     if sys.platform != "linux":
         return Entered(False, False, False)
     if (threads := len(os.listdir("/proc/self/task"))) > 1:
-        raise OSError(f"walls hold for the thread that puts them up, and {threads} threads run. Confine before threads start.")
+        raise OSError(
+            f"walls hold for the thread that puts them up, and {threads} threads run. Confine before threads start."
+        )
     hide_arguments()
     alone, counted, mounts = _leave_namespaces()
     links = [Path(p) for p in (*SYSTEM, *SYSTEM_DATA, *sys.path) if p]
@@ -113,13 +118,13 @@ def confine(
     read: Sequence[str | Path], write: Sequence[str | Path], *, processes: int, entered: Entered | None = None
 ) -> tuple[str, ...]:
     """
-    Put up every wall that this kernel gives and return the names of those that do not hold, () for none. Not reversible.
-    `pids` is not among them: it is the caller's, who has it from `keeper.seclude`.
+    Put up every wall that this kernel gives and return the names of those that do not hold, () for none. Not
+    reversible. `pids` is not among them: it is the caller's, who has it from `keeper.seclude`.
 
     `read` and what lies below it can be read, `write` can be read and written, `/dev/null` always; everything else of
     the file system is closed, `/proc` too, so what must be asked there is asked before (`limits` does). `processes` is
-    how many processes and threads may run beside this one. Death signal, descriptors and process group are the caller's.
-    `entered` is what `enter` returned, where it was called before.
+    how many processes and threads may run beside this one. Death signal, descriptors and process group are the
+    caller's. `entered` is what `enter` returned, where it was called before.
 
     Raises
     ------
@@ -141,16 +146,19 @@ def confine(
     for paths, right, verb in ((read, os.R_OK, "read"), (write, os.R_OK | os.W_OK, "written")):
         for path in paths:
             if not os.access(path, right, effective_ids=True):
-                raise OSError(f"{path} cannot be {verb} within the walls: it belongs to another user, or a folder above it does")
+                raise OSError(
+                    f"{path} cannot be {verb} within the walls: it belongs to another user, or a folder above it does"
+                )
     return tuple(name for name in WALLS if not holds[name])
 
 
 def limits(*, memory_mb: int, file_kb: int | None = None, descriptors: int = 256, cpu_s: float | None = None) -> None:
     """
-    Hard limits of this process: address space beyond what is taken already, size of a file (None: as it is), descriptors, signals and
-    timers that wait, CPU time, at which SIGKILL ends it; no core file.
+    Hard limits of this process: address space beyond what is taken already, size of a file (None: as it is),
+    descriptors, signals and timers that wait, CPU time, at which SIGKILL ends it; no core file.
 
-    Call it before `enter` or `confine`, which close /proc and set the limit on processes. Each child has these limits for itself.
+    Call it before `enter` or `confine`, which close /proc and set the limit on processes. Each child has these limits
+    for itself.
     """
     try:
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -162,7 +170,8 @@ def limits(*, memory_mb: int, file_kb: int | None = None, descriptors: int = 256
         (resource.RLIMIT_AS, taken + memory_mb * 1024 * 1024),
         (resource.RLIMIT_NOFILE, descriptors),
         (resource.RLIMIT_CORE, 0),
-        *([(resource.RLIMIT_SIGPENDING, 256)] if sys.platform == "linux" else []),  # far from what all of one user share
+        # far from what all of one user share
+        *([(resource.RLIMIT_SIGPENDING, 256)] if sys.platform == "linux" else []),
         *([(resource.RLIMIT_CPU, math.ceil(cpu_s))] if cpu_s is not None else []),
     ):
         _limit(kind, limit)
@@ -194,20 +203,38 @@ def clean_environment(keep: Mapping[str, str]) -> None:
 
 
 def readable() -> list[Path]:
-    """What Python and its packages load while they run: libraries, time zones, randomness. Never a folder around the repository."""
-    standard = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *(f"{sys.base_prefix}/{lib}" for lib in ("lib", "lib64"))]
+    """
+    What Python and its packages load while they run: libraries, time zones, randomness. Never a folder around the
+    repository.
+    """
+    standard = [
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+        *(f"{sys.base_prefix}/{lib}" for lib in ("lib", "lib64")),
+    ]
     packages = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
-    found = dict.fromkeys(Path(p).resolve() for p in (*SYSTEM, *standard, *packages, *SYSTEM_DATA) if p and Path(p).exists())
+    found = dict.fromkeys(
+        Path(p).resolve() for p in (*SYSTEM, *standard, *packages, *SYSTEM_DATA) if p and Path(p).exists()
+    )
     return [path for path in found if path not in (REPOSITORY, *REPOSITORY.parents)]
 
 
 @functools.cache
 def missing() -> tuple[str, ...]:
-    """Walls that do not hold on this machine, found out by a child process that tries. One that does not answer has none."""
+    """
+    Walls that do not hold on this machine, found out by a child process that tries. One that does not answer has none.
+    """
     if sys.platform != "linux":
         return WALLS
     with tempfile.TemporaryDirectory(prefix="touchstone-") as scratch:
-        probe = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from arena.sandbox.confinement import walls; walls.probe({scratch!r})"]
+        probe = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from arena.sandbox.confinement import walls; "
+            f"walls.probe({scratch!r})",
+        ]
         try:
             done = subprocess.run(probe, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=True)
             return tuple(name for name in WALLS if name in json.loads(done.stdout))
@@ -238,16 +265,19 @@ def level() -> str:
 
 def _leave_namespaces() -> tuple[bool, bool, bool]:
     """
-    New namespaces. Whether they hold, whether RLIMIT_NPROC now counts this process's own alone, and whether mounts are its own.
+    New namespaces. Whether they hold, whether RLIMIT_NPROC now counts this process's own alone, and whether mounts are
+    its own.
 
     A user namespace is what lets a plain user do it, and from Linux 5.14 on it counts for itself; root may do without.
-    Root's processes are under no such limit, so root takes a real user ID that nobody has; files are opened by the effective one.
+    Root's processes are under no such limit, so root takes a real user ID that nobody has; files are opened by the
+    effective one.
     """
     user, group = os.geteuid(), os.getegid()
     counted = mounts = False
     if user == 0:
         with contextlib.suppress(OSError):
-            os.setresuid(0x40000000 + int(os.readlink("/proc/self")), user, user)  # by the number outside, which nobody else has
+            # by the number outside, which nobody else has
+            os.setresuid(0x40000000 + int(os.readlink("/proc/self")), user, user)
             counted = True
     before = _network()
     for flags in (NEWUSER | NEWNET | NEWIPC | NEWNS, NEWUSER | NEWNET, NEWNET | NEWIPC | NEWNS, NEWNET):

@@ -1,4 +1,7 @@
-"""What FreqTrade swallows or only logs, in the worker: exceptions in callbacks, files that do not import, candles that are not there."""
+"""
+What FreqTrade swallows or only logs, in the worker: exceptions in callbacks, files that do not import, candles that are
+not there.
+"""
 
 import logging
 import sys

@@ -18,7 +18,10 @@ class Recorder:
         self.rows: list[tuple[int, int, int, int, float]] = []
         self.texts: dict[str, int] = {}
         self.given: list[tuple[int, int]] | None = None
-        """Of each event two hashes of what the callback was handed: numbers and texts, and the trade's highest and lowest rate."""
+        """
+        Of each event two hashes of what the callback was handed: numbers and texts, and the trade's highest and lowest
+        rate.
+        """
 
     def note(self, time_ms: int, pair: str, name: str, answer: object, given: tuple[int, int] = (0, 0)) -> None:
         """`answer` as FreqTrade got it; texts and numbers keep their value, everything else its printed form."""

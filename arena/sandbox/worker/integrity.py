@@ -1,9 +1,9 @@
 """
-Whether the strategy left alone what belongs to the arena, in the worker: settings, FreqTrade's and pandas' functions. The candles in
-the frames that it returns are looked at in `arena/sandbox/worker/signals.py`.
+Whether the strategy left alone what belongs to the arena, in the worker: settings, FreqTrade's and pandas' functions.
+The candles in the frames that it returns are looked at in `arena/sandbox/worker/signals.py`.
 
-These checks run in the process that they check. They find accidents and every plain attempt; what gets past them still has
-to pass booking, which runs elsewhere, and the comparison of decisions between processes.
+These checks run in the process that they check. They find accidents and every plain attempt; what gets past them still
+has to pass booking, which runs elsewhere, and the comparison of decisions between processes.
 """
 
 import builtins
@@ -33,37 +33,76 @@ from arena.sandbox.worker import plain
 from arena.sandbox.worker.parameters import SETTINGS, own_classes
 
 OWN = frozenset(CALLBACKS) - {"lock_pair"} | set(SETTINGS) | {
-    "populate_indicators", "populate_entry_trend", "populate_exit_trend", "populate_buy_trend", "populate_sell_trend", "bot_start", "dp",
-    "informative_pairs", "version", "plot_config", "plot_annotations", "buy_params", "sell_params", "process_only_new_candles",
-    "disable_dataframe_checks", "INTERFACE_VERSION", "__init__", "__doc__", "__module__", "__file__", "__source__", "__qualname__", "__annotations__", "__dict__", "__weakref__", "__abstractmethods__", "_abc_impl", "__firstlineno__",
-    "__static_attributes__", "__parameters__", "__orig_bases__", "__slots__", "__annotate__", "__annotate_func__", "__annotations_cache__",
-    "__conditional_annotations__",
+    "populate_indicators", "populate_entry_trend", "populate_exit_trend", "populate_buy_trend", "populate_sell_trend",
+    "bot_start", "dp", "informative_pairs", "version", "plot_config", "plot_annotations", "buy_params", "sell_params",
+    "process_only_new_candles", "disable_dataframe_checks", "INTERFACE_VERSION", "__init__", "__doc__", "__module__",
+    "__file__", "__source__", "__qualname__", "__annotations__", "__dict__", "__weakref__", "__abstractmethods__",
+    "_abc_impl", "__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__", "__slots__",
+    "__annotate__", "__annotate_func__", "__annotations_cache__", "__conditional_annotations__",
 }  # fmt: skip
 """What a strategy's class may define although IStrategy, or Python's object, has it too."""
 DEFAULTS = {name: schema.get("default") for name, schema in CONF_SCHEMA["properties"].items()}
 """Keys of the configuration that FreqTrade knows, with what it puts there itself where they are left out."""
 TAKEN = frozenset(SETTINGS) | {"process_only_new_candles", "disable_dataframe_checks", "strategy", "strategy_path"}
 """Those of them that FreqTrade takes from a strategy, or sets itself, where the configuration leaves them out."""
-ALWAYS_REFUSED = ("__getattribute__", "__getattr__", "__setattr__", "__delattr__", "__class__", "__new__", "__init_subclass__")
+ALWAYS_REFUSED = (
+    "__getattribute__",
+    "__getattr__",
+    "__setattr__",
+    "__delattr__",
+    "__class__",
+    "__new__",
+    "__init_subclass__",
+)
 _CLASSES = (
-    engine.Backtesting, LocalTrade, Trade, Order, ModelBase, PairLocks, CustomDataWrapper, wallets.Wallets, dataprovider.DataProvider,
-    IStrategy, HyperStrategyMixin, pd.DataFrame, pd.Series, pd.core.generic.NDFrame, pd.core.base.PandasObject, pd.Timestamp,
-    pd.core.window.Rolling, pd.core.indexing._LocIndexer, pd.core.indexing._iLocIndexer, Store,
+    engine.Backtesting, LocalTrade, Trade, Order, ModelBase, PairLocks, CustomDataWrapper, wallets.Wallets,
+    dataprovider.DataProvider, IStrategy, HyperStrategyMixin, pd.DataFrame, pd.Series, pd.core.generic.NDFrame,
+    pd.core.base.PandasObject, pd.Timestamp, pd.core.window.Rolling, pd.core.indexing._LocIndexer,
+    pd.core.indexing._iLocIndexer, Store,
 )  # fmt: skip
 _MODES = (TradingMode, MarginMode, CandleType, RunMode)
 """FreqTrade's own words, which it puts into a configuration in the place of texts."""
 _PATH = type(Path())
-_WATCHED = ("arena", "freqtrade", "numpy", "pandas", "json", "os", "sys", "time", "zlib", "base64", "struct", "builtins")
-"""Modules, those below arena and freqtrade included, whose functions and whose place in sys.modules stay what they are."""
+_WATCHED = (
+    "arena",
+    "freqtrade",
+    "numpy",
+    "pandas",
+    "json",
+    "os",
+    "sys",
+    "time",
+    "zlib",
+    "base64",
+    "struct",
+    "builtins",
+)
+"""
+Modules, those below arena and freqtrade included, whose functions and whose place in sys.modules stay what they are.
+"""
 
 
 def _modules() -> list[ModuleType]:
     below = ("arena.", "freqtrade.")
-    return [module for name, module in list(sys.modules.items()) if isinstance(module, ModuleType) and (name in _WATCHED or name.startswith(below))]
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if isinstance(module, ModuleType) and (name in _WATCHED or name.startswith(below))
+    ]
 
 
 def _functions(owner: type | ModuleType) -> dict[str, Any]:
-    kinds = (FunctionType, BuiltinFunctionType, ModuleType, staticmethod, classmethod, property, type, np.ufunc, type(np.mean))
+    kinds = (
+        FunctionType,
+        BuiltinFunctionType,
+        ModuleType,
+        staticmethod,
+        classmethod,
+        property,
+        type,
+        np.ufunc,
+        type(np.mean),
+    )
     return {name: value for name, value in vars(owner).items() if isinstance(value, kinds)}
 
 
@@ -74,12 +113,16 @@ class Guard:
         """After the arena's own replacements are in place, before any code of the strategy."""
         modules = _modules()
         self.before = [(owner, _functions(owner)) for owner in (*_CLASSES, *modules)]
-        self.places = {module.__name__: sys.modules[module.__name__] for module in modules if module.__name__ in sys.modules}
+        self.places = {
+            module.__name__: sys.modules[module.__name__] for module in modules if module.__name__ in sys.modules
+        }
         self.names = [(owner, set(vars(owner))) for owner in (*_CLASSES, builtins)]
         self.trace = sys.gettrace(), sys.getprofile()
         self.settings: dict[str, Any] = {}
 
-    def remember(self, backtesting: engine.Backtesting, config: dict[str, Any], fee: float, pairs: tuple[str, ...]) -> None:
+    def remember(
+        self, backtesting: engine.Backtesting, config: dict[str, Any], fee: float, pairs: tuple[str, ...]
+    ) -> None:
         """What must hold from here to the end. `config` is the arena's, before the strategy saw a copy."""
         self.settings = {
             **{f"config.{key}": value for key, value in config.items()},
@@ -121,7 +164,11 @@ class Guard:
         if type(config) is not dict or strategy.config is not config:
             raise IntegrityError("integrity: config is not the one that FreqTrade gave")
         now = {name: config.get(name.removeprefix("config.")) for name in self.settings if name.startswith("config.")}
-        now |= {"fee": backtesting.fee, "pairs": list(backtesting.pairlists.whitelist), "position_stacking": bool(backtesting._position_stacking)}
+        now |= {
+            "fee": backtesting.fee,
+            "pairs": list(backtesting.pairlists.whitelist),
+            "position_stacking": bool(backtesting._position_stacking),
+        }
         now["can_short"] = backtesting._can_short
         if isinstance(exchange := now.get("config.exchange"), dict):
             now["config.exchange"] = {key: exchange.get(key) for key in self.settings["config.exchange"]}
@@ -130,7 +177,9 @@ class Guard:
                 raise IntegrityError(f"integrity: {name} is {_short(now[name])}, the arena's is {_short(wanted)}")
         for name in sorted((DEFAULTS.keys() & config.keys()) - TAKEN):
             if f"config.{name}" not in self.settings and not _equal(config[name], DEFAULTS[name]):
-                raise IntegrityError(f"integrity: config.{name} is {_short(config[name])}, the arena's configuration leaves it out")
+                raise IntegrityError(
+                    f"integrity: config.{name} is {_short(config[name])}, the arena's configuration leaves it out"
+                )
         slots, wanted = strategy.max_open_trades, self.settings.get("config.max_open_trades", 0)
         if not _equal(slots, wanted) and not (wanted < 0 and _equal(slots, float("inf"))):
             raise IntegrityError(f"integrity: max_open_trades is {_short(slots)}, the arena's is {wanted}")

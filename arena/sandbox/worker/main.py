@@ -1,9 +1,9 @@
 """
 The child's side: confine, run one task for one strategy, tell what came of it, end.
 
-The walls go up before a candle or a line of the strategy is there (`arena/sandbox/confinement/walls.py`; docs/checks.md says what each system
-has). Candles come through the pipe, in one piece or stage by stage; what goes back is JSON. What is written is written into
-memory of the worker's own; where there is none, nothing can be written.
+The walls go up before a candle or a line of the strategy is there (`arena/sandbox/confinement/walls.py`; docs/checks.md
+says what each system has). Candles come through the pipe, in one piece or stage by stage; what goes back is JSON. What
+is written is written into memory of the worker's own; where there is none, nothing can be written.
 """
 
 import contextlib
@@ -27,9 +27,7 @@ CPU_RESERVE_S = 5
 
 def main(pipe: Connection, job: dict, limits: dict) -> None:
     """Runs in a process that the fork server forked: FreqTrade is loaded, no candle and no strategy is."""
-    from arena.sandbox.worker import (
-        runner,  # loaded already by the fork server; the trusted process never loads it
-    )
+    from arena.sandbox.worker import runner  # loaded already by the fork server; the trusted process never loads it
 
     gc.freeze()  # what the fork server loaded lives on, and is not looked through again and again
     os.setsid()  # one group to kill, whatever the strategy starts
@@ -52,7 +50,9 @@ def main(pipe: Connection, job: dict, limits: dict) -> None:
     walls.limit_files(limits["printed_kb"])
     writable = entered.root or sys.platform != "linux"
     read = [*libraries, own]
-    walls.confine(read if writable else [*read, home], [home] if writable else [], processes=limits["processes"], entered=entered)
+    walls.confine(
+        read if writable else [*read, home], [home] if writable else [], processes=limits["processes"], entered=entered
+    )
     _forget_seeds()
     link = Link(pipe.fileno())
     message = _task({**job, "scratch": str(home), "strategy_dir": str(own)}, link)

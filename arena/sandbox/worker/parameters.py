@@ -1,7 +1,8 @@
 """
 What decides in a strategy besides its signals, in the worker: settings that FreqTrade reads, callbacks that it asks.
 
-Settings are compared by type and value: FreqTrade reads plain numbers, texts, lists and dicts; everything else is refused.
+Settings are compared by type and value: FreqTrade reads plain numbers, texts, lists and dicts; everything else is
+refused.
 """
 
 from typing import Any
@@ -17,13 +18,15 @@ from arena.sandbox.worker import plain
 SETTINGS = (
     "minimal_roi", "stoploss", "trailing_stop", "trailing_stop_positive", "trailing_stop_positive_offset",
     "trailing_only_offset_is_reached", "use_custom_stoploss", "use_custom_roi", "use_exit_signal", "exit_profit_only",
-    "exit_profit_offset", "ignore_roi_if_entry_signal", "ignore_buying_expired_candle_after", "position_adjustment_enable",
-    "max_entry_position_adjustment", "max_open_trades", "timeframe", "startup_candle_count", "order_types", "order_time_in_force",
-    "unfilledtimeout", "protections", "can_short", "stake_currency", "stake_amount", "_ft_stop_uses_after_fill",
+    "exit_profit_offset", "ignore_roi_if_entry_signal", "ignore_buying_expired_candle_after",
+    "position_adjustment_enable", "max_entry_position_adjustment", "max_open_trades", "timeframe",
+    "startup_candle_count", "order_types", "order_time_in_force", "unfilledtimeout", "protections", "can_short",
+    "stake_currency", "stake_amount", "_ft_stop_uses_after_fill",
 )  # fmt: skip
 """What FreqTrade reads from a strategy besides signals and callbacks."""
 OLD_NAMES = {
-    "custom_sell": "custom_exit", "check_buy_timeout": "check_entry_timeout", "check_sell_timeout": "check_exit_timeout",
+    "custom_sell": "custom_exit", "check_buy_timeout": "check_entry_timeout",
+    "check_sell_timeout": "check_exit_timeout",
 }  # fmt: skip
 """Callbacks that FreqTrade asks where the new one is not there."""
 MAX_PARAMETERS = 500
@@ -65,8 +68,8 @@ def plain_setting(name: str, value: object) -> object:
 
 def callbacks(strategy: IStrategy) -> list[str]:
     """
-    What of a strategy can decide while candles pass: callbacks that it defines, and settings that are computed when read.
-    Nothing: then its signals and parameters say everything.
+    What of a strategy can decide while candles pass: callbacks that it defines, and settings that are computed when
+    read. Nothing: then its signals and parameters say everything.
     """
     own = own_classes(strategy)
     names = [n for n in CALLBACKS if n != "lock_pair" and (n in vars(strategy) or any(n in vars(cls) for cls in own))]
@@ -85,8 +88,8 @@ def _setting(name: str, value: object) -> str:
 
 def _told(value: Any) -> str:
     """
-    A hyperopt parameter's value; FreqTrade reads none. What is not plain is told by its class: its printed form may hold
-    an address.
+    A hyperopt parameter's value; FreqTrade reads none. What is not plain is told by its class: its printed form may
+    hold an address.
     """
     try:
         return plain.bounded(_literal(plain.copy(value)), MAX_PARAMETER)

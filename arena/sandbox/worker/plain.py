@@ -42,7 +42,9 @@ def text_of(value: object) -> str | None:
     """A text as Python's own, where it is one, or a member of an enumeration of texts. None for everything else."""
     if type(value) is str:
         return value
-    return str.__str__(value) if type(value) is np.str_ or (isinstance(value, str) and isinstance(value, Enum)) else None
+    return (
+        str.__str__(value) if type(value) is np.str_ or (isinstance(value, str) and isinstance(value, Enum)) else None
+    )
 
 
 def named(value: object) -> str:

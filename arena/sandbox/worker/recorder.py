@@ -1,9 +1,9 @@
 """
-What FreqTrade does with a strategy while candles pass, in the worker: every filled order, every answer of a callback, every
-order that is placed.
+What FreqTrade does with a strategy while candles pass, in the worker: every filled order, every answer of a callback,
+every order that is placed.
 
-It listens in the strategy's own process, so what it notes is a claim. Fills are checked by booking; answers are compared
-between processes that know different futures.
+It listens in the strategy's own process, so what it notes is a claim. Fills are checked by booking; answers are
+compared between processes that know different futures.
 """
 
 import functools
@@ -144,9 +144,9 @@ class Witness:
 
     def _safe_wrapper(self, f: Any, message: str = "", default_retval: Any = None, supress_error: bool = False) -> Any:
         """
-        What a strategy's callback answers, and what it raises before FreqTrade swallows it; logging could be switched off.
-        FreqTrade's own defaults decide nothing and raise nothing: without a wrapper they cost no time at every candle. Some ask the
-        strategy under another name.
+        What a strategy's callback answers, and what it raises before FreqTrade swallows it; logging could be switched
+        off. FreqTrade's own defaults decide nothing and raise nothing: without a wrapper they cost no time at every
+        candle. Some ask the strategy under another name.
         """
         own = getattr(f, "__name__", "")
         if getattr(f, "__func__", None) is vars(IStrategy).get(own, self):
@@ -177,10 +177,13 @@ class Witness:
             if name in CALLBACKS and (not passed_on or _has(f.__self__, name)):
                 answer = self._plain(name, answer)
                 trade = kwargs.get("trade")
-                self.record.note(self.now_ms, kwargs.get("pair") or (trade.pair if trade is not None else ""), name, answer, given)
+                self.record.note(
+                    self.now_ms, kwargs.get("pair") or (trade.pair if trade is not None else ""), name, answer, given
+                )
             return answer
 
-        noted.__qualname__ = asked  # FreqTrade gives the live trade, and no copy, to what is called like its own defaults
+        # FreqTrade gives the live trade, and no copy, to what is called like its own defaults
+        noted.__qualname__ = asked
         return strategy_safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)
 
     def _asked(self, f: Any) -> str:
@@ -195,7 +198,10 @@ class Witness:
         return own
 
     def _plain(self, name: str, answer: Any) -> Any:
-        """The answer as FreqTrade may have it: what it reads is what is noted. Objects that can answer for themselves are refused."""
+        """
+        The answer as FreqTrade may have it: what it reads is what is noted. Objects that can answer for themselves are
+        refused.
+        """
         if type(answer) in plain.SCALARS or type(answer) in plain.NUMBERS or name in IGNORED:
             return answer
         if type(answer) is tuple:
@@ -213,13 +219,18 @@ def _has(strategy: Any, name: str) -> bool:
     return name in vars(strategy) or getattr(type(strategy), name, None) is not vars(IStrategy)[name]
 
 
-
 def _given(handed: dict[str, Any]) -> tuple[int, int]:
-    """Two hashes of what FreqTrade hands to a callback: its numbers and texts, and the highest and lowest rate of the trade."""
+    """
+    Two hashes of what FreqTrade hands to a callback: its numbers and texts, and the highest and lowest rate of the
+    trade.
+    """
     trade, extremes = handed.get("trade"), ""
     values = {name: value for name, value in handed.items() if value is None or isinstance(value, SHOWN)}
     if trade is not None:
         values |= {name: getattr(trade, name) for name in ("stop_loss", "amount", "stake_amount", "open_rate")}
         extremes = f"{trade.max_rate!r} {trade.min_rate!r}"
-    shown = [f"{name} {value:.8g}" if isinstance(value, float) else f"{name} {value!r}" for name, value in sorted(values.items())]
+    shown = [
+        f"{name} {value:.8g}" if isinstance(value, float) else f"{name} {value!r}"
+        for name, value in sorted(values.items())
+    ]
     return text_hash("\n".join(shown)), text_hash(extremes)

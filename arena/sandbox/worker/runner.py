@@ -2,9 +2,10 @@
 FreqTrade, in the worker: the only module that runs strategy code. What it returns is a claim, plain data for JSON.
 
 Preloaded by the fork server, so it imports FreqTrade and nothing that holds a candle. FreqTrade runs unchanged but for
-things that decide no trade: the replacements of `quicken` and `idle`; markets come frozen instead of over the network, candles through
-a pipe instead of from files; tick sizes are computed by a vectorised function with the same results; progress bars and
-wallet captures are off; every fill, every answer of a callback and every exception that FreqTrade would swallow is noted.
+things that decide no trade: the replacements of `quicken` and `idle`; markets come frozen instead of over the network,
+candles through a pipe instead of from files; tick sizes are computed by a vectorised function with the same results;
+progress bars and wallet captures are off; every fill, every answer of a callback and every exception that FreqTrade
+would swallow is noted.
 
 One difference can be seen by a strategy: FreqTrade's tick function leaves the columns open_count to max_count in its
 frames, in backtests alone. Here they are not there, so code that goes over all columns may decide otherwise.
@@ -26,8 +27,8 @@ from arena.startup import lazy_ccxt
 
 lazy_ccxt.install()
 
-import freqtrade.data.btanalysis  # noqa: E402, F401  first: it resolves an import cycle of FreqTrade's
-import freqtrade.optimize.backtesting as engine  # noqa: E402
+import freqtrade.data.btanalysis  # noqa: F401  first: it resolves an import cycle of FreqTrade's
+import freqtrade.optimize.backtesting as engine
 import numpy as np
 import pandas as pd
 import sqlalchemy.orm
@@ -50,8 +51,14 @@ from arena.sandbox.worker.error_capture import Notes
 from arena.sandbox.worker.patches import fast_trades, skip_idle_candles
 from arena.sandbox.worker.recorder import Witness
 
-lazy_ccxt.load("binance")  # the exchange of the shipped arena, once for all workers; another one is loaded by its worker
-for late in ("freqtrade.commands", "freqtrade.exchange.check_exchange", "freqtrade.data.history.datahandlers.featherdatahandler", "talib.abstract"):
+# the exchange of the shipped arena, once for all workers; another one is loaded by its worker
+lazy_ccxt.load("binance")
+for late in (
+    "freqtrade.commands",
+    "freqtrade.exchange.check_exchange",
+    "freqtrade.data.history.datahandlers.featherdatahandler",
+    "talib.abstract",
+):
     importlib.import_module(late)  # by FreqTrade, or most strategies, in every worker
 sqlalchemy.orm.configure_mappers()
 
@@ -75,7 +82,8 @@ class Job:
     scratch: str = ""  # its home: in memory of its own and writable, or not writable
     end_ms: int = 0  # a walk's last candle
     ticks: dict[str, list[tuple[int, float]]] | None = None  # by pair and month; None: derived from the candles
-    stretch: tuple[int, int] | None = None  # milliseconds between which FreqTrade's loop runs where signals say everything
+    # milliseconds between which FreqTrade's loop runs where signals say everything
+    stretch: tuple[int, int] | None = None
 
 
 class Run:
@@ -88,7 +96,9 @@ class Run:
         self.witness = Witness(self.notes, job.arena_pairs)
         self.most_stakes = stake_probe.most(source.read_text(encoding="utf-8"))
         IDataHandler.ohlcv_load = _from(store, job.timeframes)
-        Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(list(job.markets.values()))
+        Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(
+            list(job.markets.values())
+        )
         engine.get_tick_size_over_time = tick_sizes if job.ticks is None else lambda frame: None
         IStrategy.advise_all_indicators = lambda strategy, data: self.indicated(data)
         self.stretch: tuple[int, int] | None = None
@@ -129,7 +139,8 @@ class Run:
             declared = self.strategy.timeframe
         if declared is not None and declared != job.timeframes[0]:
             raise LoadError(
-                f"timeframe is {declared!r}, the arena trades {job.timeframes[0]!r}. Higher ones come through @informative"
+                f"timeframe is {declared!r}, the arena trades {job.timeframes[0]!r}. Higher ones come through "
+                f"@informative"
             )
         self.backtesting.progress = None
         self.backtesting._is_backtest_runmode = False
@@ -161,7 +172,11 @@ class Run:
             return made
 
         def part(processed: dict[str, pd.DataFrame], start_date: datetime, end_date: datetime) -> Any:
-            dates = (start_date, end_date) if stretch is None else (datetime.fromtimestamp(ms / 1000, tz=start_date.tzinfo) for ms in stretch)
+            dates = (
+                (start_date, end_date)
+                if stretch is None
+                else (datetime.fromtimestamp(ms / 1000, tz=start_date.tzinfo) for ms in stretch)
+            )
             return loop(processed, *dates)
 
         bt._get_ohlcv_as_lists, bt.backtest = as_lists, part
@@ -173,7 +188,9 @@ class Run:
         trades, deciding = content["results"], list(self.deciding)
         return {
             "orders": self.witness.fills,
-            "labels": self.witness.labels({text for told in self.columns.values() for text in (*told.enter_texts, *told.exit_texts)}),
+            "labels": self.witness.labels(
+                {text for told in self.columns.values() for text in (*told.enter_texts, *told.exit_texts)}
+            ),
             "profit": float(trades["profit_abs"].sum()),
             "trades": len(trades),
             "closed_sharpe": float(calculate_sharpe(trades, first, last, bt.starting_balance)),
@@ -192,7 +209,9 @@ class Run:
         """FreqTrade's frames and range. Tick sizes are those that the job tells, where it tells any."""
         data, timerange = self.backtesting.load_bt_data()
         if self.job.ticks is not None:
-            self.backtesting.price_pair_prec = {pair: _series(months) for pair, months in self.job.ticks.items() if months}
+            self.backtesting.price_pair_prec = {
+                pair: _series(months) for pair, months in self.job.ticks.items() if months
+            }
         self.given = {pair: signals.given(frame) for pair, frame in data.items()}
         return data, timerange
 
@@ -207,8 +226,8 @@ class Run:
 
     def signalled(self, indicated: dict[str, pd.DataFrame]) -> None:
         """
-        Entry and exit signals of all pairs, put where FreqTrade looks for analysed frames; then the parameters, and what its loop
-        reads of the frames. No code of the strategy runs between that and the loop.
+        Entry and exit signals of all pairs, put where FreqTrade looks for analysed frames; then the parameters, and
+        what its loop reads of the frames. No code of the strategy runs between that and the loop.
         """
         bt, frames = self.backtesting, {}
         for pair, frame in indicated.items():
@@ -231,12 +250,15 @@ class Run:
     def _rows(self, processed: dict[str, pd.DataFrame]) -> dict[str, list[Any]]:
         """As FreqTrade's _get_ohlcv_as_lists."""
         self.signalled(processed)
-        return {pair: signals.rows(columns, self.given[pair], slice(*self.looped(pair))) for pair, columns in self.columns.items()}
+        return {
+            pair: signals.rows(columns, self.given[pair], slice(*self.looped(pair)))
+            for pair, columns in self.columns.items()
+        }
 
     def candidates(self, between: list[list[int]]) -> dict[str, stake_probe.Candidates]:
         """
-        The candles in which each pair may enter, as rows of FreqTrade's loop: of those that open from the one instant to the other of one
-        of these spans, in milliseconds.
+        The candles in which each pair may enter, as rows of FreqTrade's loop: of those that open from the one instant
+        to the other of one of these spans, in milliseconds.
         """
         made = {}
         for pair, columns in self.columns.items():
@@ -245,11 +267,16 @@ class Run:
             at = at[inside(self.given[pair].times[at], between)]
             rows = signals.rows(columns, self.given[pair], at)
             begun = int(self.given[pair].times[first]) if first < end else 0
-            made[pair] = stake_probe.Candidates(begun, end - first, [row for row in rows if self.backtesting.check_for_trade_entry(row) == "long"])
+            made[pair] = stake_probe.Candidates(
+                begun, end - first, [row for row in rows if self.backtesting.check_for_trade_entry(row) == "long"]
+            )
         return made
 
     def looped(self, pair: str) -> tuple[int, int]:
-        """Index of a pair's first candle in FreqTrade's loop, and of the one after its last: after the warm-up, or as much as it is to see."""
+        """
+        Index of a pair's first candle in FreqTrade's loop, and of the one after its last: after the warm-up, or as much
+        as it is to see.
+        """
         bt, known = self.backtesting, self.given[pair]
         left = trim_dataframe(pd.DataFrame({"date": known.dates}), bt.timerange, startup_candles=bt.required_startup)
         first, end = len(known.times) - len(left), len(known.times)
@@ -261,12 +288,17 @@ class Run:
 
     def decided(self, since_ms: int) -> dict[str, Any]:
         """Signals from the candle at `since_ms` on and parameters, as FreqTrade's loop reads them."""
-        return {"signals": {pair: signals.packed(told, since_ms) for pair, told in self.columns.items()}, "parameters": self.parameters}
+        return {
+            "signals": {pair: signals.packed(told, since_ms) for pair, told in self.columns.items()},
+            "parameters": self.parameters,
+        }
 
     def analysed(self, pair: str) -> pd.DataFrame | None:
         """The whole frame that the strategy returned; get_analyzed_dataframe shows 1000 candles."""
         cached = self.backtesting.dataprovider._DataProvider__cached_pairs
-        frame, _ = cached.get((pair, self.backtesting.timeframe, self.backtesting.config["candle_type_def"]), (None, None))
+        frame, _ = cached.get(
+            (pair, self.backtesting.timeframe, self.backtesting.config["candle_type_def"]), (None, None)
+        )
         return None if frame is None or frame.empty else frame
 
     def check(self) -> None:
@@ -310,11 +342,13 @@ def _read_from(text: str) -> Iterator[None]:
 
 
 def _from(store: Store, timeframes: tuple[str, ...]) -> Any:
-    """FreqTrade's way to candles, without its files: trimmed, cleaned and filled as by its own, several times sooner."""
+    """
+    FreqTrade's way to candles, without its files: trimmed, cleaned and filled as by its own, several times sooner.
+    """
 
     def ohlcv_load(
-        self: IDataHandler, pair: str, timeframe: str, candle_type: Any, *, timerange: Any = None, fill_missing: bool = True,
-        drop_incomplete: bool = False, startup_candles: int = 0, warn_no_data: bool = True,
+        self: IDataHandler, pair: str, timeframe: str, candle_type: Any, *, timerange: Any = None,
+        fill_missing: bool = True, drop_incomplete: bool = False, startup_candles: int = 0, warn_no_data: bool = True,
     ) -> pd.DataFrame:  # fmt: skip
         start = stop = None
         if timerange is not None:

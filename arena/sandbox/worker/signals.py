@@ -1,8 +1,9 @@
 """
 The frames that a strategy returns, in the worker: whether they are the candles that were given, and their signals.
 
-Signals are read once, into arrays of 0 and 1 and tables of texts. The rows of FreqTrade's loop are made of these arrays,
-and what is told, replayed and compared are these arrays too: there is no second reading that could find something else.
+Signals are read once, into arrays of 0 and 1 and tables of texts. The rows of FreqTrade's loop are made of these
+arrays, and what is told, replayed and compared are these arrays too: there is no second reading that could find
+something else.
 """
 
 from collections import defaultdict
@@ -53,8 +54,8 @@ def given(frame: pd.DataFrame) -> Given:
 
 def check(pair: str, frame: Any, expected: Given) -> None:
     """
-    Whether a returned frame has the rows, dates and prices that were given. Raises IntegrityError with pair, candle, and
-    the two values.
+    Whether a returned frame has the rows, dates and prices that were given. Raises IntegrityError with pair, candle,
+    and the two values.
     """
     if type(frame) is not pd.DataFrame:
         what = "no frame: a return is missing" if frame is None else f"{plain.named(frame)}, not a DataFrame"
@@ -71,7 +72,9 @@ def check(pair: str, frame: Any, expected: Given) -> None:
     if other.any() or len(found) != len(times):
         row = int(np.argmax(other)) if other.any() else min(n, len(times) - 1)
         since = when(int(times[row]))
-        raise IntegrityError(f"integrity: {pair}: the rows of the strategy's frame are not the arena's candles, from {since} on")
+        raise IntegrityError(
+            f"integrity: {pair}: the rows of the strategy's frame are not the arena's candles, from {since} on"
+        )
     for name, ours, wanted in zip(PRICES, prices, expected.prices, strict=True):
         if (wrong := ours != wanted).any():
             k = int(np.argmax(wrong))
@@ -105,8 +108,8 @@ def read(pair: str, frame: pd.DataFrame, expected: Given) -> Columns:
 
 def rows(columns: Columns, candles: Given, at: "slice | NDArray[np.int64]") -> list[list[Any]]:
     """
-    Rows of FreqTrade's loop for the candles at these places, 1 or more each, as its _get_ohlcv_as_lists makes them: the arena's
-    prices, and the signals of the candle before each. It never trades shorts here.
+    Rows of FreqTrade's loop for the candles at these places, 1 or more each, as its _get_ohlcv_as_lists makes them: the
+    arena's prices, and the signals of the candle before each. It never trades shorts here.
     """
     acted = slice(at.start - 1, at.stop - 1) if isinstance(at, slice) else at - 1
     enter, leave = (signal[acted].astype(int).tolist() for signal in (columns.enter, columns.exit))

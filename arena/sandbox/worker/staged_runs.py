@@ -1,10 +1,10 @@
 """
 The same strategy in a process that lives through time, in the worker: its candles arrive stage by stage.
 
-A *look* populates frames that end where a stage ends and tells signals and parameters. A *walk* also runs FreqTrade's loop:
-before the candle at which a stage ends is simulated, everything decided so far has been told, and the process has never
-held that candle or a later one. There it forks, once or more: each child is given another candle with the same open, decides
-once, tells it, and ends; the process itself is given the true candle and the next stage, and goes on.
+A *look* populates frames that end where a stage ends and tells signals and parameters. A *walk* also runs FreqTrade's
+loop: before the candle at which a stage ends is simulated, everything decided so far has been told, and the process has
+never held that candle or a later one. There it forks, once or more: each child is given another candle with the same
+open, decides once, tells it, and ends; the process itself is given the true candle and the next stage, and goes on.
 """
 
 import json
@@ -34,8 +34,8 @@ class Link(Protocol):
 
 def look(run: Run, link: Link, head: dict[str, Any]) -> None:
     """
-    Populate whenever candles arrive; tell the signals since the instant that is asked for, and shares of stakes between those that
-    are. The first have arrived.
+    Populate whenever candles arrive; tell the signals since the instant that is asked for, and shares of stakes between
+    those that are. The first have arrived.
     """
     run.backtesting._set_strategy(run.strategy)  # which calls bot_start
     while head["task"] != "end":
@@ -76,7 +76,9 @@ class Walk:
         # FreqTrade takes the range from the frames; this walk goes on to the job's end
         backtest = bt.backtest
         bt.backtest = lambda processed, start_date, end_date: backtest(
-            processed=processed, start_date=start_date, end_date=datetime.fromtimestamp(run.job.end_ms / 1000, tz=start_date.tzinfo)
+            processed=processed,
+            start_date=start_date,
+            end_date=datetime.fromtimestamp(run.job.end_ms / 1000, tz=start_date.tzinfo),
         )
         run.guard.attached.add(id(bt.backtest))
         bt.backtest_one_strategy(run.strategy, data, timerange)
@@ -124,7 +126,9 @@ class Walk:
             self.run.witness.record.given = []
             for pair, table in tables.items():
                 if len(table) and pair in self.run.columns:
-                    self.rows[pair].append(signals.row(self.run.columns[pair], now_ms, [float(price) for price in table[0][1:5]]))
+                    self.rows[pair].append(
+                        signals.row(self.run.columns[pair], now_ms, [float(price) for price in table[0][1:5]])
+                    )
             return None
         os.close(writer)
         with os.fdopen(reader, "rb") as pipe:
@@ -149,7 +153,9 @@ class Walk:
         os._exit(0)
 
     def _extend(self, pair: str) -> None:
-        """Rows for FreqTrade's loop of candles that have come since, made as all others: signals act one candle later."""
+        """
+        Rows for FreqTrade's loop of candles that have come since, made as all others: signals act one candle later.
+        """
         run, rows = self.run, self.rows[pair]
         (first, end), known = run.looped(pair), run.given[pair]
         end = min(end, int(np.searchsorted(known.times, run.job.end_ms, side="right")))
@@ -161,11 +167,11 @@ class Walk:
 
 def _populate(run: Run) -> None:
     """
-    Signals of all candles that have arrived. Meanwhile the data provider knows no present instant, as before a backtest, when
-    FreqTrade populates.
+    Signals of all candles that have arrived. Meanwhile the data provider knows no present instant, as before a
+    backtest, when FreqTrade populates.
 
-    A setting that a callback has changed since the last time stays told as it was then, unless the populate functions change it:
-    what comes of it shows in answers and orders.
+    A setting that a callback has changed since the last time stays told as it was then, unless the populate functions
+    change it: what comes of it shows in answers and orders.
     """
     dp: DataProvider = run.backtesting.dataprovider
     told = run.parameters

@@ -1,15 +1,16 @@
 """
-What share of a proposed stake custom_stake_amount answers, candle by candle, in the worker: with it a replay knows the stakes of
-a strategy that decides nothing else on the way.
+What share of a proposed stake custom_stake_amount answers, candle by candle, in the worker: with it a replay knows the
+stakes of a strategy that decides nothing else on the way.
 
-It is asked in a worker in which FreqTrade's loop never runs, as it is later asked without the future: what an answer makes of the loop's
-state shows in a replay that differs. The strategy is shown what FreqTrade shows where no trade is open. Proposed are powers of two: their
-product with a share is exact, so that the share is found to the last bit. The limits lie so far off that no clamp to them acts; whether
-the strategy clamps, and whether its shares are those of FreqTrade's run, the trusted process finds out by a replay of the whole range.
-Whether it is asked hangs on its source and the number of candles alone.
+It is asked in a worker in which FreqTrade's loop never runs, as it is later asked without the future: what an answer
+makes of the loop's state shows in a replay that differs. The strategy is shown what FreqTrade shows where no trade is
+open. Proposed are powers of two: their product with a share is exact, so that the share is found to the last bit. The
+limits lie so far off that no clamp to them acts; whether the strategy clamps, and whether its shares are those of
+FreqTrade's run, the trusted process finds out by a replay of the whole range. Whether it is asked hangs on its source
+and the number of candles alone.
 
-Not covered: stakes that follow from open trades, from the account or from what was asked before: there the replay differs. Calls that
-take long here alone end at the worker's limit.
+Not covered: stakes that follow from open trades, from the account or from what was asked before: there the replay
+differs. Calls that take long here alone end at the worker's limit.
 """
 
 import contextlib
@@ -19,17 +20,15 @@ import re
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from freqtrade.optimize.backtesting import (
-    DATE_IDX,
-    ENTER_TAG_IDX,
-    OPEN_IDX,
-    Backtesting,
-)
+from freqtrade.optimize.backtesting import DATE_IDX, ENTER_TAG_IDX, OPEN_IDX, Backtesting
 
 from arena.sandbox.messages import MAX_STAKES
 
 PARTS = (2.0**-6, 1.0)
-"""What is proposed, as parts of the wallet at the start, or rather of the next power of two: a floor shows at one, a cap at the other."""
+"""
+What is proposed, as parts of the wallet at the start, or rather of the next power of two: a floor shows at one, a cap
+at the other.
+"""
 FAR = 2.0**20
 """By which the limits lie below the smallest of what is proposed, and above the largest."""
 MOST_WITH_FRAMES = 5000
@@ -60,7 +59,8 @@ def most(source: str) -> int:
 
 def told(bt: Backtesting, candidates: dict[str, Candidates], at_most: int) -> dict[str, dict[str, list[Any]]] | None:
     """
-    The fields of claims.Stakes by pair, in FreqTrade's order of the pairs; None where there are more candles than `at_most`.
+    The fields of claims.Stakes by pair, in FreqTrade's order of the pairs; None where there are more candles than
+    `at_most`.
 
     The loop's last candle is asked too, where nobody enters: signals that are shifted in time may stand elsewhere.
     """
@@ -82,7 +82,10 @@ def told(bt: Backtesting, candidates: dict[str, Candidates], at_most: int) -> di
 
 
 def _show(bt: Backtesting, candidates: dict[str, Candidates], row: Any, at_ms: int, number: int) -> None:
-    """Let the data provider show a candle as to the pair of this number: those before it are there already, those after it not yet."""
+    """
+    Let the data provider show a candle as to the pair of this number: those before it are there already, those after it
+    not yet.
+    """
     provider, step_ms = bt.dataprovider, bt.timeframe_td // timedelta(milliseconds=1)
     provider._DataProvider__slice_index.clear()  # a pair that has not begun shows nothing
     for k, (pair, own) in enumerate(candidates.items()):
@@ -93,7 +96,10 @@ def _show(bt: Backtesting, candidates: dict[str, Candidates], row: Any, at_ms: i
 
 
 def _share(bt: Backtesting, pair: str, row: Any) -> float | None:
-    """What is answered over what is proposed, where that is one number for all proposals, finite and not negative; else None."""
+    """
+    What is answered over what is proposed, where that is one number for all proposals, finite and not negative; else
+    None.
+    """
     wallet = 2.0 ** math.ceil(math.log2(bt.starting_balance))
     proposed, shares = [wallet * part for part in PARTS], []
     for stake in proposed:
@@ -112,5 +118,5 @@ def _share(bt: Backtesting, pair: str, row: Any) -> float | None:
             shares.append(float(answer) / stake)
         except BaseException:  # what is raised here is no fault: FreqTrade's loop says what is
             return None
-    one = all(map(math.isfinite, shares)) and 0 <= min(shares) and max(shares) - min(shares) <= SAME * max(shares)
+    one = all(map(math.isfinite, shares)) and min(shares) >= 0 and max(shares) - min(shares) <= SAME * max(shares)
     return shares[0] if one else None

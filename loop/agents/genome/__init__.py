@@ -1,1 +1,4 @@
-"""Strategies as genomes over a small grammar of rules: drawn, changed, mixed, simplified, and written out as readable files."""
+"""
+Strategies as genomes over a small grammar of rules: drawn, changed, mixed, simplified, and written out as readable
+files.
+"""

@@ -1,9 +1,9 @@
 """
 Genomes, and which of them an arena has.
 
-A genome is a strategy in a few typed genes: conditions that open a position, what ends it, and how much is staked. Its text is one
-line of JSON. The grammar of an arena follows from its settings: pairs, timeframe, informative timeframes. Every genome that it draws
-can be traded there, and `check` says of any other what is wrong with it.
+A genome is a strategy in a few typed genes: conditions that open a position, what ends it, and how much is staked. Its
+text is one line of JSON. The grammar of an arena follows from its settings: pairs, timeframe, informative timeframes.
+Every genome that it draws can be traded there, and `check` says of any other what is wrong with it.
 """
 
 import json
@@ -78,12 +78,16 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Genome:
-    """A strategy. Ratios are fractions; times are candles of the arena's timeframe. `hold`, `profit` and `trailing` at 0 are absent."""
+    """
+    A strategy. Ratios are fractions; times are candles of the arena's timeframe. `hold`, `profit` and `trailing` at 0
+    are absent.
+    """
 
     entry: tuple[Condition, ...]  # one to MAX_CONDITIONS; the first one gives the family
     join: str  # "and": all conditions, "or": any
     fresh: bool  # enter on the first candle of a signal alone
-    exit: str  # "none"; "opposite": when the first condition is against the position; "signal": when `exit_condition` is
+    # "none"; "opposite": when the first condition is against the position; "signal": when `exit_condition` is
+    exit: str
     exit_condition: Condition | None
     hold: int  # longest time in a position
     stop: float  # loss at which it is ended
@@ -92,7 +96,8 @@ class Genome:
     pace: int
     trailing: float  # distance of a trailing stop
     reach: float  # which begins at this multiple of the distance
-    sizing: str  # "full": what is proposed; "share": a part of it; "volatility": less while the pair is wilder than usual
+    # "full": what is proposed; "share": a part of it; "volatility": less while the pair is wilder than usual
+    sizing: str
     share: float
 
     @property
@@ -113,7 +118,10 @@ def to_json(genome: Genome) -> str:
 
 
 def from_json(text: str) -> Genome:
-    """The genome of a text. Raises GenomeError for what has not its shape; whether its values may be, says `Grammar.check`."""
+    """
+    The genome of a text. Raises GenomeError for what has not its shape; whether its values may be, says
+    `Grammar.check`.
+    """
     try:
         told = json.loads(text)
         told["entry"] = tuple(_condition(one) for one in told["entry"])
@@ -135,7 +143,10 @@ def _condition(told: dict[str, Any]) -> Condition:
 
 
 def normal(genome: Genome) -> Genome:
-    """The same strategy in its one form: genes without effect have their first value, and there is a way out besides the stop."""
+    """
+    The same strategy in its one form: genes without effect have their first value, and there is a way out besides the
+    stop.
+    """
     entry = tuple(dict.fromkeys(genome.entry))
     idle: dict[str, Any] = {"join": "and"} if len(entry) == 1 else {}
     if genome.exit != "signal":
@@ -162,12 +173,17 @@ class Grammar:
         self.timeframe = settings.timeframe
         self.minutes = TIMEFRAME_MINUTES[settings.timeframe]
         allowed = settings.informative_timeframes if bounds.timeframes is None else bounds.timeframes
-        self.timeframes = (settings.timeframe, *(frame for frame in settings.informative_timeframes if frame in allowed))
+        self.timeframes = (
+            settings.timeframe,
+            *(frame for frame in settings.informative_timeframes if frame in allowed),
+        )
         self.pairs = settings.pairs
         self.scalars = {**SCALARS, **dict(bounds.scalars)}
         self._genes = {rule.name: self._of_arena(rule) for rule in RULES.values()}
         self.rules = tuple(name for name, genes in self._genes.items() if all(genes.values()))
-        self.families = tuple(family for family in FAMILIES if self.of_family(family) and family in (bounds.families or FAMILIES))
+        self.families = tuple(
+            family for family in FAMILIES if self.of_family(family) and family in (bounds.families or FAMILIES)
+        )
 
     def of_family(self, family: str) -> tuple[str, ...]:
         """Names of a family's rules."""
@@ -181,24 +197,38 @@ class Grammar:
         """Timeframes that a rule may look at."""
         return self.timeframes[:1] if RULES[rule].base_only else self.timeframes
 
-    def condition(self, rng: np.random.Generator, rules: Iterable[str] = (), timeframes: Iterable[str] = ()) -> Condition:
+    def condition(
+        self, rng: np.random.Generator, rules: Iterable[str] = (), timeframes: Iterable[str] = ()
+    ) -> Condition:
         """A condition by chance, of one of the rules named and on one of the timeframes named, or of any."""
         name = one_of(rng, tuple(rules) or self.rules)
         frames = tuple(frame for frame in self.frames(name) if frame in timeframes) or self.frames(name)
-        return Condition(name, one_of(rng, frames), tuple((gene, one_of(rng, values)) for gene, values in self.genes(name).items()))
+        return Condition(
+            name, one_of(rng, frames), tuple((gene, one_of(rng, values)) for gene, values in self.genes(name).items())
+        )
 
     def random(self, rng: np.random.Generator, family: str = "") -> Genome:
         """A genome by chance, of this family or of any: each family as often, whatever it has of rules."""
         entry = self._entry(rng, self.of_family(family or one_of(rng, self.families)))
         drawn = {name: one_of(rng, values) for name, values in self.scalars.items()}
-        drawn |= {name: SCALARS[name][0] for name in OPTIONAL if rng.random() < 0.5 and SCALARS[name][0] in self.scalars[name]}
+        drawn |= {
+            name: SCALARS[name][0] for name in OPTIONAL if rng.random() < 0.5 and SCALARS[name][0] in self.scalars[name]
+        }
         left = self.bounds.exit
-        return normal(Genome(entry=entry, exit_condition=self.condition(rng, left.rules, left.timeframes) if left else self.condition(rng), **drawn))
+        return normal(
+            Genome(
+                entry=entry,
+                exit_condition=self.condition(rng, left.rules, left.timeframes) if left else self.condition(rng),
+                **drawn,
+            )
+        )
 
     def _entry(self, rng: np.random.Generator, rules: tuple[str, ...]) -> tuple[Condition, ...]:
         """Conditions of which the first is of these rules: what is needed, then others by chance."""
         needs = [(tuple(rule for rule in rules if rule in need.rules), need) for need in self.bounds.entry]
-        first = next((self.condition(rng, both, need.timeframes) for both, need in needs if both), None) or self.condition(rng, rules)
+        first = next(
+            (self.condition(rng, both, need.timeframes) for both, need in needs if both), None
+        ) or self.condition(rng, rules)
         needed = [self.condition(rng, need.rules, need.timeframes) for _, need in needs if not _meets(first, need)]
         others = [self.condition(rng) for _ in range(one_of(rng, range(MAX_CONDITIONS)))]
         return (first, *needed, *others)[:MAX_CONDITIONS]
@@ -218,17 +248,24 @@ class Grammar:
         for name, values in SCALARS.items():
             _among(name, getattr(genome, name), values)
         if (genome.exit == "signal") != (genome.exit_condition is not None):
-            raise GenomeError(f"exit is {genome.exit!r}, and exit_condition is {genome.exit_condition}. One asks for the other")
+            raise GenomeError(
+                f"exit is {genome.exit!r}, and exit_condition is {genome.exit_condition}. One asks for the other"
+            )
         for condition in genome.conditions:
             _among("rule", condition.rule, self.rules)
             _among(f"{condition.rule}.timeframe", condition.timeframe, self.frames(condition.rule))
             genes = self.genes(condition.rule)
             if tuple(condition.values) != tuple(genes):
-                raise GenomeError(f"{condition.rule} has the genes {', '.join(condition.values)}, not {', '.join(genes)}")
+                raise GenomeError(
+                    f"{condition.rule} has the genes {', '.join(condition.values)}, not {', '.join(genes)}"
+                )
             for name, value in condition.genes:
                 _among(f"{condition.rule}.{name}", value, genes[name])
         if normal(genome) != genome:
-            raise GenomeError("the genome is not in its normal form: a gene without effect is set, or nothing ends a position but its stop")
+            raise GenomeError(
+                "the genome is not in its normal form: a gene without effect is set, or nothing ends a position but "
+                "its stop"
+            )
         self._check_bounds(genome)
 
     def _check_bounds(self, genome: Genome) -> None:
@@ -244,12 +281,19 @@ class Grammar:
             raise GenomeError(f"the condition of exit is none of {', '.join(self.bounds.exit.rules)}")
 
     def _of_arena(self, rule: Rule) -> dict[str, tuple[Gene, ...]]:
-        """The catalogue's values, less what this arena's candles cannot tell; a rule with a gene without values does not exist here."""
+        """
+        The catalogue's values, less what this arena's candles cannot tell; a rule with a gene without values does not
+        exist here.
+        """
         genes = dict(rule.genes)
         if "leader" in genes:
             genes["leader"] = self.pairs if len(self.pairs) > 1 else ()
         if rule.name == "hours":
-            genes["start"] = tuple(start for start in genes["start"] if 60 * start % self.minutes == 0) if self.minutes < 1440 else ()
+            genes["start"] = (
+                tuple(start for start in genes["start"] if 60 * start % self.minutes == 0)
+                if self.minutes < 1440
+                else ()
+            )
             genes["length"] = tuple(length for length in genes["length"] if 60 * length >= self.minutes)
         return genes
 

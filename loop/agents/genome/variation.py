@@ -1,5 +1,6 @@
 """
-How a genome becomes another: a changed gene or two, a mixture of two genomes, a part less. And what the difference is, in words.
+How a genome becomes another: a changed gene or two, a mixture of two genomes, a part less. And what the difference is,
+in words.
 
 The first condition keeps its family, so that what a strategy is called stays true.
 """
@@ -11,15 +12,7 @@ from typing import Any
 import numpy as np
 
 from loop.agents.genome.catalogue import Gene
-from loop.agents.genome.grammar import (
-    MAX_CONDITIONS,
-    SCALARS,
-    Condition,
-    Genome,
-    Grammar,
-    normal,
-    one_of,
-)
+from loop.agents.genome.grammar import MAX_CONDITIONS, SCALARS, Condition, Genome, Grammar, normal, one_of
 
 SECOND_CHANGE = 0.3
 """Probability that a mutation changes two genes instead of one."""
@@ -28,9 +21,13 @@ NEIGHBOUR = 0.7
 WHOLE_CONDITION = 0.25
 """Probability that a change takes, adds or exchanges a whole condition."""
 FROM_SECOND = 0.25
-"""Probability that a condition, a gene or a group of genes of a child is the second parent's: more would leave little of the first."""
+"""
+Probability that a condition, a gene or a group of genes of a child is the second parent's: more would leave little of
+the first.
+"""
 LINKED = (
-    ("join",), ("fresh",), ("exit", "exit_condition"), ("hold",), ("stop",), ("profit", "steps", "pace"), ("trailing", "reach"), ("sizing", "share"),
+    ("join",), ("fresh",), ("exit", "exit_condition"), ("hold",), ("stop",), ("profit", "steps", "pace"),
+    ("trailing", "reach"), ("sizing", "share"),
 )  # fmt: skip
 """Genes that a child has from one parent together, because they mean something together."""
 
@@ -46,8 +43,8 @@ def mutate(genome: Genome, grammar: Grammar, rng: np.random.Generator) -> Genome
 
 def cross(first: Genome, second: Genome, rng: np.random.Generator) -> Genome:
     """
-    A child of two, mostly the first one's: the first condition is, with genes of the second where both have the same rule; other
-    conditions and groups of genes are from either. It can be one of its parents.
+    A child of two, mostly the first one's: the first condition is, with genes of the second where both have the same
+    rule; other conditions and groups of genes are from either. It can be one of its parents.
     """
     others = {condition.rule: condition for condition in reversed(second.entry)}
     lead = _mixed(first.entry[0], others.get(first.entry[0].rule), rng)
@@ -88,7 +85,10 @@ def difference(before: Genome, after: Genome) -> str:
 
 
 def _changed(genome: Genome, grammar: Grammar, rng: np.random.Generator) -> Genome:
-    """One step by chance: a gene of its own, a gene of a condition, or a whole condition. It may come to the same strategy."""
+    """
+    One step by chance: a gene of its own, a gene of a condition, or a whole condition. It may come to the same
+    strategy.
+    """
     if rng.random() < WHOLE_CONDITION:
         return normal(_restructured(genome, grammar, rng))
     at = int(rng.integers(len(SCALARS) + len(genome.conditions)))

@@ -1,8 +1,8 @@
 """
 A genome as a FreqTrade strategy that a person can read, and back: the genome's text stands in the class's docstring.
 
-Indicators are computed on the candles of their own timeframe and merged by FreqTrade's `informative`, which waits until the higher
-candle has closed; nothing else knows another candle than the closed one.
+Indicators are computed on the candles of their own timeframe and merged by FreqTrade's `informative`, which waits until
+the higher candle has closed; nothing else knows another candle than the closed one.
 """
 
 import ast
@@ -15,14 +15,7 @@ from typing import Any
 
 from arena.settings import TIMEFRAME_MINUTES, Settings
 from loop.agents.genome.catalogue import RULES, Rule
-from loop.agents.genome.grammar import (
-    Condition,
-    Genome,
-    GenomeError,
-    Grammar,
-    from_json,
-    to_json,
-)
+from loop.agents.genome.grammar import Condition, Genome, GenomeError, Grammar, from_json, to_json
 
 MARK = "Genome: "
 CANDLE = {name: f'dataframe["{name}"]' for name in ("open", "high", "low", "close", "volume")}
@@ -74,7 +67,11 @@ def source(genome: Genome, name: str, settings: Settings, pairs: tuple[str, ...]
     parts = [
         _doc(genome, settings),
         _settings(genome, settings, frames.look_back, pairs),
-        *(_informative(where, columns) for where, columns in sorted(frames.columns.items()) if where != (settings.timeframe, "")),
+        *(
+            _informative(where, columns)
+            for where, columns in sorted(frames.columns.items())
+            if where != (settings.timeframe, "")
+        ),
         _method("populate_indicators", _assigned(frames.columns.get((settings.timeframe, ""), {}))),
         _method("populate_entry_trend", _entry(genome, frames)),
         _method("populate_exit_trend", _exit(genome, frames)),
@@ -118,7 +115,9 @@ def _doc(genome: Genome, settings: Settings) -> str:
     if genome.profit:
         leaves.append(f"with a profit of {_steps(genome)}")
     if genome.trailing:
-        leaves.append(f"{_per_cent(genome.trailing)} below its highest profit once that is {_per_cent(_offset(genome))}")
+        leaves.append(
+            f"{_per_cent(genome.trailing)} below its highest profit once that is {_per_cent(_offset(genome))}"
+        )
     if genome.hold:
         leaves.append(f"after {genome.hold} candles ({_span(genome.hold * minutes)})")
     stakes = {
@@ -138,7 +137,12 @@ def _doc(genome: Genome, settings: Settings) -> str:
 
 def _steps(genome: Genome) -> str:
     first, *later = [genome.profit / 2**step for step in range(genome.steps)]
-    return ", ".join([f"{_per_cent(first)}", *(f"from {k * genome.pace} candles on {_per_cent(profit)}" for k, profit in enumerate(later, 1))])
+    return ", ".join(
+        [
+            f"{_per_cent(first)}",
+            *(f"from {k * genome.pace} candles on {_per_cent(profit)}" for k, profit in enumerate(later, 1)),
+        ]
+    )
 
 
 def _per_cent(fraction: float) -> str:
@@ -162,12 +166,15 @@ def _settings(genome: Genome, settings: Settings, look_back: int, pairs: tuple[s
     roi = {0: genome.profit or 10.0}
     roi |= {step * genome.pace * minutes: round(genome.profit / 2**step, 5) for step in range(1, genome.steps)}
     if genome.hold:
-        roi = {after: profit for after, profit in roi.items() if after < genome.hold * minutes} | {genome.hold * minutes: -1}
+        roi = {after: profit for after, profit in roi.items() if after < genome.hold * minutes} | {
+            genome.hold * minutes: -1
+        }
     lines = [
         f'timeframe = "{settings.timeframe}"',
         *([f"pair_basket = {json.dumps(pairs)}"] if pairs else []),
         f"startup_candle_count = {look_back}  # the longest look-back",
-        "# minutes in the position: profit that is taken from then on" + ("; -1 takes any result" if genome.hold else ""),
+        "# minutes in the position: profit that is taken from then on"
+        + ("; -1 takes any result" if genome.hold else ""),
         "minimal_roi = {" + ", ".join(f'"{after}": {profit}' for after, profit in roi.items()) + "}",
         f"stoploss = -{genome.stop}",
     ]
@@ -238,12 +245,15 @@ def _exit(genome: Genome, frames: _Frames) -> list[str]:
         return []
     return [
         f"# {in_words(condition, against=True)}",
-        f"dataframe.loc[{_expression(condition, frames, against=True)}, \"exit_long\"] = 1",
+        f'dataframe.loc[{_expression(condition, frames, against=True)}, "exit_long"] = 1',
     ]
 
 
 def _stake(genome: Genome) -> list[str]:
-    head = "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, **kwargs):"
+    head = (
+        "def custom_stake_amount(self, pair, current_time, current_rate, proposed_stake, min_stake, max_stake, "
+        "**kwargs):"
+    )
     lines: dict[str, Any] = {
         "full": [],
         "share": [head, f"    return {genome.share} * proposed_stake"],

@@ -1,9 +1,9 @@
 """
 The agent that is a language model behind any endpoint that speaks OpenAI's protocol.
 
-A round is one conversation: the prompt, the answer, and, where the answer cannot be used, what is wrong with it, at most
-`Limits.mends` times. Everything that was sent and said stands in the record, from which the round can be read again. The same
-answer again is promised by no one: most endpoints take a seed as a hint, and some not at all.
+A round is one conversation: the prompt, the answer, and, where the answer cannot be used, what is wrong with it, at
+most `Limits.mends` times. Everything that was sent and said stands in the record, from which the round can be read
+again. The same answer again is promised by no one: most endpoints take a seed as a hint, and some not at all.
 """
 
 import math
@@ -29,7 +29,10 @@ SHRINK = 0.75
 """What is left of the context when the endpoint says that it is exceeded, and not by how much."""
 LEAST_CONTEXT = 512
 
-GO_ON = "Your answer reached its length. Go on exactly where it stopped, with the next character, without repeating anything."
+GO_ON = (
+    "Your answer reached its length. Go on exactly where it stopped, with the next character, without repeating "
+    "anything."
+)
 TOO_LONG = "the answer was cut off at {} tokens. Be shorter: fewer strategies, less thinking, no prose."
 
 
@@ -45,7 +48,10 @@ class LanguageModel:
         limits: Limits = Limits(),
         root: Path = REPOSITORY,
     ) -> None:
-        """`temperature` and `seed` go to the endpoint as they are, None for its own; `root` holds program.md and the template."""
+        """
+        `temperature` and `seed` go to the endpoint as they are, None for its own; `root` holds program.md and the
+        template.
+        """
         self.name = f"llm:{endpoint.model}"
         self._endpoint, self._limits, self._seed, self._temperature = endpoint, limits, seed, temperature
         self._guide = prompt.guide(root)
@@ -89,7 +95,10 @@ class LanguageModel:
                 return Proposal(settled.changes, settled.learnings, talk.usage, talk.record)
             talk.said = [*spoken, {"role": "user", "content": _refusal(problems)}]
         asked = self._limits.mends + 1
-        raise AgentError(f"{self._endpoint.model} gave no usable answer in {asked} {'try' if asked == 1 else 'tries'}: {' '.join(problems)}")
+        raise AgentError(
+            f"{self._endpoint.model} gave no usable answer in {asked} {'try' if asked == 1 else 'tries'}: "
+            f"{' '.join(problems)}"
+        )
 
     def _answer(self, state: State, talk: "_Talk") -> tuple[str, Reply]:
         """One answer as a whole: what reached its length is gone on with, as often as the limits allow in a round."""
@@ -104,7 +113,10 @@ class LanguageModel:
             tail = [{"role": "assistant", "content": answer.spoken(text)}, {"role": "user", "content": GO_ON}]
 
     def _ask(self, state: State, talk: "_Talk", tail: list[Message]) -> Reply:
-        """One request; where the endpoint says that its context is exceeded, again with less, until there is nothing to leave out."""
+        """
+        One request; where the endpoint says that its context is exceeded, again with less, until there is nothing to
+        leave out.
+        """
         while True:
             messages, shape, room = self._messages(state, [*talk.said, *tail])
             parameters = {"temperature": self._temperature, "seed": self._seed, "max_tokens": room}
@@ -115,7 +127,9 @@ class LanguageModel:
                 self._context = min(error.limit or math.inf, int(min(self._context, sent) * SHRINK))
                 talk.record["shrunk"].append({"said": str(error), "context": self._context})
                 if self._context < LEAST_CONTEXT:
-                    raise AgentError(f"{self._endpoint.url} takes no prompt of even {LEAST_CONTEXT} tokens: {error}", final=True) from None
+                    raise AgentError(
+                        f"{self._endpoint.url} takes no prompt of even {LEAST_CONTEXT} tokens: {error}", final=True
+                    ) from None
                 continue
             talk.add(messages, shape, reply)
             return reply
@@ -127,10 +141,13 @@ class LanguageModel:
         share = free // (3 * len(said)) if said else 0  # at most a third for what was said
         said = [prompt.clipped(message, max(share, 16)) for message in said]
         try:
-            messages, shape = prompt.fitted(state, self._guide, free - sum(tokens(message["content"]) for message in said))
+            messages, shape = prompt.fitted(
+                state, self._guide, free - sum(tokens(message["content"]) for message in said)
+            )
         except PromptTooLong as error:
             raise AgentError(
-                f"the shortest prompt has about {error.needed} tokens, {self._endpoint.model} reads {self._context}, the answer among them. "
+                f"the shortest prompt has about {error.needed} tokens, {self._endpoint.model} reads {self._context}, "
+                f"the answer among them. "
                 "Use a model, or a setting of its server, with a larger context.",
                 final=True,
             ) from None
@@ -163,22 +180,31 @@ class _Talk:
     def add(self, messages: list[Message], shape: prompt.Shape, reply: Reply) -> None:
         self.usage += Usage(1, reply.input_tokens, reply.output_tokens, reply.usd)
         told = asdict(reply) | {"usd": None if math.isnan(reply.usd) else reply.usd, "troubles": list(reply.troubles)}
-        self.record["requests"].append({"messages": messages, "shape": asdict(shape) | {"sections": list(shape.sections)}, **told, "problems": []})
+        self.record["requests"].append(
+            {"messages": messages, "shape": asdict(shape) | {"sections": list(shape.sections)}, **told, "problems": []}
+        )
         expected = sum(tokens(message["content"]) for message in messages)
         if not reply.estimated and reply.input_tokens < expected // 3:
             self.record["requests"][-1]["warning"] = (
-                f"the endpoint counted {reply.input_tokens} tokens of about {expected}: it may have cut the prompt off. "
+                f"the endpoint counted {reply.input_tokens} tokens of about {expected}: it may have cut the prompt "
+                f"off. "
                 "Ollama does so silently; OLLAMA_CONTEXT_LENGTH is its setting."
             )
 
 
 def _refusal(problems: tuple[str, ...]) -> str:
     lines = "\n".join(f"- {problem}" for problem in problems)
-    return f"That cannot be used:\n{lines}\nSend the whole answer again, mended, in the format above: headings, notes, whole files."
+    return (
+        f"That cannot be used:\n{lines}\nSend the whole answer again, mended, in the format above: headings, "
+        f"notes, "
+        f"whole files."
+    )
 
 
 def _joined(before: str, after: str) -> str:
-    """Two parts of one answer. A model that goes on inside a block often opens its fence again; that line is dropped."""
+    """
+    Two parts of one answer. A model that goes on inside a block often opens its fence again; that line is dropped.
+    """
     if not before:
         return after
     lines = after.split("\n")

@@ -1,9 +1,9 @@
 """
 What a model's answer proposes: read forgivingly here, judged strictly in `changes`.
 
-The format is told in `prompt.FORMAT`. What small models make of it is understood where it can mean one thing only: thinking aloud,
-prose around, fences that are missing, nested or never closed, other words for the events, bold headings, JSON. Nothing is run, and
-no name in an answer is taken for a path.
+The format is told in `prompt.FORMAT`. What small models make of it is understood where it can mean one thing only:
+thinking aloud, prose around, fences that are missing, nested or never closed, other words for the events, bold
+headings, JSON. Nothing is run, and no name in an answer is taken for a path.
 """
 
 import re
@@ -17,7 +17,9 @@ from loop.agents.source_text import Draft, classes_of, parsed, strategies_in, tr
 MAX_CHARS = 500_000
 """Longer answers are not read: no three strategies fill them."""
 
-_THOUGHT = re.compile(r"(?P<code>^[ \t]*#[^\n]*)|<(?P<end>/)?(?:think|thinking|thought|reasoning)>", re.IGNORECASE | re.MULTILINE)
+_THOUGHT = re.compile(
+    r"(?P<code>^[ \t]*#[^\n]*)|<(?P<end>/)?(?:think|thinking|thought|reasoning)>", re.IGNORECASE | re.MULTILINE
+)
 _FENCE = re.compile(r"^ {0,3}(?P<mark>`{3,}|~{3,})\s*(?P<info>[^`]*)$")
 _NOTE = re.compile(r"^[\s>*_-]*(note|hypothesis|why|reason|rationale)[\s*_]*:[\s*_]*(?P<text>.+)$", re.IGNORECASE)
 _PARENT = re.compile(r"^[\s>*_-]*(parent|from|of)[\s*_`]*:[\s*_`]*(?P<name>\w+)", re.IGNORECASE)
@@ -59,7 +61,11 @@ class _Section:
 def read(text: str) -> Answer:
     """What the answer proposes. Total: whatever is in it, a problem is the worst that comes of it."""
     if len(text) > MAX_CHARS:
-        return Answer(problems=(f"the answer has {len(text)} characters, at most {MAX_CHARS} are read. Send the strategies alone.",))
+        return Answer(
+            problems=(
+                f"the answer has {len(text)} characters, at most {MAX_CHARS} are read. Send the strategies alone.",
+            )
+        )
     text = spoken(text)
     if not text:
         return Answer(problems=("the answer is empty.",))
@@ -73,13 +79,22 @@ def read(text: str) -> Answer:
             found += drafts
             learnings += [notes] if notes else []
     if not any(draft.source for draft in found):
-        found += _without_heading(block for s in sections if not s.head or s.head.event != "learnings" for block in s.blocks)
-    problems = () if found else ("there is no strategy in the answer: no heading such as `### evolve Name`, and no block of Python.",)
+        found += _without_heading(
+            block for s in sections if not s.head or s.head.event != "learnings" for block in s.blocks
+        )
+    problems = (
+        ()
+        if found
+        else ("there is no strategy in the answer: no heading such as `### evolve Name`, and no block of Python.",)
+    )
     return Answer(_one_each(found), next((notes for notes in reversed(learnings) if notes), None), problems)
 
 
 def spoken(text: str) -> str:
-    """The answer without what the model thought aloud, with plain line ends. Tags in lines that begin with `#` are no tags."""
+    """
+    The answer without what the model thought aloud, with plain line ends. Tags in lines that begin with `#` are no
+    tags.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").removeprefix("\ufeff")
     kept: list[str] = []
     start, opened = 0, False
@@ -104,7 +119,12 @@ def is_thinking(text: str) -> bool:
 def _sections(text: str) -> Iterator[_Section]:
     section = _Section(None, [])
     for block in _blocks(text.split("\n")):
-        if block.fenced and block.info in _TEXTS and not (section.head and section.head.event == "learnings") and _holds_headings(block):
+        if (
+            block.fenced
+            and block.info in _TEXTS
+            and not (section.head and section.head.event == "learnings")
+            and _holds_headings(block)
+        ):
             inner = list(_sections(block.text))  # the whole answer in a fence
             section.blocks += inner[0].blocks
             if len(inner) > 1:
@@ -133,8 +153,8 @@ def _holds_headings(block: _Block) -> bool:
 
 def _blocks(lines: list[str]) -> Iterator[_Block]:
     """
-    Fenced blocks and what lies between. A fence with a language inside another one is nested when it is closed too; inside Python
-    it says that the closing mark was forgotten, and the block ends at the last heading before it.
+    Fenced blocks and what lies between. A fence with a language inside another one is nested when it is closed too;
+    inside Python it says that the closing mark was forgotten, and the block ends at the last heading before it.
     """
     at, prose = 0, []
     while at < len(lines):
@@ -221,7 +241,10 @@ def _without_heading(blocks: Iterator[_Block]) -> Iterator[Draft]:
 
 
 def _one_each(drafts: list[Draft]) -> tuple[Draft, ...]:
-    """For each strategy the last draft that is whole Python, else the last; a kill beside code is kept, so that it is refused."""
+    """
+    For each strategy the last draft that is whole Python, else the last; a kill beside code is kept, so that it is
+    refused.
+    """
     by_name: dict[tuple[str, bool], Draft] = {}
     for number, draft in enumerate(drafts):
         if not draft.name and not draft.source:
@@ -255,7 +278,9 @@ def _note(section: _Section) -> str:
             break
         before_code += block.lines
     said = next((match["text"] for line in _prose(section) if (match := _NOTE.match(line))), "")
-    first = next((line for line in before_code if line.strip() and not _NO_NOTE.match(line) and not _PARENT.match(line)), "")
+    first = next(
+        (line for line in before_code if line.strip() and not _NO_NOTE.match(line) and not _PARENT.match(line)), ""
+    )
     text = said or (section.head.rest if section.head else "") or ("" if trimmed("\n".join(before_code)) else first)
     return " ".join(text.replace("`", "").split()).strip("* ")[:300]
 

@@ -19,7 +19,9 @@ MAX_DEPTH = 6
 
 
 def read(text: str, fenced: list[str]) -> tuple[list[Draft], str | None] | None:
-    """The drafts and the learnings of a JSON answer; None when neither the text nor one of its fences is JSON with either."""
+    """
+    The drafts and the learnings of a JSON answer; None when neither the text nor one of its fences is JSON with either.
+    """
     for candidate in _candidates(text, fenced):
         value = _loaded(candidate)
         if isinstance(value, (dict, list)):
@@ -68,7 +70,13 @@ def _drafts(value: Any, depth: int) -> Iterator[Draft]:
         source, name = _text(value, _CODE), _text(value, _NAME)
         if event in ("create", "evolve", "fork", "kill") and (source or name) or source and strategies_in(source):
             name = name.removeprefix("user_data/strategies/").removesuffix(".py")
-            yield Draft(event, name, _text(value, _PARENT), " ".join(_text(value, _NOTE).split())[:300], "" if event == "kill" else source)
+            yield Draft(
+                event,
+                name,
+                _text(value, _PARENT),
+                " ".join(_text(value, _NOTE).split())[:300],
+                "" if event == "kill" else source,
+            )
             return
         for key, item in value.items():
             if isinstance(item, str) and strategies_in(item):
@@ -76,7 +84,9 @@ def _drafts(value: Any, depth: int) -> Iterator[Draft]:
             elif str(key).lower() in EVENT and isinstance(item, dict):
                 yield from _drafts({"event": str(key), **item}, depth + 1)
             elif EVENT.get(str(key).lower()) == "kill" and isinstance(item, (str, list)):
-                yield from (Draft("kill", name) for name in ([item] if isinstance(item, str) else item) if isinstance(name, str))
+                yield from (
+                    Draft("kill", name) for name in ([item] if isinstance(item, str) else item) if isinstance(name, str)
+                )
             else:
                 yield from _drafts(item, depth + 1)
 

@@ -1,8 +1,9 @@
 """
 One answer of one endpoint, streamed: time-outs, retries, what a refusal means, what it used.
 
-The openai package connects, retries what may be retried (429 after its Retry-After, 5xx, a refused or broken connection), and backs
-off with jitter; it does not begin a stream again that breaks off, watches no total time, and takes every 400 alike. That is done here.
+The openai package connects, retries what may be retried (429 after its Retry-After, 5xx, a refused or broken
+connection), and backs off with jitter; it does not begin a stream again that breaks off, watches no total time, and
+takes every 400 alike. That is done here.
 """
 
 import json
@@ -21,21 +22,27 @@ from loop.protocol import AgentError
 
 Message = dict[str, str]
 BYTES_PER_TOKEN = 3
-"""Of UTF-8. English has about four, code and columns of figures about three, so this counts prose a little too high, and that is safe."""
+"""
+Of UTF-8. English has about four, code and columns of figures about three, so this counts prose a little too high, and
+that is safe.
+"""
 OPTIONAL = ("seed", "temperature", "stream_options", "max_tokens")
 """Parameters that some models refuse; then they are left out, and the record says so."""
 MAX_PAUSE_S = 30.0
 _OVERFLOW = re.compile(
-    r"context[ _]?(length|window|size)|maximum context|too many (input )?tokens|prompt is too long|input is too long|exceeds? the (available|maximum)"
+    r"context[ _]?(length|window|size)|maximum context|too many (input )?tokens|prompt is too long|input is too "
+    r"long|exceeds? the (available|maximum)"
     r"|n_ctx|max_model_len|reduce the length|input token count",
     re.IGNORECASE,
 )
 _LIMITS = re.compile(
-    r"(?:(?:context (?:length|window|size)|limit|maximum|tokens allowed|max_model_len|n_ctx)\D{0,24}?(\d{3,8}))|(?:(\d{3,8}) ?(?:tokens )?(?:maximum|limit))",
+    r"(?:(?:context (?:length|window|size)|limit|maximum|tokens "
+    r"allowed|max_model_len|n_ctx)\D{0,24}?(\d{3,8}))|(?:(\d{3,8}) ?(?:tokens )?(?:maximum|limit))",
     re.IGNORECASE,
 )
 _UNSUPPORTED = re.compile(
-    r"support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|deprecated|extra inputs|invalid|valid range|too large|maximum allowed",
+    r"support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|deprecated|extra inputs|invalid|valid "
+    r"range|too large|maximum allowed",
     re.IGNORECASE,
 )
 
@@ -45,7 +52,8 @@ class Limits:
     """How long and how much. Seconds, tokens, characters."""
 
     connect_s: float = 10.0
-    idle_s: float = 300.0  # between two pieces of an answer, and before the first: a small machine reads a prompt slowly
+    # between two pieces of an answer, and before the first: a small machine reads a prompt slowly
+    idle_s: float = 300.0
     total_s: float = 1800.0  # for one answer with all its retries; a pause that has begun is finished
     retries: int = 4
     pause_s: float = 1.0  # before an answer that broke off is asked for again; doubled each time, with jitter
@@ -75,7 +83,9 @@ class Reply:
 
 
 class ContextExceeded(Exception):
-    """The prompt is longer than the model reads. `limit` is the context in tokens where the endpoint told it, else None."""
+    """
+    The prompt is longer than the model reads. `limit` is the context in tokens where the endpoint told it, else None.
+    """
 
     def __init__(self, message: str, limit: int | None) -> None:
         super().__init__(message)
@@ -109,12 +119,15 @@ class Line:
         self._refused: dict[str, str] = {}  # parameters that the model does not take, and why
         timeout = httpx2.Timeout(limits.idle_s, connect=limits.connect_s)
         web = openai.DefaultHttpx2Client(
-            timeout=timeout, trust_env=not endpoint.local, event_hooks={"request": [self._on_request], "response": [self._on_response]}
+            timeout=timeout,
+            trust_env=not endpoint.local,
+            event_hooks={"request": [self._on_request], "response": [self._on_response]},
         )
         self._openai = openai.OpenAI(
             api_key=endpoint.key, base_url=endpoint.url, timeout=timeout, max_retries=limits.retries, http_client=web
         )
-        if endpoint.provider != "openai":  # OpenAI's own variables name an account there, which is no one else's business
+        # OpenAI's own variables name an account there, which is no one else's business
+        if endpoint.provider != "openai":
             self._openai.organization = self._openai.project = None
 
     def close(self) -> None:
@@ -150,7 +163,9 @@ class Line:
                     raise _explained(error, self.endpoint) from None
                 self._refused[refused] = f"{refused} is left out: {_short(error)}"
             except openai.APIConnectionError as error:
-                raise AgentError(f"{self.endpoint.url} does not answer: {_cause(error)}. Is it running, and is the address right?") from None
+                raise AgentError(
+                    f"{self.endpoint.url} does not answer: {_cause(error)}. Is it running, and is the address right?"
+                ) from None
 
     def _parameters(self, wanted: dict[str, Any]) -> dict[str, Any]:
         sent = {"model": self.endpoint.model, **wanted, "stream": True, "stream_options": {"include_usage": True}}
@@ -159,7 +174,9 @@ class Line:
             sent["max_completion_tokens"] = wanted["max_tokens"]  # what OpenAI's models that think want instead
         return sent
 
-    def _stream(self, messages: list[Message], sent: dict[str, Any], troubles: list[str], started: float, *, last: bool) -> Reply:
+    def _stream(
+        self, messages: list[Message], sent: dict[str, Any], troubles: list[str], started: float, *, last: bool
+    ) -> Reply:
         heard = _Heard()
         with self._openai.chat.completions.create(messages=messages, **sent) as stream:
             for chunk in _chunks(stream):
@@ -170,7 +187,11 @@ class Line:
         if not heard.finish and not last:
             raise _BrokeOff("the answer ended without finish_reason")
         text, thinking = (clean("".join(parts)) for parts in (heard.text, heard.thinking))
-        inputs, outputs, cached = heard.usage or (sum(tokens(m["content"]) for m in messages), tokens(text + thinking), 0)
+        inputs, outputs, cached = heard.usage or (
+            sum(tokens(m["content"]) for m in messages),
+            tokens(text + thinking),
+            0,
+        )
         return Reply(
             text=text,
             thinking=thinking,
@@ -196,7 +217,10 @@ class Line:
 
 
 class _Watched(httpx2.SyncByteStream):
-    """A response's bytes while time is left. Signs of life that carry no text, such as comments in the stream, do not prolong it."""
+    """
+    A response's bytes while time is left. Signs of life that carry no text, such as comments in the stream, do not
+    prolong it.
+    """
 
     def __init__(self, stream: Any, check: Callable[[Any], None]) -> None:
         self._stream, self._check = stream, check
@@ -261,12 +285,18 @@ def _chunks(stream: openai.Stream[Any]) -> Iterator[Any]:
 def _explained(error: openai.APIStatusError, endpoint: Endpoint) -> Exception:
     """What a refusal means, as an AgentError or a ContextExceeded."""
     said, where = _short(error), endpoint.url
-    if error.status_code == 413 or error.status_code in (400, 422, 500) and _OVERFLOW.search(f"{error.code} {error.message}"):
+    if (
+        error.status_code == 413
+        or error.status_code in (400, 422, 500)
+        and _OVERFLOW.search(f"{error.code} {error.message}")
+    ):
         return ContextExceeded(said, _limit(error.message))
     if error.status_code in (401, 403):
         return AgentError(f"{where} refuses the key of {endpoint.provider}: {said}", final=True)
     if error.status_code == 404:
-        return AgentError(f"{where} knows no model {endpoint.model!r}, or is no address of an endpoint: {said}", final=True)
+        return AgentError(
+            f"{where} knows no model {endpoint.model!r}, or is no address of an endpoint: {said}", final=True
+        )
     if error.status_code == 429:
         wait = error.response.headers.get("retry-after")
         return AgentError(f"{where} takes no more requests now{f', it says for {wait} s' if wait else ''}: {said}")
@@ -288,7 +318,10 @@ def _refused_parameter(error: openai.APIStatusError, sent: dict[str, Any]) -> st
 
 
 def _limit(message: str) -> int | None:
-    """The context in tokens, as a message tells it: where it tells more than one figure, the smallest of those that look like a limit."""
+    """
+    The context in tokens, as a message tells it: where it tells more than one figure, the smallest of those that look
+    like a limit.
+    """
     found = [int(a or b) for a, b in _LIMITS.findall(message.replace(",", ""))]
     return min(found) if found else None
 
@@ -298,7 +331,11 @@ def _short(error: openai.APIError) -> str:
     body = error.body if isinstance(error.body, dict) else {}
     text = str(body.get("message") or error.message)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    status = f"{error.status_code} " if isinstance(error, openai.APIStatusError) and not line.startswith("Error code") else ""
+    status = (
+        f"{error.status_code} "
+        if isinstance(error, openai.APIStatusError) and not line.startswith("Error code")
+        else ""
+    )
     return status + (line if len(line) <= 300 else line[:299] + "…")
 
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 WORDS = {
     "create": "create creates created creating new add adds adding added propose proposed introduce",
-    "evolve": "evolve evolves evolved evolving update updates updated modify modifies modified change changed edit edited improve improved "
-    "refine refined rewrite rewritten revise revised tune tuned mutate mutated adjust adjusted fix fixed replace replaced",
+    "evolve": "evolve evolves evolved evolving update updates updated modify modifies modified change changed edit "
+    "edited improve improved "
+    "refine refined rewrite rewritten revise revised tune tuned mutate mutated adjust adjusted fix fixed replace "
+    "replaced",
     "fork": "fork forks forked forking branch clone cloned copy copied derive derived variant",
-    "kill": "kill kills killed killing delete deletes deleted remove removes removed drop dropped retire retired discard discarded",
+    "kill": "kill kills killed killing delete deletes deleted remove removes removed drop dropped retire retired "
+    "discard discarded",
     "stable": "stable keep kept unchanged untouched hold",
     "learnings": "learnings learning learnings.md lessons",
 }
@@ -17,14 +20,22 @@ _WORD = "|".join(sorted(map(re.escape, EVENT), key=len, reverse=True))
 _MARK = re.compile(r"^\s{0,3}(?:>\s*)?(?P<mark>#{1,6}|\*\*|__|[-*+]\s+(?=\*\*)|\d{1,2}[.)]\s+(?=\*\*|#))")
 _NUMBER = re.compile(r"^(?:\d{1,2}[.):]|[-*+])\s+")
 _KEY = re.compile(r"^(?:strategy|action|event|change|step|round)(?:\s*\d+)?\s*[:\-–—]\s*", re.IGNORECASE)
-_FILLER = re.compile(r"^(?:(?:a|an|the|of|my|our|new|existing|strategy|strategies|class|file|named|called|name)\b[:\s]*)+", re.IGNORECASE)
+_FILLER = re.compile(
+    r"^(?:(?:a|an|the|of|my|our|new|existing|strategy|strategies|class|file|named|called|name)\b[:\s]*)+", re.IGNORECASE
+)
 _ARROW = re.compile(r"\s*(?:->|→|=>|-->|⟶)\s*|\s+(?:to|into|as)\s+")
 _NAME = r"[^\s:()\[\],;]+"
 _FIRST = re.compile(rf"^(?P<word>{_WORD})(?![\w.])\s*[:\-–—]?\s*(?P<rest>.*)$", re.IGNORECASE)
-_LAST = re.compile(rf"^(?P<name>{_NAME})\s*(?:[:\-–—]\s*|\(\s*|\[\s*)(?P<word>{_WORD})\s*[)\]]?\s*(?:[:\-–—]\s*(?P<rest>.*))?$", re.IGNORECASE)
+_LAST = re.compile(
+    rf"^(?P<name>{_NAME})\s*(?:[:\-–—]\s*|\(\s*|\[\s*)(?P<word>{_WORD})\s*[)\]]?\s*(?:[:\-–—]\s*(?P<rest>.*))?$",
+    re.IGNORECASE,
+)
 _ONE = re.compile(rf"^(?P<name>{_NAME})(?:\s*(?:[:;,]|[-–—]\s|\(|\[)\s*(?P<rest>.*))?$")
 _TWO = re.compile(rf"^(?P<one>{_NAME})(?:{_ARROW.pattern})(?P<two>{_NAME})(?:\s*(?:[:;,]|[-–—]\s|\()\s*(?P<rest>.*))?$")
-_FROM = re.compile(rf"^(?P<two>{_NAME})\s*[(\[]?\s*(?:from|of|parent:?)\s+(?P<one>{_NAME})\s*[)\]]?(?:\s*[:\-–—]\s*(?P<rest>.*))?$", re.IGNORECASE)
+_FROM = re.compile(
+    rf"^(?P<two>{_NAME})\s*[(\[]?\s*(?:from|of|parent:?)\s+(?P<one>{_NAME})\s*[)\]]?(?:\s*[:\-–—]\s*(?P<rest>.*))?$",
+    re.IGNORECASE,
+)
 _PLAIN = re.compile(r"^(create|evolve|fork|kill)\s+[A-Z]\w*(?:\s*(?:->|→)\s*[A-Z]\w*)?\s*:?$")
 _FOLDER = "user_data/strategies/"
 
@@ -32,7 +43,8 @@ _FOLDER = "user_data/strategies/"
 @dataclass(frozen=True, slots=True)
 class Heading:
     event: str  # create, evolve, fork, kill, stable or learnings
-    name: str = ""  # as it was written, without .py and the strategies' folder; of a fork the child; empty: the class says it
+    # as it was written, without .py and the strategies' folder; of a fork the child; empty: the class says it
+    name: str = ""
     parent: str = ""
     rest: str = ""  # what stands behind the name
 
@@ -41,7 +53,8 @@ def heading(line: str) -> Heading | None:
     """
     The heading that this line is, or None for prose.
 
-    Marked ones (`### evolve X`, `**Kill:** X`, `## X (update)`) in any of WORDS; unmarked only as the format has them, `create X`.
+    Marked ones (`### evolve X`, `**Kill:** X`, `## X (update)`) in any of WORDS; unmarked only as the format has them,
+    `create X`.
     """
     if len(line) > 300:
         return None
@@ -63,7 +76,11 @@ def heading(line: str) -> Heading | None:
 def _first(event: str, rest: str) -> Heading | None:
     """A heading that begins with its event."""
     if event == "learnings":
-        return Heading(event) if not rest or rest.startswith("(") or rest.lower() in ("update", "updated", "learned", "so far", ".md") else None
+        return (
+            Heading(event)
+            if not rest or rest.startswith("(") or rest.lower() in ("update", "updated", "learned", "so far", ".md")
+            else None
+        )
     rest = rest.strip("*: ")
     cut = _FILLER.sub("", rest).strip()
     if not cut:
@@ -79,5 +96,9 @@ def _first(event: str, rest: str) -> Heading | None:
 
 
 def _stem(name: str) -> str:
-    """A name without its file's ending and the strategies' folder; any other path stays one, and is refused as a name."""
-    return name.strip("*`'\".").removeprefix("./").removeprefix(_FOLDER).removesuffix(".py") if ".." not in name else name
+    """
+    A name without its file's ending and the strategies' folder; any other path stays one, and is refused as a name.
+    """
+    return (
+        name.strip("*`'\".").removeprefix("./").removeprefix(_FOLDER).removesuffix(".py") if ".." not in name else name
+    )

@@ -1,9 +1,10 @@
 """
 What a model is told before a round, cut to what it can read.
 
-The rules are the sections of program.md that concern who writes strategies; git, commands and files are the loop's own business here.
-Where the prompt is too long, what is worth least goes first: the best so far, older blocks, rows but for a summary, old learnings,
-explanations of the block, and last the sources of strategies that did not change in the last round.
+The rules are the sections of program.md that concern who writes strategies; git, commands and files are the loop's own
+business here. Where the prompt is too long, what is worth least goes first: the best so far, older blocks, rows but for
+a summary, old learnings, explanations of the block, and last the sources of strategies that did not change in the last
+round.
 """
 
 import re
@@ -25,7 +26,10 @@ SECTIONS = (3, 5, 6, 7, 8, 9)
 """Of program.md: what a strategy can use, keep or discard, events and rules, the block, learnings, gaming."""
 LEAST = (3, 9)
 """What is left of them in the end."""
-BRIEF = re.compile(r"^(---|strategy:|status:|sharpe:|robust_sharpe:|max_drawdown_pct:|trade_count:|gates:|verdict:|warning:|demands:|  \S+: sharpe=)")
+BRIEF = re.compile(
+    r"^(---|strategy:|status:|sharpe:|robust_sharpe:|max_drawdown_pct:|trade_count:|gates:|verdict:|warning:|demands:| "
+    r" \S+: sharpe=)"
+)
 """What is left of a block when there is no room for all of it."""
 TEMPLATE = Path("user_data", "strategies", "_template.py.example")
 
@@ -111,7 +115,9 @@ def guide(root: Path) -> Guide:
     parts = re.split(r"^(?=## \d+\. )", (root / "program.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sections = {int(match[1]): part.strip() for part in parts if (match := re.match(r"## (\d+)\. ", part))}
     if missing := [number for number in SECTIONS if number not in sections]:
-        raise OSError(f"program.md has no section {missing[0]}; the prompt is made of sections {', '.join(map(str, SECTIONS))}")
+        raise OSError(
+            f"program.md has no section {missing[0]}; the prompt is made of sections {', '.join(map(str, SECTIONS))}"
+        )
     return Guide(sections, (root / TEMPLATE).read_text(encoding="utf-8"))
 
 
@@ -149,7 +155,11 @@ def _situation(state: State, shape: Shape) -> Iterator[str]:
     yield _learnings(state.learnings, shape.learnings)
     yield _rows(state.rows, shape.rows)
     if shape.population and state.population:
-        yield f"# The best so far\n\nBy evidence, whether they are active or not. Learn from them; fork one, or create it again.\n\n{told(state.population, state.active)}"
+        yield (
+            f"# The best so far\n\nBy evidence, whether they are active or not. Learn from them; fork one, or "
+            f"create "
+            f"it again.\n\n{told(state.population, state.active)}"
+        )
     yield from _older(state, shape.older)
     if state.blocks.strip():
         blocks = _brief(state.blocks) if shape.brief else state.blocks.strip()
@@ -162,16 +172,20 @@ def _arena(settings: Settings) -> str:
     """config.json, as far as a strategy depends on it."""
     windows = ", ".join(f"{w.name} {w.start:%Y-%m-%d} to {w.end:%Y-%m-%d}" for w in settings.windows)
     limits = settings.gates.model_dump()
-    return "\n".join([
-        "# The arena",
-        "",
-        f"pairs: {', '.join(settings.pairs)}",
-        f"timeframe: {settings.timeframe}; informative: {joined(settings.informative_timeframes)}",
-        f"slots: {settings.max_open_trades}; wallet: {settings.wallet:g} {settings.stake_currency}; fee: {100 * settings.fee:g} % a fill",
-        f"windows: {windows}",
-        f"gates: {', '.join(f'{name}={value:g}' for name, value in limits.items())}",
-        f"at most {settings.max_strategies} strategies; at most {settings.max_stable_rounds} stable rounds in a row",
-    ])
+    return "\n".join(
+        [
+            "# The arena",
+            "",
+            f"pairs: {', '.join(settings.pairs)}",
+            f"timeframe: {settings.timeframe}; informative: {joined(settings.informative_timeframes)}",
+            f"slots: {settings.max_open_trades}; wallet: {settings.wallet:g} {settings.stake_currency}; fee: "
+            f"{100 * settings.fee:g} % a fill",
+            f"windows: {windows}",
+            f"gates: {', '.join(f'{name}={value:g}' for name, value in limits.items())}",
+            f"at most {settings.max_strategies} strategies; at most {settings.max_stable_rounds} stable rounds in "
+            f"a row",
+        ]
+    )
 
 
 def _learnings(text: str, most: int | None) -> str:
@@ -224,7 +238,9 @@ def _older(state: State, most: int) -> Iterator[str]:
     """Blocks of the rounds before the last one, in brief, oldest first."""
     rounds = sorted({tried.round for tried in state.history})[:-1]
     for number in rounds[-most:] if most else []:
-        blocks = [_brief(_block(tried)) for tried in state.history if tried.round == number and tried.result is not None]
+        blocks = [
+            _brief(_block(tried)) for tried in state.history if tried.round == number and tried.result is not None
+        ]
         if blocks:
             yield f"# Blocks of round {number}\n\n" + _fence("\n".join(blocks))
 
@@ -234,7 +250,9 @@ def _block(tried: Tried) -> str:
     assert result is not None
     name = f"{tried.parent}→{tried.strategy}" if tried.event == "fork" else tried.strategy
     note = f"{tried.note}{' -> kept' if tried.kept else ' -> discarded'}"
-    return block.block(result, results_log.row(result.commit, tried.event, name, result.own.sharpe, result.own.max_drawdown, note))
+    return block.block(
+        result, results_log.row(result.commit, tried.event, name, result.own.sharpe, result.own.max_drawdown, note)
+    )
 
 
 def _brief(blocks: str) -> str:
@@ -242,7 +260,9 @@ def _brief(blocks: str) -> str:
 
 
 def _sources(state: State, shape: Shape) -> Iterator[str]:
-    """The files as they are; where there is no room, of those that rest and that no demand names the docstring alone."""
+    """
+    The files as they are; where there is no room, of those that rest and that no demand names the docstring alone.
+    """
     if not state.active:
         return
     yield "# The strategies as they are now"
@@ -253,8 +273,15 @@ def _sources(state: State, shape: Shape) -> Iterator[str]:
         if shape.untouched or name in changed:
             yield f"{name}.py:\n{_fence(source, 'python')}"
         else:
-            docs = source.strip().split('"""')[1].strip() if source.strip().startswith('"""') and source.count('"""') > 1 else "no docstring"
-            yield f"{name}.py, {len(source.splitlines())} lines, left out for want of room; do not evolve it now. Its docstring:\n{_fence(docs[:600])}"
+            docs = (
+                source.strip().split('"""')[1].strip()
+                if source.strip().startswith('"""') and source.count('"""') > 1
+                else "no docstring"
+            )
+            yield (
+                f"{name}.py, {len(source.splitlines())} lines, left out for want of room; do not evolve it now. Its "
+                f"docstring:\n{_fence(docs[:600])}"
+            )
 
 
 def _asked(state: State, shape: Shape) -> str:
@@ -263,14 +290,25 @@ def _asked(state: State, shape: Shape) -> str:
     lines = ["# This round", ""]
     lines += [f"active: {joined(state.active)}; {free} of {state.settings.max_strategies} slots free"]
     lines += [f"demand: {line}" for line in state.demands]
-    lines += [f"idea from the person, take it up soon and begin the note with `nudge:`: {line}" for line in state.nudges]
+    lines += [
+        f"idea from the person, take it up soon and begin the note with `nudge:`: {line}" for line in state.nudges
+    ]
     if state.plateau:
-        lines.append("plateau: five rounds without a kept gain. Kill the strategy with the least left to learn, and create one of another paradigm.")
+        lines.append(
+            "plateau: five rounds without a kept gain. Kill the strategy with the least left to learn, and create one "
+            "of another paradigm."
+        )
     if (over := memory.oversize(state.learnings)) and not _is_cut(state.learnings, shape.learnings):
-        lines.append(f"learnings.md is too long ({over}): rewrite it shorter in this answer, under `### learnings`. Merge, correct, delete; keep what holds.")
+        lines.append(
+            f"learnings.md is too long ({over}): rewrite it shorter in this answer, under `### learnings`. Merge, "
+            f"correct, delete; keep what holds."
+        )
     if state.problems:
         lines += ["your last answer was refused:", *(f"- {problem}" for problem in state.problems)]
-    lines += ["", "Form one hypothesis, change one thing, and answer in the format above: headings, notes, whole files."]
+    lines += [
+        "",
+        "Form one hypothesis, change one thing, and answer in the format above: headings, notes, whole files.",
+    ]
     return "\n".join(lines)
 
 

@@ -1,7 +1,8 @@
 """
 Endpoints that speak OpenAI's chat protocol: where they are, which key they want, how much they read, what they cost.
 
-Nothing is sent here. Prices and context windows are those that the package genai-prices carries; it asks no network for them.
+Nothing is sent here. Prices and context windows are those that the package genai-prices carries; it asks no network for
+them.
 """
 
 import ipaddress
@@ -36,7 +37,9 @@ PROVIDERS = {
     "llamacpp": Provider("http://localhost:8080/v1"),
 }
 URL_KEY = "LLM_API_KEY"
-"""Key of an endpoint that is given by its address, if it wants one. No provider's own key is ever sent to such an address."""
+"""
+Key of an endpoint that is given by its address, if it wants one. No provider's own key is ever sent to such an address.
+"""
 NO_KEY = "none"
 """What is sent where no key is needed: the protocol's header must not be empty."""
 
@@ -64,7 +67,8 @@ class Endpoint:
 
 def client(provider: str, model: str, environ: Mapping[str, str], context: int | None = None) -> Endpoint:
     """
-    The endpoint of `--provider` and `--model`; keys come from `environ`, `context` overrides what is known of the model.
+    The endpoint of `--provider` and `--model`; keys come from `environ`, `context` overrides what is known of the
+    model.
 
     Raises ArenaError for an unknown provider, an address that is none, a missing model or a missing key.
     """
@@ -73,18 +77,29 @@ def client(provider: str, model: str, environ: Mapping[str, str], context: int |
     if not model.strip():
         raise ArenaError(f"which model of {provider}? Name one with --model.")
     if context is not None and context < 1024:
-        raise ArenaError(f"a context of {context} tokens holds no prompt. Use at least 1024, as many as the model reads.")
+        raise ArenaError(
+            f"a context of {context} tokens holds no prompt. Use at least 1024, as many as the model reads."
+        )
     url = known.url
     if provider == "ollama" and environ.get("OLLAMA_HOST", "").strip():
         url = _ollama(environ["OLLAMA_HOST"].strip())
     key = _key(provider, known.key, environ, needed=not address)
     free = not known.prices and (not address or _is_local(urlsplit(url).hostname or ""))
-    return Endpoint(provider, model.strip(), url, key, context or _context(provider, known, model.strip(), environ), known.prices, free)
+    return Endpoint(
+        provider,
+        model.strip(),
+        url,
+        key,
+        context or _context(provider, known, model.strip(), environ),
+        known.prices,
+        free,
+    )
 
 
 def usd(endpoint: Endpoint, inputs: int, outputs: int, cached: int = 0) -> float:
     """
-    Price of an answer in US dollars: `inputs` tokens of which `cached` were read from the provider's cache, `outputs` tokens.
+    Price of an answer in US dollars: `inputs` tokens of which `cached` were read from the provider's cache, `outputs`
+    tokens.
 
     0.0 for a local provider, nan where no price is known. List prices of today; discounts and fees are not in them.
     """
@@ -102,7 +117,11 @@ def _named(provider: str) -> Provider:
     if provider in PROVIDERS:
         return PROVIDERS[provider]
     near = get_close_matches(provider.lower(), PROVIDERS, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(PROVIDERS)}, or an address such as http://localhost:8000/v1."
+    hint = (
+        f"Did you mean {near[0]!r}?"
+        if near
+        else f"Known: {', '.join(PROVIDERS)}, or an address such as http://localhost:8000/v1."
+    )
     raise ArenaError(f"provider {provider!r} is unknown. {hint}")
 
 
@@ -116,7 +135,9 @@ def _checked(url: str) -> str:
     if "@" in parts.netloc:
         raise ArenaError(f"the provider's address holds a name or a password. Put the key into {URL_KEY} instead.")
     if parts.scheme not in ("http", "https") or not host or port == 0 or parts.query or parts.fragment:
-        raise ArenaError(f"provider {url!r} is no address of an endpoint. Expected for example http://localhost:8000/v1.")
+        raise ArenaError(
+            f"provider {url!r} is no address of an endpoint. Expected for example http://localhost:8000/v1."
+        )
     return url.rstrip("/").removesuffix("/chat/completions")
 
 
@@ -135,7 +156,9 @@ def _key(provider: str, variable: str, environ: Mapping[str, str], *, needed: bo
         return NO_KEY
     key = environ.get(variable, "").strip()
     if not key and needed:
-        raise ArenaError(f"no key for {provider}: set {variable} in the environment. A local provider such as ollama needs none.")
+        raise ArenaError(
+            f"no key for {provider}: set {variable} in the environment. A local provider such as ollama needs none."
+        )
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ArenaError(f"{variable} holds a character that no key has. Copy the key again.")
     return key or NO_KEY

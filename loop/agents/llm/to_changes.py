@@ -1,7 +1,9 @@
 """
-From what was read to what is proposed: every draft becomes a Change, or a line that says what is wrong with it and what instead.
+From what was read to what is proposed: every draft becomes a Change, or a line that says what is wrong with it and what
+instead.
 
-Strict where `answer` forgives. What a file must be, `arena.ledger.strategy_files.examine` says, as it will when run.py evaluates it.
+Strict where `answer` forgives. What a file must be, `arena.ledger.strategy_files.examine` says, as it will when run.py
+evaluates it.
 """
 
 from dataclasses import dataclass
@@ -45,7 +47,12 @@ def settle(answer: Answer, state: State) -> Settled:
 
 def _is_idle(draft: Draft, answer: Answer, state: State) -> bool:
     """A heading without code that names no strategy is prose when others have code: `### New idea`."""
-    return not draft.source and draft.name not in state.active and "." not in draft.name and any(other.source for other in answer.drafts)
+    return (
+        not draft.source
+        and draft.name not in state.active
+        and "." not in draft.name
+        and any(other.source for other in answer.drafts)
+    )
 
 
 def _change(draft: Draft, state: State) -> Change | None:
@@ -67,7 +74,8 @@ def _change(draft: Draft, state: State) -> Change | None:
 
 def _known(draft: Draft, state: State) -> str:
     """
-    The strategy that a draft means: itself, an active one in other capitals, or, where its heading names none, that of its class.
+    The strategy that a draft means: itself, an active one in other capitals, or, where its heading names none, that of
+    its class.
 
     An evolve of an unknown name whose class is an active strategy means that one.
     """
@@ -84,7 +92,11 @@ def _event(draft: Draft, name: str, state: State) -> tuple[str, str]:
     """Event and parent as the rules of program.md have them for this name."""
     if name in state.active:
         return "evolve", ""
-    parents = {*state.active, *(tried.strategy for tried in state.history), *(row.strategy for row in results_log.parse(state.rows.encode()).rows)}
+    parents = {
+        *state.active,
+        *(tried.strategy for tried in state.history),
+        *(row.strategy for row in results_log.parse(state.rows.encode()).rows),
+    }
     parent = next((known for known in parents if known.lower() == draft.parent.lower()), "") if draft.parent else ""
     return ("fork", parent) if draft.event == "fork" and parent and parent != name else ("create", "")
 
@@ -101,7 +113,9 @@ def _examine(name: str, source: str, settings: Settings) -> None:
     if name.startswith("_"):
         raise LoadError(f"{name!r} begins with an underscore, and such files are ignored. Use another name")
     if "/" in name or "\\" in name or ".." in name:
-        raise LoadError(f"{name!r} is a path, not a name. A strategy is named like its class, and its file is made of that")
+        raise LoadError(
+            f"{name!r} is a path, not a name. A strategy is named like its class, and its file is made of that"
+        )
     try:
         data = source.encode()
     except UnicodeEncodeError:
@@ -118,26 +132,41 @@ def _together(changes: list[Change], state: State) -> list[str]:
         return ["nothing changes: every strategy stays as it is. Evolve, create, fork or kill at least one."]
     names = [change.strategy for change in changes]
     killed = {change.strategy for change in changes if change.event == "kill"}
-    problems = [f"{name}: there is more than one change of it. Send one." for name in dict.fromkeys(names) if names.count(name) > 1]
+    problems = [
+        f"{name}: there is more than one change of it. Send one."
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
     after = {name: source for name, source in state.active.items() if name not in killed}
     after |= {change.strategy: change.source for change in changes if change.event != "kill"}
     if len({name.lower() for name in after}) < len(after):
-        problems.append(f"two names differ in capitals alone ({', '.join(after)}). Use names that any disk tells apart.")
+        problems.append(
+            f"two names differ in capitals alone ({', '.join(after)}). Use names that any disk tells apart."
+        )
     cap = state.settings.max_strategies
     if len(after) > cap:
-        problems.append(f"{len(after)} strategies would be active ({', '.join(after)}), at most {cap} may be. Kill {len(after) - cap}, or create fewer.")
+        problems.append(
+            f"{len(after)} strategies would be active ({', '.join(after)}), at most {cap} may be. Kill "
+            f"{len(after) - cap}, or create fewer."
+        )
     for name, source in after.items():
         for other in sorted(imported(source) & set(after) - {name}):
             problems.append(f"{name} imports {other}, so no strategy can be called {other}. Use another name.")
     touched = {*names, *(change.parent for change in changes)}
-    return problems + [f"{name} has to be evolved, forked or killed in this round: {why}." for name, why in _bound(state) if name not in touched]
+    return problems + [
+        f"{name} has to be evolved, forked or killed in this round: {why}."
+        for name, why in _bound(state)
+        if name not in touched
+    ]
 
 
 def _bound(state: State) -> list[tuple[str, str]]:
     """Active strategies that the rules let rest no longer."""
     written, most = results_log.parse(state.rows.encode()), state.settings.max_stable_rounds
     counts = [(name, results_log.stable_rounds(written, name)) for name in state.active]
-    return [(name, f"{count} stable rounds in a row, at most {most} are allowed") for name, count in counts if count >= most]
+    return [
+        (name, f"{count} stable rounds in a row, at most {most} are allowed") for name, count in counts if count >= most
+    ]
 
 
 def _learnings(answer: Answer, state: State, problems: list[str]) -> str | None:
@@ -157,7 +186,9 @@ def _hypothesis(source: str) -> str:
 
 def _same(source: str, other: str) -> bool:
     """Whether two files are one but for blanks at the ends of lines."""
-    return [line.rstrip() for line in source.strip().split("\n")] == [line.rstrip() for line in other.strip().split("\n")]
+    return [line.rstrip() for line in source.strip().split("\n")] == [
+        line.rstrip() for line in other.strip().split("\n")
+    ]
 
 
 def _names(state: State) -> str:

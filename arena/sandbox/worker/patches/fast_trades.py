@@ -1,9 +1,9 @@
 """
 FreqTrade's candle loop, sooner: two of its helpers replaced by ones with the same results, bit for bit.
 
-Without this a third of a backtest and more is spent in decimal arithmetic written in Python, and in deep copies that guard
-a trade against callbacks. No decision of the loop is touched.
-tests/test_fast_trades.py holds each of them against the original.
+Without this a third of a backtest and more is spent in decimal arithmetic written in Python, and in deep copies that
+guard a trade against callbacks. No decision of the loop is touched. tests/test_fast_trades.py holds each of them
+against the original.
 """
 
 import functools
@@ -42,14 +42,21 @@ _decimal = functools.lru_cache(maxsize=64)(lambda number: Decimal(str(number)))
 def calc_close_trade_value(self: LocalTrade, rate: float, amount: float | None = None) -> float:
     """Close value of a spot long after fees: amount x rate x (1 - fee), exact in decimals and rounded once."""
     units, fee = amount or self.amount, self.fee_close or 0.0
-    if rate is None or self.is_short or (self.trading_mode or TradingMode.SPOT) != TradingMode.SPOT or not math.isfinite(units * rate * fee):
+    if (
+        rate is None
+        or self.is_short
+        or (self.trading_mode or TradingMode.SPOT) != TradingMode.SPOT
+        or not math.isfinite(units * rate * fee)
+    ):
         return _calc_close_trade_value(self, rate, amount)
     value = EXACT.multiply(_decimal(units), Decimal(str(rate)))
     return float(EXACT.subtract(value, EXACT.multiply(value, _decimal(fee))))
 
 
 def copy_trade(trade: Any) -> Any:
-    """A trade with orders of its own, as deep as `copy.deepcopy`: nothing that can be changed is shared with the original."""
+    """
+    A trade with orders of its own, as deep as `copy.deepcopy`: nothing that can be changed is shared with the original.
+    """
     if type(trade) is not LocalTrade:
         return deepcopy(trade)
     copied = LocalTrade.__new__(LocalTrade)

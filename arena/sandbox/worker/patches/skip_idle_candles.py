@@ -1,9 +1,10 @@
 """
-FreqTrade's candle loop without the candles at which nothing can happen: a pair without an open trade and without an entry
-signal. In the worker.
+FreqTrade's candle loop without the candles at which nothing can happen: a pair without an open trade and without an
+entry signal. In the worker.
 
-Most candles of most pairs are of that kind, and passing them by costs FreqTrade as much as the rest. What callbacks can see
-(which rows the data provider shows, the present date) is what it would be. tests/test_skip_idle_candles.py holds it against the original.
+Most candles of most pairs are of that kind, and passing them by costs FreqTrade as much as the rest. What callbacks can
+see (which rows the data provider shows, the present date) is what it would be. tests/test_skip_idle_candles.py holds it
+against the original.
 """
 
 from collections.abc import Iterator
@@ -54,7 +55,9 @@ def time_pair_generator(
 
 
 class _Rows:
-    """Which row of a pair belongs to a step, counted from `start`, and which rows may enter. Rows may be added meanwhile."""
+    """
+    Which row of a pair belongs to a step, counted from `start`, and which rows may enter. Rows may be added meanwhile.
+    """
 
     def __init__(self, data: dict[str, list[Any]], pairs: list[str], start: datetime, candle: Any) -> None:
         self.data, self.pairs, self.start, self.candle = data, pairs, start, candle
@@ -91,14 +94,17 @@ class _Rows:
 
 def _covered(bt: Backtesting, pairs: list[str], data: dict[str, list[Any]]) -> bool:
     """
-    One timeframe, fixed pairs, no callback at every candle, no wallet captured at each; rows without gaps: a strategy that
-    drops some is refused after the run, and FreqTrade takes one row a candle whatever its date.
+    One timeframe, fixed pairs, no callback at every candle, no wallet captured at each; rows without gaps: a strategy
+    that drops some is refused after the run, and FreqTrade takes one row a candle whatever its date.
     """
     if bt.dynamic_pairlist or bt.timeframe_detail_td or bt._is_backtest_runmode or bt.abort:
         return False
     if type(bt.strategy).bot_loop_start is not IStrategy.bot_loop_start or "bot_loop_start" in vars(bt.strategy):
         return False
-    return all(not rows or rows[-1][DATE_IDX] - rows[0][DATE_IDX] == (len(rows) - 1) * bt.timeframe_td for rows in map(data.get, pairs))
+    return all(
+        not rows or rows[-1][DATE_IDX] - rows[0][DATE_IDX] == (len(rows) - 1) * bt.timeframe_td
+        for rows in map(data.get, pairs)
+    )
 
 
 def _show(provider: Any, rows: _Rows, pair: str, step: int, startup: int) -> bool:
