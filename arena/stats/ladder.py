@@ -5,7 +5,9 @@ The released figure is the best validation Sharpe so far, and it changes only wh
 Whoever asks learns whether that happened, and the new figure rounded to the step: however many ask, the error of the
 released best grows with the logarithm of their number.
 
-Source ------ Blum and Hardt (2015), The Ladder: A Reliable Leaderboard for Machine Learning Competitions, ICML,
+Source
+------
+Blum and Hardt (2015), The Ladder: A Reliable Leaderboard for Machine Learning Competitions, ICML,
 arXiv:1502.04585. Deviations: it is a Sharpe ratio that rises and not a loss that falls; the first best is 0, what cash
 earns; and a strategy that is no new best also learns the sign of its own Sharpe, which is counted as a look of its own.
 Only one that would be accepted but for its validation is asked about at all.

@@ -63,7 +63,9 @@ def evidence(
     filled : sequence of float arrays of shape (n_days,)
         Of trials with returns of some days, else a constant: they tell how alike trials are.
 
-    Deviation --------- The spread across trials is the sampling error, the floor of `hurdle`: without skill Sharpe
+    Deviation
+    ---------
+    The spread across trials is the sampling error, the floor of `hurdle`: without skill Sharpe
     ratios scatter by that and, where trials are correlated, by less. What they scatter beyond it is skill and fees;
     counted as luck, it would hide an edge that many trials have.
     """
@@ -197,7 +199,9 @@ def spread(sharpes: NDArray[np.float64]) -> float:
         Twice the squares of what lies above the median, or above zero if the median is below, summed and divided by the
         trials less one; nan without a Sharpe ratio.
 
-    Deviation --------- Bailey and Lopez de Prado (2014) take the plain variance, which is the same on average while the
+    Deviation
+    ---------
+    Bailey and Lopez de Prado (2014) take the plain variance, which is the same on average while the
     trials scatter evenly about their centre. Here some lose everything to fees, with Sharpe ratios of -10, and those
     say nothing of how lucky a good one can be.
     """
