@@ -298,7 +298,7 @@ def verdicts(world: World, tried: list[Tried], shared: selection_bias.Evidence) 
     """
     asked, found = context.Trials(None, ""), []
     for one in tried:
-        dsr = selection_bias.deflated_sharpe(np.array(one.result.daily_returns), np.empty(0), shared.effective)
+        dsr = selection_bias.deflated_sharpe(np.array(one.result.daily_returns), shared.effective)
         evidence = Evidence(**shared._replace(dsr=dsr)._asdict())
         look = Look(why="a gate says no")
         if all(gate.passed for gate in one.result.gates) and dsr >= world.settings.gates.min_dsr:

@@ -152,7 +152,7 @@ def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]
 
 def _deflated(returns: NDArray[np.float64] | None, effective: float) -> float:
     try:
-        return math.nan if returns is None else selection_bias.deflated_sharpe(returns, np.empty(0), effective)
+        return math.nan if returns is None else selection_bias.deflated_sharpe(returns, effective)
     except SampleError:
         return math.nan
 

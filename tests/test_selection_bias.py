@@ -18,7 +18,6 @@ from arena.stats.selection_bias import (
     hurdle,
     luck_line,
     pbo,
-    spread,
     stepm,
 )
 from arena.stats.significance import MIN_DAYS, Moments, block_length, daily_sharpes, probabilistic_sharpe, probability
@@ -49,7 +48,7 @@ def test_the_hurdle_and_the_probability_of_the_papers_example():
     Bailey and Lopez de Prado (2014): 100 trials, 1250 days of 250 a year, variance 1/2 a year, SR 2.5, skew -3,
     kurtosis 10.
     """
-    bar = hurdle(100, 0.5 / 250, 1250)
+    bar = expected_maximum(100, 0.5 / 250)
     assert bar == pytest.approx(0.1132, abs=5e-5)
     assert probability(Moments(1250, 2.5 / np.sqrt(250), -3, 10), bar) == pytest.approx(0.9004, abs=5e-5)
 
@@ -82,25 +81,20 @@ def test_a_hurdle_of_zero_is_never_returned(n, variance):
 
 
 def test_every_parameter_of_the_hurdle_changes_it():
-    base = hurdle(20, 0.01, 500)
-    assert hurdle(21, 0.01, 500) > base
-    assert hurdle(20, 0.011, 500) > base
-    assert hurdle(20, 0.0, 500) < hurdle(20, 0.0, 400)
-    assert luck_line(20, 0.01, 500) == pytest.approx(base * np.sqrt(365))
-
-
-def test_luck_is_no_smaller_than_the_sampling_error_however_alike_the_trials_are():
-    assert hurdle(50, 1e-9, 500) == hurdle(50, np.nan, 500) == expected_maximum(50, 1 / 499)
-    assert hurdle(50, 1 / 400, 500) == expected_maximum(50, 1 / 400)
-    assert np.isnan(hurdle(50, 0.1, 1))
+    base = hurdle(20, 500)
+    assert base == expected_maximum(20, 1 / 499)
+    assert hurdle(21, 500) > base
+    assert hurdle(20, 400) > base
+    assert luck_line(20, 500) == pytest.approx(base * np.sqrt(365))
+    assert np.isnan(hurdle(50, 1))
 
 
 def test_the_luck_line_is_the_best_of_so_many_without_skill():
     """A hundred of them over five years: about 1.13, the headline that gave the reason for this file."""
     rng = np.random.default_rng(1)
     best = np.mean([np.nanmax(daily_sharpes(rng.normal(size=(100, 1825)))) for _ in range(40)]) * np.sqrt(365)
-    assert luck_line(100, 0.0, 1825) == pytest.approx(1.13, abs=5e-3)
-    assert luck_line(100, 0.0, 1825) == pytest.approx(best, abs=0.08)
+    assert luck_line(100, 1825) == pytest.approx(1.13, abs=5e-3)
+    assert luck_line(100, 1825) == pytest.approx(best, abs=0.08)
 
 
 # the effective number
@@ -186,45 +180,22 @@ def test_trials_that_cannot_be_counted_are_refused(rows, total, message):
 # the deflated Sharpe ratio
 
 
-def test_the_spread_is_the_variance_while_trials_scatter_evenly():
-    values = np.random.default_rng(5).normal(0, 0.05, 10_000)
-    assert spread(values) == pytest.approx(values.var(), rel=0.05)
-    assert spread(np.array([1.0, 3.0])) == pytest.approx(np.var([1.0, 3.0], ddof=1))
-
-
-def test_trials_that_lose_everything_do_not_make_luck_larger():
-    assert spread(np.array([-9.0, -8.0, -7.0, 0.5, 1.0])) == pytest.approx(2 * (0.25 + 1) / 4)
-    assert spread(np.array([-9.0, -8.0, -7.0])) == 0
-
-
-def test_what_all_trials_have_in_common_is_not_spread():
-    """Long in a rising market, all of them."""
-    assert spread(np.array([1.0, 1.1, 1.2])) == pytest.approx(0.01)
-
-
-def test_trials_without_a_sharpe_ratio_have_no_spread():
-    assert spread(np.array([1.0, np.nan, 3.0])) == spread(np.array([1.0, 3.0]))
-    assert np.isnan(spread(np.array([np.nan])))
-    assert np.isnan(spread(np.array([])))
-
-
 def test_one_trial_has_no_deflated_sharpe_ratio():
-    assert np.isnan(deflated_sharpe(NOISE[0], daily_sharpes(NOISE[:1]), 1))
-    assert np.isnan(deflated_sharpe(NOISE[0], daily_sharpes(NOISE[[0, 0]]), effective_trials(NOISE[[0, 0]], 2)))
+    assert np.isnan(deflated_sharpe(NOISE[0], 1))
+    assert np.isnan(deflated_sharpe(NOISE[0], effective_trials(NOISE[[0, 0]], 2)))
 
 
 def test_every_parameter_of_the_deflated_sharpe_ratio_changes_it():
-    own, sharpes = skilled(NOISE)[7], daily_sharpes(NOISE)
-    base = deflated_sharpe(own, sharpes, 40)
+    own = skilled(NOISE)[7]
+    base = deflated_sharpe(own, 40)
     assert base < probabilistic_sharpe(own)
-    assert deflated_sharpe(own, sharpes, 41) < base
-    assert deflated_sharpe(own, 5 * sharpes, 40) < base
-    assert deflated_sharpe(own[1:], sharpes, 40) != base
+    assert deflated_sharpe(own, 41) < base
+    assert deflated_sharpe(own[1:], 40) != base
 
 
 def test_unusable_returns_have_no_deflated_sharpe_ratio():
     with pytest.raises(SampleError, match="do not vary"):
-        deflated_sharpe(np.zeros(DAYS), daily_sharpes(NOISE), 40)
+        deflated_sharpe(np.zeros(DAYS), 40)
 
 
 DRAWS = {
@@ -240,7 +211,7 @@ def share_of_lucky_ones(rng, draw, n, times=300):
     for _ in range(times):
         rows = draw(rng, (n, 250))
         sharpes = daily_sharpes(rows)
-        lucky += deflated_sharpe(rows[sharpes.argmax()], sharpes, n) > 0.95
+        lucky += deflated_sharpe(rows[sharpes.argmax()], n) > 0.95
     return lucky / times
 
 
@@ -269,7 +240,7 @@ def test_the_best_of_families_without_skill_is_rarely_called_skilled(draw):
 
 def test_one_truly_better_trial_is_found():
     rows = skilled(NOISE, a_year=6)
-    assert deflated_sharpe(rows[7], daily_sharpes(rows), 40) > 0.95
+    assert deflated_sharpe(rows[7], 40) > 0.95
 
 
 # the probability of backtest overfitting
@@ -500,11 +471,7 @@ def test_the_evidence_is_what_its_parts_say():
     rows = skilled(NOISE)
     n = effective_trials(rows, 45)
     expected = Evidence(
-        trials=45,
-        effective=n,
-        luck_line=luck_line(n, np.nan, DAYS),
-        dsr=deflated_sharpe(rows[7], np.empty(0), n),
-        pbo=pbo(rows),
+        trials=45, effective=n, luck_line=luck_line(n, DAYS), dsr=deflated_sharpe(rows[7], n), pbo=pbo(rows)
     )
     assert evidence(rows[7], list(rows), 45) == pytest.approx(expected)
     assert np.isfinite(expected).all()
@@ -514,7 +481,7 @@ def test_skill_in_other_trials_does_not_count_as_luck():
     """Half of the trials earn something: the line is that of as many trials without skill."""
     rows = NOISE.copy()
     rows[::2] += 0.002
-    assert spread(daily_sharpes(rows)) > 2 / DAYS
+    assert daily_sharpes(rows).var() > 2 / DAYS
     assert evidence(rows[0], list(rows), len(rows)).luck_line == pytest.approx(
         evidence(NOISE[0], list(NOISE), len(rows)).luck_line, rel=1e-3
     )
@@ -552,7 +519,7 @@ def test_the_first_trial_has_no_evidence():
 def test_the_first_trial_that_did_not_crash_has_a_luck_line():
     found = evidence(NOISE[0], [NOISE[0]], 4)
     assert found.effective == 4
-    assert found.luck_line == luck_line(4, np.nan, DAYS)
+    assert found.luck_line == luck_line(4, DAYS)
     assert np.isnan(found.pbo)
 
 

@@ -9,14 +9,12 @@ from arena.stats.significance import (
     block_length,
     daily_sharpes,
     minimum_detectable_sharpe,
-    minimum_track_length,
     moments,
     power,
     probabilistic_sharpe,
     probability,
     sharpe_interval,
     stretches,
-    track_length,
 )
 
 RETURNS = np.random.default_rng(0).normal(0.001, 0.01, 500)
@@ -38,7 +36,7 @@ def interval(returns=RETURNS, seed=1, **options):
     ],
     ids=["too short", "empty", "two rows", "nan and inf", "constant", "zero"],
 )
-@pytest.mark.parametrize("figure", [interval, probabilistic_sharpe, minimum_track_length, moments])
+@pytest.mark.parametrize("figure", [interval, probabilistic_sharpe, moments])
 def test_unusable_returns_are_refused(figure, returns, message):
     with pytest.raises(SampleError, match=message):
         figure(returns)
@@ -138,9 +136,8 @@ def test_track_lengths_of_the_paper(periods, skew, kurtosis, years):
     Bailey and Lopez de Prado (2012), section 5: years until a Sharpe ratio of 2 is above 1 with a confidence of 95 %.
     """
     root = np.sqrt(periods)
-    assert track_length(Moments(1, 2 / root, skew, kurtosis), 1 / root, 0.95) / periods == pytest.approx(
-        years, abs=5e-3
-    )
+    after = Moments(round(years * periods + 1), 2 / root, skew, kurtosis)
+    assert probability(after, 1 / root) == pytest.approx(0.95, abs=5e-3)
 
 
 def test_moments_are_those_of_the_sample_and_the_kurtosis_is_raw():
@@ -181,7 +178,6 @@ def test_the_probability_is_a_half_where_the_benchmark_is_the_estimate():
 
 def test_an_undefined_benchmark_gives_no_probability():
     assert np.isnan(probabilistic_sharpe(RETURNS, np.nan))
-    assert np.isnan(minimum_track_length(RETURNS, np.nan))
 
 
 def test_moments_that_leave_no_variance_give_no_probability():
@@ -197,31 +193,11 @@ def test_left_tails_and_fat_ones_make_less_sure():
     assert probability(Moments(500, 0.1, 2, 5), 0.0) > plain
 
 
-def test_every_parameter_of_the_probability_and_of_the_track_length_changes_them():
+def test_every_parameter_of_the_probability_changes_it():
     assert (
         len({probabilistic_sharpe(RETURNS), probabilistic_sharpe(RETURNS[1:]), probabilistic_sharpe(RETURNS, 0.01)})
         == 3
     )
-    lengths = [minimum_track_length(RETURNS), minimum_track_length(RETURNS[1:])]
-    lengths += [minimum_track_length(RETURNS, 0.01), minimum_track_length(RETURNS, confidence=0.9)]
-    assert len(set(lengths)) == 4
-
-
-def test_after_the_minimum_track_length_the_probability_is_the_confidence():
-    of = moments(RETURNS)
-    days = minimum_track_length(RETURNS, 0.02, 0.9)
-    assert probability(of._replace(days=days), 0.02) == pytest.approx(0.9)
-
-
-def test_no_track_is_long_enough_to_show_what_is_not_there():
-    assert minimum_track_length(-RETURNS) == np.inf
-    assert minimum_track_length(RETURNS, moments(RETURNS).sharpe) == np.inf
-
-
-@pytest.mark.parametrize("confidence", [0.5, 1.0, np.nan])
-def test_a_confidence_must_be_one(confidence):
-    with pytest.raises(ValueError, match="confidence in"):
-        minimum_track_length(RETURNS, 0.0, confidence)
 
 
 def test_the_detectable_sharpe_ratio_is_found_with_its_power():

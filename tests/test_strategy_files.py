@@ -10,9 +10,17 @@ from builders import arena
 
 from arena.errors import ArenaError, LoadError
 from arena.ledger import strategy_files
-from arena.ledger.strategy_files import by_path, commits, examine, find, label, read, touched
+from arena.ledger.strategy_files import by_path, examine, find, label, read, touched
 
 GOOD = "from freqtrade.strategy import IStrategy\n\n\nclass Trend(IStrategy):\n    timeframe = '1h'\n"
+
+
+def commits(root, paths):
+    """The label of each file as it is now."""
+    return {
+        path: strategy_files.label(root, strategy_files.head(root), path, strategy_files.content(path))
+        for path in paths
+    }
 
 
 def write(folder, name, text=""):
@@ -501,7 +509,7 @@ def test_no_variable_graft_or_monitor_makes_git_tell_of_something_else(repositor
         plain.setenv("PATH", os.environ["PATH"].split(os.pathsep, 1)[1])
         now = head(repository)
         git(repository, "config", "core.fsmonitor", str(program))
-    assert strategy_files.commits(repository, [file]) == {file: f"{now}+dirty"}
+    assert commits(repository, [file]) == {file: f"{now}+dirty"}
     (repository / ".git" / "info" / "grafts").write_text(f"{'1' * 40}\n")
     assert strategy_files.history(repository) == {now}
     assert not mark.exists()

@@ -170,12 +170,6 @@ def label(root: Path, head: str | None, path: Path, data: bytes) -> str:
     return head + ("" if _is_as_in(root, head, path, data) else "+dirty")
 
 
-def commits(root: Path, paths: list[Path]) -> dict[Path, str]:
-    """The `label` of each file as it is now."""
-    now = head(root)
-    return {path: label(root, now, path, content(path)) for path in paths}
-
-
 def touched(root: Path, path: Path) -> bool:
     """
     Whether the file differs from the commit before the one that is evaluated: from HEAD when dirty, else from HEAD~1.

@@ -62,12 +62,6 @@ def evidence(
         Trials so far: all of them, this one, crashed and discarded ones included.
     filled : sequence of float arrays of shape (n_days,)
         Of trials with returns of some days, else a constant: they tell how alike trials are.
-
-    Deviation
-    ---------
-    The spread across trials is the sampling error, the floor of `hurdle`: without skill Sharpe
-    ratios scatter by that and, where trials are correlated, by less. What they scatter beyond it is skill and fees;
-    counted as luck, it would hide an edge that many trials have.
     """
     same = [row for row in returns if row.shape == own.shape]
     table = np.array([*same, *filled]) if same or filled else np.empty((0, len(own)))
@@ -83,8 +77,8 @@ def evidence(
     return Evidence(
         trials=total,
         effective=effective,
-        luck_line=luck_line(effective, np.nan, len(own)),
-        dsr=defined(deflated_sharpe, own, np.empty(0), effective),
+        luck_line=luck_line(effective, len(own)),
+        dsr=defined(deflated_sharpe, own, effective),
         pbo=defined(pbo, whole[has_sharpe(whole)]),
     )
 
@@ -184,35 +178,7 @@ def effective_trials(returns: NDArray[np.float64], total: int) -> float:
     return round(measured + total - len(rows), 2)
 
 
-def spread(sharpes: NDArray[np.float64]) -> float:
-    """
-    Variance across trials of the Sharpe ratio, as its upper side has it.
-
-    Parameters
-    ----------
-    sharpes : float array of shape (n_trials,)
-        In any one unit. nan is left out.
-
-    Returns
-    -------
-    float
-        Twice the squares of what lies above the median, or above zero if the median is below, summed and divided by the
-        trials less one; nan without a Sharpe ratio.
-
-    Deviation
-    ---------
-    Bailey and Lopez de Prado (2014) take the plain variance, which is the same on average while the
-    trials scatter evenly about their centre. Here some lose everything to fees, with Sharpe ratios of -10, and those
-    say nothing of how lucky a good one can be.
-    """
-    known = sharpes[np.isfinite(sharpes)]
-    if not len(known):
-        return float("nan")
-    above = np.maximum(known - max(np.median(known), 0.0), 0.0)
-    return float(2 * np.sum(above**2) / max(len(known) - 1, 1))
-
-
-def hurdle(effective: float, variance: float, n_days: int) -> float:
+def hurdle(effective: float, n_days: int) -> float:
     """
     Sharpe ratio per day that the best of the trials would show on average without skill.
 
@@ -220,21 +186,24 @@ def hurdle(effective: float, variance: float, n_days: int) -> float:
     ----------
     effective : float
         Number of independent trials; 1 or fewer gives nan.
-    variance : float
-        Across trials, of the Sharpe ratio per day. Never taken smaller than the sampling error over these days: fine
-        tuning one family shrinks it, and luck stays as large as it is. nan counts as that error.
     n_days : int
-        That the trials have in common, at least 2.
+        That the trials have in common, at least 2; fewer give nan.
+
+    Deviation
+    ---------
+    Bailey and Lopez de Prado (2014) take the variance across trials. Here it is the sampling error over these days:
+    without skill Sharpe ratios scatter by that and, where trials are correlated, by less. What they scatter beyond it
+    is skill and fees; counted as luck, it would hide an edge that many trials have.
     """
-    return expected_maximum(effective, float(np.fmax(variance, 1 / (n_days - 1)))) if n_days > 1 else float("nan")
+    return expected_maximum(effective, 1 / (n_days - 1)) if n_days > 1 else float("nan")
 
 
-def luck_line(effective: float, variance: float, n_days: int) -> float:
-    """`hurdle`, annualised with sqrt(365); the variance is still that of Sharpe ratios per day."""
-    return hurdle(effective, variance, n_days) * float(np.sqrt(DAYS_A_YEAR))
+def luck_line(effective: float, n_days: int) -> float:
+    """`hurdle`, annualised with sqrt(365)."""
+    return hurdle(effective, n_days) * float(np.sqrt(DAYS_A_YEAR))
 
 
-def deflated_sharpe(returns: NDArray[np.float64], sharpes: NDArray[np.float64], effective: float) -> float:
+def deflated_sharpe(returns: NDArray[np.float64], effective: float) -> float:
     """
     Probability that the true Sharpe ratio exceeds what the best of all trials would show without skill.
 
@@ -242,8 +211,6 @@ def deflated_sharpe(returns: NDArray[np.float64], sharpes: NDArray[np.float64], 
     ----------
     returns : float array of shape (n_days,)
         Of the chosen trial: daily, as fractions, oldest first, without nan.
-    sharpes : float array of shape (n_trials,)
-        Of every trial over these days, per day, not annualised; nan is left out.
     effective : float
         Number of independent trials.
 
@@ -259,10 +226,9 @@ def deflated_sharpe(returns: NDArray[np.float64], sharpes: NDArray[np.float64], 
 
     Source
     ------
-    Bailey and Lopez de Prado (2014), doi:10.3905/jpm.2014.40.5.094. Deviations: see `effective_trials`,
-    `spread` and `hurdle`.
+    Bailey and Lopez de Prado (2014), doi:10.3905/jpm.2014.40.5.094. Deviations: see `effective_trials` and `hurdle`.
     """
-    return probabilistic_sharpe(returns, hurdle(effective, spread(sharpes), len(returns)))
+    return probabilistic_sharpe(returns, hurdle(effective, len(returns)))
 
 
 def pbo(returns: NDArray[np.float64], n_blocks: int = 16) -> float:

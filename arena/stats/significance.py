@@ -144,31 +144,6 @@ def probabilistic_sharpe(returns: NDArray[np.float64], benchmark: float = 0.0) -
     return probability(moments(returns), benchmark)
 
 
-def minimum_track_length(returns: NDArray[np.float64], benchmark: float = 0.0, confidence: float = 0.95) -> float:
-    """
-    Days after which returns of these moments show a Sharpe ratio above `benchmark` with this confidence.
-
-    Parameters
-    ----------
-    returns, benchmark
-        As for `probabilistic_sharpe`.
-    confidence : float
-        In (0.5, 1).
-
-    Returns
-    -------
-    float
-        Days, with fractions; the probabilistic Sharpe ratio of that many days is the confidence. inf when the Sharpe
-        ratio is not above the benchmark: more days of the same kind would not show what is not there. nan for a nan
-        benchmark.
-
-    Raises, Source
-    --------------
-    As for `probabilistic_sharpe`; ValueError for a confidence outside (0.5, 1).
-    """
-    return track_length(moments(returns), benchmark, confidence)
-
-
 def minimum_detectable_sharpe(n_days: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """
     True Sharpe ratio that a one-sided test over this many days finds with probability `power`.
@@ -254,15 +229,6 @@ def probability(of: Moments, benchmark: float) -> float:
     """`probabilistic_sharpe` of moments."""
     variance = _variance(of)
     return float(ndtr((of.sharpe - benchmark) * np.sqrt((of.days - 1) / variance))) if variance > 0 else float("nan")
-
-
-def track_length(of: Moments, benchmark: float, confidence: float) -> float:
-    """`minimum_track_length` of moments."""
-    if not 0.5 < confidence < 1:
-        raise ValueError(f"needs a confidence in (0.5, 1), got {confidence}.")
-    if of.sharpe <= benchmark:
-        return float("inf")
-    return float(1 + _variance(of) * (ndtri(confidence) / (of.sharpe - benchmark)) ** 2)
 
 
 def _variance(of: Moments) -> float:

@@ -194,11 +194,6 @@ class Brief(_Closed):
                     raise ValueError(f"row {number} of {kind} looks at {outside[0]}, which timeframes leaves out")
         return self
 
-    @property
-    def is_text(self) -> bool:
-        """Whether it is words alone."""
-        return not self.model_dump(exclude_defaults=True, exclude={"title", "text"})
-
 
 def parse(text: str, settings: Settings, name: str = FILE) -> Brief:
     """The brief in a TOML text. Raises ArenaError that names key, line, value and what instead."""
