@@ -127,8 +127,12 @@ def _parallel(tasks: list, compute: Compute) -> Iterator:
 
 
 def _client(address: str | None):
-    from distributed import Client  # seconds of libraries that one machine does not need
-
+    try:
+        from distributed import Client  # seconds of libraries that one machine does not need
+    except ModuleNotFoundError:
+        raise ArenaError(
+            "arena.compute.backend dask needs the package distributed: `uv sync --group cluster`."
+        ) from None
     try:
         cluster = Client(address, timeout=SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:

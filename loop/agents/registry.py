@@ -71,20 +71,13 @@ NEEDS = {"llm": "model", "command": "command", "replay": "transcript"}
 
 
 def agent(name: str, options: argparse.Namespace, worktree: Worktree) -> Agent:
-    """Raises ArenaError where it is not part of this version, or an option of its own is missing."""
+    """Raises ArenaError where a package or an option that it needs is missing."""
     entry, needed = AGENTS[name], NEEDS.get(name)
     if needed and not getattr(options, needed):
         raise ArenaError(f"the agent {name} needs --{needed}. `uv run drive.py --help` gives an example.")
     try:
         module = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
-        if error.name != entry.module:
-            raise ArenaError(f"the agent {name} needs the package {error.name}. Run `uv sync`.") from None
-        raise ArenaError(
-            f"the agent {name} is not part of this version. There are: {', '.join(sorted(_there()))}."
-        ) from None
+        group = " --group llm" if name == "llm" else ""
+        raise ArenaError(f"the agent {name} needs the package {error.name}. Run `uv sync{group}`.") from None
     return entry.make(module, options, worktree)
-
-
-def _there() -> list[str]:
-    return [name for name, entry in AGENTS.items() if importlib.util.find_spec(entry.module)]
