@@ -95,7 +95,7 @@ def executed(folder):
 
 def drawn(arena):
     """Every figure of the notebook, by its cell, without a kernel."""
-    modules = {"curves": curves, "diary": events, "frontier": frontier, "luck": luck, "merits": tradeoffs}
+    modules = {"curves": curves, "events": events, "frontier": frontier, "luck": luck, "tradeoffs": tradeoffs}
     names = modules | {"told": timeline.read(arena.root, empty=True)}
     return {name: eval(source, names) for name, source in DRAWINGS.items()}
 
