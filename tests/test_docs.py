@@ -4,19 +4,27 @@ import ast
 import json
 import re
 import subprocess
+import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
-from arena import settings
-from arena.ledger import results_log
+from arena import records, settings
+from arena.checks import checkpoints, schedule
+from arena.ledger import data_lock, results_log
+from arena.market import scenarios
 from arena.reports import block
 from arena.sandbox.confinement import walls
+from arena.stats import gates
+from loop.agents import registry
+from loop.brief import reading
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = (ROOT / "program.md").read_text()
+README = (ROOT / "README.md").read_text()
 CHECKS = (ROOT / "docs/checks.md").read_text()
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TEMPLATE = ROOT / "user_data/strategies/_template.py.example"
 PERMISSIONS = json.loads((ROOT / ".claude/settings.json").read_text())["permissions"]
 MODULES = [path.relative_to(ROOT).as_posix() for folder in ("arena", "judge") for path in (ROOT / folder).rglob("*.py")]
@@ -79,8 +87,6 @@ def test_the_docs_give_every_gates_default(name):
 
 
 def test_the_docs_explain_every_gate():
-    gates = pytest.importorskip("arena.gates")
-    records = pytest.importorskip("arena.records")
     figures = records.Metrics(*[1.0] * len(records.Metrics.__dataclass_fields__))
     judged = gates.judge(figures, (), records.Checks(), settings.Gates(), n_pairs=5)
     judged += gates.evidence(records.Evidence(), records.Look(), settings.Gates())
@@ -92,40 +98,37 @@ def test_the_docs_explain_every_wall():
 
 
 def test_the_docs_give_the_numbers_of_the_checks():
-    instants, scrutiny, worlds = (pytest.importorskip(f"arena.{name}") for name in ("instants", "scrutiny", "worlds"))
     numbers = [
-        f"looks at {instants.ALWAYS['quick']} instants", f"up to {instants.LOOKS} instants; all candles",
-        f"looks at the {instants.ALWAYS['full']} most urgent instants", f"the {instants.URGENT} most urgent ones",
-        f"{instants.EVEN} at even distances, less those that are asked anyway, {instants.EVEN // 3} at least",
-        "for {} to {} candles".format(*worlds.DETOURS), f"a walk with {instants.WALKS} instants",
-        f"a walk with {instants.URGENT} instants", f"{instants.FULL_LOOKS[0]} to {instants.FULL_LOOKS[1]} in all",
-        f"every {instants.COMB} candles", f"{instants.BEST} most profitable",
-        f"| {instants.TURNED['quick']} | {instants.TURNED['full']} |", f"last {scrutiny.TAIL} candles",
-        f"{scrutiny.FULL_SECONDS} s of looks of usual speed",
-        *(f"{least} candles or {times:g} times" for least, times in scrutiny.MEMORY[:2]),
-        "{} or {} times".format(*scrutiny.MEMORY[2]),
+        f"looks at {checkpoints.ALWAYS['quick']} instants", f"up to {checkpoints.LOOKS} instants; all candles",
+        f"looks at the {checkpoints.ALWAYS['full']} most urgent instants", f"the {checkpoints.URGENT} most urgent ones",
+        f"{checkpoints.EVEN} at even distances, less those that are asked anyway, {checkpoints.EVEN // 3} at least",
+        "for {} to {} candles".format(*scenarios.DETOURS), f"a walk with {checkpoints.WALKS} instants",
+        f"a walk with {checkpoints.URGENT} instants", f"{checkpoints.FULL_LOOKS[0]} to {checkpoints.FULL_LOOKS[1]} in all",
+        f"every {checkpoints.COMB} candles", f"{checkpoints.BEST} most profitable",
+        f"| {checkpoints.TURNED['quick']} | {checkpoints.TURNED['full']} |", f"last {schedule.TAIL} candles",
+        f"{schedule.FULL_SECONDS} s of looks of usual speed",
+        *(f"{least} candles or {times:g} times" for least, times in schedule.MEMORY[:2]),
+        "{} or {} times".format(*schedule.MEMORY[2]),
     ]  # fmt: skip
     assert not [text for text in numbers if text not in " ".join(CHECKS.split())]
 
 
 def test_the_docs_explain_every_key_of_a_brief_and_no_other():
-    briefs = pytest.importorskip("loop.brief.reading")
     table = re.search(r"^## Keys$(.*?)^## ", (ROOT / "docs/briefs.md").read_text(), re.M | re.S)[1]
     told = [key for line in re.findall(r"^\| (`.*?) \|", table, re.M) for key in re.findall(r"`([\w.]+)`", line)]
-    tables = {"sizing": briefs.Sizing, "risk": briefs.Risk}
-    keys = [*(key for key in briefs.Brief.model_fields if key not in tables), *briefs.Row.model_fields]
+    tables = {"sizing": reading.Sizing, "risk": reading.Risk}
+    keys = [*(key for key in reading.Brief.model_fields if key not in tables), *reading.Row.model_fields]
     keys += [f"{table}.{key}" for table, model in tables.items() for key in model.model_fields]
     assert sorted(told) == sorted(keys)
 
 
 def test_the_brief_of_the_docs_is_valid_in_the_shipped_arena():
-    briefs = pytest.importorskip("loop.brief.reading")
     example = re.search(r"^```toml\n(.*?)^```$", (ROOT / "docs/briefs.md").read_text(), re.M | re.S)[1]
-    made = briefs.parse(example, settings.load(ROOT / "config.json"))
+    made = reading.parse(example, settings.load(ROOT / "config.json"))
     assert (len(made.entry), len(made.exit), made.risk.stop) == (1, 1, (0.03, 0.1))
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/checks.md", "docs/compute.md", "docs/briefs.md", "docs/sweeps.md"])
+@pytest.mark.parametrize("name", PAGES)
 def test_links_lead_to_files(name):
     page = ROOT / name
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
@@ -209,10 +212,57 @@ def test_the_template_has_the_arenas_timeframe():
     assert f'timeframe = "{settings.load(ROOT / "config.json").timeframe}"' in TEMPLATE.read_text()
 
 
-@pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="no README")
-def test_the_commands_of_the_readme_exist():
-    scripts = re.findall(r"uv run (?:python )?([\w/]+\.py)", (ROOT / "README.md").read_text())
-    assert scripts and not [script for script in scripts if not (ROOT / script).is_file()]
+@pytest.mark.parametrize("name", PAGES)
+def test_the_commands_of_the_pages_exist(name):
+    scripts = re.findall(r"uv run (?:python )?([\w/]+\.py)", (ROOT / name).read_text())
+    assert scripts or name != "README.md"
+    assert not [script for script in scripts if not (ROOT / script).is_file()]
+
+
+def test_the_modules_that_the_pages_name_exist():
+    """Paths in backticks that begin with a folder of code."""
+    named = {
+        (page, path)
+        for page in PAGES
+        if page != "CHANGELOG.md"
+        for path in re.findall(
+            r"`((?:arena|judge|loop|analysis|bench|tests|examples|docs)/[\w./]*)`", (ROOT / page).read_text()
+        )
+    }
+    assert len(named) > 60 and not [(page, path) for page, path in named if not (ROOT / path).exists()]
+
+
+def test_the_readme_is_short_and_leads_to_every_page():
+    assert len(README.encode()) <= 8_000
+    links = re.findall(r"\]\(([^)#]+)", README)
+    assert not [page for page in PAGES if page.startswith("docs/") and page not in links]
+    assert "```sh\nuv run pytest\n```" in README  # CI runs the README's test command
+
+
+def test_the_tree_of_the_readme_has_every_package():
+    tree = README[README.index("## The tree") : README.index("## Tests")]
+    folders = [path for path in (ROOT / "arena").iterdir() if (path / "__init__.py").is_file()]
+    assert len(folders) > 9 and not [folder.name for folder in folders if f"arena/{folder.name}/ " not in tree]
+    assert re.search(r"^arena/sandbox/worker/ +UNTRUSTED", tree, re.M)
+
+
+def test_the_architecture_has_every_layer():
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    told = [set() for _ in layers]
+    page = (ROOT / "docs/architecture.md").read_text()
+    for number, names in re.findall(r"^\| (\d+) \| ([^|]+) \|", page, re.M):
+        told[int(number) - 1] |= set(re.findall(r"`([\w.]+)`", names))
+    assert [names - {"arena.sandbox.worker"} for names in told] == [set(layer.split(" : ")) for layer in layers]
+
+
+def test_the_docs_say_which_code_is_no_part_of_the_contract():
+    what = CHECKS[CHECKS.index("**What is locked.**") : CHECKS.index("**The trusted process imports only what a hash")]
+    assert not [name for name in (*data_lock.PRESENTATION, *data_lock.CODE) if f"`{name}`" not in what]
+
+
+def test_the_usage_explains_every_agent():
+    usage = (ROOT / "docs/usage.md").read_text()
+    assert not [name for name in registry.AGENTS if f"\n| `{name}` |" not in usage]
 
 
 def test_no_file_names_a_path_of_one_machine():
