@@ -3,9 +3,11 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 
 import pytest
-from arenas import command, script, strategy
+from arenas import ROOT, checkout, command, script, strategy
 from runs import made
 from test_run import commit, git
 
@@ -15,6 +17,15 @@ from arena.ledger import results_log, store
 
 def verify(folder):
     return command(script("judge").cli, folder, "judge.py", "--verify")
+
+
+def test_a_process_of_its_own_finds_the_judges_modules(tmp_path):
+    """It imports by the rules of an isolated start, which this process does not."""
+    checkout(tmp_path)
+    shutil.copy(ROOT / "judge.py", tmp_path)
+    done = subprocess.run([sys.executable, "judge.py", "close", "9.9.9"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("judge: ") and "9.9.9" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+from arena.startup.imports import OWN
+
 PACKAGES = ("arena", "judge", "loop", "analysis")
 TREES = {
     path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
@@ -193,6 +195,12 @@ def test_the_trusted_process_never_loads_freqtrade():
     } <= modules
     assert not {name for name in modules if name.split(".")[0] in ("freqtrade", "ccxt", "talib")}
     assert not [name for name in modules if name.startswith("arena.sandbox.worker")]
+
+
+def test_every_package_of_the_repository_is_found_by_an_isolated_command():
+    """An isolated process imports our packages by name from `imports.OWN`, and others from installed ones alone."""
+    assert set(PACKAGES) == set(OWN)
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} <= set(OWN)
 
 
 def test_an_entry_script_does_nothing_on_import():

@@ -30,7 +30,7 @@ from importlib.machinery import (
 )
 from importlib.util import spec_from_file_location
 
-OWN = ("arena", "loop", "analysis")
+OWN = ("arena", "judge", "loop", "analysis")
 """Packages of this repository."""
 RACY_NS = 2_000_000_000
 """A file that changed so short a time ago may change again without its times showing it."""
