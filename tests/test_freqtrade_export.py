@@ -10,6 +10,7 @@ import zipfile
 
 import pandas as pd
 import pytest
+import zoo
 from arenas import ROOT, prepared, strategy
 from freqtrade.data.btanalysis import (
     get_backtest_market_change,
@@ -65,7 +66,7 @@ def played(tmp_path_factory, market_data):
     strategy(settings, "Tagged", **TAGGED)
     strategy(settings, "Waiting", **WAITING)
     for name in ("BoundedAveraging", "PartialProfit"):
-        shutil.copy(ROOT / "tests" / "honest" / f"{name}.py", folder)
+        (folder / f"{name}.py").write_text(zoo.load("honest")[name].source)
     client.warm_up()
     arena = context.open_arena(settings, record=False, causality="quick")
     files = strategy_files.find(folder, None)

@@ -2,25 +2,28 @@
 The zoo: cheats with one hole each, every one refused for a reason of its family; honest strategies, none refused by a
 check.
 
-Both run on real candles, in an arena of three pairs and eighteen months. A cheat's first line names its family; a
-second line `# needs: …` names what it lives from and does not find here: then it is honest, or fails, and in no case
-better than its honest twin. A sample of each family is slow; all of them are nightly.
+They stand in compact texts in tests/cheats and tests/honest; tests/zoo.py makes whole source files of them. Both run on
+real candles, in an arena of three pairs and eighteen months. A cheat's file is named after its family; `needs: …` names
+what it lives from and does not find here: then it is honest, or fails, and in no case better than its honest twin. A
+sample of each family is slow; all of them are nightly.
 """
 
+import ast
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from arenas import ROOT, prepared
+import zoo
+from arenas import ROOT, configured, made_once, prepared
 
 from arena.evaluation import batch, context
 from arena.ledger import strategy_files
 from arena.sandbox import client
 
-CHEATS = {file.stem: file for file in sorted((ROOT / "tests" / "cheats").glob("*.py"))}
-HONEST = {file.stem: file for file in sorted((ROOT / "tests" / "honest").glob("*.py"))}
+CHEATS, HONEST = zoo.load("cheats"), zoo.load("honest")
+PAIRS = {"exchange": {"name": "binance", "pair_whitelist": ["BTC/USDT", "ETH/USDT", "SOL/USDT"]}, "max_open_trades": 3}
 
 FORESIGHT = {"causality"}
 CRASH = {"crash"}
@@ -53,13 +56,6 @@ ALWAYS = {
 }  # fmt: skip
 
 
-def line(file, key):
-    return next(
-        (text.split(":", 1)[1].strip() for text in file.read_text().splitlines()[:4] if text.startswith(f"# {key}:")),
-        "",
-    )
-
-
 def reasons(result):
     """What refused it: gates, and the kind of a failure."""
     found = {gate.gate for gate in result.gates if gate.applies and not gate.passed}
@@ -77,12 +73,18 @@ def tiers(names, sample):
 
 
 @pytest.fixture(scope="module")
+def files():
+    """The source file of each strategy. All are written once in a run."""
+    folder = made_once("the zoo", zoo.write)
+    return {file.stem: file for file in sorted(folder.glob("*/*.py"))}
+
+
+@pytest.fixture(scope="module")
 def arena(tmp_path_factory, market_data):
     settings = prepared(
         tmp_path_factory.mktemp("zoo"),
         {"kind": "files", "path": str(market_data / "spot"), "markets": str(market_data / "markets.json")},
-        exchange={"name": "binance", "pair_whitelist": ["BTC/USDT", "ETH/USDT", "SOL/USDT"]},
-        max_open_trades=3,
+        **PAIRS,
         arena={
             "warmup_from": "20200901",
             "windows": {"bull": "20210101-20220101", "bear": "20220101-20220701"},
@@ -97,7 +99,7 @@ def arena(tmp_path_factory, market_data):
 
 
 @pytest.fixture(scope="module")
-def evaluated(arena, request):
+def evaluated(arena, files, request):
     """Results by name. All that this run asks for are evaluated side by side, from the first one asked on."""
     asked = [
         item.callspec.params["name"]
@@ -106,23 +108,23 @@ def evaluated(arena, request):
     ]
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
     head = strategy_files.head(ROOT)
-    futures = {name: pool.submit(batch.evaluate, (CHEATS | HONEST)[name], arena, head) for name in asked}
+    futures = {name: pool.submit(batch.evaluate, files[name], arena, head) for name in asked}
     yield lambda name: futures[name].result()
     pool.shutdown(cancel_futures=True)
 
 
-def asked_in_full(name, arena):
+def asked_in_full(file, arena):
     """
     As before the validation window: what the few instants of a quick check miss once in a while, its comb must find.
     """
-    return batch.evaluate(CHEATS[name], replace(arena, causality="full"), strategy_files.head(ROOT))
+    return batch.evaluate(file, replace(arena, causality="full"), strategy_files.head(ROOT))
 
 
-@pytest.mark.parametrize("name", tiers([n for n, f in CHEATS.items() if not line(f, "needs")], ALWAYS))
-def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, arena, name):
-    result, family = evaluated(name), line(CHEATS[name], "family")
+@pytest.mark.parametrize("name", tiers([n for n, cheat in CHEATS.items() if not cheat.needs], ALWAYS))
+def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, files, arena, name):
+    result, family = evaluated(name), CHEATS[name].family
     if FORESIGHT & REASONS[family] and not reasons(result) & REASONS[family]:
-        result = asked_in_full(name, arena)
+        result = asked_in_full(files[name], arena)
     assert reasons(result) & REASONS[family], result.error or [g for g in result.gates if not g.passed]
     if result.error_kind == "CausalityError" and "fails" not in result.error and "search range" not in result.error:
         assert re.search(
@@ -130,7 +132,7 @@ def test_a_cheat_is_refused_for_a_reason_of_its_family(evaluated, arena, name):
         )
 
 
-@pytest.mark.parametrize("name", tiers([n for n, f in CHEATS.items() if line(f, "needs")], ALWAYS))
+@pytest.mark.parametrize("name", tiers([n for n, cheat in CHEATS.items() if cheat.needs], ALWAYS))
 def test_what_finds_nothing_to_live_from_earns_nothing(evaluated, name):
     """
     Honest here, or refused: none comes near the profit that its hole gives it elsewhere, which is 167 % to 1.8 million
@@ -158,7 +160,33 @@ def test_an_honest_strategy_passes_every_check(evaluated, name):
 
 
 def test_every_cheat_says_its_family():
-    assert {line(file, "family") for file in CHEATS.values()} == set(REASONS)
+    assert {cheat.family for cheat in CHEATS.values()} == set(REASONS)
     assert CHEATS.keys() >= ALWAYS
     assert len(CHEATS) >= 50
     assert len(HONEST) >= 12
+
+
+def test_every_strategy_of_the_zoo_is_one_that_can_be_evaluated(files, tmp_path):
+    """Its file is what the arena takes for a strategy, with the docstring and the marks that its text gives."""
+    settings = configured(tmp_path, **PAIRS)
+    assert files.keys() == CHEATS.keys() | HONEST.keys()
+    for name, told in (CHEATS | HONEST).items():
+        source = strategy_files.examine(files[name], settings).source
+        tree = ast.parse(source)
+        (own,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+        assert told.description and told.description == (ast.get_docstring(tree) or ast.get_docstring(own)), name
+        marks = re.findall(r"^# (family|needs): (.+)$", source, re.MULTILINE)
+        assert marks == [(key, text) for key in ("family", "needs") if (text := getattr(told, key))], name
+
+
+def test_a_text_that_is_not_in_the_form_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(zoo.FOLDERS, "cheats", tmp_path)
+    for text, fault in (
+        ("### A\nIdle.\nbase: nowhere\n", "names no base"),
+        ("### A\nIdle.\nbase: plain\n\n### A\nIdle.\nbase: plain\n", "stands in it twice"),
+        ("### A\nIdle.\nbase: plain\nentries: True\n", "neither a key nor"),
+        ("### A\nIdle.\nbase: plain\n    pass\n", "no part begins"),
+    ):
+        (tmp_path / "sparse.txt").write_text(text)
+        with pytest.raises(ValueError, match=fault):
+            zoo.load("cheats")
