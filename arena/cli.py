@@ -1,4 +1,4 @@
-"""How the commands tell what they are doing, and what went wrong."""
+"""Lets the commands report what they are doing, and what went wrong."""
 
 import argparse
 import shutil
@@ -14,7 +14,9 @@ from arena.errors import ArenaError
 
 
 def parser(doc: str) -> argparse.ArgumentParser:
-    """A command's parser. Of its module's docstring --help shows the first paragraph, and the usage at the end."""
+    """
+    Returns a command's parser. --help shows the first paragraph of the module's docstring, and its usage at the end.
+    """
     first, _, rest = doc.strip().partition("\n\n")
     return argparse.ArgumentParser(
         description=first,
@@ -25,7 +27,7 @@ def parser(doc: str) -> argparse.ArgumentParser:
 
 def told(command: Callable[[], int], name: str, kept: str) -> int:
     """
-    Run a command and return its exit code; what goes wrong is told in one line on standard error.
+    Runs a command and returns its exit code. Reports what goes wrong in one line on standard error.
 
     2 for an ArenaError or an OSError, such as a full disk; 130 after Ctrl-C. `kept` says what was not lost.
     """
@@ -43,13 +45,13 @@ def told(command: Callable[[], int], name: str, kept: str) -> int:
 
 class Live:
     """
-    What is being done, and for how long: on a terminal in one line that is written over every second; elsewhere each
-    step in a line of its own, where `steps` says so. `say` prints what stays.
+    Shows what is being done, and for how long. On a terminal it rewrites one line every second; elsewhere it prints
+    each step as a line of its own, if `steps` is true. `say` prints what stays.
     """
 
     def __init__(self, out: TextIO, *, steps: bool) -> None:
         self.out, self.steps, self.terminal = out, steps, out.isatty()
-        self._doing: dict[str, tuple[str, float]] = {}  # by strategy; "" is the whole
+        self._doing: dict[str, tuple[str, float]] = {}  # by strategy; "" stands for the whole command
         self._shown = False
         self._lock = threading.RLock()
         self._ended = threading.Event()
@@ -93,8 +95,12 @@ class Live:
         if not self.terminal or not self._doing or self._ended.is_set():
             return
         now = time.monotonic()
-        told = {who: f"{who} {what} {now - since:.0f} s".strip() for who, (what, since) in self._doing.items()}
-        line = told[""] if set(told) == {""} else self._whole() + ", ".join(text for who, text in told.items() if who)
+        text_by_name = {who: f"{who} {what} {now - since:.0f} s".strip() for who, (what, since) in self._doing.items()}
+        line = (
+            text_by_name[""]
+            if set(text_by_name) == {""}
+            else self._whole() + ", ".join(text for who, text in text_by_name.items() if who)
+        )
         self._clear()
         self.out.write(line[: shutil.get_terminal_size().columns - 1])
         self.out.flush()

@@ -1,5 +1,5 @@
 """
-What a strategy decided, as arrays: signals, answers of callbacks, orders, labels, shares of stakes. Comparable between
+Arrays of what a strategy decided: signals, answers of callbacks, orders, labels, shares of stakes. Comparable between
 two markets.
 """
 
@@ -19,15 +19,18 @@ CALLBACKS = (
 
 
 PLACED = ("entry price", "entry amount", "exit price", "exit amount", "exit asked", "filled")
-"""What an order says when it is placed and filled; before an exit, its kind, as an index into ORDER_KINDS."""
+"""
+Events when an order is placed and filled. "exit asked" comes before an exit and holds its kind, as an index into
+ORDER_KINDS.
+"""
 
 
 NAMES = (*CALLBACKS, *PLACED)
-"""What an event can be; its number is the index here."""
+"""All that an event can be; its number is the index here."""
 
 
 LEAD_MS = 86_400_000
-"""Signals are told from this long before the range on: the one right before it trades at its start."""
+"""Signals start this long before the range, because the one right before it trades at its start."""
 
 
 MAX_TEXT = 100
@@ -37,7 +40,7 @@ STAKE = "custom_stake_amount"
 
 
 INSTANTS_MS = (-62_135_596_800_000, 253_402_300_799_999)
-"""The years 1 to 9999: an instant outside them has no name that a message could show."""
+"""The years 1 to 9999. A message cannot show an instant outside them."""
 
 
 FLOAT, TEXT, HASH = 0, 1, 2
@@ -65,13 +68,13 @@ class Events:
     kind: NDArray[np.int8]  # how to read `value`: a number, a text's index, a hash
     value: NDArray[np.float64]
     texts: tuple[str, ...]
-    given: NDArray[np.int64] | None = None  # (n_events, 2) see `Recorder.given`; of twins alone
+    given: NDArray[np.int64] | None = None  # (n_events, 2) see `Recorder.given`; only of twins
 
     def __len__(self) -> int:
         return len(self.time_ms)
 
     def between(self, since_ms: int | None, until_ms: int | None) -> "Events":
-        """Those of candles that open at one instant or later and before another; None is no border."""
+        """Returns the events of candles that open at `since_ms` or later and before `until_ms`; None is no border."""
         inside = np.ones(len(self), dtype=np.bool_) if since_ms is None else self.time_ms >= since_ms
         inside = inside if until_ms is None else inside & (self.time_ms < until_ms)
         return Events(
@@ -79,7 +82,7 @@ class Events:
         )
 
     def answer(self, k: int) -> float | str:
-        """What was answered, to compare and to show."""
+        """Returns what was answered, to compare and to show."""
         value = float(self.value[k])
         if self.kind[k] == FLOAT:
             return value
@@ -89,8 +92,8 @@ class Events:
 @dataclass(frozen=True, slots=True)
 class Labels:
     """
-    What a strategy calls its signals and orders, and since when it waits for them. No figure hangs on it. Arrays:
-    (n_orders,).
+    The names that a strategy gives its signals and orders, and when each trade's first order was placed. No figure
+    depends on them. Arrays: (n_orders,).
     """
 
     texts: tuple[str, ...] = ()  # tags of signals and orders, each once
@@ -102,7 +105,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Stakes:
-    """One pair's answers of custom_stake_amount over what was proposed. Arrays have shape (n_entries,)."""
+    """One pair's answers of custom_stake_amount divided by the proposed stakes. Arrays have shape (n_entries,)."""
 
     open_ms: NDArray[np.int64]  # ascending: candles in which the pair may enter
     scale: NDArray[np.float64]  # 0 or more; nan: no share of what was proposed
@@ -115,22 +118,22 @@ class Decisions:
     signals: dict[str, Signals] = field(default_factory=dict)  # by pair
     parameters: dict[str, str] = field(default_factory=dict)  # read after the populate functions
     events: Events | None = None
-    # by pair, where custom_stake_amount alone decides on the way; None: not asked
+    # by pair, if custom_stake_amount is the only callback that decides; None: not asked
     stakes: dict[str, Stakes] | None = None
 
 
 def inside(times: NDArray[np.int64], spans: list[list[int]]) -> NDArray[np.bool_]:
-    """Which instants, in milliseconds, lie in one of the spans, both ends included; spans may overlap."""
+    """Returns which instants, in milliseconds, lie in one of the spans, both ends included; spans may overlap."""
     since, until = np.sort(np.array(spans, dtype=np.int64).reshape(-1, 2), axis=0).T
-    # more have begun than have ended before
+    # an instant is inside if more spans have begun than have ended before it
     return np.searchsorted(since, times, side="right") > np.searchsorted(until, times)
 
 
 def tag_hash(text: str) -> int:
-    """What stands for a tag in Signals: 64 bits, never 0; an empty one has its own."""
+    """Returns the hash that stands for a tag in Signals: 64 bits, never 0. An empty tag has its own."""
     return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()) or 1
 
 
 def text_hash(text: str) -> int:
-    """What stands for a text that is not told: 48 bits."""
+    """Returns the hash that stands for a text that is not kept: 48 bits."""
     return int.from_bytes(blake2b(text.encode(errors="replace"), digest_size=6).digest())

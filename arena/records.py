@@ -1,9 +1,9 @@
 """
-What one floor hands to the next: frozen, typed, no behaviour.
+Records that one layer passes to the next: frozen, typed, no behaviour.
 
 Units: instants are UTC, as datetime or as int64 milliseconds since 1970 where a name ends in `_ms`; ratios are
-fractions (0.01 is 1 %); drawdown is positive (0.25 is a loss of a quarter); money is in the stake currency;
-Sharpe, Sortino and Calmar are annualised with 365 days. What is undefined is nan, never zero.
+fractions (0.01 is 1 %); drawdown is positive (0.25 is a loss of a quarter); money is in the stake currency; Sharpe,
+Sortino and Calmar are annualised with 365 days. Undefined figures are nan, never zero.
 """
 
 from dataclasses import dataclass, field
@@ -83,7 +83,7 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a worker says of its backtest. Nothing in it is believed before it is checked against the candles."""
+    """What a worker says of its backtest. The arena believes nothing in it before it checks it against the candles."""
 
     orders: Orders
     profit: float  # FreqTrade's realised profit, money
@@ -91,15 +91,15 @@ class Claim:
     closed_sharpe: float  # FreqTrade's closed-trade figure
     rejected: int  # entries for which no slot was free
     first_signal_ms: int | None  # open time of the first candle after a signal
-    warmup: str  # the indicator that is defined last, where, and since when; empty when all are there from the start
-    warmup_ms: int | None  # since when, for the pair that is ready first
+    warmup: str  # the indicator that becomes defined last, where, and when; empty if all are from the start
+    warmup_ms: int | None  # when, for the pair that is ready first
     startup: int = 0  # candles that FreqTrade loads before the range
     last_ms: int = 0  # open time of the last candle of the range
-    # milliseconds between which the loop ran, and the orders lie; None: the whole range
+    # milliseconds between which the loop ran and the orders lie; None: the whole range
     stretch: tuple[int, int] | None = None
     populate_s: float = 0.0  # CPU seconds of the populate functions
     loop_s: float = 0.0  # and of FreqTrade's loop after them
-    callbacks: tuple[str, ...] = ()  # what of the strategy can decide while candles pass
+    callbacks: tuple[str, ...] = ()  # the strategy's methods that can decide while candles pass
     decisions: Decisions = field(default_factory=Decisions)
     labels: Labels = field(default_factory=Labels)  # of the orders that the worker told
 
@@ -113,14 +113,15 @@ class Trade:
     close_ms: int
     profit: float  # money, fees included
     stake: float  # money paid for all its entries, without fees
-    # their numbers among all orders, in the order of the fills
+    # indices among all orders, in the order of the fills
     orders: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
     """
-    Orders booked against the candles. Two marks a candle: at its open before its orders, at its close after them.
+    Orders booked against the candles. Each candle has two marks: at its open before its orders, at its close after
+    them.
 
     `equity_open[k]` is what the account is worth at the instant `open_ms[k]`; the last one is after the last order.
     """
@@ -174,7 +175,7 @@ class PairResult:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What was found beyond the account itself. nan: undefined; empty: not checked."""
+    """Results of the checks beyond the account itself. nan: undefined; empty: not checked."""
 
     causality: str = ""  # "quick" or "full" when it passed, "" when it was not checked
     optimistic_fills: float = np.nan  # share of the profit that wishful fills make
@@ -188,7 +189,7 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Stress:
-    """Annualised Sharpe ratios over the search range under harder terms. nan: undefined, or the engine cannot say."""
+    """Annualised Sharpe ratios over the search range under harder terms. nan: undefined, or unknown to the engine."""
 
     fee_x2: float = np.nan
     fee_x3: float = np.nan
@@ -199,26 +200,26 @@ class Stress:
     slot_less: float = np.nan
     slot_more: float = np.nan
     timing_p: float = np.nan  # share of copies with its signals shifted in time that do as well, itself counted
-    missing: tuple[str, ...] = ()  # fields that this engine cannot say, and why
+    missing: tuple[str, ...] = ()  # fields that this engine cannot compute
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """This trial against all trials on the same candles."""
 
-    trials: int = 0  # distinct sources that were tried, failed ones and those without an end included
+    trials: int = 0  # distinct sources that were tried, including failed and unfinished ones
     effective: float = np.nan  # how many independent ones they amount to
     luck_line: float = np.nan  # annualised Sharpe that the best of them would show without skill
     # deflated Sharpe: probability that this one's true Sharpe is above zero, given that it was chosen
     dsr: float = np.nan
     pbo: float = np.nan  # probability that the best of the first half of the days is below the median in the other
     why: str = ""  # why a figure is undefined
-    other_contracts: int = 0  # how many of the trials other contracts alone have, or entries that the ledger has lost
+    other_contracts: int = 0  # how many of the trials only other contracts have, or entries that the ledger has lost
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the validation window has told of one strategy."""
+    """What the validation window has revealed about one strategy."""
 
     asked: bool = False
     improved: bool = False
@@ -230,7 +231,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """`figure` is nan when it is undefined, and then the gate says no, if it applies at all."""
+    """`figure` is nan when it is undefined; the gate then says no, if it applies at all."""
 
     gate: str
     passed: bool
@@ -265,7 +266,7 @@ class Result:
     rejected_entries: int = 0
     checks: Checks = field(default_factory=Checks)
     stress: Stress = field(default_factory=Stress)
-    skipped: tuple[str, ...] = ()  # checks that could decide nothing any more and were not made
+    skipped: tuple[str, ...] = ()  # checks that were not made, because they could not change the decision
     evidence: Evidence = field(default_factory=Evidence)
     look: Look = field(default_factory=Look)
     engine_note: str = ""  # why the figures are not a replay's

@@ -1,8 +1,8 @@
 """
-config.json, read once and typed. Nothing else in the repository knows a pair, a date or a fee.
+Reads and types config.json. Nothing else in the repository knows a pair, a date or a fee.
 
 The file is FreqTrade's configuration (comments and trailing commas allowed) with the extra section "arena". Keys that
-FreqTrade has keep FreqTrade's meaning; a key that neither knows is refused with the nearest known one.
+FreqTrade has keep FreqTrade's meaning. A key that neither knows is refused; the error names the nearest known key.
 """
 
 import hashlib
@@ -62,21 +62,21 @@ class Gates(_Closed):
 class Limits(_Closed):
     seconds: float = Field(120, gt=0)
     """
-    CPU seconds for one worker and all that it starts, from fork to result, and for waiting in which none of them wants
-    a processor; then they are killed. Waiting for a processor that others have is no use of time.
+    Seconds for one worker and all that it starts, from fork to result; then they are killed. CPU time counts, and
+    waiting in which none of them wants a processor. Waiting for a processor that others have does not count.
     """
     memory_mb: int = Field(3072, ge=256)
     """Address space that a worker may add to what it has when it is forked."""
     output_kb: int = Field(16384, ge=64)
     """Size of the message that a worker may return."""
     printed_kb: int = Field(1024, ge=1)
-    """What a strategy may print before it counts as a failure."""
+    """How much a strategy may print before that counts as a failure."""
     processes: int = Field(32, ge=8)
     """Processes and threads that a worker may have at a time."""
 
 
 class Compute(_Closed):
-    """Where many strategies are evaluated. No part of the contract: the figures are the same everywhere."""
+    """Where many strategies are evaluated. Not part of the contract, because the figures are the same everywhere."""
 
     backend: Literal["threads", "loky", "dask"] = "loky"
     """
@@ -84,9 +84,9 @@ class Compute(_Closed):
     scheduler.
     """
     address: str | None = None
-    """Of dask's scheduler, for example "tcp://10.0.0.5:8786"."""
+    """Address of dask's scheduler, for example "tcp://10.0.0.5:8786"."""
     jobs: int | None = Field(None, ge=1)
-    """Strategies at a time with loky; null: one a core."""
+    """Strategies at a time with loky; null: one per core."""
 
 
 class ArenaSection(_Closed):
@@ -105,7 +105,7 @@ class ArenaSection(_Closed):
     max_stable_rounds: int = Field(3, ge=1)
     """Rounds in a row that a strategy may stay untouched."""
     ladder_step: float = Field(0.1, gt=0)
-    """Sharpe by which a validation must beat the best so far to become the new best, and to which that is rounded."""
+    """Sharpe by which a validation must beat the best so far; the new best is rounded to it."""
     gates: Gates = Gates()
     limits: Limits = Limits()
     compute: Compute = Compute()
@@ -158,7 +158,7 @@ class Settings(BaseModel):
     raw: dict[str, Any]
     """config.json without the section "arena": FreqTrade's own configuration."""
     sha256: str
-    """Of what config.json says, but for `arena.compute`, which changes no figure."""
+    """Hash of config.json without `arena.compute`, which changes no figure."""
     exchange: str
     stake_currency: str
     pairs: tuple[str, ...]
@@ -195,7 +195,7 @@ class Settings(BaseModel):
 
 
 def load(path: str | Path = "config.json") -> Settings:
-    """Read the arena. Raises ConfigError naming the key, the value and what was expected."""
+    """Reads the arena's settings. Raises ConfigError that names the key, the value and what was expected."""
     path = Path(path).parent.resolve() / Path(path).name
     try:
         text = isolation.read_below(path.parent, path.name)  # a link is refused
@@ -216,7 +216,7 @@ def load(path: str | Path = "config.json") -> Settings:
 
 
 def fingerprint(raw: dict[str, Any]) -> str:
-    """sha256 of a configuration, whatever its order and white space, without `arena.compute`."""
+    """Returns the sha256 of a configuration without `arena.compute`, whatever its order and white space."""
     section = raw.get("arena")
     arena = {key: value for key, value in section.items() if key != "compute"} if isinstance(section, dict) else section
     return hashlib.sha256(json.dumps({**raw, "arena": arena}, sort_keys=True).encode()).hexdigest()
@@ -224,7 +224,7 @@ def fingerprint(raw: dict[str, Any]) -> str:
 
 def parsed(text: bytes) -> Any:
     """
-    What a config.json holds; it may have comments and trailing commas. Raises rapidjson.JSONDecodeError or
+    Parses a config.json, which may have comments and trailing commas. Raises rapidjson.JSONDecodeError or
     UnicodeDecodeError.
     """
     return rapidjson.loads(text.decode(), parse_mode=rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS)
@@ -285,12 +285,12 @@ def _settings(path: Path, sha256: str, raw: dict[str, Any], config: _Config) -> 
 
 
 def _exchange(name: str) -> str:
-    """An exchange that ccxt has a module for; looked up among its files, because importing ccxt takes seconds."""
+    """Checks that ccxt has a module for the exchange. Looks among its files, because importing ccxt takes seconds."""
     spec = importlib.util.find_spec("ccxt")
     folder = Path(spec.origin).parent if spec and spec.origin else None
-    known = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"] if folder else []
-    if name.lower() not in known:
-        near = get_close_matches(name.lower(), known, n=1)
+    exchanges = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"] if folder else []
+    if name.lower() not in exchanges:
+        near = get_close_matches(name.lower(), exchanges, n=1)
         raise ConfigError(
             f"exchange.name {name!r} is no exchange that ccxt knows." + (f" Did you mean {near[0]!r}?" if near else "")
         )
@@ -388,7 +388,7 @@ def _follows(before: Window, after: Window) -> None:
 
 
 def _explain(error: ValidationError, file: str) -> str:
-    """One pydantic error as a sentence: key, value, what was expected, nearest known key."""
+    """Turns a pydantic error into a sentence: key, value, what was expected, nearest known key."""
     first = error.errors()[0]
     *parents, key = first["loc"] or ("",)
     where = ".".join(str(part) for part in parents) or file

@@ -1,5 +1,5 @@
 """
-Whether signals and parameters are the same with and without the future, and there at all: what is not told cannot be
+Compares signals and parameters with and without the future. Missing ones are a finding too, because they cannot be
 compared. Pure.
 """
 
@@ -19,12 +19,12 @@ NOTHING = Signals(0, *(np.zeros(0, dtype=kind) for kind in (np.bool_, np.bool_, 
 
 NO_STAKES = Stakes(np.zeros(0, dtype=np.int64), np.zeros(0))
 SAME_SHARE = 1e-9
-"""Shares of stakes that are closer than this, relative, are one."""
+"""Shares of stakes whose relative difference is below this are equal."""
 TITLES = {"enter": "enter_long", "exit": "exit_long", "enter_tag": "enter_tag", "exit_tag": "exit_tag"}
 
 
 class Asked(Protocol):
-    """What is compared with: a strategy, its candles, and what it decided with the whole range."""
+    """What a comparison refers to: a strategy, its candles, and what it decided with the whole range."""
 
     strategy: Strategy
     settings: Settings
@@ -34,7 +34,7 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The first decision that differs. `where` is pair and candle, `what` compares the two."""
+    """The first decision that differs. `where` is pair and candle, `what` compares the two decisions."""
 
     where: str
     what: str
@@ -45,24 +45,24 @@ class Finding:
 
 def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms: int | None = None) -> Finding | None:
     """
-    The first parameter or signal of a candle before `until_ms`, from `since_ms` on where that is given, that is not as
-    it was with the whole range. What is not told is a finding too.
+    Returns the first parameter or signal that differs from the decisions with the whole range. Compares candles before
+    `until_ms` and, if given, from `since_ms` on. A missing signal or parameter is a finding too.
     """
     if told is None:
         return Finding("", "ends before its candles do")
     with_future, step = case.claim.decisions, case.settings.step_ms
     for name in dict.fromkeys((*with_future.parameters, *told.parameters)):
-        value, now = (said.parameters.get(name, "nothing") for said in (with_future, told))
-        if now != value:
-            return Finding(f"parameter {name}", f"is {value} with the future, {now} without")
+        expected, actual = (side.parameters.get(name, "nothing") for side in (with_future, told))
+        if actual != expected:
+            return Finding(f"parameter {name}", f"is {expected} with the future, {actual} without")
     first: tuple[int, Finding] | None = None
     for pair in dict.fromkeys((*with_future.signals, *told.signals)):
-        whole, part = (said.signals.get(pair, NOTHING) for said in (with_future, told))
+        whole, part = (side.signals.get(pair, NOTHING) for side in (with_future, told))
         start, end = asked(case, pair, since_ms, until_ms)
         if end <= start:
             continue  # no candle had arrived
-        for said, which in ((whole, "with"), (part, "without")):
-            if said.start_ms > start or said.start_ms + len(said.enter) * step < end:
+        for side, which in ((whole, "with"), (part, "without")):
+            if side.start_ms > start or side.start_ms + len(side.enter) * step < end:
                 return Finding(
                     f"{pair} {when(start)}", f"has no signal for every candle that there is {which} the future"
                 )
@@ -80,15 +80,16 @@ def decided(case: Asked, told: Decisions | None, until_ms: int | None, since_ms:
 
 def shares(ours: Decisions | None, theirs: Decisions | None, spans: list[list[int]] | None) -> Finding | None:
     """
-    The first share of a stake for a candle that opens in one of the spans that is not the same; None too where `ours`
-    tells no shares or nothing was asked. Sums that run over other candles before differ in their last digits.
+    Returns the first share of a stake that differs, among candles that open in one of the spans; None also if `ours`
+    has no shares or nothing was asked. Allows for rounding, because sums over other earlier candles differ in their
+    last digits.
     """
     if spans is None or ours is None or ours.stakes is None:
         return None
     if theirs is None or theirs.stakes is None:
         return Finding("", "tells no shares of its stakes")
-    for pair, told in ours.stakes.items():
-        a, b = (_asked_for(said, spans) for said in (told, theirs.stakes.get(pair, NO_STAKES)))
+    for pair, our_stakes in ours.stakes.items():
+        a, b = (_asked_for(stakes, spans) for stakes in (our_stakes, theirs.stakes.get(pair, NO_STAKES)))
         if not np.array_equal(a.open_ms, b.open_ms):
             return Finding(pair, "may enter at other candles")
         same = np.isclose(a.scale, b.scale, rtol=SAME_SHARE, atol=0, equal_nan=True)
@@ -101,15 +102,15 @@ def shares(ours: Decisions | None, theirs: Decisions | None, spans: list[list[in
     return None
 
 
-def _asked_for(told: Stakes, spans: list[list[int]]) -> Stakes:
-    within = inside(told.open_ms, spans)
-    return Stakes(told.open_ms[within], told.scale[within])
+def _asked_for(stakes: Stakes, spans: list[list[int]]) -> Stakes:
+    within = inside(stakes.open_ms, spans)
+    return Stakes(stakes.open_ms[within], stakes.scale[within])
 
 
 def asked(case: Asked, pair: str, since_ms: int | None, until_ms: int | None) -> tuple[int, int]:
     """
-    Open time of the first candle of a pair whose signals must be told, and of the one after the last. None is no
-    border.
+    Returns the open times of the first candle of a pair whose signals must be there, and of the candle after the last.
+    None is no border.
     """
     settings, step = case.settings, case.settings.step_ms
     times = case.tables[pair][:, 0] if pair in case.strategy.pairs else np.empty(0)
@@ -117,6 +118,6 @@ def asked(case: Asked, pair: str, since_ms: int | None, until_ms: int | None) ->
     end = len(times) if until_ms is None else int(np.searchsorted(times, until_ms))
     if end <= first:
         return 0, 0
-    begun = int(times[first])
-    ahead = max(settings.search.start_ms - LEAD_MS, since_ms or 0) - begun
-    return begun + max(-(-ahead // step), 0) * step, int(times[end - 1]) + step
+    begin_ms = int(times[first])
+    ahead = max(settings.search.start_ms - LEAD_MS, since_ms or 0) - begin_ms
+    return begin_ms + max(-(-ahead // step), 0) * step, int(times[end - 1]) + step

@@ -1,10 +1,9 @@
 """
-Asking about sealed candles so that the time until the answer is no answer: it is told at the next whole multiple of a
-time that was fixed before a sealed candle reached a worker, whatever came of it, and the worker's limit lies below one
-of them.
+Hides how long a question about sealed candles takes. Whatever the result, the answer comes at the next whole multiple
+of a time that was fixed before a sealed candle reached a worker. The worker's limit lies below one multiple.
 
-Not covered: on a busy machine the work may take more than one multiple, and how many is then the machine's doing, or a
-strategy's that meets others who load it.
+Not covered: on a busy machine the work may take more than one multiple. How many then depends on the machine's load,
+which a strategy can raise together with others.
 """
 
 import dataclasses
@@ -21,13 +20,13 @@ BASE_S, SHARE = 4.0, 2.0
 Time for sealed candles: a fixed part, and this many times what the search range took, in proportion to the length.
 """
 MARGIN_S = 2.0
-"""Between the worker's limit and the answer: starts, booking."""
+"""Time between the worker's limit and the answer, for starts and booking."""
 
 
 def time_s(case: Case, end_ms: int) -> float:
     """
-    CPU seconds for a worker that goes on to `end_ms`, by what the first run took. It may never be more than the arena's
-    limit.
+    Returns the CPU seconds for a worker that goes on to `end_ms`, estimated from the first run. Never more than the
+    arena's limit.
     """
     claim, search = case.claim, case.settings.search
     length = search.end_ms - search.start_ms
@@ -42,8 +41,8 @@ def time_s(case: Case, end_ms: int) -> float:
 
 def asked(case: Case, end_ms: int, ask: Callable[[Case], float]) -> float:
     """
-    What `ask` answers of the case under that limit; nan for a strategy that fails: who fails there is told nothing
-    else. Findings of the checks are raised, after the same time.
+    Returns what `ask` answers about the case under that limit; nan for a strategy that fails, which learns nothing
+    else. Raises findings of the checks, after the same time.
     """
     seconds, started = time_s(case, end_ms), time.monotonic()
     limits = case.settings.limits.model_copy(update={"seconds": seconds})
@@ -61,5 +60,5 @@ def asked(case: Case, end_ms: int, ask: Callable[[Case], float]) -> float:
 
 
 def later(elapsed_s: float, unit_s: float) -> float:
-    """The next whole multiple of the unit."""
+    """Returns the next whole multiple of the unit."""
     return (math.floor(elapsed_s / unit_s) + 1) * unit_s

@@ -1,9 +1,9 @@
 """
-Dates, price levels and tables that a strategy's source spells out: where history could be written down by heart.
+Finds dates, price levels and tables in a strategy's source, where memorised history could be written down.
 
-What stands here is for a reader to judge; nothing is refused for it. It is read as text, so a constant that is computed
-(`2000 + 21`), spelled in pieces, kept in comments or taken from an allowed setting is not seen, nor is a price below
-1000. Docstrings count only where the source reads them. What history by heart is worth, relabelled data tell.
+A reader judges the list; the arena refuses nothing because of it. The source is read as text. Not found: a constant
+that is computed (`2000 + 21`), spelled in pieces, kept in comments or taken from an allowed setting, and a price below
+1000. Docstrings count only if the source reads them. Relabelled data show what memorised history is worth.
 """
 
 import ast
@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from itertools import chain
 
 SHOWN = 20
-"""Most literals that are named; the rest is counted."""
+"""At most this many literals are named; the rest are counted."""
 TABLE = 12
-"""A collection of more literals than this is a table, named once as a whole."""
+"""A collection of more literals than this is a table and is named once as a whole."""
 PACKED = 200
-"""A text longer than this without a space holds data, as does one with more than TABLE numbers in it."""
+"""A text longer than this without a space holds data. So does one with more than TABLE numbers in it."""
 LEVEL = 1000
 """Numbers from here on can be price levels, years or instants."""
 LONGEST_LOOK_BACK = 10_000
-"""Candles. A greater number is none, whatever its name says."""
+"""Candles. A greater number is no look-back, whatever its name says."""
 LONGEST_DURATION_DAYS = 400
 
 SETTINGS = {
@@ -30,16 +30,16 @@ SETTINGS = {
     "unfilledtimeout", "plot_config", "max_entry_position_adjustment", "ignore_buying_expired_candle_after",
     "process_only_new_candles", "pair_basket",
 }  # fmt: skip
-"""Of FreqTrade's interface: in their values, only what looks like a date is of interest."""
+"""Names of FreqTrade's interface. In their values, only what looks like a date is reported."""
 DATES = {
     "datetime", "date", "Timestamp", "to_datetime", "DatetimeIndex", "Period", "PeriodIndex", "datetime64",
     "date_range", "bdate_range", "period_range", "fromisoformat", "fromisocalendar", "fromtimestamp",
     "utcfromtimestamp", "fromordinal", "strptime", "dt_utc", "dt_from_ts", "dt_ts", "timegm", "mktime",
 }  # fmt: skip
-"""Functions that make an instant of their arguments."""
+"""Functions that make an instant from their arguments."""
 _ARGUMENTS = {None, "year", "month", "day", "start", "end", "arg", "data", "value", "ts_input", "date_string", "object"}
 _UNITS = {1000, 1440, 3600, 10_000, 60_000, 86_400, 1_000_000, 3_600_000, 86_400_000, 1_000_000_000}
-"""Milliseconds, seconds, minutes, basis points: in a product or a quotient they are no level."""
+"""Milliseconds, seconds, minutes, basis points. In a product or a quotient they are no price level."""
 _DAYS = {
     "weeks": 7,
     "days": 1,
@@ -90,18 +90,18 @@ Literal = int | float | complex | str | bytes
 
 def find(source: str) -> tuple[str, ...]:
     """
-    What the source spells out, one printable line each, in the order of the source: `line 14: "2021-05-19"`,
-    `line 9: a table of 48 numbers`. After SHOWN of them `and 31 more`.
+    Returns what the source spells out, one printable line each, in the order of the source: `line 14: "2021-05-19"`,
+    `line 9: a table of 48 numbers`. After SHOWN lines comes `and 31 more`.
 
-    Raises SyntaxError for what is not Python.
+    Raises SyntaxError if the source is not Python.
     """
-    found = sorted(_found(ast.parse(source), reads_docs="__doc__" in source or "getdoc" in source))
-    lines = list(dict.fromkeys(f"line {line}: {text}" for line, _, text in found))
+    literals = sorted(_found(ast.parse(source), reads_docs="__doc__" in source or "getdoc" in source))
+    lines = list(dict.fromkeys(f"line {line}: {text}" for line, _, text in literals))
     return tuple(lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []))
 
 
 def _found(tree: ast.Module, *, reads_docs: bool) -> Iterator[tuple[int, int, str]]:
-    """Line, column and text of each. Every node is met before those inside it, so a table swallows its elements."""
+    """Yields line, column and text of each. A node comes before those inside it, so a table swallows its elements."""
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     settings = {node for setting in _settings(tree) for node in ast.walk(setting)}
     seen = (
@@ -122,16 +122,16 @@ def _found(tree: ast.Module, *, reads_docs: bool) -> Iterator[tuple[int, int, st
 
 
 def _settings(tree: ast.Module) -> Iterator[ast.AST]:
-    for own in ast.walk(tree):
-        if isinstance(own, ast.ClassDef):
-            for node in own.body:
+    for definition in ast.walk(tree):
+        if isinstance(definition, ast.ClassDef):
+            for node in definition.body:
                 names = [node.name] if isinstance(node, Functions) else map(_name, _targets(node))
                 if SETTINGS.intersection(names):
                     yield node
 
 
 def _text(node: ast.AST, parents: dict[ast.AST, ast.AST], setting: bool) -> str:
-    """What there is to say of this node, or nothing."""
+    """Returns what there is to report about this node, or an empty text."""
     if isinstance(node, ast.Call) and _name(node.func) in DATES:
         return _date_call(node)
     if isinstance(node, ast.Constant):
@@ -155,7 +155,9 @@ def _of_text(text: str, setting: bool) -> str:
 
 
 def _table(node: ast.AST) -> str:
-    """Collections and calls with many literals; of a dict the values are counted, its keys are their names."""
+    """
+    Describes collections and calls with many literals. In a dict the values are counted; its keys are their names.
+    """
     if isinstance(node, ast.Call):
         literals = [value for argument in node.args if (value := _literal(argument)) is not None]
         if _name(node.func) == "dict":
@@ -171,7 +173,7 @@ def _table(node: ast.AST) -> str:
 
 
 def _leaves(collection: ast.AST) -> Iterator[Literal]:
-    """Literals in a collection and in those inside it."""
+    """Yields the literals in a collection and in those inside it."""
     waiting = [collection]
     while waiting:
         node = waiting.pop()
@@ -184,22 +186,26 @@ def _leaves(collection: ast.AST) -> Iterator[Literal]:
 
 
 def _date_call(call: ast.Call) -> str:
-    """An instant that is written out. The epoch's own year and others before the coins are a zero to count from."""
-    given = [(None, argument) for argument in call.args] + [(keyword.arg, keyword.value) for keyword in call.keywords]
-    values = [_literal(node) for name, node in given if name in _ARGUMENTS]
-    telling = [
+    """
+    Describes an instant that is written out. Years before 2009, when there were no coins, only count as a zero point.
+    """
+    arguments = [(None, argument) for argument in call.args] + [
+        (keyword.arg, keyword.value) for keyword in call.keywords
+    ]
+    values = [_literal(node) for name, node in arguments if name in _ARGUMENTS]
+    informative = [
         v
         for v in values
         if (isinstance(v, (int, float)) and not isinstance(v, bool)) or (isinstance(v, str) and re.search(r"\d", v))
     ]
     years = [
         value if isinstance(value, int) else int(match[0])
-        for value in telling[:1]
+        for value in informative[:1]
         if (match := re.match(r"\d{4}", str(value)))
     ]
-    if not telling or (years and years[0] < 2009) or telling == [0]:
+    if not informative or (years and years[0] < 2009) or informative == [0]:
         return ""
-    return f"{_name(call.func)}({', '.join(_argument(name, node) for name, node in given)})"[:80]
+    return f"{_name(call.func)}({', '.join(_argument(name, node) for name, node in arguments)})"[:80]
 
 
 def _argument(name: str | None, node: ast.expr) -> str:
@@ -213,7 +219,7 @@ def _is_small(value: object) -> bool:
 
 
 def _is_date(value: complex) -> bool:
-    """YYYYMMDD, or seconds, milliseconds … since 1970 between 2009 and 2035."""
+    """Whether a number is YYYYMMDD, or seconds, milliseconds … since 1970, between 2009 and 2035."""
     if isinstance(value, complex) or not (isinstance(value, int) or value.is_integer()) or not 2e7 < value < 3e18:
         return False
     seconds = value
@@ -223,7 +229,7 @@ def _is_date(value: complex) -> bool:
 
 
 def _is_harmless(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Whether the number is a look-back, a duration or a unit by the place where it stands."""
+    """Whether the place of a number shows that it is a look-back, a duration or a unit."""
     parent, child = parents[node], node
     if (
         isinstance(parent, ast.BinOp)
@@ -263,7 +269,7 @@ def _is_duration(node: ast.Constant, keyword: ast.keyword) -> bool:
 
 
 def _counts(keyword: str, function: str) -> bool:
-    """Whether the argument of a function is a number of candles; TA-Lib's functions are in capitals."""
+    """Whether the argument of a function is a number of candles. TA-Lib's functions are in capitals."""
     return bool(_LOOK_BACK.search(keyword)) or function in _COUNTING or (function.isupper() and len(function) > 1)
 
 
@@ -274,7 +280,7 @@ def _targets(node: ast.AST) -> list[ast.expr]:
 
 
 def _name(node: ast.expr) -> str:
-    """Last name of an expression; of a text the text itself."""
+    """Returns the last name of an expression; for a text, the text itself."""
     if isinstance(node, ast.Attribute):
         return node.attr
     if isinstance(node, ast.Constant):
@@ -290,7 +296,7 @@ def _literal(node: ast.AST) -> Literal | None:
 
 
 def _shown(value: Literal) -> str:
-    # the text of a huge one is no text at all: Python refuses to make it
+    # Python refuses to turn a huge number into text
     if isinstance(value, int) and abs(value) >= 10**20:
         return f"a packed number of {value.bit_length()} bits"
     if isinstance(value, str):

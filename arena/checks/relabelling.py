@@ -1,4 +1,4 @@
-"""The strategy in another market: the same one under other names, or candles that go on."""
+"""Runs the strategy in another market: the same one under other names, or candles that go on."""
 
 import math
 from collections.abc import Callable
@@ -22,22 +22,22 @@ from arena.stats import gates, metrics
 
 def relabel(case: Case, rng: np.random.Generator, own: float = np.nan) -> float:
     """
-    Sharpe over the search range in the relabelled market; 0 when nothing is left of the strategy there: no trade, or an
-    error where there was none. Where the gate would say no to a strategy whose Sharpe is `own`, two more such markets
-    are asked: one draw may go against an honest rule, not two of three.
+    Returns the Sharpe over the search range in the relabelled market; 0 if nothing is left of the strategy there: no
+    trade, or a new error. If the gate would fail a strategy whose Sharpe is `own`, asks two more such markets: one draw
+    may go against an honest rule, but not two of three.
     """
     return middle(lambda: _renamed(case, rng), own, case.settings.gates.max_relabel_loss)
 
 
 def middle(ask: Callable[[], float], own: float, most: float) -> float:
     """
-    One answer, or the middle one of three where the first loses more than the share `most` of a Sharpe that the gate
-    looks at.
+    Returns one answer, or the median of three if the first loses more than the share `most` of a Sharpe that is high
+    enough for the gate.
     """
-    found = [ask()]
-    if own >= gates.LOW_SHARPE and not 1 - found[0] / own <= most:
-        found += [ask(), ask()]
-    return float(np.median(found))
+    sharpes = [ask()]
+    if own >= gates.LOW_SHARPE and not 1 - sharpes[0] / own <= most:
+        sharpes += [ask(), ask()]
+    return float(np.median(sharpes))
 
 
 def _renamed(case: Case, rng: np.random.Generator) -> float:
@@ -48,18 +48,21 @@ def _renamed(case: Case, rng: np.random.Generator) -> float:
     limited = longer(settings, (window.end_ms - window.start_ms) / (counted.end_ms - counted.start_ms))
     tables = scenarios.cut(world.tables, None, window.end_ms + 1)  # FreqTrade's loop ends where the candles do
     try:
-        found = _sharpe(replace(case, settings=limited), tables, world.ticks, window, counted)
+        sharpe = _sharpe(replace(case, settings=limited), tables, world.ticks, window, counted)
     except StrategyError:
         return 0.0
-    return 0.0 if np.isnan(found) else found
+    return 0.0 if np.isnan(sharpe) else sharpe
 
 
 def _sharpe(case: Case, tables: candle_tables.Tables, ticks: scenarios.Ticks, window: Window, counted: Window) -> float:
-    """In another market, of the account over `window` in `counted`; nan without a trade. Raises StrategyError."""
+    """
+    Returns the Sharpe in `counted` of the account over `window` in another market; nan without a trade. Raises
+    StrategyError.
+    """
     settings, market = case.settings, candle_tables.market(tables, case.settings, window)
-    found, claim = replay(case, tables, market, ticks, window), None
-    if found is not None:
-        orders, _ = found
+    replayed, claim = replay(case, tables, market, ticks, window), None
+    if replayed is not None:
+        orders, _ = replayed
     else:
         claim = backtest(case.strategy, settings, Task("backtest", window, case.markets, ticks=ticks), tables)
         orders = claim.orders
@@ -75,27 +78,27 @@ def replay(
     case: Case, tables: candle_tables.Tables, market: Market, ticks: scenarios.Ticks, window: Window
 ) -> tuple[Orders, Decisions] | None:
     """
-    Orders of a replay and the decisions behind them; None where it does not represent the strategy in this market.
+    Returns a replay's orders and the decisions behind them; None if it does not represent the strategy in this market.
     """
     if case.described is None:
         return None
-    told = lookahead.populated(case, tables, window, ticks)
-    if case.described.rules.sized and told.stakes is None:
+    decisions = lookahead.populated(case, tables, window, ticks)
+    if case.described.rules.sized and decisions.stakes is None:
         return None
     try:
-        made = inputs.described(case.strategy, case.settings, tables, market, case.markets, ticks, told)
-        made = made._replace(rules=made.rules._replace(clamp=case.described.rules.clamp))
-        return inputs.orders(inputs.replayed(made, case.settings, told), market), told
+        description = inputs.described(case.strategy, case.settings, tables, market, case.markets, ticks, decisions)
+        description = description._replace(rules=description.rules._replace(clamp=case.described.rules.clamp))
+        return inputs.orders(inputs.replayed(description, case.settings, decisions), market), decisions
     except inputs.Outside:
         return None
 
 
 def longer(settings: Settings, times: float) -> Settings:
-    """With limits for a range that is so many times as long."""
+    """Returns settings with limits for a range that is `times` as long."""
     limits = {name: math.ceil(times * getattr(settings.limits, name)) for name in ("seconds", "output_kb")}
     return settings.model_copy(update={"limits": settings.limits.model_copy(update=limits)})
 
 
 def moved(window: Window, start_ms: int, end_ms: int) -> Window:
-    """The range with its start and its end moved by so much."""
+    """Returns the range with its start and its end moved by these amounts."""
     return Window(window.name, utc(window.start_ms + start_ms), utc(window.end_ms + end_ms))

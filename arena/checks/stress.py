@@ -1,13 +1,13 @@
 """
-The same strategy under harder terms, and its signals at other times: Sharpe ratios over the search range. Pure.
+Sharpe ratios over the search range for the same strategy under harder terms, and for its signals at other times. Pure.
 
-A strategy that signals and parameters describe, with its shares of the proposed stake where it has some, is replayed
-under each of them, with its money: a dearer fee leaves less to stake. For the others the booked orders are counted
-again, with the amounts that they had; what would need new decisions (other slots, another start, shifted signals) is
-missing, and is said to be.
+If signals and parameters describe a strategy, with its shares of the proposed stake if it has some, it is replayed
+under each of the terms, with its money: a higher fee leaves less to stake. For other strategies the booked orders are
+counted again, with their amounts; what would need new decisions (other slots, another start, shifted signals) is
+reported as missing.
 
-Not covered: signals of one pair that follow from another pair's candles stay as they are when that pair is left out.
-Shares are the worker's word in candles where FreqTrade's own run did not enter.
+Not covered: signals of one pair that follow from another pair's candles stay as they are when that pair is left out. In
+candles where FreqTrade's own run did not enter, shares are only the worker's claim.
 """
 
 from typing import Any
@@ -25,15 +25,15 @@ from arena.stats.metrics import DAY_MS, midnights
 
 SHIFTS, ENOUGH = 1000, 20
 """
-Copies of the signals, shifted in time, at most; and how many of them that do as well are enough to know the share to
-about a quarter of itself (Besag and Clifford 1991, Sequential Monte Carlo p-values, Biometrika 78(2), 301-304).
+Most copies of the signals, shifted in time; and how many copies that do as well are enough to know the share to about a
+quarter of itself (Besag and Clifford 1991, Sequential Monte Carlo p-values, Biometrika 78(2), 301-304).
 """
 LEAST_DAYS = 7
-"""By which a copy is shifted at least, either way."""
+"""Fewest days by which a copy is shifted, either way."""
 STARTS = 12
-"""Later starts, evenly over the first half of the range."""
+"""Number of later starts, evenly spread over the first half of the range."""
 BEST = 5
-"""Trades left out."""
+"""Number of best trades left out."""
 
 
 def of(
@@ -48,7 +48,7 @@ def of(
     orders : Orders
         Those that were booked.
     described : Described or None
-        What a replay needs, in this market; None where there is none.
+        What a replay needs, in this market; None if there is no replay.
     rng : numpy Generator
         Draws the shifts.
     """
@@ -60,7 +60,7 @@ def of(
 
 
 class _Replays:
-    """Replays of one strategy that write into the same room."""
+    """Replays of one strategy that write into the same Room."""
 
     def __init__(self, market: Market, settings: Settings, made: Described) -> None:
         self.settings, self.made, self.step_ms = settings, made, market.step_ms
@@ -100,7 +100,7 @@ class _Replays:
         without: int = 0,
         since: int = 0,
     ) -> float:
-        """Of one replay; nan where it would not be FreqTrade's. `since`: the column from which it counts."""
+        """Returns the Sharpe of one replay from column `since` on; nan if FreqTrade would trade otherwise."""
         account = self.made.account if fee is None else account_of(self.settings, fee)
         account = account if slots is None else account._replace(slots=slots)
         try:
@@ -116,11 +116,11 @@ class _Replays:
 
     def timing(self, rng: np.random.Generator) -> float:
         """
-        Share of runs with signals at other times, each with its stake, that do as well; nan where the range is too
-        short or a stake unknown: copies that nobody can compute are not worse.
+        Returns the share of runs with signals at other times, each with its stake, that do as well; nan if the range is
+        too short or a stake is unknown, because a copy that nobody can compute is not worse.
 
-        Copies are drawn until ENOUGH do as well, of which the share follows, or until there are SHIFTS, with its own
-        counted.
+        Draws copies until ENOUGH do as well, which gives the share, or until there are SHIFTS, counting the strategy
+        itself.
         """
         whole = _signals(self.made.course)
         n, least = whole["flags"].shape[1], LEAST_DAYS * DAY_MS // self.step_ms
@@ -131,12 +131,12 @@ class _Replays:
         moved = {name: np.empty_like(array) for name, array in whole.items()}
         shifted = self.made.course._replace(**moved)
         as_well = 0
-        for drawn, shift in enumerate(rng.integers(least, n - least + 1, size=SHIFTS), start=1):
+        for n_copies, shift in enumerate(rng.integers(least, n - least + 1, size=SHIFTS), start=1):
             for name, array in whole.items():
                 moved[name][:, :shift], moved[name][:, shift:] = array[:, n - shift :], array[:, : n - shift]
             as_well += self.sharpe(course=shifted) >= own
             if as_well == ENOUGH:
-                return ENOUGH / drawn
+                return ENOUGH / n_copies
         return (1 + as_well) / (1 + SHIFTS)
 
 
@@ -146,7 +146,7 @@ class _Orders:
     def __init__(self, market: Market, settings: Settings, orders: Orders) -> None:
         self.market, self.settings, self.orders = market, settings, orders
         self.marks, self.days = last_known(market.open, market.close), midnights(market.open_ms)
-        # as they are booked
+        # the candle in which each order is booked
         self.column = np.maximum.accumulate((orders.filled_ms - market.open_ms[0]) // market.step_ms)
         self.units = np.where(orders.buys, orders.amount, -orders.amount)
         self.trade = _trades(orders)
@@ -168,7 +168,7 @@ class _Orders:
         )
 
     def later(self) -> dict[str, NDArray]:
-        """Orders at the next candle's open; those of the last candle have none, and stay."""
+        """Returns orders at the next candle's open. Those of the last candle have none and stay."""
         last = len(self.market.open_ms) - 1
         column = np.minimum(self.column + 1, last)
         return {
@@ -187,7 +187,7 @@ class _Orders:
         price: NDArray[np.float64] | None = None,
         kept: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
-        """Equity by day. What is not given is as it was."""
+        """Returns equity by day. Arguments that are not given stay as booked."""
         orders = self.orders
         kept = np.ones(len(orders.price), dtype=np.bool_) if kept is None else kept
         return equity_curve.of_orders(
@@ -203,7 +203,7 @@ class _Orders:
 
 
 def _trades(orders: Orders) -> NDArray[np.int64]:
-    """(n_orders,) number of the trade that each order belongs to: from flat to flat in its pair."""
+    """Returns (n_orders,) number of the trade that each order belongs to: from flat to flat in its pair."""
     number, held, largest, current = np.empty(len(orders.price), dtype=np.int64), {}, {}, {}
     n = 0
     for k, (pair, buys, amount) in enumerate(
@@ -222,13 +222,14 @@ def _trades(orders: Orders) -> NDArray[np.int64]:
 
 def _signals(course: Course) -> dict[str, NDArray]:
     """
-    What moves when signals move, by field: flags, and the scale of each stake where it has any. (n_pairs, n_candles)
+    Returns what moves when signals move, by field: flags, and the scale of each stake if there is one. (n_pairs,
+    n_candles)
     """
     return {name: array for name in ("flags", "scale") if (array := getattr(course, name)).shape == course.open.shape}
 
 
 def _later(base: Course) -> Course:
-    """Signals, with their stakes, that act one candle later; a pair's first candle has none."""
+    """Returns signals, with their stakes, that act one candle later; a pair's first candle has none."""
     moved = {name: np.zeros_like(array) for name, array in _signals(base).items()}
     for name, array in moved.items():
         for p, (first, end) in enumerate(zip(base.first, base.end, strict=True)):
@@ -243,5 +244,5 @@ def _without(base: Course, pair: int) -> Course:
 
 
 def _worst(sharpes: list[float]) -> float:
-    known = [value for value in sharpes if not np.isnan(value)]
-    return min(known, default=float("nan"))
+    defined = [value for value in sharpes if not np.isnan(value)]
+    return min(defined, default=float("nan"))

@@ -1,13 +1,13 @@
 """
-What was decided in one candle, in the world that happened and in others where the candle goes another way. Pure.
+Compares decisions in one candle between the world that happened and others where the candle goes another way. Pure.
 
-At the open of a candle nothing may depend on where it goes but what FreqTrade does by its rules: a stop, a target or a
-limit is touched or not, and a strategy is asked after it, or not. An answer is compared where it was asked with the
-same arguments.
+At the open of a candle nothing may depend on where it goes, except by FreqTrade's own rules: a stop, a target or a
+limit is touched or not, and FreqTrade asks the strategy afterwards, or not. An answer is compared if the callback had
+the same arguments.
 
-Where FreqTrade itself hands the candle to a strategy (it puts the high and the low into the trade's highest and lowest
-rate before it asks about an exit), a different answer is no finding here; it is told which callback it was, and the
-exits that it decides are worth the next candle's open.
+FreqTrade itself passes the candle to a strategy when it puts the high and the low into the trade's highest and lowest
+rate before it asks about an exit. A different answer is no finding then. The check reports the callback, and exits that
+it decides are valued at the next candle's open.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,23 +30,26 @@ HANDED = {
     "custom_exit_price": ("signal", "custom"),
     "confirm_trade_exit": ("signal", "custom", "roi", "stop", "trailing"),
 }
-"""Callbacks that are handed a trade that knows the candle, and the kinds of exits that they decide."""
+"""Callbacks that get a trade that knows the candle, and the kinds of exits that they decide."""
 EXIT_ASKED = "exit asked"
 ROUNDING = 1e-9
-"""Numbers that are closer than this, relative, are the same: matrix products round a row by how many rows there are."""
+"""
+Numbers whose relative difference is below this are equal, because matrix products round a row by how many rows there
+are.
+"""
 STOPS = NAMES.index("custom_stoploss")
-"""Asked with the candle's high: in a candle with another one its answers are left out."""
+"""FreqTrade asks it with the candle's high. In a candle with another high its answers are left out."""
 
 
 def late(handed: Iterable[str]) -> frozenset[str]:
-    """Kinds of exits that these callbacks decide."""
+    """Returns the kinds of exits that these callbacks decide."""
     return frozenset(kind for name in handed for kind in HANDED[name])
 
 
 def same(a: Events, i: np.ndarray, b: Events, j: np.ndarray) -> np.ndarray:
     """
-    Whether events are equal one by one, numbers but for rounding. Texts are compared as texts: two lists may number
-    them differently.
+    Returns which events are equal one by one, numbers except for rounding. Compares texts by content, because two lists
+    may number them differently.
     """
     equal = (
         (a.time_ms[i] == b.time_ms[j]) & (a.pair[i] == b.pair[j]) & (a.name[i] == b.name[j]) & (a.kind[i] == b.kind[j])
@@ -69,8 +72,7 @@ class Parting(NamedTuple):
 
 def parting(base: Events, ours: Sequence[int], told: Events, theirs: Sequence[int]) -> Parting | None:
     """
-    The first place at which events of two runs, given by their numbers in order, are not the same; None where there is
-    none.
+    Returns the first place at which events of two runs, given by their indices in order, differ; None if there is none.
     """
     n = min(len(ours), len(theirs))
     different = np.flatnonzero(~same(base, np.array(ours[:n], dtype=int), told, np.array(theirs[:n], dtype=int)))
@@ -81,13 +83,15 @@ def parting(base: Events, ours: Sequence[int], told: Events, theirs: Sequence[in
 
 
 def difference(pairs: tuple[str, ...], base: Events, i: int | None, told: Events, j: int | None) -> Finding:
-    """Event `i` of the run that held the future against event `j` of one that did not; None where there is none."""
+    """
+    Describes event `i` of the run that held the future against event `j` of one that did not; None means no event.
+    """
 
     def place(events: Events, k: int) -> str:
         pair = pairs[events.pair[k]] if 0 <= events.pair[k] < len(pairs) else ""
         return f"{pair} {when(int(events.time_ms[k]))}".strip()
 
-    def said(events: Events, k: int) -> str:
+    def sentence(events: Events, k: int) -> str:
         return (
             f"an exit ({_kind(events, k)}) is placed"
             if _name(events, k) == EXIT_ASKED
@@ -98,32 +102,32 @@ def difference(pairs: tuple[str, ...], base: Events, i: int | None, told: Events
         if base.name[i] != told.name[j] and _name(base, i) != EXIT_ASKED:
             return Finding(
                 place(base, i),
-                f"{said(base, i)} with the future; without it comes {said(told, j).replace(' is ', ' ', 1)}",
+                f"{sentence(base, i)} with the future; without it comes {sentence(told, j).replace(' is ', ' ', 1)}",
             )
         if base.name[i] == told.name[j]:
             other = f"an exit ({_kind(told, j)})" if _name(told, j) == EXIT_ASKED else told.answer(j)
-            return Finding(place(base, i), f"{said(base, i)} with the future, {other} without")
-    # two lists part where one has an event more: the earlier of the two is what the other one lacks
+            return Finding(place(base, i), f"{sentence(base, i)} with the future, {other} without")
+    # one list has an extra event: the earlier of the two events is the one that the other list lacks
     only_told = i is None or (j is not None and told.time_ms[j] < base.time_ms[i])
     events, k, ours, theirs = (told, j, "without", "with it") if only_told else (base, i, "with", "without")
     missing = "none" if _name(events, k) == EXIT_ASKED else "not there"
-    return Finding(place(events, k), f"{said(events, k)} {ours} the future, {missing} {theirs}")
+    return Finding(place(events, k), f"{sentence(events, k)} {ours} the future, {missing} {theirs}")
 
 
 def touched(base: Events, border: int) -> dict[int, str]:
-    """By index of the pair, which extreme of the candle FreqTrade has acted on in it: "low" or "high"."""
-    found = {}
+    """Returns by pair index which extreme of the candle FreqTrade has acted on in it: 'low' or 'high'."""
+    sides = {}
     for k in np.flatnonzero(base.time_ms == border).tolist():
         kind = ORDER_KINDS[int(base.value[k])] if _name(base, k) == "exit asked" else ""
         if kind in TOUCHES:
-            found[int(base.pair[k])] = "high" if kind == "roi" else "low"
-    return found
+            sides[int(base.pair[k])] = "high" if kind == "roi" else "low"
+    return sides
 
 
 def alike(pairs: tuple[str, ...], base: Events, told: Events, border: int) -> Finding | None:
     """
-    The first event of a candle that is not the same where only its close and its volume are others. FreqTrade looks at
-    a close in one case: whether a target in the candle of an entry below the open lies above it.
+    Returns the first event of a candle that differs although only its close and volume do. FreqTrade uses a close in
+    one case: in the candle of an entry below the open, it checks whether a target lies above the close.
     """
     ours = np.flatnonzero(base.time_ms == border)
     parted = parting(base, ours, told, range(len(told)))
@@ -148,24 +152,24 @@ class Candle:
     border: int
     true: Tables
     other: Tables
-    alike: Events | None = None  # of the world where only the close differs: what callbacks were handed as it happened
+    alike: Events | None = None  # of the world where only the close differs: has the callbacks' true arguments
     # by callback: an answer that depends on the trade's extremes
     handed: dict[str, Finding] = field(default_factory=dict)
 
     def compare(self) -> Finding | None:
         """
-        The first decision that the candle does not explain, pair by pair. After a difference that it explains the rest
-        of that pair's candle is not compared, and what follows for other pairs may have seen another account.
+        Returns the first decision that the candle does not explain, pair by pair. After a difference that it explains,
+        the rest of that pair's candle is not compared, and later events of other pairs may have seen another account.
         """
         base, told = self.base, self.told
         ours, theirs = (_by_pair(events, self.border) for events in (base, told))
         parted: list[tuple[int, int | None, int | None, list[int]]] = []
-        begun = int(np.searchsorted(base.time_ms, self.border))
+        first_event = int(np.searchsorted(base.time_ms, self.border))
         for pair in ours.keys() | theirs.keys():
-            mine = ours.get(pair, [])
-            if found := parting(base, mine, told, theirs.get(pair, [])):
-                k, i, j = found
-                parted.append((j if i is None else i - begun, i, j, mine[:k]))
+            pair_events = ours.get(pair, [])
+            if split := parting(base, pair_events, told, theirs.get(pair, [])):
+                k, i, j = split
+                parted.append((j if i is None else i - first_event, i, j, pair_events[:k]))
         explained = False
         for _, i, j, before in sorted(parted, key=lambda item: item[0]):
             if self._explains(i, j, before):
@@ -175,7 +179,7 @@ class Candle:
         return None
 
     def _explains(self, i: int | None, j: int | None, before: list[int]) -> bool:
-        """Whether FreqTrade's rules do, given the events of this pair that are the same in both worlds."""
+        """Whether FreqTrade's rules explain it, given the events of this pair that are the same in both worlds."""
         names, sides = self._names(i, j), self._sides(i, j)
         if "lock_pair" in names:
             return all(self._after_a_touch(events, k) for events, k, _ in sides if _name(events, k) == "lock_pair")
@@ -196,17 +200,17 @@ class Candle:
 
     def _asked_otherwise(self, name: str, i: int, j: int, inside: bool) -> bool:
         """Whether the same callback was asked with other arguments."""
-        known = self._given(i, j)
-        if known is None:
+        given = self._given(i, j)
+        if given is None:
             return inside and name == "confirm_trade_exit"
-        (numbers, extremes), (other_numbers, other_extremes) = known
+        (numbers, extremes), (other_numbers, other_extremes) = given
         if numbers == other_numbers and extremes != other_extremes and name in HANDED:
             self.handed.setdefault(name, difference(self.pairs, self.base, i, self.told, j))
             return True
         return bool(numbers != other_numbers)
 
     def _given(self, i: int, j: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """What a callback was handed in both worlds; None where that is not known."""
+        """Returns what a callback was given in both worlds; None if that is unknown."""
         k = i - int(np.searchsorted(self.base.time_ms, self.border))
         if self.alike is None or self.alike.given is None or self.told.given is None or k >= len(self.alike):
             return None
@@ -225,26 +229,26 @@ class Candle:
         ]
 
     def _touched(self, before: Iterable[int]) -> bool:
-        """Whether the exit under way in both worlds is one that was reached inside the candle."""
-        asked = [k for k in before if _name(self.base, k) == "exit asked"]
-        return bool(asked) and ORDER_KINDS[int(self.base.value[asked[-1]])] in TOUCHES
+        """Whether the exit under way in both worlds was reached inside the candle."""
+        exits = [k for k in before if _name(self.base, k) == "exit asked"]
+        return bool(exits) and ORDER_KINDS[int(self.base.value[exits[-1]])] in TOUCHES
 
     def _after_a_touch(self, events: Events, k: int) -> bool:
         """Whether a pair's candle reached anything before that pair was locked, or any pair's before all were."""
-        begun = int(np.searchsorted(events.time_ms, self.border))
-        mine = [n for n in range(begun, k) if events.pair[k] < 0 or events.pair[n] == events.pair[k]]
-        kinds = {ORDER_KINDS[int(events.value[n])] for n in mine if _name(events, n) == "exit asked"}
-        return bool(kinds & TOUCHES) or any(_name(events, n) == "filled" for n in mine)
+        first_event = int(np.searchsorted(events.time_ms, self.border))
+        earlier = [n for n in range(first_event, k) if events.pair[k] < 0 or events.pair[n] == events.pair[k]]
+        kinds = {ORDER_KINDS[int(events.value[n])] for n in earlier if _name(events, n) == "exit asked"}
+        return bool(kinds & TOUCHES) or any(_name(events, n) == "filled" for n in earlier)
 
     def _within_both(self, events: Events, k: int) -> bool:
-        """Whether the price of a fill lies inside the candle of either world: there it fills in both."""
+        """Whether the price of a fill lies inside the candle of both worlds, so that it fills in both."""
         rows = [self._row(tables, int(events.pair[k])) for tables in (self.true, self.other)]
         return all(row is not None and row[3] <= events.value[k] <= row[2] for row in rows)
 
     def _clamped(self, names: set[str], sides: list[tuple[Events, int, Tables]]) -> bool:
         """
         Whether this is the price of an exit that was asked for below the candle, which FreqTrade raises to its low, or
-        of an entry asked for above it, which it cuts to its high.
+        of an entry asked for above it, which FreqTrade cuts to its high.
         """
         extreme = {frozenset({"exit price"}): 3, frozenset({"entry price"}): 2}.get(frozenset(names))
         if extreme is None:
@@ -256,8 +260,8 @@ class Candle:
         table = tables.get(self.pairs[pair]) if 0 <= pair < len(self.pairs) else None
         if table is None:
             return None
-        at = table[table[:, 0] == self.border]
-        return at[0] if len(at) else None
+        rows = table[table[:, 0] == self.border]
+        return rows[0] if len(rows) else None
 
 
 def _name(events: Events, k: int) -> str:
@@ -265,22 +269,23 @@ def _name(events: Events, k: int) -> str:
 
 
 def _kind(events: Events, k: int) -> str:
-    """Of an exit that is asked for."""
+    """Returns the kind of an exit that is asked for."""
     number = float(events.value[k])
     return ORDER_KINDS[int(number)] if 0 <= number < len(ORDER_KINDS) else "other"
 
 
 def _awaits_target(base: Events, before: list[int]) -> bool:
     """
-    Whether a target was reached last, in both worlds: in the candle of an entry below the open its close can forbid it.
+    Whether the last event in both worlds is a reached target. In the candle of an entry below the open, its close can
+    forbid that.
     """
     last = next((k for k in reversed(before) if _name(base, k) != "custom_roi"), None)
     return last is not None and _name(base, last) == "exit asked" and ORDER_KINDS[int(base.value[last])] == "roi"
 
 
 def _by_pair(events: Events, at_ms: int) -> dict[int, list[int]]:
-    """Indices of a candle's events by pair."""
-    found: dict[int, list[int]] = {}
+    """Returns the indices of a candle's events by pair."""
+    indices: dict[int, list[int]] = {}
     for k in np.flatnonzero((events.time_ms == at_ms) & (events.name != STOPS)):
-        found.setdefault(int(events.pair[k]), []).append(int(k))
-    return found
+        indices.setdefault(int(events.pair[k]), []).append(int(k))
+    return indices

@@ -1,1 +1,3 @@
-"""One strategy file in, one Result out: the context that evaluations share, the account, all figures, and the batch."""
+"""
+Turns one strategy file into one Result: the context that evaluations share, the account, all figures, and the batch.
+"""

@@ -1,13 +1,13 @@
 """
-Many strategies on many cores or machines, through joblib. The figures are those of one machine, bit for bit.
+Evaluates many strategies on many cores or machines, through joblib. The figures are those of one machine, bit for bit.
 
-What travels is a strategy's text one way and what it earned the other; each machine has this repository, prepared for
-the same contract, at the same path, and the key of the validation window. Trials are counted, judged and recorded where
-the run began. A worker process that dies takes nothing along: what it was busy with is evaluated again.
+Only a strategy's text travels to a worker, and only what it earned travels back. Each machine has this repository,
+prepared for the same contract, at the same path, and the key of the validation window. The process where the run began
+counts, judges and records the trials. If a worker process dies, its strategy is evaluated again.
 
-Not covered: who may connect to dask's scheduler can run code on every machine. It belongs into a network of your own.
-Processes of joblib's and of dask's start with Python's own `site`, and import by Python's rules: loky's not from the
-repository's root, dask's as they were started.
+Not covered: whoever can connect to dask's scheduler can run code on every machine, so keep it in your own network.
+Processes of joblib and of dask start with Python's own `site` and import by Python's rules: loky's do not import from
+the repository's root, dask's import as they were started.
 """
 
 import multiprocessing
@@ -33,9 +33,9 @@ from arena.settings import Compute
 from arena.startup import isolation
 
 TRIES = 4
-"""Times that a pool of processes is begun, when its workers die."""
+"""How often a pool of processes is started, when its workers die."""
 SECONDS = 20
-"""To wait for dask's scheduler."""
+"""Seconds to wait for dask's scheduler."""
 
 Outcome = Earned | StrategyError
 T = TypeVar("T")
@@ -43,16 +43,15 @@ T = TypeVar("T")
 
 def outcome(strategy: Strategy, arena: Arena) -> Outcome:
     """
-    What one strategy earned, or its fault. Asked once more where the machine was too busy. Raises ArenaError when it
-    still is.
+    Returns what one strategy earned, or its fault. Tries once more if the machine was too busy, then raises ArenaError.
     """
     return _twice(lambda: figures.earn(strategy, arena))
 
 
 def judged(found: Outcome, strategy: Strategy, arena: Arena, *, deeper: bool) -> dict[str, Any] | StrategyError:
     """
-    Fields of the Result, or the fault that the full check has found, as `figures.judged`. As `outcome` on a busy
-    machine.
+    Returns fields of the Result, or the fault that the full check has found, as `figures.judged` does. Treats a busy
+    machine as `outcome` does.
     """
     return (
         found
@@ -77,33 +76,35 @@ def _once(ask: Callable[[], T]) -> T | StrategyError:
 
 def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, Outcome]]:
     """
-    (index, what was earned or the strategy's fault), in the order in which they are ready, each once.
+    Yields (index, what was earned or the strategy's fault), each once, in the order in which they are ready.
 
     Raises ArenaError when the backend cannot be used, or a machine has another contract.
     """
     compute = arena.settings.compute
     task = joblib.delayed(_earn)
     config = _config(arena.settings.root)
-    asked = {i: task(config, arena.lock.contract, arena.causality, i, one) for i, one in enumerate(strategies)}
+    pending = {
+        i: task(config, arena.lock.contract, arena.causality, i, strategy) for i, strategy in enumerate(strategies)
+    }
     for last in reversed(range(TRIES)):
         try:
-            for i, found in _parallel(list(asked.values()), compute):
-                del asked[i]
-                yield i, found
+            for i, result in _parallel(list(pending.values()), compute):
+                del pending[i]
+                yield i, result
         except TerminatedWorkerError:
             if not last:
                 raise ArenaError(
                     f"worker processes ended {TRIES} times in a row, perhaps for want of memory. Set "
                     f"arena.compute.jobs lower."
                 ) from None
-        if not asked:
+        if not pending:
             return
 
 
 def _config(root: Path) -> str:
     """
-    config.json of the checkout to which this folder belongs: a worktree, which no other machine has, shares the
-    checkout's lock by a link. The contract says that the two are the same arena.
+    Returns config.json of the checkout to which this folder belongs. A worktree, which no other machine has, links to
+    the checkout's lock. The contract confirms that the two are the same arena.
     """
     return str(data_lock.place(root, data_lock.FILE) / "config.json")
 
@@ -128,7 +129,7 @@ def _parallel(tasks: list, compute: Compute) -> Iterator:
 
 def _client(address: str | None):
     try:
-        from distributed import Client  # seconds of libraries that one machine does not need
+        from distributed import Client  # takes seconds to load, and one machine does not need it
     except ModuleNotFoundError:
         raise ArenaError(
             "arena.compute.backend dask needs the package distributed: `uv sync --group cluster`."
@@ -147,8 +148,7 @@ def _client(address: str | None):
 
 def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy) -> tuple[int, Outcome]:
     """
-    One strategy, on whichever machine. Runs in a process of joblib's, which is trusted; its sandboxed workers are its
-    own.
+    Evaluates one strategy on any machine. Runs in a trusted process of joblib, which has its own sandboxed workers.
     """
     if multiprocessing.current_process().daemon:
         raise ArenaError("this worker may not start processes. Start it with DASK_DISTRIBUTED__WORKER__DAEMON=False.")
@@ -158,14 +158,14 @@ def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy
             f"{config} has the contract {arena.lock.contract[:8]} on {os.uname().nodename}, the run has {contract[:8]}."
         )
     data_lock.verify(arena.settings)
-    found = outcome(strategy, arena)
-    return index, found if isinstance(found, StrategyError) else replace(found, made=None)
+    result = outcome(strategy, arena)
+    return index, result if isinstance(result, StrategyError) else replace(result, made=None)
 
 
 @lru_cache(maxsize=1)
 def _arena(config: str, depth: str) -> Arena:
-    """Opened once a process."""
-    multiprocessing.set_start_method("forkserver", force=True)  # loky's own is no name that a sandboxed worker knows
+    """Opens the arena once per process."""
+    multiprocessing.set_start_method("forkserver", force=True)  # a sandboxed worker does not know loky's own
     loaded = settings.load(config)
     client.warm_up()
     return context.open_arena(loaded, record=False, causality=depth)

@@ -1,8 +1,8 @@
 """
-One strategy file in, one Result out, and two rows in the ledger: before any of its code runs, that it is tried; and
-what came of it.
+Turns a strategy file into a Result and two rows in the ledger. The first, written before any of its code runs, says
+that it is tried; the second says what came of it.
 
-An evaluation that is interrupted leaves the first row, and counts as a try of that source. When the unchanged source is
+An interrupted evaluation leaves only the first row, and counts as a try of that source. When the unchanged source is
 evaluated to the end later, it is still one try. A file that is refused for its text is recorded too; none of its code
 ran, so it is no try.
 """
@@ -34,12 +34,12 @@ from arena.stats import gates, lazy_arch
 from arena.text import printable
 
 MANY = 8
-"""From this many strategies on, processes of their own are worth their start."""
+"""From this many strategies on, separate processes are worth the time of their start."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A file before its evaluation: the strategy, or already the end of it."""
+    """A file before its evaluation: the strategy, or already the final answer."""
 
     file: Path
     data: bytes
@@ -56,54 +56,56 @@ class _Begun:
 
 def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
     """
-    Results in the files' order, each as soon as it and those before it are there; where, says `arena.compute`.
+    Yields results in file order as they become ready; `arena.compute` in config.json decides where they run.
 
-    They are recorded in that order too, so a trial's number does not depend on which worker was the fastest. What is
-    complete when the evaluation is interrupted is recorded all the same.
+    Records them in that order too, so a trial's number does not depend on which worker was the fastest. Also records
+    what is complete when the evaluation is interrupted.
     """
     head = strategy_files.head(arena.settings.root)
-    begun = [_begin(file, arena, head) for file in files]
-    arena.trials.announce([one.sha256 for one in begun if one.strategy is not None])
+    candidates = [_begin(file, arena, head) for file in files]
+    arena.trials.announce([candidate.sha256 for candidate in candidates if candidate.strategy is not None])
     ready: dict[int, Outcome | None] = {}
     ended: list[Result] = []
     try:
-        with contextlib.closing(_outcomes(begun, arena, ready)) as outcomes:
+        with contextlib.closing(_outcomes(candidates, arena, ready)) as outcomes:
             for i, outcome in outcomes:
                 ready[i] = outcome
-                progress.step(begun[i].file.stem, "")
+                progress.step(candidates[i].file.stem, "")
                 while len(ended) in ready:
-                    ended.append(_end(begun[len(ended)], ready[len(ended)], arena))
+                    ended.append(_end(candidates[len(ended)], ready[len(ended)], arena))
                     yield ended[-1]
     finally:
         for i in sorted(ready):
             if i >= len(ended):  # interrupted
-                _end(begun[i], ready[i], arena, deeper=False)
+                _end(candidates[i], ready[i], arena, deeper=False)
     for result in ended:
         arena.trials.add(result)
 
 
 def _outcomes(
-    begun: list[_Begun], arena: Arena, left: dict[int, Outcome | None]
+    candidates: list[_Begun], arena: Arena, left: dict[int, Outcome | None]
 ) -> Iterator[tuple[int, Outcome | None]]:
     """
-    What was earned, or the fault, by index, in the order in which it is ready; None for what needs no evaluation. What
-    is ready and was not asked for any more, after an interruption, is put into `left`.
+    Yields (index, what was earned or the fault) in the order in which they are ready; None if no evaluation is needed.
+    After an interruption, outcomes that are ready but were not yielded go into `left`.
     """
-    asked = [i for i, one in enumerate(begun) if one.strategy is not None and one.known is None]
-    yield from ((i, None) for i in range(len(begun)) if i not in asked)
+    pending = [
+        i for i, candidate in enumerate(candidates) if candidate.strategy is not None and candidate.known is None
+    ]
+    yield from ((i, None) for i in range(len(candidates)) if i not in pending)
     backend = arena.settings.compute.backend
-    for i in asked:  # in the files' order, before code of any of them runs
-        _attempt(begun[i], arena)
-    if asked and (backend == "dask" or (backend == "loky" and len(asked) >= MANY)):
-        for k, outcome in backends.earn_many([begun[i].strategy for i in asked], arena):
-            yield asked[k], outcome
+    for i in pending:  # in the files' order, before code of any of them runs
+        _attempt(candidates[i], arena)
+    if pending and (backend == "dask" or (backend == "loky" and len(pending) >= MANY)):
+        for k, outcome in backends.earn_many([candidates[i].strategy for i in pending], arena):
+            yield pending[k], outcome
         return
-    # one more, so that the longest does not begin last
+    # one thread more than cores, so that the longest evaluation does not begin last
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
     futures: dict[Future[Outcome], int] = {}
     try:
-        futures = {pool.submit(backends.outcome, begun[i].strategy, arena): i for i in asked}
-        # while the workers start; in a thread, because an import that Ctrl-C meets may swallow it
+        futures = {pool.submit(backends.outcome, candidates[i].strategy, arena): i for i in pending}
+        # load arch while the workers start; in a thread, because an import may swallow Ctrl-C
         threading.Thread(target=lazy_arch.bootstrap, daemon=True).start()
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -123,16 +125,16 @@ def _outcomes(
 
 def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
     """
-    Evaluate one file and record the trial; an unchanged source is answered from the ledger. `head` is the commit that
-    it is compared with.
+    Evaluates one file and records the trial; answers an unchanged source from the ledger. `head` is the commit that the
+    file is compared with.
 
-    A strategy's fault becomes a Result with `error`. Raises ArenaError alone.
+    A strategy's fault becomes a Result with `error`. Raises only ArenaError.
     """
-    begun, outcome = _begin(file, arena, head), None
-    if begun.strategy is not None and begun.known is None:
-        _attempt(begun, arena)
-        outcome = backends.outcome(begun.strategy, arena)
-    return _end(begun, outcome, arena)
+    candidate, outcome = _begin(file, arena, head), None
+    if candidate.strategy is not None and candidate.known is None:
+        _attempt(candidate, arena)
+        outcome = backends.outcome(candidate.strategy, arena)
+    return _end(candidate, outcome, arena)
 
 
 def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
@@ -142,71 +144,79 @@ def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
         strategy = strategy_files.examine(file, arena.settings, data)
     except StrategyError as error:
         fault = RefusedError(str(error), error.frames)
-    begun = _Begun(
+    candidate = _Begun(
         file, data, started, strategy_files.label(arena.settings.root, head, file, data), strategy, fault=fault
     )
     if strategy is not None and arena.ledger and (answer := arena.ledger.answer(arena.lock.contract, strategy.sha256)):
-        known = RESULT.validate_json(answer)
-        if known.error or (
-            known.look.why != figures.INTERRUPTED and (known.checks.causality == "full" or not _asks_more(known, arena))
+        recorded = RESULT.validate_json(answer)
+        if recorded.error or (
+            recorded.look.why != figures.INTERRUPTED
+            and (recorded.checks.causality == "full" or not _asks_more(recorded, arena))
         ):
-            return replace(begun, known=known)
-    return begun
+            return replace(candidate, known=recorded)
+    return candidate
 
 
-def _asks_more(known: Result, arena: Arena) -> bool:
+def _asks_more(recorded: Result, arena: Arena) -> bool:
     """
-    Whether a quick answer is not enough: to who asks for the full check, and in `auto` where only that check kept it
+    Whether a quick answer is not enough: when the full check is asked for and, in `auto`, if only that check kept it
     from validation.
     """
     if arena.causality != "auto":
         return arena.causality == "full"
-    # first: evidence takes its time
-    earned = all(gate.passed for gate in known.gates if gate.gate not in gates.EVIDENCE)
-    return earned and all(gate.passed for gate in figures.as_of_now(known, arena).gates if gate.gate != "validation")
+    # checked first, because evidence takes time
+    earned = all(gate.passed for gate in recorded.gates if gate.gate not in gates.EVIDENCE)
+    return earned and all(gate.passed for gate in figures.as_of_now(recorded, arena).gates if gate.gate != "validation")
 
 
-def _attempt(begun: _Begun, arena: Arena) -> None:
-    """From before its code runs the ledger knows that it is tried."""
+def _attempt(candidate: _Begun, arena: Arena) -> None:
+    """Records in the ledger, before any of its code runs, that the strategy is tried."""
     if arena.ledger:
-        source = begun.data.decode(errors="replace")
+        source = candidate.data.decode(errors="replace")
         arena.ledger.begin(
-            Entry("trial", arena.lock.contract, begun.file.stem, begun.sha256, source, begun.commit), EVALUATION
+            Entry("trial", arena.lock.contract, candidate.file.stem, candidate.sha256, source, candidate.commit),
+            EVALUATION,
         )
 
 
-def _end(begun: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bool = True) -> Result:
-    """The Result, recorded unless it was known. What the evidence makes worth it is asked more first, `deeper`."""
-    if begun.known is not None:
-        now = figures.as_of_now(begun.known, arena)
-        return replace(now, commit=begun.commit, seconds=time.perf_counter() - begun.started, cached=True)
+def _end(candidate: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bool = True) -> Result:
+    """Returns the Result, recorded unless it was known. With `deeper`, first asks more if the evidence justifies it."""
+    if candidate.known is not None:
+        updated = figures.as_of_now(candidate.known, arena)
+        return replace(updated, commit=candidate.commit, seconds=time.perf_counter() - candidate.started, cached=True)
     data_lock.confirm(arena.lock)
-    sha256, fault = begun.sha256, begun.fault
+    sha256, fault = candidate.sha256, candidate.fault
     if outcome is not None:
-        outcome = backends.judged(outcome, begun.strategy, arena, deeper=deeper)
-        progress.step(begun.file.stem, "")
+        outcome = backends.judged(outcome, candidate.strategy, arena, deeper=deeper)
+        progress.step(candidate.file.stem, "")
     if isinstance(outcome, dict):
-        found = outcome
+        fields = outcome
     else:
         fault = fault or outcome
         kind = type(fault).__name__
-        # one line each, wherever they go from here
-        told, *frames = (printable(text) for text in (str(fault), *fault.frames))
-        found = {"error": told, "error_kind": kind, "frames": tuple(frames), "gates": gates.failed(kind), "engine": "-"}
-        found["seconds"] = time.perf_counter() - begun.started
+        # make each one printable line
+        message, *frames = (printable(text) for text in (str(fault), *fault.frames))
+        fields = {
+            "error": message,
+            "error_kind": kind,
+            "frames": tuple(frames),
+            "gates": gates.failed(kind),
+            "engine": "-",
+        }
+        fields["seconds"] = time.perf_counter() - candidate.started
     result = Result(
-        strategy=begun.file.stem,
+        strategy=candidate.file.stem,
         sha256=sha256,
-        commit=begun.commit,
+        commit=candidate.commit,
         contract=arena.lock.contract,
         source=arena.lock.source["label"],
         sandbox=", ".join((walls.level(), *isolation.gaps())),
-        # of what is Python
-        literals=hardcoded_history.find(begun.strategy.source) if begun.strategy is not None else (),
-        **found,
+        # only if it is Python
+        literals=hardcoded_history.find(candidate.strategy.source) if candidate.strategy is not None else (),
+        **fields,
     )
     if arena.ledger:
-        arena.ledger.append(_entry(result, begun.data.decode(errors="replace")))
+        arena.ledger.append(_entry(result, candidate.data.decode(errors="replace")))
     return result
 
 

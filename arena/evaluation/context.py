@@ -1,4 +1,4 @@
-"""The arena as evaluations share it: verified lock, candles, benchmark, the trials so far."""
+"""The arena that evaluations share: verified lock, candles, benchmark, the trials so far."""
 
 import functools
 import json
@@ -30,8 +30,8 @@ RESULT = TypeAdapter(Result)
 
 class Beyond:
     """
-    The candles after the search range, opened when they are first asked for, and then kept. Without `sealed`, none that
-    are sealed.
+    The candles after the search range, opened on first use and then kept. Without `sealed`, sealed candles are left
+    out.
     """
 
     def __init__(self, settings: Settings, locked: Lock, tables: Tables, *, sealed: bool) -> None:
@@ -50,7 +50,7 @@ class Beyond:
 
 class TickSizes:
     """
-    Tick sizes by month as FreqTrade derives them, by `startup_candle_count`: computed once, they serve every
+    Tick sizes by month as FreqTrade derives them, by `startup_candle_count`. They are computed once and serve every
     evaluation.
     """
 
@@ -69,10 +69,10 @@ class TickSizes:
 class Trials:
     """
     Every distinct source that was tried on the contract's candles. `returns` has those of the contract itself: daily
-    returns by sha256, None for one that failed or has no end. Those that other contracts alone have tried count as
+    returns by sha256, None for one that failed or never ended. Sources that only other contracts have tried count as
     well.
 
-    What a run is about to evaluate is announced first, so that the order in which its workers end changes no count.
+    A run first announces what it will evaluate, so that the order in which its workers end changes no count.
     """
 
     def __init__(self, ledger: Ledger | None, contract: str) -> None:
@@ -86,29 +86,29 @@ class Trials:
             self.returns.setdefault(sha, None)
 
     def add(self, result: Result) -> None:
-        """What a run has found; the next one counts it."""
+        """Adds what a run has found; the next run counts it."""
         if result.sha256 and result.error_kind != REFUSED:
             self.returns[result.sha256] = np.array(result.daily_returns) if result.daily_returns else None
 
     def others(self, sha256: str) -> list[NDArray[np.float64]]:
-        """Returns of the contract's own trials but this one, as far as they have any."""
+        """Returns the daily returns of the contract's other trials, if they have any."""
         return [returns for sha, returns in self.returns.items() if returns is not None and sha != sha256]
 
     def placed(self, sha256: str, n_days: int) -> Placed:
-        """Returns over these days of the trials that other contracts alone have, but of this one."""
+        """Daily returns over these days of trials that only other contracts have, except this one."""
         return self._tried.placed(n_days, apart=sha256)
 
     def count(self, sha256: str) -> int:
         return len(self.returns.keys() | {sha256}) + self.elsewhere(sha256)
 
     def elsewhere(self, sha256: str) -> int:
-        """How many of them only other contracts have, or entries that are lost."""
+        """How many of them only other contracts have, or are lost entries."""
         return self._tried.others(sha256)
 
     def look(self, sharpe: float, step: float) -> Look:
         """
-        Ask the ladder, one at a time: each look changes what the next one is told. Who asks is convincing otherwise,
-        and is told the sign too where it is no new best.
+        Asks the ladder, one at a time, because each look changes what the next one is told. The strategy is convincing
+        otherwise, so it also learns the sign if it is no new best.
         """
         with self._climbing:
             look = ladder.climb(ladder.best_of(self.looks), sharpe, step)
@@ -136,20 +136,19 @@ class Arena:
     ledger: Ledger | None
     trials: Trials
     causality: str = "auto"  # "quick", "full", or "auto": full before the validation window is asked
-    # beside a replay FreqTrade's loop runs over the whole range at once, and not over a stretch first
+    # next to a replay, FreqTrade's loop runs over the whole range at once, not over a stretch first
     thorough: bool = False
-    before: "Arena | None" = None  # the one whose range this one goes on from, into candles that nobody may know
+    before: "Arena | None" = None  # the arena whose range this one continues, into candles that nobody may know
 
 
 def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> Arena:
-    """Verify the lock, read the candles, compute the benchmark. Raises ArenaError when any of it cannot be used."""
+    """Verifies the lock, reads the candles, computes the benchmark. Raises ArenaError when any of it cannot be used."""
     compiled.refuse_settings(Path.cwd())
     locked = data_lock.verify(settings)
     ledger = Ledger(settings.root / LEDGER) if record else None
     if ledger:
         ledger.confirm()
-        # an unusable ledger is said before an evaluation is made; an arena that was exchanged behind prepare.py's back
-        # shows
+        # report an unusable ledger before any evaluation, and show an arena that was exchanged without prepare.py
         dataset.note_contract(settings, locked, ["found by run.py"])
     data_lock.confirm(locked)
     read = data_lock.reader(locked, settings.root)
@@ -165,8 +164,8 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
 
 def begin_look(arena: Arena, strategy: Strategy) -> None:
     """
-    Record that the validation window is about to be asked: whatever becomes of it, that was a look. Where nothing is
-    recorded, nothing.
+    Records that the validation window is about to be asked: whatever becomes of it, that was a look. Does nothing
+    without a ledger.
     """
     if arena.ledger:
         arena.ledger.begin(Entry("trial", arena.lock.contract, strategy.name, strategy.sha256, strategy.source), LOOK)
@@ -174,7 +173,7 @@ def begin_look(arena: Arena, strategy: Strategy) -> None:
 
 def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...]) -> Arena:
     """
-    The same arena over other windows, contiguous and in order, with candles that follow its own: one continuous run
+    Returns the arena over other windows, contiguous and in order, with candles that follow its own: one continuous run
     over all of them, every check at its deepest, limits in proportion. It records nothing and knows no other trial.
     """
     settings = arena.settings
@@ -184,11 +183,11 @@ def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...])
         update={"windows": windows, "search": whole, "validation": None, "holdout": None}
     )
     data_lock.confirm(arena.lock)
-    made = _candles(other, arena.lock, functools.reduce(candle_tables.joined, candles, arena.tables))
+    fields = _candles(other, arena.lock, functools.reduce(candle_tables.joined, candles, arena.tables))
     before = arena if whole.start == settings.search.start else None
     return replace(
         arena,
-        **made,
+        **fields,
         ledger=None,
         trials=Trials(None, arena.lock.contract),
         causality="full",
@@ -198,15 +197,15 @@ def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...])
 
 
 def sealed_candles(arena: Arena, passphrase: str | None = None) -> tuple[Tables, ...]:
-    """Of validation and holdout, as far as there are any, in memory alone. Raises SealError."""
+    """Returns the candles of validation and holdout, if there are any, in memory only. Raises SealError."""
     settings = arena.settings
-    # first: this one may fail
-    held = [sealed_tables(settings, arena.lock, "holdout.sealed", passphrase)] if settings.holdout else []
-    return (*([sealed_tables(settings, arena.lock, "validation.sealed")] if settings.validation else []), *held)
+    # first, because this one may fail
+    holdout = [sealed_tables(settings, arena.lock, "holdout.sealed", passphrase)] if settings.holdout else []
+    return (*([sealed_tables(settings, arena.lock, "validation.sealed")] if settings.validation else []), *holdout)
 
 
 def existing_ledger(settings: Settings) -> Ledger:
-    """The ledger of this folder. Raises ArenaError when it is gone, or nothing was recorded yet."""
+    """Returns the ledger of this folder. Raises ArenaError when it is gone, or nothing was recorded yet."""
     if not (settings.root / LEDGER).exists():
         Ledger(settings.root / LEDGER).confirm()
         raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")
@@ -214,7 +213,7 @@ def existing_ledger(settings: Settings) -> Ledger:
 
 
 def _candles(settings: Settings, locked: Lock, tables: Tables) -> dict[str, Any]:
-    """The fields of an Arena that follow from its candles, as many as its range has."""
+    """Returns the fields of an Arena that follow from its candles, which are cut to its range."""
     tables = scenarios.cut(tables, None, settings.search.end_ms + 1)
     market = candle_tables.market(tables, settings, settings.search)
     return {
@@ -234,8 +233,8 @@ def _candles(settings: Settings, locked: Lock, tables: Tables) -> dict[str, Any]
 
 def sealed_tables(settings: Settings, locked: Lock, name: str, passphrase: str | None = None) -> Tables:
     """
-    Candles of a sealed file, in memory alone. Raises SealError, also where others are sealed in it than those of the
-    contract; LockError where the file is not the locked one.
+    Returns the candles of a sealed file, in memory only. Raises SealError, also if the file holds other candles than
+    the contract's; LockError if the file is not the locked one.
     """
     file = settings.root / data_lock.DATA / name
     frames = sealing.unseal(file, passphrase, data_lock.reader(locked, settings.root)(name))

@@ -1,6 +1,6 @@
 """
-Where an account comes from: a replay of the strategy's signals, and of its shares of stakes, where they fully describe
-it, checked against FreqTrade's loop in the worker; the worker's orders otherwise.
+Decides where an account comes from: a replay of the strategy's signals, and of its shares of stakes, if they fully
+describe it, checked against FreqTrade's loop in the worker; the worker's orders otherwise.
 """
 
 import secrets
@@ -23,8 +23,8 @@ from arena.stats import metrics
 REPLAY, BOOKING = "replay=freqtrade", "booking"
 STRETCH, STRETCH_DAYS = 0.1, 60
 """
-Share of the range, and fewest days, over which FreqTrade's loop is run beside a replay every time; all of it before
-validation.
+Share of the range, and fewest days, over which FreqTrade's loop runs next to every replay. Before validation it runs
+over all of it.
 """
 
 
@@ -35,21 +35,20 @@ class Engine(NamedTuple):
     name: str  # REPLAY or BOOKING
     note: str  # why it is not a replay
     replay: str  # as in Checks
-    # to replay again, where signals and parameters say everything, or they and shares of stakes
+    # to replay again, if signals and parameters describe everything, perhaps with shares of stakes
     described: Described | None = None
     trades: Replayed | None = None
 
     @property
     def differs(self) -> str:
-        """Where the replay is another one than FreqTrade's loop."""
+        """Says where the replay differs from FreqTrade's loop."""
         return self.note if self.replay == "differs" else ""
 
 
 def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
     """
-    What a worker tells, with the orders that are booked. Where signals say everything, FreqTrade's loop runs over a
-    stretch that nobody can foresee; where it turns out that they do not, or that the loop makes other trades, over
-    everything.
+    Returns what a worker claims, with the orders that are booked. If signals describe everything, FreqTrade's loop runs
+    over a stretch that nobody can foresee; if they turn out not to, or the loop makes other trades, over everything.
     """
     stretch = (
         (int(arena.market.open_ms[0]), int(arena.market.open_ms[-1])) if arena.thorough else _stretch(arena.market)
@@ -70,7 +69,7 @@ def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
 
 
 def _stretch(market: Market) -> tuple[int, int]:
-    """Open times of the candle before the first that is simulated, and of the last."""
+    """Returns the open times of the candle before the first that is simulated, and of the last."""
     n = len(market.open_ms)
     length = min(max(int(STRETCH * n), STRETCH_DAYS * metrics.DAY_MS // market.step_ms), n - 1)
     first = secrets.randbelow(n - length)
@@ -78,7 +77,7 @@ def _stretch(market: Market) -> tuple[int, int]:
 
 
 def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
-    """The replay's orders where it represents the strategy and agrees with FreqTrade's loop, else the worker's."""
+    """Returns the replay's orders if it represents the strategy and agrees with FreqTrade's loop, else the worker's."""
     settings, market = arena.settings, arena.market
     deciding = schedule.callbacks(claim)
     if deciding == (STAKE,) and claim.decisions.stakes is not None:
@@ -87,49 +86,49 @@ def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
         often = ", too often to ask for each stake" if deciding == (STAKE,) else ""
         return Engine(claim.orders, BOOKING, f"decided on the way by {', '.join(deciding)}{often}", "")
     try:
-        made = inputs.described(
+        described = inputs.described(
             strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions
         )
-        trades = seen = inputs.replayed(made, settings, claim.decisions)
+        trades = compared = inputs.replayed(described, settings, claim.decisions)
         if claim.stretch is not None:
-            seen = inputs.replayed(inputs.part(made, market, *claim.stretch), settings, claim.decisions)
+            compared = inputs.replayed(inputs.part(described, market, *claim.stretch), settings, claim.decisions)
     except Outside as reason:
         return Engine(claim.orders, BOOKING, str(reason), "")
-    if unlike := inputs.difference(inputs.orders(seen, market), claim.orders, market):
-        return Engine(claim.orders, BOOKING, unlike, "differs")
-    return Engine(inputs.orders(trades, market), REPLAY, "", "agrees", made, trades=trades)
+    if difference := inputs.difference(inputs.orders(compared, market), claim.orders, market):
+        return Engine(claim.orders, BOOKING, difference, "differs")
+    return Engine(inputs.orders(trades, market), REPLAY, "", "agrees", described, trades=trades)
 
 
 def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     """
-    As `engine_of`, where custom_stake_amount alone decides on the way: a replay with its shares of what is proposed,
-    unclamped or clamped by the strategy, where it makes FreqTrade's orders. Other stakes are as honest: there a
-    difference is no finding.
+    Like `engine_of`, when custom_stake_amount is the only callback that decides: a replay with its shares of the
+    proposed stake, unclamped or clamped by the strategy, if it makes FreqTrade's orders. Other stakes are as honest, so
+    a difference is no finding.
     """
     settings, market, why = arena.settings, arena.market, inputs.NO_SHARE
-    known = not any(np.isnan(told.scale).any() for told in claim.decisions.stakes.values())
+    all_known = not any(np.isnan(stakes.scale).any() for stakes in claim.decisions.stakes.values())
     try:
-        made = inputs.described(
+        described = inputs.described(
             strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions
         )
     except Outside as reason:
         return Engine(claim.orders, BOOKING, str(reason), "")
     for clamp in (False, True):
-        made = made._replace(rules=made.rules._replace(clamp=clamp))
+        described = described._replace(rules=described.rules._replace(clamp=clamp))
         try:
-            trades = inputs.replayed(made, settings, claim.decisions)
+            trades = inputs.replayed(described, settings, claim.decisions)
         except Outside as reason:
-            why = str(reason) if known else inputs.NO_SHARE
+            why = str(reason) if all_known else inputs.NO_SHARE
             continue
         if not inputs.difference(orders := inputs.orders(trades, market), claim.orders, market):
-            return Engine(orders, REPLAY, "", "agrees", made, trades=trades)
+            return Engine(orders, REPLAY, "", "agrees", described, trades=trades)
     return Engine(claim.orders, BOOKING, why, "")
 
 
 def _with_shares(strategy: Strategy, arena: Arena, claim: Claim) -> Claim:
     """
-    The claim with the shares of stakes that a worker tells in which FreqTrade's loop never runs, where
-    custom_stake_amount alone decides on the way.
+    Returns the claim with the shares of stakes from a worker in which FreqTrade's loop never runs, if
+    custom_stake_amount is the only callback that decides.
     """
     if schedule.callbacks(claim) != (STAKE,):
         return claim
@@ -137,7 +136,7 @@ def _with_shares(strategy: Strategy, arena: Arena, claim: Claim) -> Claim:
     task = client.Task("look", search, arena.markets, ticks=arena.ticks(claim.startup))
     try:
         whole = [[search.start_ms, search.end_ms]]
-        told = client.look(strategy, arena.settings, task, arena.tables, since_ms=search.start_ms, stakes=whole)
+        decisions = client.look(strategy, arena.settings, task, arena.tables, since_ms=search.start_ms, stakes=whole)
     except StrategyError:
-        told = None
-    return replace(claim, decisions=replace(claim.decisions, stakes=told and told.stakes))
+        decisions = None
+    return replace(claim, decisions=replace(claim.decisions, stakes=decisions and decisions.stakes))

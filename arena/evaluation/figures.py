@@ -1,4 +1,4 @@
-"""All that is found out about one strategy: account, checks, stress, evidence, validation, gates."""
+"""Finds out everything about one strategy: account, checks, stress, evidence, validation, gates."""
 
 import hashlib
 import math
@@ -39,48 +39,48 @@ class Account(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What one strategy has by itself, whatever else was tried."""
+    """What one strategy has by itself, independent of other trials."""
 
     figures: dict[str, Any]  # fields of the Result; its gates are those before the evidence
-    made: Account | None = None  # in the process that made it
+    made: Account | None = None  # only in the process that made it
 
 
 def earn(strategy: Strategy, arena: Arena) -> Earned:
     """
-    Account, checks and stress. What hardly trades or loses is told so by its account, and asked nothing that costs time
-    and decides nothing any more; the judge asks everything. Raises StrategyError.
+    Computes account, checks and stress. If the account shows that a strategy hardly trades or loses, skips what costs
+    time and can no longer change the decision; the judge skips nothing. Raises StrategyError.
     """
     started = time.perf_counter()
     progress.step(strategy.name, "backtest")
-    made = account(strategy, arena)
-    found = measured(strategy, arena, made)
-    found["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, found)
+    booked = account(strategy, arena)
+    fields = measured(strategy, arena, booked)
+    fields["skipped"] = skipped = () if arena.thorough else _skipped(strategy, arena, fields)
     if "stress" not in skipped:
         progress.step(strategy.name, "stress")
-        dice = np.random.default_rng(int(strategy.sha256[16:32], 16))
-        found["stress"] = stress.of(arena.market, arena.settings, made.claim.orders, made.engine.described, dice)
-    found |= _scrutinised(strategy, arena, made, found)
-    return Earned({**found, "seconds": time.perf_counter() - started}, made)
+        rng = np.random.default_rng(int(strategy.sha256[16:32], 16))
+        fields["stress"] = stress.of(arena.market, arena.settings, booked.claim.orders, booked.engine.described, rng)
+    fields |= _scrutinised(strategy, arena, booked, fields)
+    return Earned({**fields, "seconds": time.perf_counter() - started}, booked)
 
 
-def _skipped(strategy: Strategy, arena: Arena, found: dict[str, Any]) -> tuple[str, ...]:
-    """Checks that can decide nothing more: see gates.HOPELESS and gates.LOW_SHARPE."""
-    if any(not gate.passed for gate in _gates(strategy, arena, found, Checks()) if gate.gate in gates.HOPELESS):
+def _skipped(strategy: Strategy, arena: Arena, fields: dict[str, Any]) -> tuple[str, ...]:
+    """Returns the checks that can no longer change the decision: see gates.HOPELESS and gates.LOW_SHARPE."""
+    if any(not gate.passed for gate in _gates(strategy, arena, fields, Checks()) if gate.gate in gates.HOPELESS):
         return ("relabel", "stress")
-    return ("relabel",) if found["own"].sharpe < gates.LOW_SHARPE else ()
+    return ("relabel",) if fields["own"].sharpe < gates.LOW_SHARPE else ()
 
 
 def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
-    """What the account alone says, of a strategy whose decisions there were checked in full. Raises StrategyError."""
-    made, search = account(strategy, arena), arena.settings.search
+    """Returns what the account alone says, after a full check of its decisions. Raises StrategyError."""
+    booked, search = account(strategy, arena), arena.settings.search
     schedule.hidden(
-        case_of(strategy, arena, made), np.random.default_rng(secrets.randbits(128)), search.start_ms, search.end_ms
+        case_of(strategy, arena, booked), np.random.default_rng(secrets.randbits(128)), search.start_ms, search.end_ms
     )
-    return measured(strategy, arena, made)
+    return measured(strategy, arena, booked)
 
 
 def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
-    """What the account alone says, by field of the Result."""
+    """Returns what the account alone says, by field of the Result."""
     settings, market = arena.settings, arena.market
     claim, _, book = made
     own = metrics.measure(market, book, settings.search, last=True)
@@ -95,7 +95,7 @@ def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
         "hold": arena.hold,
         "sharpe_low": low,
         "sharpe_high": high,
-        "robust_sharpe": float(np.min([w.own.sharpe for w in windows])),
+        "robust_sharpe": float(np.min([result.own.sharpe for result in windows])),
         "closed_sharpe": claim.closed_sharpe,
         "rejected_entries": claim.rejected,
         "windows": windows,
@@ -105,7 +105,7 @@ def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
 
 
 def account(strategy: Strategy, arena: Arena) -> Account:
-    """What the strategy bought and sold in the search range, and what came of it. Raises StrategyError."""
+    """Returns what the strategy bought and sold in the search range, and what came of it. Raises StrategyError."""
     settings = arena.settings
     claim, engine = claimed(strategy, arena)
     if not len(claim.orders.price):
@@ -120,27 +120,27 @@ def account(strategy: Strategy, arena: Arena) -> Account:
 
 def judged(earned: Earned, strategy: Strategy, arena: Arena, *, deeper: bool = True) -> dict[str, Any]:
     """
-    Fields of the Result, with the evidence of all trials and, where every other gate says yes, the full check and the
-    answer of the validation window, unless the evaluation was interrupted: then nothing is asked any more. Raises
+    Returns fields of the Result, with the evidence of all trials. If every other gate says yes, adds the full check and
+    the answer of the validation window; after an interruption (`deeper` is false) asks nothing any more. Raises
     StrategyError.
     """
-    started, found, limits = time.perf_counter(), earned.figures, arena.settings.gates
-    evidence, why, validation = against_all(arena, strategy.sha256, np.array(found["daily_returns"])), NO_GATE, None
-    if all(gate.passed for gate in found["gates"]) and evidence.dsr >= limits.min_dsr:
-        found, why, validation = _deeper(earned, strategy, arena) if deeper else (found, INTERRUPTED, None)
+    started, fields, limits = time.perf_counter(), earned.figures, arena.settings.gates
+    evidence, why, validation = against_all(arena, strategy.sha256, np.array(fields["daily_returns"])), NO_GATE, None
+    if all(gate.passed for gate in fields["gates"]) and evidence.dsr >= limits.min_dsr:
+        fields, why, validation = _deeper(earned, strategy, arena) if deeper else (fields, INTERRUPTED, None)
     look = Look(why=why) if validation is None else arena.trials.look(validation, arena.settings.ladder_step)
-    seconds = found["seconds"] + time.perf_counter() - started
+    seconds = fields["seconds"] + time.perf_counter() - started
     return {
-        **found,
+        **fields,
         "evidence": evidence,
         "look": look,
-        "gates": (*found["gates"], *gates.evidence(evidence, look, limits)),
+        "gates": (*fields["gates"], *gates.evidence(evidence, look, limits)),
         "seconds": seconds,
     }
 
 
 def case_of(strategy: Strategy, arena: Arena, made: Account) -> Case:
-    """What the checks of causality ask about."""
+    """Returns what the checks of causality ask about."""
     claim, engine, book = made
     ticks = arena.ticks(claim.startup)
     return Case(
@@ -158,121 +158,121 @@ def case_of(strategy: Strategy, arena: Arena, made: Account) -> Case:
 
 
 def interval(returns: NDArray[np.float64], strategy: Strategy) -> tuple[float, float]:
-    """95 % of the annualised Sharpe, the same whenever it is asked for; nan where there are too few days to tell."""
+    """Returns the 95 % interval of the annualised Sharpe, the same in every call; nan if there are too few days."""
     try:
         return significance.sharpe_interval(returns, np.random.default_rng(int(strategy.sha256[:16], 16)))
     except SampleError:
         return math.nan, math.nan
 
 
-def _scrutinised(strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any]) -> dict[str, Any]:
+def _scrutinised(strategy: Strategy, arena: Arena, booked: Account, fields: dict[str, Any]) -> dict[str, Any]:
     """
-    What is asked beyond the account, and the gates that follow from it, by field of the Result. Raises CausalityError
-    or DeterminismError, or LimitError.
+    Runs the checks beyond the account and returns them with the gates that follow, by field of the Result. Raises
+    CausalityError or DeterminismError, or LimitError.
 
-    The instants of causality are nobody's to know, and change: what could be foreseen could be dodged. One thing after
-    another: while a strategy is asked without its future, no other worker of it has it.
+    Nobody knows the instants of causality, and they change, because a strategy could dodge what it foresees. The checks
+    run one after another: while a strategy is asked without its future, no other worker of it has it.
     """
-    case, own = case_of(strategy, arena, made), found["own"]
-    depth, dice = "full" if arena.causality == "full" else "quick", np.random.default_rng(secrets.randbits(128))
+    case, own = case_of(strategy, arena, booked), fields["own"]
+    depth, rng = "full" if arena.causality == "full" else "quick", np.random.default_rng(secrets.randbits(128))
     progress.step(strategy.name, f"causality, {depth}")
-    handed = _in_full(case, arena, dice) if depth == "full" else schedule.quick(case, dice)
+    handed = _in_full(case, arena, rng) if depth == "full" else schedule.quick(case, rng)
     checks = Checks(
         causality=depth,
         optimistic_fills=_wishful(case, arena, handed),
-        hidden_loss=metrics.hidden_loss(arena.market, made.book),
-        top_share=metrics.top_share(made.book.trades),
-        pair_share=metrics.pair_share(made.book.trades),
-        replay=made.engine.replay,
+        hidden_loss=metrics.hidden_loss(arena.market, booked.book),
+        top_share=metrics.top_share(booked.book.trades),
+        pair_share=metrics.pair_share(booked.book.trades),
+        replay=booked.engine.replay,
     )
-    if "relabel" not in found["skipped"]:
+    if "relabel" not in fields["skipped"]:
         progress.step(strategy.name, "relabel")
         relabelled = relabelling.relabel(case, np.random.default_rng(_seed(case)), own.sharpe)
         loss = max(0.0, 1 - relabelled / own.sharpe) if own.sharpe > 0 else 0.0 if own.sharpe <= 0 else math.nan
         checks = replace(checks, relabel_sharpe=relabelled, relabel_loss=loss)
-    return _concluded(strategy, arena, made, found, checks)
+    return _concluded(strategy, arena, booked, fields, checks)
 
 
 def _concluded(
-    strategy: Strategy, arena: Arena, made: Account, found: dict[str, Any], checks: Checks
+    strategy: Strategy, arena: Arena, booked: Account, fields: dict[str, Any], checks: Checks
 ) -> dict[str, Any]:
-    """What follows from the engine and the checks, by field of the Result."""
-    engine = made.engine
+    """Returns what follows from the engine and the checks, by field of the Result."""
+    engine = booked.engine
     return {
         "engine": engine.name,
         "engine_note": engine.note,
-        "warnings": hints.warnings(made.claim, made.book, arena.settings, engine.differs),
+        "warnings": hints.warnings(booked.claim, booked.book, arena.settings, engine.differs),
         "checks": checks,
-        "gates": _gates(strategy, arena, found, checks),
+        "gates": _gates(strategy, arena, fields, checks),
     }
 
 
-def _gates(strategy: Strategy, arena: Arena, found: dict[str, Any], checks: Checks) -> tuple[GateResult, ...]:
-    skipped = found.get("skipped", ())
+def _gates(strategy: Strategy, arena: Arena, fields: dict[str, Any], checks: Checks) -> tuple[GateResult, ...]:
+    skipped = fields.get("skipped", ())
     return gates.judge(
-        found["own"], found["windows"], checks, arena.settings.gates, n_pairs=len(strategy.pairs), skipped=skipped
+        fields["own"], fields["windows"], checks, arena.settings.gates, n_pairs=len(strategy.pairs), skipped=skipped
     )
 
 
 def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str, Any], str, float | None]:
     """
-    What is asked before the strategy counts: the full check, FreqTrade's loop over the whole range, and the annualised
-    Sharpe of the validation window, a secret that only the trusted process may hold; None where that is not asked, with
-    the reason. Raises StrategyError.
+    Asks what must be asked before the strategy counts: the full check, FreqTrade's loop over the whole range, and the
+    validation window. Returns the fields, the reason if the window is not asked, and its annualised Sharpe, a secret
+    that only the trusted process may hold; None if it is not asked. Raises StrategyError.
     """
-    found, settings = earned.figures, arena.settings
+    fields, settings = earned.figures, arena.settings
     if arena.causality == "quick":
-        return found, "only what passed the full check of causality is asked", None
-    made = earned.made or _again(earned, strategy, arena)
-    case, checks = case_of(strategy, arena, made), found["checks"]
+        return fields, "only what passed the full check of causality is asked", None
+    booked = earned.made or _again(earned, strategy, arena)
+    case, checks = case_of(strategy, arena, booked), fields["checks"]
     progress.step(strategy.name, "causality, full")
     if checks.causality != "full":
         handed = schedule.full(case, np.random.default_rng(secrets.randbits(128)))
         checks = replace(
             checks, causality="full", optimistic_fills=max(checks.optimistic_fills, _wishful(case, arena, handed))
         )
-    if made.claim.stretch is not None and not arena.thorough and (unlike := _unlike(case, arena)):
-        made, checks = (
-            made._replace(engine=made.engine._replace(note=unlike, replay="differs")),
+    if booked.claim.stretch is not None and not arena.thorough and (difference := _unlike(case, arena)):
+        booked, checks = (
+            booked._replace(engine=booked.engine._replace(note=difference, replay="differs")),
             replace(checks, replay="differs"),
         )
-    found = {**found, **_concluded(strategy, arena, made, found, checks)}
-    if not all(gate.passed for gate in found["gates"]):
-        return found, NO_GATE, None
+    fields = {**fields, **_concluded(strategy, arena, booked, fields, checks)}
+    if not all(gate.passed for gate in fields["gates"]):
+        return fields, NO_GATE, None
     if settings.validation is None:
-        return found, "there is no validation window", None
+        return fields, "there is no validation window", None
     progress.step(strategy.name, "validation")
     context.begin_look(arena, strategy)
-    dice = np.random.default_rng(secrets.randbits(128))
+    rng = np.random.default_rng(secrets.randbits(128))
     return (
-        found,
+        fields,
         "",
-        fixed_duration.asked(case, settings.validation.end_ms, lambda timed: schedule.validation_sharpe(timed, dice)),
+        fixed_duration.asked(case, settings.validation.end_ms, lambda timed: schedule.validation_sharpe(timed, rng)),
     )
 
 
 def _again(earned: Earned, strategy: Strategy, arena: Arena) -> Account:
-    """The account of a strategy that was evaluated elsewhere. Raises DeterminismError where it is another one here."""
-    made = account(strategy, arena)
-    if measured(strategy, arena, made)["daily_returns"] != earned.figures["daily_returns"]:
+    """Computes the account of a strategy that was evaluated elsewhere. Raises DeterminismError if it differs here."""
+    booked = account(strategy, arena)
+    if measured(strategy, arena, booked)["daily_returns"] != earned.figures["daily_returns"]:
         raise DeterminismError("determinism: two fresh runs with the same candles make other trades")
-    return made
+    return booked
 
 
 def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Finding]:
     """
-    The full check. In a run that goes on into ranges which nobody may know, each of them is checked for itself, and
-    what is decided before them must be what it is without them.
+    Runs the full check. If the run goes on into ranges that nobody may know, checks each of them by itself; decisions
+    before them must be the same as without them.
     """
     if arena.before is None:
         return schedule.full(case, rng)
-    earlier, known = arena.before, arena.before.settings.search.end_ms
-    made = account(case.strategy, earlier)
-    before = case_of(case.strategy, earlier, made)
+    earlier, known_end_ms = arena.before, arena.before.settings.search.end_ms
+    booked = account(case.strategy, earlier)
+    before = case_of(case.strategy, earlier, booked)
     schedule.unchanged(before, case)
-    handed = schedule.full(case, rng, until_ms=known)
+    handed = schedule.full(case, rng, until_ms=known_end_ms)
     for window in arena.settings.windows:
-        if window.start_ms >= known:
+        if window.start_ms >= known_end_ms:
             handed |= schedule.hidden(case, rng, window.start_ms, window.end_ms)
     if not schedule.wishful(before, case, handed) <= arena.settings.gates.max_optimistic_fills:
         raise StrategyError(WISHFUL)
@@ -281,8 +281,8 @@ def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Fi
 
 def _wishful(case: Case, arena: Arena, handed: dict[str, Finding]) -> float:
     """
-    The share of the profit that rests on wishful fills. Exits that were decided with their candle's high and low, which
-    the trade holds, are foresight where the profit rests on them. Raises CausalityError then.
+    Returns the share of the profit that rests on wishful fills. Exits that were decided with their candle's high and
+    low, which the trade holds, are foresight if the profit rests on them. Raises CausalityError then.
     """
     late = twin_candles.late(handed)
     share = pessimistic_fills.optimistic_fills(
@@ -299,8 +299,8 @@ def _wishful(case: Case, arena: Arena, handed: dict[str, Finding]) -> float:
 
 def _seed(case: Case) -> int:
     """
-    Of the relabelled market: the same whenever and wherever this source is evaluated under this contract, and known to
-    nobody who does not know the candles of the validation window.
+    Returns the seed of the relabelled market: the same in every evaluation of this source under this contract, and
+    unknown to anyone who does not know the candles of the validation window.
     """
     beyond, _ = case.beyond()
     digest = hashlib.sha256(case.strategy.sha256.encode())
@@ -311,8 +311,8 @@ def _seed(case: Case) -> int:
 
 def _unlike(case: Case, arena: Arena) -> str:
     """
-    The first difference between the replay's orders and FreqTrade's own loop over the whole range; empty when there is
-    none.
+    Returns the first difference between the replay's orders and FreqTrade's own loop over the whole range; empty if
+    there is none.
     """
     claim = client.backtest(
         case.strategy, case.settings, client.Task("backtest", case.settings.search, case.markets), case.tables
@@ -321,7 +321,7 @@ def _unlike(case: Case, arena: Arena) -> str:
 
 
 def as_of_now(known: Result, arena: Arena) -> Result:
-    """An answer from the ledger with today's evidence: trials have been made since, and each raises the line."""
+    """Returns an answer from the ledger with today's evidence: each trial since then raises the line."""
     returns = arena.trials.returns.get(known.sha256)
     if known.error or returns is None:
         return known
@@ -333,27 +333,27 @@ def as_of_now(known: Result, arena: Arena) -> Result:
 
 
 def against_all(arena: Arena, sha256: str, returns: NDArray[np.float64]) -> Evidence:
-    """This trial against all on the same candles that were begun or are about to be, whatever contract they had."""
-    tried = arena.trials
-    placed = tried.placed(sha256, len(returns))
-    found = selection_bias.evidence(
-        returns, [returns, *tried.others(sha256), *placed.whole], tried.count(sha256), placed.filled
+    """Compares this trial with all that were begun or announced on the same candles, under whatever contract."""
+    trials = arena.trials
+    placed = trials.placed(sha256, len(returns))
+    evidence = selection_bias.evidence(
+        returns, [returns, *trials.others(sha256), *placed.whole], trials.count(sha256), placed.filled
     )
     why = ""
-    if math.isnan(found.dsr):
+    if math.isnan(evidence.dsr):
         why = (
             "one trial alone has nothing to be compared with"
-            if found.trials < 2
+            if evidence.trials < 2
             else "too few days, or daily returns that do not vary"
         )
-    return Evidence(**found._asdict(), other_contracts=tried.elsewhere(sha256), why=why)
+    return Evidence(**evidence._asdict(), other_contracts=trials.elsewhere(sha256), why=why)
 
 
 def _pairs(strategy: Strategy, arena: Arena, book: Book) -> tuple[PairResult, ...]:
     results = []
     for pair in strategy.pairs:
         p = arena.settings.pairs.index(pair)
-        figures = metrics.trade_figures([t for t in book.trades if t.pair == pair])
+        figures = metrics.trade_figures([trade for trade in book.trades if trade.pair == pair])
         profit = float(book.pair_profit[p, -1] / arena.settings.wallet)
         results.append(PairResult(pair=pair, profit=profit, hold_profit=arena.pair_hold[p], **figures))
     return tuple(results)

@@ -1,4 +1,4 @@
-"""What a person should know of an account: what is odd about it, and why there is none. Pure."""
+"""Hints for a person: what is odd about an account, and why there is none. Pure."""
 
 import numpy as np
 
@@ -13,8 +13,8 @@ A first signal later than this after the first window's start, with an indicator
 
 
 def warnings(claim: Claim, book: Book, settings: Settings, differs: str) -> tuple[str, ...]:
-    """`differs` is where the replay is another one than FreqTrade's loop, and empty where it is not."""
-    found = [f"the replay does not agree with FreqTrade's loop: {differs}"] if differs else []
+    """`differs` says where the replay differs from FreqTrade's loop, and is empty if it does not."""
+    messages = [f"the replay does not agree with FreqTrade's loop: {differs}"] if differs else []
     late = settings.search.start_ms + LATE_SIGNAL_DAYS * metrics.DAY_MS
     if (
         claim.warmup
@@ -23,20 +23,20 @@ def warnings(claim: Claim, book: Book, settings: Settings, differs: str) -> tupl
         and (claim.first_signal_ms or late + 1) > late
     ):
         days = (claim.warmup_ms - settings.search.start_ms) / metrics.DAY_MS
-        found.append(
+        messages.append(
             f"no signal was possible in the first {days:.0f} days: {claim.warmup} has no value before "
             f"{_day(claim.warmup_ms)}. "
             "Shorten it, or let arena.warmup_from begin earlier"
         )
     if book.open_profit:
-        found.append(
+        messages.append(
             f"positions worth {book.open_profit:+.2f} of open profit never closed; they are valued at the last open"
         )
-    return tuple(found)
+    return tuple(messages)
 
 
 def no_trades(claim: Claim, settings: Settings) -> str:
-    """Why there is no account, as far as signals and indicators tell."""
+    """Returns why there is no account, as far as signals and indicators show."""
     if claim.first_signal_ms is not None:
         return (
             f"no trades: there are entry signals from {_day(claim.first_signal_ms)} on, but no entry was filled "

@@ -1,4 +1,4 @@
 """
-What people read: blocks, the round, tables of trades, FreqTrade's own result files. No figure is computed here that a
-gate uses.
+What people read: blocks, the round, tables of trades, FreqTrade's own result files. Nothing here computes a figure that
+a gate uses.
 """

@@ -1,6 +1,4 @@
-"""
-A strategy's account once more, for people who want to see its trades: what was recorded has figures, and no orders.
-"""
+"""Computes a strategy's account again, for people who want to see its trades: the ledger has figures but no orders."""
 
 import hashlib
 from dataclasses import astuple
@@ -21,7 +19,7 @@ from arena.stats import metrics
 
 
 class Shown(NamedTuple):
-    """An account that has the figures of a block, and its trades."""
+    """An account that has the same figures as its block, and its trades."""
 
     strategy: Strategy
     account: Account
@@ -30,12 +28,12 @@ class Shown(NamedTuple):
 
 def again(result: Result, file: Path, arena: Arena) -> Shown:
     """
-    Run the strategy of a result over the search range again. No trial, and nothing is asked of the validation window.
+    Runs the strategy of a result over the search range again. It is no trial, and does not ask the validation window.
 
     Raises
     ------
     StrategyError
-        The result is a failure, the file is another one by now, or its account is not the one that the result tells.
+        The result is a failure, the file has changed since, or its account differs from the result.
     """
     if result.error:
         raise StrategyError("it failed")

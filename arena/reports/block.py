@@ -1,7 +1,7 @@
 """
-Result to '---' block. Every line is `key: value`, so that grep finds it; program.md explains every key.
+Formats a Result as a '---' block. Every line is `key: value`, so that grep finds it; program.md explains every key.
 
-Fractions become per cent here and nowhere else; drawdowns get their minus sign here.
+Only here do fractions become per cent and drawdowns get their minus sign.
 """
 
 import math
@@ -34,8 +34,8 @@ WIDTH = 22
 
 def block(result: Result, row: str | None) -> str:
     """
-    The strategy's block, ending in a newline. `row` is the line to copy into results.tsv; None for what is not
-    recorded: then nothing is said of luck, and no verdict given.
+    Returns the strategy's block, ending in a newline. `row` is the line to copy into results.tsv. It is None for what
+    is not recorded; the block then says nothing of luck and gives no verdict.
     """
     lines, recorded = ["---", *_head(result)], row is not None
     if not result.error:
@@ -68,7 +68,7 @@ def block(result: Result, row: str | None) -> str:
 
 
 def round_block(values: dict[str, Sequence[str]]) -> str:
-    """The `round:` block; keys of ROUND_KEYS, one line for each value."""
+    """Returns the `round:` block; keys of ROUND_KEYS, one line for each value."""
     lines = ["---", "round:"]
     for key in ROUND_KEYS:
         lines += [_line(key, printable(text)) for text in values.get(key, ())]
@@ -157,18 +157,18 @@ def _stress(stress: Stress) -> list[str]:
 
 
 def _skipped(result: Result) -> str:
-    """Which checks could decide nothing any more, and why."""
+    """Says which checks could no longer change the decision, and why."""
     hopeless = [gate.gate for gate in result.gates if gate.gate in HOPELESS and not gate.passed]
     reasons = hopeless if "stress" in result.skipped else [f"sharpe below {LOW_SHARPE:g}"]
     return f"{', '.join(result.skipped)} ({', '.join(reasons)})"
 
 
-def _evidence(found: Evidence) -> str:
-    why = f" ({found.why})" if found.why else ""
+def _evidence(evidence: Evidence) -> str:
+    why = f" ({evidence.why})" if evidence.why else ""
     return (
-        f"trials={found.trials} other_contracts={found.other_contracts} effective={_number(found.effective, 1)} "
-        f"luck_line={_number(found.luck_line, 2)} "
-        f"dsr={_number(found.dsr)} pbo={_number(found.pbo, 2)}{why}"
+        f"trials={evidence.trials} other_contracts={evidence.other_contracts} "
+        f"effective={_number(evidence.effective, 1)} luck_line={_number(evidence.luck_line, 2)} "
+        f"dsr={_number(evidence.dsr)} pbo={_number(evidence.pbo, 2)}{why}"
     )
 
 

@@ -1,10 +1,10 @@
 """
-Results for FreqTrade's own tools: `user_data/backtest_results/`, as `freqtrade backtesting --export trades` writes
-them.
+Writes results for FreqTrade's own tools to `user_data/backtest_results/`, as `freqtrade backtesting --export trades`
+does.
 
-Orders and trades are the account's, booked or replayed here. FreqTrade makes its own figures of them in
-`arena.reports.freqtrade_export_process`, a process that loads no strategy, and refuses where its profit is not the
-booked one. What it calls Sharpe is of closed trades.
+Orders and trades are the account's, booked or replayed here. FreqTrade computes its own figures from them in
+`arena.reports.freqtrade_export_process`, a process that loads no strategy, and refuses if its profit is not the booked
+one. What FreqTrade calls Sharpe is of closed trades.
 """
 
 import hashlib
@@ -30,13 +30,13 @@ from arena.text import printable
 
 FOLDER = Path("user_data", "backtest_results")
 SECONDS = 300
-"""After which the other process is given up; it takes some five."""
+"""Seconds after which the other process is given up; it takes about five."""
 
 
 def export(results: list[Result], files: list[Path], arena: Arena) -> tuple[list[str], bool]:
     """
-    One file with every strategy that was evaluated and is no failure: lines that say what was written and what was not,
-    and whether some strategy has other figures than its block.
+    Writes one file with every strategy that was evaluated and is no failure. Returns lines that say what was written
+    and what was not, and whether some strategy has other figures than its block.
 
     Raises ArenaError when nothing can be written.
     """
@@ -49,25 +49,25 @@ def export(results: list[Result], files: list[Path], arena: Arena) -> tuple[list
             differs |= not result.error
             lines.append(f"export: {printable(result.strategy)} is not exported: {printable(str(error))}")
     if shown:
-        name = _write([_strategy(result, one, arena) for result, one in shown], arena)
+        name = _write([_strategy(result, entry, arena) for result, entry in shown], arena)
         lines.append(f"export: {FOLDER / name} has {', '.join(result.strategy for result, _ in shown)}")
     return lines, differs
 
 
-def _strategy(result: Result, one: Shown, arena: Arena) -> dict[str, Any]:
-    claim, book = one.account.claim, one.account.book
+def _strategy(result: Result, shown: Shown, arena: Arena) -> dict[str, Any]:
+    claim, book = shown.account.claim, shown.account.book
     return {
         "strategy": result.strategy,
-        "source": one.strategy.source,
-        "pairs": one.strategy.pairs,
+        "source": shown.strategy.source,
+        "pairs": shown.strategy.pairs,
         "startup": claim.startup,
         "parameters": claim.decisions.parameters,
         "ticks": arena.ticks(claim.startup),
         "rejected": claim.rejected,
-        "trades": [asdict(deal) for deal in one.deals],
+        "trades": [asdict(deal) for deal in shown.deals],
         "equity_ms": arena.market.open_ms.tolist(),
         "equity": book.equity_open.tolist(),
-        # never FreqTrade's own, which would take this result for one that it has computed itself
+        # never FreqTrade's own id: FreqTrade would take this result for one that it has computed itself
         "run_id": hashlib.sha1(f"{result.contract} {result.sha256}".encode()).hexdigest(),
         "notes": f"Touchstone, contract {result.contract[:8]}, commit {result.commit}, engine {result.engine}, sharpe "
         f"marked to market {result.own.sharpe:.4f}",
@@ -75,9 +75,9 @@ def _strategy(result: Result, one: Shown, arena: Arena) -> dict[str, Any]:
 
 
 def _write(strategies: list[dict[str, Any]], arena: Arena) -> str:
-    """The name of the file. Raises ArenaError."""
+    """Returns the name of the file. Raises ArenaError."""
     settings = arena.settings
-    told = {
+    request = {
         "folder": str(settings.root / FOLDER),
         "now": int(time.time()),
         "config": settings.raw | {"dry_run_wallet": settings.wallet},
@@ -87,13 +87,13 @@ def _write(strategies: list[dict[str, Any]], arena: Arena) -> str:
         "precision": {pair: arena.markets[pair]["precision"] for pair in settings.pairs},
         "strategies": strategies,
     }
-    text = json.dumps(told, default=_plain).encode()
+    text = json.dumps(request, default=_plain).encode()
     data = transport.LENGTH.pack(len(text)) + text + transport.encode(arena.tables)
     command = isolation.program(
         "import runpy; runpy.run_module('arena.reports.freqtrade_export_process', run_name='__main__', alter_sys=True)"
     )
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             input=data,
             capture_output=True,
@@ -105,10 +105,10 @@ def _write(strategies: list[dict[str, Any]], arena: Arena) -> str:
         raise ArenaError(
             f"FreqTrade did not write its result within {SECONDS} s. Evaluate fewer strategies at a time."
         ) from None
-    if done.returncode:
-        why = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
+    if process.returncode:
+        why = process.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"]
         raise ArenaError(f"FreqTrade could not write {FOLDER}: {printable(why[-1])}")
-    return done.stdout.decode().strip().splitlines()[-1]
+    return process.stdout.decode().strip().splitlines()[-1]
 
 
 def _plain(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """
-What became of entry signals: a trade, or why none followed. Pure.
+Finds out what became of entry signals: a trade, or why none followed. Pure.
 
-It is worked out from signals, trades and what callbacks answered. Where FreqTrade looks first for a position, then at
-the exit signal, locks and slots, so does this. Not told apart: what an order lacked that was not even placed, money or
-size. Orders that waited and never filled are not known to hold a slot.
+It uses signals, trades and what callbacks answered. Like FreqTrade, it looks first for a position, then at the exit
+signal, locks and slots. Not told apart: whether an order that was not even placed lacked money or size. Orders that
+waited and never filled are not known to hold a slot.
 """
 
 from collections import defaultdict
@@ -31,21 +31,21 @@ NO_ORDER = (
 REASONS = (HELD, LEAVING, LAST, LOCKED, SLOTS, UNCONFIRMED, UNFILLED, NO_ORDER)
 
 Signal = tuple[str, int]
-"""Pair, and open time of the candle in which it stands; FreqTrade acts one candle later."""
+"""Pair, and open time of the signal's candle; FreqTrade acts one candle later."""
 
 
 def refused(
     claim: Claim, deals: tuple[Deal, ...], strategy: Strategy, market: Market, tables: Tables, slots: int
 ) -> dict[str, list[Signal]]:
-    """Entry signals of the range that became no trade, by REASONS, by pair and in order of time."""
+    """Returns the entry signals of the range that became no trade, by REASONS, by pair and in order of time."""
     rows = {pair: inputs.columns(tables[pair], market, claim.startup) for pair in strategy.pairs}
     last = max(end for _, end in rows.values()) - 1
     account = _Account(deals, strategy, market)
-    asked, locks = _asked(claim.decisions.events), _locks(claim.decisions.events, market.step_ms)
-    found: dict[str, list[Signal]] = {reason: [] for reason in REASONS}
+    entries, locks = _asked(claim.decisions.events), _locks(claim.decisions.events, market.step_ms)
+    refusals: dict[str, list[Signal]] = {reason: [] for reason in REASONS}
     for rank, pair in enumerate(strategy.pairs):
         signals, p = claim.decisions.signals[pair], market.pairs.index(pair)
-        # column in which the first signal is acted on
+        # column in which FreqTrade acts on the first signal
         ahead = (signals.start_ms - int(market.open_ms[0])) // market.step_ms + 1
         for k in np.flatnonzero(signals.enter):
             column = int(k) + ahead
@@ -62,17 +62,17 @@ def refused(
                 reason = LOCKED
             elif 0 < slots <= account.positions(column, rank):
                 reason = SLOTS
-            elif (p, now_ms) in asked["unconfirmed"]:
+            elif (p, now_ms) in entries["unconfirmed"]:
                 reason = UNCONFIRMED
             else:
-                reason = UNFILLED if (p, now_ms) in asked["placed"] else NO_ORDER
-            found[reason].append((pair, now_ms - market.step_ms))
-    return found
+                reason = UNFILLED if (p, now_ms) in entries["placed"] else NO_ORDER
+            refusals[reason].append((pair, now_ms - market.step_ms))
+    return refusals
 
 
 class _Account:
     """
-    Which positions there were when FreqTrade came to a pair in a candle: those that were open leave first, then pairs
+    Knows which positions were open when FreqTrade came to a pair in a candle: open positions leave first, then pairs
     enter in turn.
     """
 
@@ -86,43 +86,43 @@ class _Account:
             p = market.pairs.index(deal.pair)
             first, end = ((ms - int(market.open_ms[0])) // market.step_ms for ms in (deal.opened_ms, deal.closed_ms))
             if deal.exit_reason == EXIT_REASONS["forced"]:
-                end = n  # at its pair's end it is closed on paper, after the last candle of all pairs
+                end = n  # the end of its pair closes it on paper, after the last candle of all pairs
             self.held[p, first : end + 1] = True
             self.opened.add((p, first))
             self._at[first].append((strategy.pairs.index(deal.pair), end))
             if end > first:
                 steps[first + 1] += 1
                 steps[end] -= 1
-        self._through = np.cumsum(steps)  # positions that were open before a candle and are after it
+        self._through = np.cumsum(steps)  # positions that are open before and after a candle
 
     def positions(self, column: int, rank: int) -> int:
-        """When the pair with this place in the basket has its turn."""
+        """Returns the number of positions when the pair with this place in the basket has its turn."""
         return int(self._through[column]) + sum(other < rank and end > column for other, end in self._at[column])
 
 
 def _asked(events: Events | None) -> dict[str, set[tuple[int, int]]]:
-    """(pair, time) of entries that were refused by the strategy, and of orders that were placed."""
-    found: dict[str, set[tuple[int, int]]] = {"unconfirmed": set(), "placed": set()}
+    """Returns (pair, time) of entries that the strategy refused, and of orders that were placed."""
+    entries: dict[str, set[tuple[int, int]]] = {"unconfirmed": set(), "placed": set()}
     if events is None:
-        return found
+        return entries
     for k in np.flatnonzero(events.name == NAMES.index("confirm_trade_entry")):
         if not events.answer(k) or events.answer(k) in ("False", "None"):
-            found["unconfirmed"].add((int(events.pair[k]), int(events.time_ms[k])))
+            entries["unconfirmed"].add((int(events.pair[k]), int(events.time_ms[k])))
     placed = np.flatnonzero(events.name == NAMES.index("entry price"))
-    found["placed"] = {(int(events.pair[k]), int(events.time_ms[k])) for k in placed}
-    return found
+    entries["placed"] = {(int(events.pair[k]), int(events.time_ms[k])) for k in placed}
+    return entries
 
 
 def _locks(events: Events | None, step_ms: int) -> dict[int, list[tuple[int, int]]]:
     """
-    First and last instant of each lock by pair, -1 for all of them; it holds to the end of the candle that its time
-    lies in.
+    Returns the first and last instant of each lock by pair, -1 for all of them. A lock holds to the end of the candle
+    that its time lies in.
     """
-    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    locks: dict[int, list[tuple[int, int]]] = defaultdict(list)
     if events is None:
-        return found
+        return locks
     for k in np.flatnonzero(events.name == NAMES.index("lock_pair")):
         until = events.answer(k)
         if isinstance(until, float) and np.isfinite(until):
-            found[int(events.pair[k])].append((int(events.time_ms[k]), int(until * 1000 // step_ms + 1) * step_ms))
-    return found
+            locks[int(events.pair[k])].append((int(events.time_ms[k]), int(until * 1000 // step_ms + 1) * step_ms))
+    return locks

@@ -18,15 +18,15 @@ from arena.stats.selection_bias import stepm
 from arena.text import joined, printable
 
 SHOWN = 5
-"""Most lines of one kind in the `round:` block; the rest is counted."""
+"""Most lines of one kind in the `round:` block; the rest are counted."""
 FAMILYWISE = 0.05
-"""Probability, at most, that one or more of the trials that are called superior are there by luck."""
+"""Largest probability that one or more of the trials that are called superior are there by luck."""
 
 
 def row(result: Result, arena: Arena) -> str:
     """
-    The row for results.tsv. A file that differs from the commit before is an evolve, or a create when no row has named
-    it yet; a fork looks like a create, and the agent corrects it.
+    Returns the row for results.tsv. A file that differs from the commit before is an evolve, or a create if no row has
+    named it yet. A fork looks like a create, and the agent corrects it.
     """
     root = arena.settings.root
     file = root / strategy_files.FOLDER / f"{result.strategy}.py"
@@ -41,22 +41,25 @@ def summary(
     results: list[Result], rows: list[str], arena: Arena, seconds: float, of: Collection[str] | None = None
 ) -> str:
     """
-    The `round:` block. `rows` are the results' rows; `of` the commits that this results.tsv has to name, because
-    searches in other worktrees share the ledger: by default those at which this one's HEAD ever stood.
+    Returns the `round:` block. `rows` are the results' rows. `of` are the commits that this results.tsv must name,
+    because searches in other worktrees share the ledger; by default those at which this one's HEAD ever stood.
     """
-    settings, written = arena.settings, results_log.read(arena.settings.root / results_log.FILE)
+    settings, journal = arena.settings, results_log.read(arena.settings.root / results_log.FILE)
     present = [result.strategy for result in results]
-    now = results_log.after(written, rows)
+    journal_after = results_log.after(journal, rows)
     trials = arena.ledger.trials(arena.lock.contract) if arena.ledger else []
     current = {(result.commit, result.strategy) for result in results}
-    own = strategy_files.stood(settings.root) if of is None else {commit[: strategy_files.PREFIX] for commit in of}
-    mine = [t for t in trials if t.commit[: strategy_files.PREFIX] in own]
+    commits = strategy_files.stood(settings.root) if of is None else {commit[: strategy_files.PREFIX] for commit in of}
+    own_trials = [trial for trial in trials if trial.commit[: strategy_files.PREFIX] in commits]
     missing = results_log.missing(
-        written, dict.fromkeys((t.commit, t.strategy) for t in mine if (t.commit, t.strategy) not in current)
+        journal,
+        dict.fromkeys(
+            (trial.commit, trial.strategy) for trial in own_trials if (trial.commit, trial.strategy) not in current
+        ),
     )
-    broken = results_log.violations(written, settings.max_stable_rounds, settings.max_strategies)
+    broken = results_log.violations(journal, settings.max_stable_rounds, settings.max_strategies)
     complaints = [
-        *written.problems,
+        *journal.problems,
         *reversed(broken),  # newest first: old ones cannot be mended any more
         *(f"{results_log.FILE} has no row for {name} at {commit}. Append it." for commit, name in missing),
     ]
@@ -65,11 +68,12 @@ def summary(
             "active": [f"{len(present)} of {settings.max_strategies}: {joined(present)}"],
             "stable": [
                 joined(
-                    f"{name} {results_log.stable_rounds(now, name)}/{settings.max_stable_rounds}" for name in present
+                    f"{name} {results_log.stable_rounds(journal_after, name)}/{settings.max_stable_rounds}"
+                    for name in present
                 )
             ],
-            "demands": results_log.demands(now, present, settings.max_stable_rounds) or ["nothing"],
-            "journal": _first(complaints) or [f"{len(written.rows)} rows, nothing to mend"],
+            "demands": results_log.demands(journal_after, present, settings.max_stable_rounds) or ["nothing"],
+            "journal": _first(complaints) or [f"{len(journal.rows)} rows, nothing to mend"],
             "ledger": [_ledger_line(trials, arena) if arena.ledger else "not used"],
             "superior": _superior(trials, arena),
             "seconds": [f"{seconds:.1f}"],
@@ -79,14 +83,14 @@ def summary(
 
 def _ledger_line(trials: list[Trial], arena: Arena) -> str:
     assert arena.ledger is not None
-    told = _ledger(trials, arena.ledger.n_trials(arena.lock.contract), arena.trials.elsewhere(""))
-    return f"{told}; head {arena.ledger.head()[:16]}"
+    counts = _ledger(trials, arena.ledger.n_trials(arena.lock.contract), arena.trials.elsewhere(""))
+    return f"{counts}; head {arena.ledger.head()[:16]}"
 
 
 def _ledger(trials: list[Trial], n: int, others: int = 0) -> str:
     """
-    Distinct sources so far, `n` under this contract and `others` under others, and the best that passed every gate but
-    those that ask about luck.
+    Describes the distinct sources so far, `n` under this contract and `others` under others, and the best that passed
+    every gate except those about luck.
     """
     passed = []
     for trial in trials:
@@ -106,24 +110,24 @@ def _ledger(trials: list[Trial], n: int, others: int = 0) -> str:
 
 def _superior(tried: list[Trial], arena: Arena) -> list[str]:
     """
-    How many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are: those of other
-    contracts too that have returns of every day.
+    Says how many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are. Trials of
+    other contracts count too, if they have returns of every day.
     """
     returns = [trial.returns for trial in distinct(tried).values() if len(trial.returns)]
     if not returns:
         return []
     rows = [*returns, *arena.trials.placed("", len(returns[-1])).whole]
-    found, rng = [], np.random.default_rng(int(arena.lock.contract[:16], 16))
+    texts, rng = [], np.random.default_rng(int(arena.lock.contract[:16], 16))
     hold = benchmark.hold_returns(arena.market, arena.settings.search, arena.settings.fee)
     for name, level in (("cash", 0.0), ("buy-and-hold", hold)):
         try:
             better, p = stepm(np.array(rows), level, rng, level=FAMILYWISE)
         except SampleError as error:
             return [f"cannot be told: {error}"]
-        found.append(
+        texts.append(
             f"{np.count_nonzero(better[: len(returns)])} of {len(returns)} beat {name} (p={p:.3f} of the best)"
         )
-    return [f"{', '.join(found)}; StepM, familywise {100 * FAMILYWISE:.0f} %"]
+    return [f"{', '.join(texts)}; StepM, familywise {100 * FAMILYWISE:.0f} %"]
 
 
 def _first(lines: list[str]) -> list[str]:

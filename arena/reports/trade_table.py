@@ -1,9 +1,9 @@
 """
-One strategy in detail, for a person who debugs by hand: every trade, and what became of the entry signals that made
-none.
+Shows one strategy in detail, for a person who debugs by hand: every trade, and what became of the entry signals that
+made none.
 
-A file outside the repository is evaluated beside the ledger: no trial, no evidence, no verdict, and without a candle of
-the validation window.
+A file outside the repository is evaluated without the ledger: no trial, no evidence, no verdict, and no candle of the
+validation window.
 """
 
 from pathlib import Path
@@ -19,36 +19,34 @@ from arena.settings import Compute, Settings
 from arena.text import printable
 
 EXAMPLES = 3
-"""Signals that are named for each reason."""
+"""Number of signals that are named for each reason."""
 
 
 def beside(settings: Settings) -> Settings:
-    """
-    The arena for a file that is not recorded: it asks nothing of the validation window, and nobody else's machine.
-    """
+    """Returns the settings for a file that is not recorded: no validation window, and no other machine."""
     return settings.model_copy(update={"validation": None, "compute": Compute()})
 
 
 def shown(result: Result, file: Path, arena: Arena) -> str:
     """
-    Trades and refused signals of a result as text. A failure has none, and an account that differs from its block is
-    not shown.
+    Returns trades and refused signals of a result as text. A failure has none, and an account that differs from its
+    block is not shown.
     """
     try:
-        _, account, deals = one = accounts.again(result, file, arena)
+        _, account, deals = report = accounts.again(result, file, arena)
     except StrategyError as error:
         return f"trades: not shown: {printable(str(error))}\n"
     settings = arena.settings
-    found = rejected_signals.refused(
-        account.claim, deals, one.strategy, arena.market, arena.tables, settings.max_open_trades
+    refusals = rejected_signals.refused(
+        account.claim, deals, report.strategy, arena.market, arena.tables, settings.max_open_trades
     )
     lines = [f"trades: {len(deals)} closed; times in UTC, money in {settings.stake_currency}", _table(deals)]
-    signals = sum(map(len, found.values())) + len(deals)
-    lines.append(f"entry signals: {signals}, of them {len(deals)} became a trade, {signals - len(deals)} did not:")
-    for reason, refused in found.items():
+    n_signals = sum(map(len, refusals.values())) + len(deals)
+    lines.append(f"entry signals: {n_signals}, of them {len(deals)} became a trade, {n_signals - len(deals)} did not:")
+    for reason, refused in refusals.items():
         if refused:
-            some = ", ".join(f"{pair} {when(ms)}" for pair, ms in refused[:EXAMPLES])
-            lines.append(f"  {len(refused)}: {reason}; {'for example ' if len(refused) > EXAMPLES else ''}{some}")
+            examples = ", ".join(f"{pair} {when(ms)}" for pair, ms in refused[:EXAMPLES])
+            lines.append(f"  {len(refused)}: {reason}; {'for example ' if len(refused) > EXAMPLES else ''}{examples}")
     return "\n".join([*lines, ""])
 
 

@@ -1,4 +1,4 @@
-"""The gates: figures in, one yes or no each. Every comparison is written so that nan says no."""
+"""The gates turn figures into one yes or no each. Every comparison is written so that nan says no."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -10,26 +10,27 @@ from arena.settings import Gates
 
 EVIDENCE = ("dsr", "validation")
 """
-Gates that say whether it is luck; all others say whether it was earned, and only what passes them is asked about luck.
+Gates that ask whether a result is luck. All others ask whether it was earned, and only what passes them is asked about
+luck.
 """
 LOW_SHARPE = 1.0
 """
-Below this Sharpe over the search range `relabel` does not apply: there is little to lose, and jitter alone moves it by
+Below this Sharpe over the search range `relabel` does not apply: there is little to lose, and noise alone changes it by
 a large share.
 """
 HOPELESS = ("trades", "window_trades", "drawdown", "profit")
 """
-Gates that follow from the account alone. What fails one of them is not asked about other markets, other terms and other
-times.
+Gates that follow from the account alone. A strategy that fails one of them is not tested in other markets, on other
+terms and at other times.
 """
 FEW_PAIRS = 3
-"""With fewer pairs than this `pair_share` does not apply: one of two has more than half by arithmetic."""
+"""With fewer pairs than this `pair_share` does not apply: one of two always has at least half."""
 BROKEN_BY = {
     IntegrityError.__name__: "integrity",
     CausalityError.__name__: "causality",
     DeterminismError.__name__: "determinism",
 }
-"""Class of an error to the gate that it fails."""
+"""Maps the class of an error to the gate that it fails."""
 NAN = float("nan")
 
 
@@ -43,7 +44,7 @@ def judge(
     skipped: Collection[str] = (),
 ) -> tuple[GateResult, ...]:
     """
-    Every gate with its figure and its limit, in the order in which the block prints them.
+    Returns every gate with its figure and its limit, in the order in which the block prints them.
 
     Parameters
     ----------
@@ -51,12 +52,12 @@ def judge(
         Over the search range.
     windows : tuple of WindowResult
     checks : Checks
-        Of the same run. Who is judged has passed integrity and determinism: a strategy that does not is a failure.
+        Of the same run. A strategy that does not pass integrity and determinism is a failure and is not judged.
     limits : Gates
     n_pairs : int
         Pairs that the strategy may trade.
     skipped : collection of str
-        Checks that were not made. Where the gate of one applies, it says no.
+        Checks that were not made. Their gates say no if they apply.
     """
     fewest = min((float(w.own.trades) for w in windows), default=NAN)
     return (
@@ -83,8 +84,8 @@ def judge(
 
 def evidence(found: Evidence, look: Look, limits: Gates) -> tuple[GateResult, ...]:
     """
-    The gates of EVIDENCE: more than luck in the search range, and above zero in the validation window as far as that
-    was told.
+    Returns the gates of EVIDENCE: more than luck in the search range, and above zero in the validation window as far as
+    that was told.
     """
     above = look.positive if look.positive is not None else look.improved and look.best > 0
     return (_at_least("dsr", found.dsr, limits.min_dsr), _without_figure("validation", bool(look.asked and above)))
@@ -92,15 +93,17 @@ def evidence(found: Evidence, look: Look, limits: Gates) -> tuple[GateResult, ..
 
 def earned(told: list[dict[str, Any]]) -> bool:
     """
-    Whether every gate but those of EVIDENCE says yes, of a Result as the ledger keeps it. A failure has none, or one
-    that says no.
+    Whether every gate except those of EVIDENCE says yes, in a Result as the ledger keeps it. A failure has no gate, or
+    one that says no.
     """
     passed = [gate["passed"] for gate in told if gate["gate"] not in EVIDENCE]
     return bool(passed) and all(passed)
 
 
 def failed(error_kind: str) -> tuple[GateResult, ...]:
-    """The one gate that a failure of this kind fails, by the error's class name; none for crashes and the like."""
+    """
+    Returns the one gate that a failure of this kind fails, by the error's class name; none for crashes and the like.
+    """
     return (_without_figure(BROKEN_BY[error_kind], False),) if error_kind in BROKEN_BY else ()
 
 
@@ -109,12 +112,12 @@ def _without_figure(gate: str, passed: bool) -> GateResult:
 
 
 def _where(applies: bool, gate: GateResult) -> GateResult:
-    """The gate itself, or one that fails nobody."""
+    """Returns the gate itself, or, if it does not apply, one that fails nobody."""
     return gate if applies else replace(gate, passed=True, applies=False)
 
 
 def _skipped(gate: str, skipped: Collection[str]) -> GateResult | None:
-    """A gate that says no and gives no reason: another one does."""
+    """Returns a gate that says no without a reason, because another gate gives it; None if it was not skipped."""
     return replace(_without_figure(gate, False), applies=False) if gate in skipped else None
 
 

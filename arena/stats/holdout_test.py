@@ -1,7 +1,7 @@
 """
-What the holdout says of one strategy: how much it can say at all, and what it said. Pure.
+Tests one strategy on the holdout: how much the holdout can show at all, and what it showed. Pure.
 
-A strategy was chosen before these days, so one test over them is honest. Several strategies are several tests: the
+A strategy was chosen before these days, so one test over them is honest. Several strategies are several tests, so the
 level is divided by the number of all sources that the holdout was ever opened for (Bonferroni).
 """
 
@@ -16,7 +16,7 @@ from arena.stats import significance
 from arena.stats.metrics import DAYS_A_YEAR, sharpe
 
 ALPHA = 0.05
-"""Probability, at most, that any one of all strategies that the holdout was opened for is confirmed without skill."""
+"""Largest probability that any one of all strategies that the holdout was opened for is confirmed without skill."""
 POWER = 0.8
 CONFIRMED, REJECTED, OPEN = "confirmed", "rejected", "not enough evidence"
 
@@ -58,16 +58,16 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What a holdout of so many days can tell."""
+    """What a holdout of this many days can show."""
 
     days: int
     openings: int  # sources that it is or was opened for
     level: float  # of each test
-    detectable: float  # annualised Sharpe that is found in POWER of all cases; nan where there is none
+    detectable: float  # annualised Sharpe that is found with probability POWER; nan if there is none
 
 
 def prospect(days: int, openings: int) -> Prospect:
-    """Before it is opened, for `openings` sources in all."""
+    """Returns what the holdout can show before it is opened, for `openings` sources in all."""
     level = ALPHA / max(openings, 1)
     try:
         return Prospect(days, openings, level, significance.minimum_detectable_sharpe(days, alpha=level, power=POWER))
@@ -77,7 +77,7 @@ def prospect(days: int, openings: int) -> Prospect:
 
 def power(sharpe_a_year: float, seen: Prospect) -> float:
     """
-    Probability that a strategy of this true Sharpe is confirmed; nan where the holdout is too short to tell anything.
+    Returns the probability that a strategy of this true Sharpe is confirmed; nan if the holdout is too short to tell.
     """
     try:
         return significance.power(sharpe_a_year, seen.days, alpha=seen.level)
@@ -87,7 +87,7 @@ def power(sharpe_a_year: float, seen: Prospect) -> float:
 
 def verdict(searched: float, returns: NDArray[np.float64], seen: Prospect, error: str = "") -> tuple[str, str, float]:
     """
-    CONFIRMED, REJECTED or OPEN, why in a sentence, and the probability that the true Sharpe is above zero.
+    Returns CONFIRMED, REJECTED or OPEN, why in a sentence, and the probability that the true Sharpe is above zero.
 
     Parameters
     ----------
@@ -107,25 +107,25 @@ def verdict(searched: float, returns: NDArray[np.float64], seen: Prospect, error
         moments = significance.moments(returns)
     except SampleError:
         return OPEN, "its account did not move there", math.nan
-    found, above = sharpe(returns), significance.probability(moments, 0.0)
+    ratio, above = sharpe(returns), significance.probability(moments, 0.0)
     if above >= 1 - seen.level:
         return (
             CONFIRMED,
-            f"Sharpe {found:.2f}, above zero with probability {above:.4f}, {1 - seen.level:.4f} are needed",
+            f"Sharpe {ratio:.2f}, above zero with probability {above:.4f}, {1 - seen.level:.4f} are needed",
             above,
         )
     as_good = significance.probability(moments, searched / np.sqrt(DAYS_A_YEAR))
-    if found <= 0 and as_good <= ALPHA:
+    if ratio <= 0 and as_good <= ALPHA:
         return (
             REJECTED,
-            f"Sharpe {found:.2f}; were it as good as in the search, so bad a stretch would come in {100 * as_good:.1f} "
+            f"Sharpe {ratio:.2f}; were it as good as in the search, so bad a stretch would come in {100 * as_good:.1f} "
             f"of 100 cases",
             above,
         )
-    sign = "above" if found > 0 else "not above"
+    sign = "above" if ratio > 0 else "not above"
     return (
         OPEN,
-        f"Sharpe {found:.2f} is {sign} zero, with probability {above:.4f} that it truly is, {1 - seen.level:.4f} are "
+        f"Sharpe {ratio:.2f} is {sign} zero, with probability {above:.4f} that it truly is, {1 - seen.level:.4f} are "
         f"needed",
         above,
     )

@@ -1,16 +1,16 @@
 """
-The validation window answers through a ladder: little is told, so that asking often cannot fit it. Pure.
+The validation window answers through a ladder. It tells so little that asking often cannot fit it. Pure.
 
 The released figure is the best validation Sharpe so far, and it changes only when a strategy beats it by a whole step.
-Whoever asks learns whether that happened, and the new figure rounded to the step: however many ask, the error of the
-released best grows with the logarithm of their number.
+A strategy learns whether that happened, and the new figure rounded to the step. The error of the released best grows
+only with the logarithm of the number of strategies that ask.
 
 Source
 ------
-Blum and Hardt (2015), The Ladder: A Reliable Leaderboard for Machine Learning Competitions, ICML,
-arXiv:1502.04585. Deviations: it is a Sharpe ratio that rises and not a loss that falls; the first best is 0, what cash
-earns; and a strategy that is no new best also learns the sign of its own Sharpe, which is counted as a look of its own.
-Only one that would be accepted but for its validation is asked about at all.
+Blum and Hardt (2015), The Ladder: A Reliable Leaderboard for Machine Learning Competitions, ICML, arXiv:1502.04585.
+Deviations: a Sharpe ratio rises, where theirs is a loss that falls; the first best is 0, what cash earns; a strategy
+that is no new best also learns the sign of its own Sharpe, which counts as a look of its own. Only a strategy that
+lacks nothing but the validation is asked about.
 """
 
 import math
@@ -24,7 +24,7 @@ START = 0.0
 
 def climb(best: float, sharpe: float, step: float) -> Look:
     """
-    One look.
+    Takes one look.
 
     Parameters
     ----------
@@ -41,15 +41,15 @@ def climb(best: float, sharpe: float, step: float) -> Look:
 
 
 def rounded(sharpe: float, step: float) -> float:
-    """To the nearest multiple of the step, without the digits that multiplication leaves."""
+    """Rounds to the nearest multiple of the step, without the digits that multiplication leaves."""
     return round(round(sharpe / step) * step, 10)
 
 
 def best_of(looks: Iterable[Look]) -> float:
-    """The released best after these looks."""
+    """Returns the released best after these looks."""
     return max((look.best for look in looks if look.asked and not math.isnan(look.best)), default=START)
 
 
 def count(looks: Iterable[Look]) -> int:
-    """Answers that the validation window has given: one a look, one more where a sign was told."""
+    """Counts the answers that the validation window has given: one per look, one more if a sign was told."""
     return sum(look.asked + (look.positive is not None) for look in looks)

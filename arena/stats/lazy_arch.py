@@ -1,6 +1,6 @@
 """
-The bootstraps of arch without its models and their plots, which nothing here needs and which take five times as long to
-load (statsmodels, matplotlib). Their code and results are arch's own.
+Loads arch's bootstraps without its models and plots, which nothing here needs and which take five times as long to load
+(statsmodels, matplotlib). The code and results are arch's own.
 """
 
 import importlib.util
@@ -13,8 +13,8 @@ _loading = threading.Lock()
 
 def bootstrap() -> ModuleType:
     """
-    `arch.bootstrap`. It is imported below a package whose `__init__` did not run, which then makes room: a later
-    `import arch` is as ever. Loading takes a third of a second, and is left to who needs it.
+    Returns `arch.bootstrap`. Imports it below a package whose `__init__` did not run and removes that package, so that
+    a later `import arch` works as usual. Loading takes a third of a second, so only callers that need it load it.
     """
     with _loading:
         if "arch.bootstrap" not in sys.modules:

@@ -2,7 +2,7 @@
 Return and risk of an equity curve that is marked to market. Pure functions of arrays; no files, no clock.
 
 The year has 365 days: crypto trades every day, and candles of markets that rest at weekends are filled with flat ones.
-Return and risk are never those of closed trades, which hide open losses; `hidden_loss` says how much they hide.
+Return and risk never come from closed trades alone, which hide open losses; `hidden_loss` says how much they hide.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ DAYS_A_YEAR = 365
 
 def measure(market: Market, book: Book, window: Window, *, last: bool) -> Metrics:
     """
-    The slice of a book between a window's two instants.
+    Measures the slice of a book between a window's two instants.
 
     Parameters
     ----------
@@ -31,24 +31,28 @@ def measure(market: Market, book: Book, window: Window, *, last: bool) -> Metric
         Whether the window ends where the book ends; then trades that close at that very instant belong to it.
     """
     span = between(market, window)
-    trades = [t for t in book.trades if window.start_ms <= t.close_ms < window.end_ms + (market.step_ms if last else 0)]
+    trades = [
+        trade
+        for trade in book.trades
+        if window.start_ms <= trade.close_ms < window.end_ms + (market.step_ms if last else 0)
+    ]
     candles = slice(span.start, span.stop if last else span.stop - 1)
     start = float(book.equity_open[span.start])
     years = (market.open_ms[span.stop - 1] - market.open_ms[span.start]) / DAY_MS / DAYS_A_YEAR
     invested = book.invested[span.start : span.stop - 1]
-    held = invested[invested > 0]
+    positions = invested[invested > 0]
     return Metrics(
         **curve_figures(market, book.equity_open[span], book.equity_close[span.start : span.stop - 1], span),
         **trade_figures(trades),
         exposure=float(np.mean(invested > 0)) if len(invested) else np.nan,
-        avg_position=float(held.mean()) if len(held) else np.nan,
+        avg_position=float(positions.mean()) if len(positions) else np.nan,
         turnover=float(book.traded[candles].sum() / book.equity_open[span].mean() / years) if years > 0 else np.nan,
         fees=float(book.fees[candles].sum() / start),
     )
 
 
 def between(market: Market, window: Window) -> slice:
-    """Candles from the one that opens at the window's start to the one that opens at its end, both included."""
+    """Returns the candles from the one that opens at the window's start to the one at its end, both included."""
     first, end = (int((ms - market.open_ms[0]) // market.step_ms) for ms in (window.start_ms, window.end_ms))
     return slice(max(first, 0), min(end, len(market.open_ms) - 1) + 1)
 
@@ -57,7 +61,7 @@ def curve_figures(
     market: Market, equity_open: NDArray[np.float64], equity_close: NDArray[np.float64], span: slice
 ) -> dict[str, float]:
     """
-    Sharpe, Sortino, Calmar, profit and drawdown of one stretch.
+    Returns Sharpe, Sortino, Calmar, profit and drawdown of one stretch.
 
     Parameters
     ----------
@@ -81,7 +85,8 @@ def curve_figures(
 
 def marks(equity_open: NDArray[np.float64], equity_close: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    (2n - 1,) money at each open and the close that follows it; of shapes (n,) and (n - 1,), the last open ends it.
+    Returns (2n - 1,) money at each open and the close that follows it, up to the last open. The arguments have shapes
+    (n,) and (n - 1,).
     """
     return np.append(np.column_stack([equity_open[:-1], equity_close]).ravel(), equity_open[-1])
 
@@ -99,8 +104,8 @@ def daily_returns(open_ms: NDArray[np.int64], equity_open: NDArray[np.float64]) 
 
 def midnights(open_ms: NDArray[np.int64]) -> NDArray[np.int64]:
     """(n_days + 1,) indices of the instants that are whole days after the first; the last instant ends the last day."""
-    found = np.flatnonzero((open_ms - open_ms[0]) % DAY_MS == 0)
-    return found if found[-1] == len(open_ms) - 1 else np.append(found, len(open_ms) - 1)
+    indices = np.flatnonzero((open_ms - open_ms[0]) % DAY_MS == 0)
+    return indices if indices[-1] == len(open_ms) - 1 else np.append(indices, len(open_ms) - 1)
 
 
 def sharpe(returns: NDArray[np.float64]) -> float:
@@ -150,10 +155,11 @@ def max_drawdown(equity: NDArray[np.float64]) -> float:
 
 def hidden_loss(market: Market, book: Book) -> float:
     """
-    How much deeper the marked drawdown is than the one that closed trades alone show: where losses are never realised.
+    Returns how much deeper the marked drawdown is than that of closed trades alone, as when losses are never realised.
 
-    The account of closed trades is the money at the start and their profits at the candle of their close. A trade that
-    closes in its pair's last candle counts as open: there FreqTrade closes what is left, and no strategy decided it.
+    The account of closed trades is the money at the start plus their profits, at the candle of their close. A trade
+    that closes in its pair's last candle counts as open: FreqTrade closes what is left there; the strategy did not
+    decide it.
 
     Returns
     -------
@@ -184,7 +190,7 @@ def calmar(profit: float, drawdown: float, days: float) -> float:
 
 def trade_figures(trades: Sequence[Trade]) -> dict[str, float | int]:
     """Count, share of winners and profit factor (gross win over gross loss; nan without a loss) of closed trades."""
-    profits = np.array([t.profit for t in trades])
+    profits = np.array([trade.profit for trade in trades])
     lost = -profits[profits < 0].sum() if len(profits) else 0.0
     return {
         "trades": len(profits),
@@ -210,7 +216,7 @@ def top_share(trades: Sequence[Trade], n: int = 5) -> float:
     Share of the n best trades in the gross profit of all winners, in (0, 1]; 1 with n winners or fewer, nan without
     one.
     """
-    won = sorted((t.profit for t in trades if t.profit > 0), reverse=True)
+    won = sorted((trade.profit for trade in trades if trade.profit > 0), reverse=True)
     return float(sum(won[:n]) / sum(won)) if won else float("nan")
 
 

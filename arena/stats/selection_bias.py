@@ -1,5 +1,5 @@
 """
-What many trials say of the best of them: how good it would look by luck alone. Pure functions of arrays.
+Judges the best of many trials: how good it would look by luck alone. Pure functions of arrays.
 
 Arrays of trials have shape (n_trials, n_days), one row per trial, the same days in each. Not covered: what was tried
 elsewhere.
@@ -20,18 +20,18 @@ from arena.stats.significance import MIN_DAYS, REPETITIONS, block_length, has_sh
 
 DRAWS = 2048
 """
-Of the multiplier bootstrap, each used with both signs: the effective number of 300 independent trials is right within 3
-%.
+Draws of the multiplier bootstrap, each used with both signs: the effective number of 300 independent trials is right
+within 3 %.
 """
 CELLS = 500_000
-"""Trials times splits that `pbo` looks at at once: what the cache holds."""
+"""Trials times splits that `pbo` handles at once, so that they fit into the cache."""
 
 
 class Evidence(NamedTuple):
-    """What the trials so far say of one of them; nan is undefined."""
+    """What the trials so far say about one of them; nan is undefined."""
 
     trials: int  # all of them, crashed ones included
-    effective: float  # as many independent ones
+    effective: float  # how many independent ones they amount to
     luck_line: float  # Sharpe ratio, annualised, that the best of them would show without skill
     dsr: float  # probability in [0, 1] that the true Sharpe ratio is above that line
     # probability in [0, 1] that the best of one half of the days is in the lower half of the trials in the other
@@ -49,19 +49,19 @@ def evidence(
     own: NDArray[np.float64], returns: Sequence[NDArray], total: int, filled: Sequence[NDArray] = ()
 ) -> Evidence:
     """
-    Everything about luck that an evaluation reports. nan where the trials are too few or the days too short.
+    Returns everything about luck that an evaluation reports. nan if there are too few trials or days.
 
     Parameters
     ----------
     own : float array of shape (n_days,)
         Daily returns of the trial in question, as fractions, oldest first.
     returns : sequence of float arrays
-        Of each trial that has returns, this one included. One of another length, or without a Sharpe ratio, counts
-        among `total` like a crashed one.
+        Of each trial that has returns, this one included. A trial with another length, or without a Sharpe ratio,
+        counts among `total` like a crashed one.
     total : int
         Trials so far: all of them, this one, crashed and discarded ones included.
     filled : sequence of float arrays of shape (n_days,)
-        Of trials with returns of some days, else a constant: they tell how alike trials are.
+        Of trials with returns of some days and a constant elsewhere: they show how alike trials are.
     """
     same = [row for row in returns if row.shape == own.shape]
     table = np.array([*same, *filled]) if same or filled else np.empty((0, len(own)))
@@ -85,7 +85,7 @@ def evidence(
 
 def expected_maximum(n_trials: float, variance: float) -> float:
     """
-    Largest of so many independent normal Sharpe ratios with mean zero, on average.
+    Returns the average of the largest of `n_trials` independent normal Sharpe ratios with mean zero.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def expected_maximum(n_trials: float, variance: float) -> float:
 
 def exact_maximum(n_trials: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    (n,) expected maxima of so many independent standard normals, by numerical integration; whole or not, from 1 to
-    1e12.
+    Returns (n,) expected maxima of `n_trials` independent standard normals, whole numbers or not, from 1 to 1e12.
+    Integrates numerically.
     """
     x = np.linspace(0, 9, 451)
     above = -np.expm1(n_trials[:, None] * log_ndtr(x))  # P(maximum > x)
@@ -125,12 +125,12 @@ def exact_maximum(n_trials: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def effective_trials(returns: NDArray[np.float64], total: int) -> float:
     """
-    Number of independent trials whose best is as high by luck as the best of these.
+    Returns the number of independent trials whose best is as high by luck as the best of these.
 
-    Correlated trials have a lower best. How high it is on average, under the correlation that the returns have, comes
-    from the Gaussian multiplier bootstrap; the number of independent normals with the same expected maximum is the
-    result. Equal trials count as one, N independent ones as about N: 294 of 300 on 1,095 days; 200 of 300 on 40, where
-    a correlation matrix is all noise, and whose expected maximum is 5 % below that of 300.
+    Correlated trials have a lower best. The Gaussian multiplier bootstrap gives its average under the correlation of
+    the returns. The result is the number of independent normals with the same expected maximum. Equal trials count as
+    one, N independent ones as about N: 294 of 300 on 1,095 days; 200 of 300 on 40, where a correlation matrix is all
+    noise; their expected maximum is 5 % below that of 300.
 
     Parameters
     ----------
@@ -138,15 +138,15 @@ def effective_trials(returns: NDArray[np.float64], total: int) -> float:
         Daily, as fractions. A row with nan or inf, or that does not vary, cannot be correlated; it counts among `total`
         alone.
     total : int
-        All trials, those without returns included. Each of those counts as one more: what crashed never was a candidate
-        for the best, but it was a try, and nobody knows how it would have correlated. That is the most that it can be.
+        All trials, including those without returns. Each of those counts as one more, which is the most that it can be:
+        a crashed trial was no candidate for the best, but it was a try with unknown correlation.
 
     Returns
     -------
     float
-        From 1 to `total`, to two decimals. One more trial never lowers it, but for the last digit, with whatever
-        returns: the draws are the same in each call, nodes of a quadrature rather than chance, which is why no
-        Generator is passed.
+        From 1 to `total`, to two decimals. One more trial, with whatever returns, never lowers it except in the last
+        digit. The draws are the same in each call: they are nodes of a quadrature rather than chance, so no Generator
+        is passed.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def effective_trials(returns: NDArray[np.float64], total: int) -> float:
 
 def hurdle(effective: float, n_days: int) -> float:
     """
-    Sharpe ratio per day that the best of the trials would show on average without skill.
+    Returns the Sharpe ratio per day that the best of the trials would show on average without skill.
 
     Parameters
     ----------
@@ -192,8 +192,8 @@ def hurdle(effective: float, n_days: int) -> float:
     Deviation
     ---------
     Bailey and Lopez de Prado (2014) take the variance across trials. Here it is the sampling error over these days:
-    without skill Sharpe ratios scatter by that and, where trials are correlated, by less. What they scatter beyond it
-    is skill and fees; counted as luck, it would hide an edge that many trials have.
+    without skill Sharpe ratios scatter by that, and by less if trials are correlated. Any more scatter is skill and
+    fees; counted as luck, it would hide an edge that many trials have.
     """
     return expected_maximum(effective, 1 / (n_days - 1)) if n_days > 1 else float("nan")
 
@@ -205,7 +205,7 @@ def luck_line(effective: float, n_days: int) -> float:
 
 def deflated_sharpe(returns: NDArray[np.float64], effective: float) -> float:
     """
-    Probability that the true Sharpe ratio exceeds what the best of all trials would show without skill.
+    Returns the probability that the true Sharpe ratio exceeds what the best of all trials would show without skill.
 
     Parameters
     ----------
@@ -273,13 +273,13 @@ def pbo(returns: NDArray[np.float64], n_blocks: int = 16) -> float:
     starts = np.linspace(0, rows.shape[1], n_blocks, endpoint=False).astype(int)
     sums, squares = np.add.reduceat(rows, starts, axis=1), np.add.reduceat(rows**2, starts, axis=1)
     halves = np.array([[0, *others] for others in combinations(range(1, n_blocks), n_blocks // 2 - 1)])
-    # each split once, with the first block in its sample; below, both ways round
+    # each split once, with the first block in its sample; the loop below takes it both ways round
     splits = np.zeros((n_blocks, len(halves)))
     splits[halves.T, np.arange(len(halves))] = 1
     overfit = 0.0
-    for some in np.array_split(splits, 1 + len(rows) * splits.shape[1] // CELLS, axis=1):
-        first = _order(sums @ some, squares @ some)
-        second = _order(sums @ (1 - some), squares @ (1 - some))
+    for part in np.array_split(splits, 1 + len(rows) * splits.shape[1] // CELLS, axis=1):
+        first = _order(sums @ part, squares @ part)
+        second = _order(sums @ (1 - part), squares @ (1 - part))
         overfit += _below_median(first, second) + _below_median(second, first)
     return overfit / (2 * splits.shape[1])
 
@@ -293,7 +293,7 @@ def stepm(
     repetitions: int = REPETITIONS,
 ) -> Superior:
     """
-    Which trials beat the benchmark, with probability `level` at most that one of them is there by luck.
+    Returns the trials that beat the benchmark, with probability `level` at most that any of them is there by luck.
 
     Parameters
     ----------
@@ -341,10 +341,10 @@ def stepm(
     k = np.count_nonzero(simulated.max(axis=1) >= ratios.max())
     better = np.zeros(len(ratios), dtype=np.bool_)
     while not better.all():
-        found = ratios > np.quantile(simulated[:, ~better].max(axis=1), 1 - level)
-        if not np.any(found & ~better):
+        beats = ratios > np.quantile(simulated[:, ~better].max(axis=1), 1 - level)
+        if not np.any(beats & ~better):
             break
-        better |= found
+        better |= beats
     varies[varies] = better
     return Superior(varies, float((k + 1) / (repetitions + 1)))
 
@@ -353,23 +353,23 @@ def _resampled_ratios(
     rows: NDArray[np.float64], rng: np.random.Generator, repetitions: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    (n_trials,) mean over deviation of each row, and (repetitions, n_trials) the same of resamples in which no trial is
-    better.
+    Returns (n_trials,) mean over deviation of each row, and (repetitions, n_trials) the same of resamples in which no
+    trial is better.
 
-    Each resample has its own deviation. arch 8.0.0 has StepM too, but its `studentize` does nothing: there the wildest
-    trial sets the bar for all, with left tails 14 % of the tests without skill find some, and it fails when its last
-    step leaves no trial.
+    Each resample has its own deviation. arch 8.0.0 has StepM too, but its `studentize` does nothing: there the most
+    volatile trial sets the bar for all, 14 % of the tests without skill find some if returns have left tails, and it
+    fails when its last step leaves no trial.
     """
     n_days = rows.shape[1]
     ratios = rows.mean(axis=1) / rows.std(axis=1)
     scores = ((rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)).T
     resampled = lazy_arch.bootstrap().StationaryBootstrap(block_length(scores), np.arange(n_days), seed=rng)
-    drawn = np.array(
+    counts = np.array(
         [np.bincount(days[0], minlength=n_days) for days, _ in resampled.bootstrap(repetitions)], dtype=float
     )
-    means = drawn @ scores / n_days
-    variances = drawn @ scores**2 / n_days - means**2
-    # so far behind that luck does not bring them to the front
+    means = counts @ scores / n_days
+    variances = counts @ scores**2 / n_days - means**2
+    # too far behind for luck to bring them to the front
     poor = ratios < -np.sqrt(2 * np.log(np.log(n_days)) / n_days)
     means += np.where(poor, ratios, 0.0)
     trades = variances > 1e-9  # more than rounding: a resample of a strategy that hardly trades may hold no trade
@@ -391,7 +391,7 @@ def _order(sums: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[n
 
 def _below_median(sample: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """
-    Number of splits in which the best trial of the sample is in the lower half of the other days. Both (n_trials,
+    Counts the splits in which the best trial of the sample is in the lower half of the other days. Both (n_trials,
     n_splits).
     """
     chosen = np.take_along_axis(other, sample.argmax(axis=0)[None], axis=0)

@@ -1,8 +1,8 @@
 """
 How sure the figures of one strategy are. Pure functions of arrays; randomness is passed in.
 
-They know nothing of the trials that were made to find the strategy: arena/stats/selection_bias.py does. All but the
-interval take the days as independent of each other; returns that follow their own past make them too sure.
+They ignore the trials that were made to find the strategy; arena/stats/selection_bias.py counts those. All except the
+interval assume that days are independent; returns that follow their own past make them too sure.
 """
 
 from typing import NamedTuple
@@ -46,8 +46,8 @@ def sharpe_interval(
     Returns
     -------
     tuple of two floats
-        Lower and upper end, annualised with sqrt(365). The coverage is approximate, and it speaks of this one
-        strategy alone: it knows nothing of the trials that were made to find it.
+        Lower and upper end, annualised with sqrt(365). The coverage is approximate and holds for this one strategy
+        alone: it ignores the trials that were made to find it.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def sharpe_interval(
 
 def stretches(returns: NDArray[np.float64], days: int, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """
-    Stretches of other days as these returns could have brought them, by the stationary bootstrap.
+    Draws stretches of other days that these returns could have brought, by the stationary bootstrap.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def stretches(returns: NDArray[np.float64], days: int, n: int, rng: np.random.Ge
 
 def block_length(returns: NDArray[np.float64]) -> float:
     """
-    Mean length in days, at least 1, of the blocks of a stationary bootstrap; of several series the mean of theirs.
+    Returns the mean length in days, at least 1, of a stationary bootstrap's blocks; of several series their mean.
 
     Parameters
     ----------
@@ -226,21 +226,23 @@ def moments(returns: NDArray[np.float64]) -> Moments:
 
 
 def probability(of: Moments, benchmark: float) -> float:
-    """`probabilistic_sharpe` of moments."""
+    """Returns `probabilistic_sharpe` of moments."""
     variance = _variance(of)
     return float(ndtr((of.sharpe - benchmark) * np.sqrt((of.days - 1) / variance))) if variance > 0 else float("nan")
 
 
 def _variance(of: Moments) -> float:
     """
-    Of the estimated Sharpe ratio, times the days less one. Never negative: the kurtosis is at least the squared skew
-    plus one.
+    Returns the variance of the estimated Sharpe ratio, times the days less one. It is never negative: the kurtosis is
+    at least the squared skew plus one.
     """
     return 1 - of.skew * of.sharpe + (of.kurtosis - 1) / 4 * of.sharpe**2
 
 
 def checked(returns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The returns, of shape (n_days,), or SampleError: fewer than MIN_DAYS days, nan or inf, or they do not vary."""
+    """
+    Gives back returns of shape (n_days,). Raises SampleError: fewer than MIN_DAYS days, nan or inf, or no variation.
+    """
     if returns.ndim != 1 or len(returns) < MIN_DAYS:
         raise SampleError(f"needs one row of at least {MIN_DAYS} daily returns, got shape {returns.shape}.")
     if not np.isfinite(returns).all():
@@ -257,9 +259,9 @@ def daily_sharpes(returns: NDArray[np.float64]) -> NDArray[np.float64]:
     (n_trials,) Sharpe ratios per day, of shape (n_trials, n_days); nan where a row has nan or inf, or does not vary.
     """
     sharpes = np.full(len(returns), np.nan)
-    known = has_sharpe(returns)
-    if known.any():
-        sharpes[known] = returns[known].mean(axis=1) / returns[known].std(axis=1, ddof=1)
+    defined = has_sharpe(returns)
+    if defined.any():
+        sharpes[defined] = returns[defined].mean(axis=1) / returns[defined].std(axis=1, ddof=1)
     return sharpes
 
 
@@ -268,5 +270,5 @@ def has_sharpe(returns: NDArray[np.float64]) -> NDArray[np.bool_]:
     if returns.shape[1] < 2:
         return np.zeros(len(returns), dtype=np.bool_)
     finite = np.isfinite(returns).all(axis=1)
-    known = np.where(finite[:, None], returns, 0.0)
-    return np.ptp(known, axis=1) > 4 * np.finfo(float).eps * np.abs(known).max(axis=1)
+    filled = np.where(finite[:, None], returns, 0.0)
+    return np.ptp(filled, axis=1) > 4 * np.finfo(float).eps * np.abs(filled).max(axis=1)
