@@ -170,6 +170,12 @@ def test_lines_are_short_and_printable():
     assert all(line.isascii() and line.isprintable() and len(line) <= 120 for line in found)
 
 
+def test_a_complex_number_and_a_number_in_the_head_of_a_class_are_told():
+    assert find("x = 61000j\ny = f(window=5000j)\n") == ("line 1: 61000j", "line 2: 5000j")
+    assert find("class A(B, level=5000):\n    pass\n") == ("line 1: 5000",)
+    assert find("class A(B, window=5000):\n    pass\n") == ()
+
+
 def test_what_is_not_python_is_refused():
     with pytest.raises(SyntaxError):
         find("x = (")

@@ -104,7 +104,7 @@ def _found(tree: ast.Module, *, reads_docs: bool) -> Iterator[tuple[int, int, st
     """Yields line, column and text of each. A node comes before those inside it, so a table swallows its elements."""
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     settings = {node for setting in _settings(tree) for node in ast.walk(setting)}
-    seen = (
+    seen: set[ast.AST] = (
         set()
         if reads_docs
         else {
@@ -112,7 +112,7 @@ def _found(tree: ast.Module, *, reads_docs: bool) -> Iterator[tuple[int, int, st
         }
     )
     for node in ast.walk(tree):
-        if node in seen:
+        if node in seen or not isinstance(node, ast.expr):
             continue
         text = _text(node, parents, node in settings)
         if text:
@@ -138,9 +138,11 @@ def _text(node: ast.AST, parents: dict[ast.AST, ast.AST], setting: bool) -> str:
         value = node.value
         if isinstance(value, (str, bytes)):
             return _of_text(value if isinstance(value, str) else value.decode("latin-1"), setting)
-        if isinstance(value, (int, float, complex)) and _is_date(value):
+        if value is None or value is ...:
+            return ""
+        if _is_date(value):
             return _shown(value)
-        return "" if setting or _is_small(value) or _is_harmless(node, parents) else _shown(value)
+        return "" if setting or _is_small(value) or _is_harmless(node, value, parents) else _shown(value)
     return "" if setting else _table(node)
 
 
@@ -174,12 +176,12 @@ def _table(node: ast.AST) -> str:
 
 def _leaves(collection: ast.AST) -> Iterator[Literal]:
     """Yields the literals in a collection and in those inside it."""
-    waiting = [collection]
+    waiting: list[ast.AST] = [collection]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Dict):
             waiting += node.values
-        elif isinstance(node, Collections):
+        elif isinstance(node, ast.List | ast.Tuple | ast.Set):
             waiting += node.elts
         elif (value := _literal(node)) is not None:
             yield value
@@ -214,8 +216,8 @@ def _argument(name: str | None, node: ast.expr) -> str:
     return f"{name}={text}" if name else text
 
 
-def _is_small(value: object) -> bool:
-    return not isinstance(value, (int, float, complex)) or abs(value) < LEVEL or abs(value) == float("inf")
+def _is_small(value: complex) -> bool:
+    return abs(value) < LEVEL or abs(value) == float("inf")
 
 
 def _is_date(value: complex) -> bool:
@@ -228,25 +230,28 @@ def _is_date(value: complex) -> bool:
     return bool(_DATE.fullmatch(str(int(value)))) or (1_230_768_000 <= seconds < 2_082_758_400 and value not in _UNITS)
 
 
-def _is_harmless(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> bool:
+def _is_harmless(node: ast.Constant, value: complex, parents: dict[ast.AST, ast.AST]) -> bool:
     """Whether the place of a number shows that it is a look-back, a duration or a unit."""
-    parent, child = parents[node], node
+    parent: ast.AST = parents[node]
+    child: ast.AST = node
+    if isinstance(value, complex):
+        return False
     if (
         isinstance(parent, ast.BinOp)
         and isinstance(parent.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Mod)
-        and node.value in _UNITS
+        and value in _UNITS
     ):
         return True
     while isinstance(parent, ast.UnaryOp | ast.BinOp | ast.IfExp | ast.List | ast.Tuple | ast.Set):
         parent, child = parents[parent], parent
     if isinstance(parent, ast.keyword):
-        return _is_duration(node, parent) or (
-            node.value <= LONGEST_LOOK_BACK and _counts(parent.arg or "", _name(parents[parent].func))
-        )
-    if node.value > LONGEST_LOOK_BACK:
+        call = parents[parent]  # of a class's keyword it is the class
+        function = _name(call.func) if isinstance(call, ast.Call) else ""
+        return _is_duration(value, parent) or (value <= LONGEST_LOOK_BACK and _counts(parent.arg or "", function))
+    if value > LONGEST_LOOK_BACK:
         return False
     if isinstance(parent, ast.Call):
-        return _counts("", _name(parent.func)) or (_name(parent.func) in DATES and node.value < 2009)
+        return _counts("", _name(parent.func)) or (_name(parent.func) in DATES and value < 2009)
     if isinstance(parent, ast.Dict):
         names = [_name(key) for key, value in zip(parent.keys, parent.values, strict=True) if value is child and key]
     elif isinstance(parent, ast.arguments):
@@ -264,8 +269,8 @@ def _is_harmless(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> bool:
     return isinstance(parent, ast.Slice) or any(_LOOK_BACK.search(name) for name in names)
 
 
-def _is_duration(node: ast.Constant, keyword: ast.keyword) -> bool:
-    return keyword.arg in _DAYS and node.value * _DAYS[keyword.arg] <= LONGEST_DURATION_DAYS
+def _is_duration(value: float, keyword: ast.keyword) -> bool:
+    return keyword.arg in _DAYS and value * _DAYS[keyword.arg] <= LONGEST_DURATION_DAYS
 
 
 def _counts(keyword: str, function: str) -> bool:
