@@ -29,12 +29,17 @@ import argparse
 import signal
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from arena import settings
 from arena.cli import Live, parser, told
 from arena.errors import ArenaError
 from arena.ledger import data_lock
 from arena.settings import Settings
+
+if TYPE_CHECKING:
+    from loop.brief.reading import Brief
+    from loop.budget import Budget
 
 
 def main() -> int:
@@ -210,7 +215,7 @@ def _positive(text: str) -> float:
     return number
 
 
-def _budget(options: argparse.Namespace):
+def _budget(options: argparse.Namespace) -> "Budget":
     from loop.budget import Budget
 
     return Budget(
@@ -218,7 +223,7 @@ def _budget(options: argparse.Namespace):
     )
 
 
-def _brief(arena: Settings, options: argparse.Namespace):
+def _brief(arena: Settings, options: argparse.Namespace) -> "Brief":
     """
     What the person wants. What of it the agent cannot honour is told; `options.bounds` is what it leaves of a grammar.
     """

@@ -76,10 +76,9 @@ def _open(settings: Settings, options: argparse.Namespace) -> int:
     arena, ledger = context.open_arena(settings, record=False, causality="full"), context.existing_ledger(settings)
     plan = holdout.plan(arena, ledger, options.version)
     _say(summary.before(plan))
-    tables = ()
     if plan.asked:
         _confirm(options.yes, f"Open the holdout for {len(plan.asked)} strategies, once and for good?")
-        tables = context.sealed_candles(arena, _passphrase(arena.lock))
+    tables = context.sealed_candles(arena, _passphrase(arena.lock)) if plan.asked else ()
     judged = holdout.judge(plan, arena, ledger, tables, _say)
     _say(summary.after(judged))
     folder = archive.write(arena, ledger, plan, judged, _picture(settings.root))

@@ -22,6 +22,7 @@ if __name__ == "__main__":  # from here on nothing is imported but what the cont
 
 import argparse
 import getpass
+from datetime import datetime
 from pathlib import Path
 
 from arena import settings
@@ -42,7 +43,7 @@ def main() -> int:
             print(f"ledger: {dataset.accept_loss(arena)} trials are gone, and count in the luck of all later ones")
         dataset.check_ledger(arena)
         locked = _read_lock(arena, options.force)
-        source = _source(options, arena, locked)
+        source = _chosen(options, arena, locked)
         if locked is None:
             return _build(arena, source, options)
         changes = data_lock.differences(locked, arena)
@@ -93,7 +94,7 @@ def _read_lock(arena: Settings, force: bool) -> Lock | None:
         raise
 
 
-def _source(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
+def _chosen(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
     """What the options name; without any, what the arena was prepared from; else the exchange in config.json."""
     if options.path:
         return dataset.source_from(
@@ -133,9 +134,13 @@ def _build(arena: Settings, source: Source, options: argparse.Namespace) -> int:
     )
     online = source.description["kind"] == "exchange"
     if online:
-        source.progress = lambda pair, reached: print(f"{pair}: downloaded up to {reached:%Y-%m-%d}", flush=True)
+        source.progress = _progress  # type: ignore[attr-defined]  # of an exchange alone
     locked = dataset.prepare(arena, source, passphrase, print, resume=online)
     return _ready(locked, [])
+
+
+def _progress(pair: str, reached: datetime) -> None:
+    print(f"{pair}: downloaded up to {reached:%Y-%m-%d}", flush=True)
 
 
 def _passphrase() -> str:

@@ -2,7 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def _compounded(returns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(1.0, np.cumprod(1 + returns))
 
 
-def _days(of: Story, n: int) -> list[datetime]:
+def _days(of: Story, n: int) -> list[Any]:
     """Instants of n + 1 values: each midnight from the start of the search, as it was locked, and its end."""
     start, end = (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) for day in of.search.split("-"))
     return [min(start + timedelta(days=k), end) for k in range(n + 1)]
@@ -94,16 +94,18 @@ def _held(of: Story) -> tuple[NDArray[np.float64] | None, str]:
 def _shade(axis: "Axes", of: Story) -> None:
     windows = of.settings.windows
     for k, window in enumerate(windows):
+        start: Any = window.start  # instants, of which matplotlib's annotations know nothing
+        end: Any = window.end
         if k % 2 == 0:
-            axis.axvspan(window.start, window.end, color="0.93", zorder=0, lw=0)
+            axis.axvspan(start, end, color="0.93", zorder=0, lw=0)
         upright = len(windows) > 6
         axis.text(
-            window.start + (window.end - window.start) / 2, 0.985, window.name, transform=axis.get_xaxis_transform(),
+            start + (end - start) / 2, 0.985, window.name, transform=axis.get_xaxis_transform(),
             fontsize=8, color="0.35", ha="center", va="top", rotation=90 if upright else 0,
         )  # fmt: skip
 
 
-def _ticker():
+def _ticker() -> Any:
     from matplotlib import ticker
 
     return ticker
@@ -162,7 +164,7 @@ def _history(axis: "Axes", points: Points, tint: str, *, front: bool) -> tuple[i
     level, line = math.nan, []
     z = 4 if front else 3
     for number, row, kept in points:
-        hollow = {} if kept or row.event == "stable" else {"mfc": "white"}
+        hollow: dict[str, Any] = {} if kept or row.event == "stable" else {"mfc": "white"}
         height = level if row.event == "kill" else row.sharpe
         if not math.isnan(height):
             axis.plot(number, height, MARKERS[row.event], mec=tint, ms=7, zorder=z, **({"mfc": tint} | hollow))

@@ -83,7 +83,7 @@ def events(of: Story) -> "Figure":
     rows = of.journal.rows
     if not rows:
         return words(NOTHING)
-    counts = {kind: Counter() for kind in EVENTS}
+    counts: dict[str, Counter[str]] = {kind: Counter() for kind in EVENTS}
     for row in rows:
         failed = math.isnan(row.sharpe) and row.event != "kill"
         counts[row.event][

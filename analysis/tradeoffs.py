@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,10 +63,11 @@ def drawdowns(of: Story) -> "Figure":
         zorder=2,
     )
     for one in best[-NAMED:]:
-        at = 100 * one.max_drawdown, one.sharpe
-        near = at[0] < 0.25 * max(100 * one.max_drawdown for one in known)  # there is no room between it and the axis
-        side = {"xytext": (4, 7), "ha": "left"} if near else {"xytext": (-7, 5), "ha": "right"}
-        axis.annotate(f"{one.strategy} #{one.number}", at, textcoords="offset points", fontsize=8, zorder=5, **side)
+        place = 100 * one.max_drawdown, one.sharpe
+        # there is no room between it and the axis
+        near = place[0] < 0.25 * max(100 * one.max_drawdown for one in known)
+        side: dict[str, Any] = {"xytext": (4, 7), "ha": "left"} if near else {"xytext": (-7, 5), "ha": "right"}
+        axis.annotate(f"{one.strategy} #{one.number}", place, textcoords="offset points", fontsize=8, zorder=5, **side)
     axis.margins(x=0.06, y=0.12)
     if (edge := keep_in_sight(axis, [one.sharpe for one in known])) is not None:
         low = [one for one in known if one.sharpe < BOTTOM]

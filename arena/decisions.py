@@ -78,7 +78,12 @@ class Events:
         inside = np.ones(len(self), dtype=np.bool_) if since_ms is None else self.time_ms >= since_ms
         inside = inside if until_ms is None else inside & (self.time_ms < until_ms)
         return Events(
-            *(getattr(self, name)[inside] for name in ("time_ms", "pair", "name", "kind", "value")), self.texts
+            self.time_ms[inside],
+            self.pair[inside],
+            self.name[inside],
+            self.kind[inside],
+            self.value[inside],
+            self.texts,
         )
 
     def answer(self, k: int) -> float | str:

@@ -93,7 +93,7 @@ def frozen(arena: Arena, say: Say) -> list[Frozen]:
             say(f"{version}: of another arena, not scored")
             continue
         returns = pd.read_parquet(
-            io.BytesIO(there[archive_reader.TRIALS]), columns=["sha256", "daily_returns"]
+            io.BytesIO(there[archive_reader.TRIALS] or b""), columns=["sha256", "daily_returns"]
         ).set_index("sha256")["daily_returns"]
         for one in meta["strategies"]:
             file = f"strategies/{one['strategy']}.py"
@@ -263,7 +263,7 @@ def band(returns: NDArray[np.float64], days: int, rng: np.random.Generator) -> t
     return float(low), float(high)
 
 
-def _written(root: Path) -> set[tuple[str, str, str]]:
+def _written(root: Path) -> set[tuple[str, ...]]:
     file = root / RECORD
     columns = list(Score.__slots__)
     rows: list[list[str]] = (

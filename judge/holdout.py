@@ -235,7 +235,7 @@ def _unopened(made: Plan, one: Candidate) -> Judgement:
 
 def _judgement(made: Plan, one: Candidate, outcome: Earned | StrategyError, whole: Arena, say: Say) -> Judgement:
     seen, search = made.prospect, _searched(one)
-    terms = {
+    terms: dict[str, Any] = {
         "strategy": one.strategy.name, "sha256": one.strategy.sha256, "version": made.version, "search": search,
         "needed": 1 - seen.level, "power": holdout_test.power(search.sharpe, seen), "openings": seen.openings,
     }  # fmt: skip

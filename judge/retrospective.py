@@ -6,7 +6,7 @@ person can. Pure.
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from arena.ledger.results_log import Journal
@@ -145,7 +145,7 @@ def _notes(written: Journal) -> str:
     return "\n".join(f"- `{row.commit}` {row.event} {row.strategy}: {row.note}" for row in kept) or "There are none."
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return "There is nothing to show."
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))

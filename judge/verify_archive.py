@@ -87,7 +87,7 @@ def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say)
 
 def _strategy(
     folder: Path,
-    there: dict[str, bytes],
+    there: dict[str, bytes | None],
     told: dict[str, Any],
     arena: Arena,
     whole: Arena | None,
@@ -116,8 +116,8 @@ def _strategy(
     return 0
 
 
-def _searched(there: dict[str, bytes], strategy: Strategy, arena: Arena, apart: float) -> tuple[list[str], int]:
-    rows = pd.read_parquet(io.BytesIO(there[archive_reader.TRIALS]))
+def _searched(there: dict[str, bytes | None], strategy: Strategy, arena: Arena, apart: float) -> tuple[list[str], int]:
+    rows = pd.read_parquet(io.BytesIO(there[archive_reader.TRIALS] or b""))
     row = rows[rows["sha256"] == strategy.sha256].iloc[-1]
     kept = {name: value for name, value in json.loads(row["result"]).items() if name in ACCOUNT} | {
         "daily_returns": [float(r) for r in row["daily_returns"]]

@@ -105,10 +105,11 @@ class Best:
 
 
 def best(played: list[Round]) -> Best:
-    found, at = None, 0
+    found: Tried | None = None
+    at = 0
     for one in played:
         for tried in one.tried:
-            if tried.kept and keep_rules.best(tried.result) > keep_rules.best(found and found.result):
+            if tried.kept and keep_rules.best(tried.result) > keep_rules.best(found.result if found else None):
                 found, at = tried, one.number
     return Best(found, at)
 
@@ -140,9 +141,10 @@ def play(run: Run, agent: Agent, limits: Budget, brief: Brief, *, reads: bool, p
             if reads:  # what reads thinks, and that takes its time
                 run.say(f"round {len(run.rounds) + 1}: asking {agent.name}")
             progress.step("", f"round {len(run.rounds) + 1}: asking {agent.name}")
-            one = round_steps.ask(run, agent, brief, reads=reads, population=population if reads else 0)
-            if isinstance(one, str):
-                return f"the agent has no more: {one}"
+            asked = round_steps.ask(run, agent, brief, reads=reads, population=population if reads else 0)
+            if isinstance(asked, str):
+                return f"the agent has no more: {asked}"
+            one = asked
             if interruption.asked and one.step not in ENDS:
                 run.say(f"round {one.number}: the answer is kept, and the next start goes on with it")
                 return INTERRUPTED
@@ -180,7 +182,7 @@ def _spent(run: Run, first: int, began: float) -> Spent:
 
 
 def _accepted(tried: Tried) -> bool:
-    return not tried.result.error and gates.verdict(tried.result).startswith("ACCEPTED")
+    return tried.result is not None and not tried.result.error and gates.verdict(tried.result).startswith("ACCEPTED")
 
 
 def line(run: Run, one: Round, limits: Budget, spent: Spent | None, brief: Brief = Brief()) -> str:
@@ -272,7 +274,7 @@ def summary(run: Run, why: str, brief: Brief = Brief()) -> str:
         lines += [
             f"  {tried.strategy}: {gates.verdict(tried.result)}"
             for tried in standing(run.rounds)
-            if not tried.result.error
+            if tried.result and not tried.result.error
         ]
     lines += against(run, brief)
     if memory.plateau(run.rounds):

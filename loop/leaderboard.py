@@ -94,6 +94,7 @@ def read(root: Path, names: list[str]) -> list[Board]:
     facts = [Log(root, name).facts() for name in names or known if name in known]
     played: dict[str, list[Facts]] = {contract: [] for contract in by_hand}
     for one in facts:
+        assert one is not None  # of a run that is there
         if names or one.contract == now:
             played.setdefault(one.contract, []).append(one)
     boards = [_board(root, contract, mine, by_hand.get(contract, "")) for contract, mine in played.items()]

@@ -101,7 +101,8 @@ def compacted(text: str, most: int = MAX_LINES) -> str:
         return text
     discarded = [k for k, line in enumerate(lines) if (found := _ROUND.fullmatch(line)) and found[2] == "discarded"]
     fold = discarded[: max(len(discarded) // 2, len(lines) + 1 - most)]
-    counts, total = Counter(), len(fold)
+    counts: Counter[str] = Counter()
+    total = len(fold)
     for k, line in enumerate(lines):
         if known := _FOLD.fullmatch(line):
             total += int(known[1])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from arena.errors import ArenaError
 from arena.evaluation import batch
@@ -68,13 +69,13 @@ def ask(run: Run, agent: Agent, brief: Brief, *, reads: bool, population: int = 
     except AgentError as error:
         gone = error
         heard.usage += error.usage
-    made = {"usage": heard.usage, "refused": tuple(heard.refused)}
+    made: dict[str, Any] = {"usage": heard.usage, "refused": tuple(heard.refused)}
     if heard.playable is None:
-        error = gone or AgentError(f"{ASKS} answers were refused, the last one: {heard.refused[-1][0]}")
-        told = replace(heard.last, record=error.record or heard.last.record)
+        failed = gone or AgentError(f"{ASKS} answers were refused, the last one: {heard.refused[-1][0]}")
+        told = replace(heard.last, record=failed.record or heard.last.record)
         seconds = time.perf_counter() - begun
         return run.keep(
-            replace(base, step="skipped", proposal=told, why=str(error), final=error.final, **made, seconds=seconds)
+            replace(base, step="skipped", proposal=told, why=str(failed), final=failed.final, **made, seconds=seconds)
         )
     proposal, files, departs = heard.playable
     proposal = _acknowledging(proposal, state.nudges) if reads else proposal
@@ -334,7 +335,9 @@ def _decisions(
         if (before := _before(run, one, name)) is not None:
             made[name] = keep_rules.evolved(before, result, one.state["active"][name], sources[name])
         elif name in places:
-            made[name] = keep_rules.replaced(_before(run, one, places[name]), result)
+            killed = _before(run, one, places[name])
+            assert killed is not None  # places are of those that were evaluated
+            made[name] = keep_rules.replaced(killed, result)
         else:
             made[name] = keep_rules.created(result)
     return made

@@ -97,12 +97,14 @@ class Running:
         self._reader.start()
 
     def _tell(self, say: Say) -> None:
+        assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.strip():
                 say(line.rstrip())
 
     def release(self) -> None:
         """Let it end after its step."""
+        assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
@@ -185,7 +187,9 @@ def play(arena: Settings, runs: list[Planned], options: argparse.Namespace, say:
         f"{len(runs)} runs of {options.agent}, {min(jobs, len(runs))} at a time, {options.rounds} rounds "
         f"each{_beside(arena, options, len(runs))}"
     )
-    waiting, running, failed = deque(_unfinished(runs, options, told)), [], []
+    waiting = deque(_unfinished(runs, options, told))
+    running: list[Running] = []
+    failed: list[str] = []
     with Interruption() as interruption:
         try:
             began = time.monotonic()
@@ -196,9 +200,9 @@ def play(arena: Settings, runs: list[Planned], options: argparse.Namespace, say:
                         one.release()
                 while len(running) < jobs and (run := _next(waiting, time.monotonic() - began)):
                     running.append(Running(run, _words(run, options), arena.root, told[run.tag]))
-                for one in [one for one in running if one.outcome() is not None]:
+                for one, code in [(one, code) for one in running if (code := one.outcome()) is not None]:
                     running.remove(one)
-                    failed += _ended(one.run, one.outcome(), interruption.asked, told[one.run.tag])
+                    failed += _ended(one.run, code, interruption.asked, told[one.run.tag])
                 time.sleep(0.05)
         except BaseException:
             for one in running:

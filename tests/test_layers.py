@@ -4,6 +4,7 @@ stay short.
 """
 
 import ast
+import os
 import subprocess
 import sys
 
@@ -68,6 +69,26 @@ def test_the_layers_of_pyproject_hold():
                           cwd=ROOT, capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert " 0 broken" in done.stdout
+
+
+@pytest.mark.slow
+def test_types_hold(tmp_path):
+    """judge.py is checked under another name: beside the package judge there can be no module of its name."""
+    script = tmp_path / "judge_script.py"
+    script.write_bytes((ROOT / "judge.py").read_bytes())
+    mypy = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache")]
+    surroundings = os.environ | {"MYPYPATH": str(ROOT)}
+    for named in ([], [str(script)]):  # without names, the files of pyproject.toml
+        done = subprocess.run([*mypy, *named], cwd=ROOT, env=surroundings, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [("check",), ("format", "--check")])
+def test_code_is_as_ruff_has_it(command):
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "--no-cache", "."], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_package_says_what_it_is_and_the_untrusted_one_that_it_is_untrusted():
@@ -218,4 +239,4 @@ def test_an_entry_script_does_nothing_on_import():
             )
             assert isinstance(node, allowed)
             assert not isinstance(node, ast.Expr) or isinstance(node.value, ast.Constant)
-            assert not isinstance(node, ast.If) or ast.unparse(node.test) == "__name__ == '__main__'"
+            assert not isinstance(node, ast.If) or ast.unparse(node.test) in ("__name__ == '__main__'", "TYPE_CHECKING")

@@ -72,6 +72,8 @@ def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str
     first, last = ((ms - int(market.open_ms[0])) // market.step_ms for ms in (trade.open_ms, trade.close_ms))
     p, open_rate = market.pairs.index(trade.pair), _mean_price(fills)
     opened_ms = int(claim.labels.opened_ms[numbers[0]]) if told else trade.open_ms
+    reason = tags[numbers[-1]]
+    assert reason is not None  # of a sale, which ends every trade
     return Deal(
         pair=trade.pair,
         opened_ms=opened_ms if int(market.open_ms[0]) <= opened_ms <= trade.open_ms else trade.open_ms,
@@ -81,7 +83,7 @@ def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str
         stake=trade.stake,
         profit=trade.profit,
         profit_ratio=trade.profit / (trade.stake * (1 + fee)),
-        exit_reason=tags[numbers[-1]],
+        exit_reason=reason,
         enter_tag=tags[numbers[0]],
         high=max(float(np.nanmax(market.high[p, first : last + 1])), fills[0].price),
         low=min(float(np.nanmin(market.low[p, first : last + 1])), fills[0].price),

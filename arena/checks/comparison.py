@@ -14,9 +14,13 @@ from arena.market.candle_tables import Tables
 from arena.records import Claim, Strategy
 from arena.settings import Settings
 
-NOTHING = Signals(0, *(np.zeros(0, dtype=kind) for kind in (np.bool_, np.bool_, np.uint64, np.uint64)))
-
-
+NOTHING = Signals(
+    0,
+    enter=np.zeros(0, dtype=np.bool_),
+    exit=np.zeros(0, dtype=np.bool_),
+    enter_tag=np.zeros(0, dtype=np.uint64),
+    exit_tag=np.zeros(0, dtype=np.uint64),
+)
 NO_STAKES = Stakes(np.zeros(0, dtype=np.int64), np.zeros(0))
 SAME_SHARE = 1e-9
 """Shares of stakes whose relative difference is below this are equal."""
@@ -26,10 +30,17 @@ TITLES = {"enter": "enter_long", "exit": "exit_long", "enter_tag": "enter_tag", 
 class Asked(Protocol):
     """What a comparison refers to: a strategy, its candles, and what it decided with the whole range."""
 
-    strategy: Strategy
-    settings: Settings
-    tables: Tables
-    claim: Claim
+    @property
+    def strategy(self) -> Strategy: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def tables(self) -> Tables: ...
+
+    @property
+    def claim(self) -> Claim: ...
 
 
 @dataclass(frozen=True, slots=True)

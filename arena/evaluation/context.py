@@ -36,7 +36,8 @@ class Beyond:
 
     def __init__(self, settings: Settings, locked: Lock, tables: Tables, *, sealed: bool) -> None:
         self.settings, self.lock, self.tables, self.sealed = settings, locked, tables, sealed
-        self._opening, self._found = threading.Lock(), None
+        self._opening = threading.Lock()
+        self._found: tuple[Tables, Window] | None = None
 
     def __call__(self) -> tuple[Tables, Window]:
         with self._opening:

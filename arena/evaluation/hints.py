@@ -42,10 +42,10 @@ def no_trades(claim: Claim, settings: Settings) -> str:
             f"no trades: there are entry signals from {_day(claim.first_signal_ms)} on, but no entry was filled "
             f"(stake, price or confirmation refuse)"
         )
-    late = claim.warmup and claim.warmup_ms is not None and claim.warmup_ms > settings.search.start_ms
-    return "no trades: no entry signal in any pair" + (
-        f"; {claim.warmup} has no value before {_day(claim.warmup_ms)}" if late else ""
-    )
+    none = "no trades: no entry signal in any pair"
+    if claim.warmup and claim.warmup_ms is not None and claim.warmup_ms > settings.search.start_ms:
+        return f"{none}; {claim.warmup} has no value before {_day(claim.warmup_ms)}"
+    return none
 
 
 def _day(ms: int) -> str:

@@ -280,7 +280,7 @@ def _names(event: str, name: str) -> tuple[str, str]:
     for part in names:
         if not part.isidentifier():
             raise _NotARow(f"strategy_name {_shown(part)} is not a class name.")
-    return ("", *names) if len(names) == 1 else (names[0], names[1])
+    return ("", names[0]) if len(names) == 1 else (names[0], names[1])
 
 
 def _figures(event: str, sharpe: str, max_dd: str, note: str) -> tuple[float, float]:

@@ -161,11 +161,12 @@ class Ledger:
         with self._connection() as db:
             (last, _), here, lost = _last(db), _count(db), _missing(db, known)
         gone = [end.trials if end in lost and end.number <= last else end.trials - here for end in known]
-        told = {"lost": [asdict(end) for end in lost], "trials": max([*gone, 0])}
+        trials = max([*gone, 0])
+        told = {"lost": [asdict(end) for end in lost], "trials": trials}
         self._append(
             Entry(kind="contract", contract=self.last_contract() or "", result=json.dumps(told)), forgiven=True
         )
-        return told["trials"]
+        return trials
 
     def wrong(self) -> list[str]:
         """What is wrong with the ledger and was not accepted, a sentence each."""
@@ -221,7 +222,7 @@ class Ledger:
                 "SELECT number, hash, time FROM entries NOT INDEXED ORDER BY number DESC LIMIT 1"
             ).fetchone()
             if last is not None:
-                anchor.write(Anchor(str(self._file()), *last, trials=_count(db)))
+                anchor.write(Anchor(str(self._file()), last[0], last[1], last[2], trials=_count(db)))
             db.execute("ROLLBACK")
 
     def answer(self, contract: str, sha256: str) -> str | None:
@@ -254,7 +255,7 @@ class Ledger:
                 f"WHERE {RUNS} AND contract = ? ORDER BY number",
                 (contract,),
             ).fetchall()
-        return [Trial(*row, np.frombuffer(returns, dtype="<f8")) for *row, returns in rows]
+        return [Trial(*row[:-1], returns=np.frombuffer(row[-1], dtype="<f8")) for row in rows]  # type: ignore[misc]
 
     def tries(self) -> list[Row]:
         """Whatever was tried under whatever contract, begun or ended, oldest first."""

@@ -329,13 +329,13 @@ def _basket(own: ast.ClassDef, pairs: tuple[str, ...]) -> tuple[str, ...]:
     and booking.
     """
     for node in own.body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if not any(isinstance(t, ast.Name) and t.id == "pair_basket" for t in targets):
             continue
         try:
-            basket = ast.literal_eval(node.value)
+            basket = ast.literal_eval(node.value) if node.value else None
         except (ValueError, TypeError):
             basket = None
         if not isinstance(basket, (list, tuple)) or not basket or not all(isinstance(p, str) for p in basket):

@@ -181,8 +181,8 @@ def _count(prices: NDArray[np.float64]) -> NDArray[np.int16]:
         quotient, rest = np.divmod(digits, 10**size)
         digits = np.where(rest == 0, quotient, digits)
         zeros += size * (rest == 0)
-    count = shift - zeros
-    count = np.where(usable & (count > 0), count, -1).astype(np.int16)
+    places = shift - zeros
+    count = np.where(usable & (places > 0), places, -1).astype(np.int16)
     unproved = np.flatnonzero(usable & ~proved)
     if len(unproved):
         values, back = np.unique(prices[unproved], return_inverse=True)

@@ -108,7 +108,7 @@ def _number(market: dict[str, Any], pair: str, *path: str) -> float | None:
         not isinstance(value, Real)
         or isinstance(value, bool)
         or not math.isfinite(value)
-        or not (value > 0 or smallest_is_zero)
+        or not (value > 0 or smallest_is_zero)  # type: ignore[operator]  # Real promises no order with int
     ):
         raise DataError(f"markets: {pair} has {'.'.join(path)} {value!r}. Expected a positive number or null.")
     return float(value)

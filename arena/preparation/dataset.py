@@ -93,7 +93,11 @@ def _describe_earlier(root: Path, ledger: Ledger) -> None:
             and ledger.n_trials(locked.contract)
             and locked.contract not in trial_history.described(ledger)
         ):
-            told = {"before": ledger.last_contract(), "changes": [], "candles": _description(root, locked)}
+            told: dict[str, Any] = {
+                "before": ledger.last_contract(),
+                "changes": [],
+                "candles": _description(root, locked),
+            }
             ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(told)))
 
 
@@ -197,9 +201,10 @@ class Keys:
     def make(cls, settings: Settings, passphrase: str | None) -> "Keys":
         made = {}
         for window in sealed_ranges(settings):
-            derived = window.name == "holdout" and passphrase is not None
             made[window.name] = (
-                sealing.passphrase_key(window.name, passphrase) if derived else sealing.new_key(window.name)
+                sealing.passphrase_key(window.name, passphrase)
+                if window.name == "holdout" and passphrase is not None
+                else sealing.new_key(window.name)
             )
         return cls(made)
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from arena.records import Evidence, GateResult, Look, Metrics, Result, Stress
+from arena.records import Evidence, GateResult, Look, Metrics, PairResult, Result, Stress
 from arena.stats.gates import EVIDENCE, HOPELESS, LOW_SHARPE, verdict
 from arena.text import joined, printable
 
@@ -62,7 +62,7 @@ def block(result: Result, row: str | None) -> str:
         lines += [_line("verdict", f"REJECTED: {printable(result.error, 120)}")] if recorded else []
     lines += [_line("warning", printable(text)) for text in result.warnings]
     lines += (
-        [_line("row", "\t".join(map(printable, row.split("\t"))))] if recorded else [_line("verdict", NOT_RECORDED)]
+        [_line("verdict", NOT_RECORDED)] if row is None else [_line("row", "\t".join(map(printable, row.split("\t"))))]
     )
     return "\n".join([*lines, ""])
 
@@ -138,7 +138,7 @@ def _window(name: str, own: Metrics, hold: Metrics) -> str:
     )
 
 
-def _pair(p) -> str:
+def _pair(p: PairResult) -> str:
     return _pairs_of(
         p.pair,
         trades=str(p.trades),

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def _server_pid() -> int | None:
     """The fork server's process, None when there is none that runs."""
     from multiprocessing import forkserver
 
-    pid = forkserver._forkserver._forkserver_pid
+    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     if pid is not None and hasattr(os, "waitid") and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         return None
     return pid
@@ -96,9 +96,9 @@ def _isolated_server() -> Iterator[None]:
     original = util.spawnv_passfds
     reader, writer = os.pipe()
 
-    def spawn(_: bytes, arguments: list[str], descriptors: list[int]) -> int:
-        command = isolation.program(f"isolation.preload({PRELOADED!r}, {writer}); {arguments[-1]}")
-        return original(os.fsencode(command[0]), command, [*descriptors, writer])
+    def spawn(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
+        command = isolation.program(f"isolation.preload({PRELOADED!r}, {writer}); {args[-1]}")
+        return original(os.fsencode(command[0]), command, [*passfds, writer])
 
     util.spawnv_passfds = spawn
     try:
@@ -210,7 +210,7 @@ class Worker:
 
     def __enter__(self) -> "Worker":
         self.scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
-        self.process = None
+        self.process: multiprocessing.process.BaseProcess | None = None
         try:
             self._start()
         except BaseException:
@@ -240,15 +240,15 @@ class Worker:
         context = _context()
         self.pipe, theirs = context.Pipe(duplex=True)
         limits = self.limits.model_dump() | {"seconds": self.seconds}
-        self.process = context.Process(target=entry.begin, args=(theirs, job, limits), daemon=True)
+        self.process = process = context.Process(target=entry.begin, args=(theirs, job, limits), daemon=True)
         try:
             with _starting, _hidden_main():
                 if _stopping.is_set():
                     raise ArenaError("interrupted.")
                 _ensure_server()
                 loaded()
-                self.process.start()  # waits until the fork server is there
-                _running.add(self.process)
+                process.start()  # waits until the fork server is there
+                _running.add(process)
                 self.server = _server_pid()
         finally:
             theirs.close()
@@ -305,6 +305,7 @@ class Worker:
             except BlockingIOError:
                 continue
             if not part:
+                assert self.process is not None
                 self.process.join(1)
                 self._blameless()
                 self.clock.ended(self.process.exitcode)
@@ -314,6 +315,7 @@ class Worker:
         return b"".join(parts)
 
     def _wait(self, readers: list[Any], writers: list[Any]) -> None:
+        assert self.process is not None and self.process.pid is not None
         self.clock.resume()
         while True:
             ready = any(select.select(readers, writers, [], self.clock.pause()))

@@ -62,7 +62,7 @@ def pack_signals(signals: Signals) -> dict:
 def unpack_signals(start_ms: int, n: int, enter: str, exit: str, enter_tag: str, exit_tag: str) -> Signals:
     """Raises ValueError for what is not a packed pair."""
     bits = [np.unpackbits(unpack(text, "u1", (n + 7) // 8), count=n).astype(np.bool_) for text in (enter, exit)]
-    return Signals(start_ms, *bits, *(unpack(text, "<u8", n) for text in (enter_tag, exit_tag)))
+    return Signals(start_ms, bits[0], bits[1], unpack(enter_tag, "<u8", n), unpack(exit_tag, "<u8", n))
 
 
 def unpack_events(n: int, columns: list[str], texts: list[str]) -> Events:

@@ -51,7 +51,7 @@ class Locator(UserProvidedCacheLocator):
         return cls(py_func, py_file) if Path(py_file).is_relative_to(ARENA) else None
 
 
-config.CACHE_LOCATOR_CLASSES = f"{__name__}.{Locator.__name__},{_OTHERS}"
+config.CACHE_LOCATOR_CLASSES = f"{__name__}.{Locator.__name__},{_OTHERS}"  # type: ignore[attr-defined]
 inlined = njit(error_model="numpy", nogil=True)
 """Decorator of functions that compiled functions call: they become part of their callers."""
 kept = njit(cache=True, error_model="numpy", nogil=True)

@@ -18,7 +18,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     BuiltinImporter,
@@ -29,6 +29,7 @@ from importlib.machinery import (
     SourceFileLoader,
 )
 from importlib.util import spec_from_file_location
+from types import CodeType, ModuleType
 
 OWN = ("arena", "judge", "loop", "analysis")
 """Packages of this repository."""
@@ -66,7 +67,9 @@ class Finder(PathFinder):
     def install(self) -> None:
         sys.meta_path[:] = [BuiltinImporter, FrozenImporter, self]
 
-    def find_spec(self, name: str, path: list[str] | None = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(  # type: ignore[override]  # PathFinder's is a method of the class; sys.meta_path asks an object
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name.partition(".")[0] in OWN:
             return self._own(name)
         places = [*self.standard, *sys.path, *self.packages] if path is None else list(path)
@@ -110,7 +113,7 @@ class OwnSource(SourceFileLoader):
     def get_data(self, path: str) -> bytes:
         return self.data if path == self.path else super().get_data(path)
 
-    def get_code(self, fullname: str):
+    def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.data, self.path)
 
 
@@ -132,7 +135,7 @@ class PackageSource(SourceFileLoader):
             raise ImportError(f"{path} is not what was installed", name=self.name, path=path)
         return data
 
-    def set_data(self, path: str, data: bytes, *, _mode: int = 0o600) -> None:
+    def set_data(self, path: str, data: bytes, *, _mode: int = 0o600) -> None:  # type: ignore[override]
         if self._is_kept(path):
             super().set_data(self._kept(path), data, _mode=0o600)
 
@@ -151,7 +154,7 @@ class PackageLibrary(ExtensionFileLoader):
         super().__init__(name, path)
         self.installed = installed
 
-    def create_module(self, spec: ModuleSpec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
         before = _mark(self.path)
         module = super().create_module(spec)
         if _mark(self.path) != before:
@@ -167,7 +170,8 @@ class Installed:
     """
 
     def __init__(self, folders: list[str], noted: str | None) -> None:
-        self.folders, self.problems, self._noted = folders, [], noted
+        self.folders, self._noted = folders, noted
+        self.problems: list[str] = []
         self._digests: dict[str, str] = {}
         self._folders: set[str] = set()
         for folder in folders:

@@ -257,7 +257,7 @@ def _options() -> list[str]:
     ]
 
 
-def _module(name: str):
+def _module(name: str):  # type: ignore[no-untyped-def]  # its type has no name without an import
     """A module of the arena, from source, before there is a finder."""
     file = os.path.join(ROOT, HERE, f"{name}.py")
     module = sys.modules[f"arena.startup.{name}"] = type(sys)(f"arena.startup.{name}")

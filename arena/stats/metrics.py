@@ -6,6 +6,7 @@ Return and risk never come from closed trades alone, which hide open losses; `hi
 """
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,25 @@ from arena.records import Book, Market, Metrics, Trade, Window
 
 DAY_MS = 86_400_000
 DAYS_A_YEAR = 365
+
+
+class CurveFigures(TypedDict):
+    """Fields of Metrics that follow from an equity curve."""
+
+    sharpe: float
+    sortino: float
+    calmar: float
+    profit: float
+    profit_abs: float
+    max_drawdown: float
+
+
+class TradeFigures(TypedDict):
+    """Fields of Metrics that follow from closed trades."""
+
+    trades: int
+    win_rate: float
+    profit_factor: float
 
 
 def measure(market: Market, book: Book, window: Window, *, last: bool) -> Metrics:
@@ -59,7 +79,7 @@ def between(market: Market, window: Window) -> slice:
 
 def curve_figures(
     market: Market, equity_open: NDArray[np.float64], equity_close: NDArray[np.float64], span: slice
-) -> dict[str, float]:
+) -> CurveFigures:
     """
     Returns Sharpe, Sortino, Calmar, profit and drawdown of one stretch.
 
@@ -188,7 +208,7 @@ def calmar(profit: float, drawdown: float, days: float) -> float:
     return float(((1 + profit) ** (DAYS_A_YEAR / days) - 1) / drawdown)
 
 
-def trade_figures(trades: Sequence[Trade]) -> dict[str, float | int]:
+def trade_figures(trades: Sequence[Trade]) -> TradeFigures:
     """Count, share of winners and profit factor (gross win over gross loss; nan without a loss) of closed trades."""
     profits = np.array([trade.profit for trade in trades])
     lost = -profits[profits < 0].sum() if len(profits) else 0.0

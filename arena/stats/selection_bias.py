@@ -5,9 +5,10 @@ Arrays of trials have shape (n_trials, n_days), one row per trial, the same days
 elsewhere.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def evidence(
     table = np.array([*same, *filled]) if same or filled else np.empty((0, len(own)))
     whole = table[: len(same)]
 
-    def defined(figure, *arguments) -> float:
+    def defined(figure: Callable[..., float], *arguments: Any) -> float:
         try:
             return figure(*arguments)
         except SampleError:
@@ -108,7 +109,7 @@ def expected_maximum(n_trials: float, variance: float) -> float:
     if not (1 < n_trials < np.inf and 0 < variance < np.inf):
         return float("nan")
     gamma = np.euler_gamma
-    approximate = (1 - gamma) * ndtri(1 - 1 / n_trials) + gamma * ndtri(1 - 1 / (n_trials * np.e))
+    approximate = (1 - gamma) * ndtri(1 - 1 / n_trials) + gamma * ndtri(1 - 1 / (n_trials * math.e))
     return float(np.sqrt(variance) * max(approximate, exact_maximum(np.array([n_trials]))[0]))
 
 

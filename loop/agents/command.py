@@ -134,6 +134,7 @@ class Command:
                     cwd=self.worktree.folder, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
                     env=surroundings, start_new_session=True,
                 )  # fmt: skip
+                assert process.stdin is not None
                 late = False
                 try:
                     process.wait(self.seconds)
@@ -222,11 +223,11 @@ def usage_of(printed: str) -> Usage:
             continue
         if isinstance(value, dict):
             told |= {key: value[key] for key in ("total_cost_usd", "usage") if key in value}
-    tokens = told.get("usage") if isinstance(told.get("usage"), dict) else {}
+    tokens = usage if isinstance(usage := told.get("usage"), dict) else {}
     count = {
         key: value if isinstance(value := tokens.get(key), int) and value > 0 else 0
         for key in ("input_tokens", "output_tokens")
     }
     usd = told.get("total_cost_usd")
-    known = isinstance(usd, int | float) and math.isfinite(usd) and usd >= 0
-    return Usage(1, count["input_tokens"], count["output_tokens"], float(usd) if known else math.nan)
+    price = float(usd) if isinstance(usd, int | float) and math.isfinite(usd) and usd >= 0 else math.nan
+    return Usage(1, count["input_tokens"], count["output_tokens"], price)

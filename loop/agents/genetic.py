@@ -142,8 +142,8 @@ class _Reader:
         """None where it is none of this grammar."""
         if text not in self._known:
             try:
-                self._known[text] = genome_of(text)
-                self.grammar.check(self._known[text])
+                self._known[text] = genome = genome_of(text)
+                self.grammar.check(genome)
             except GenomeError:
                 self._known[text] = None
         return self._known[text]
@@ -155,9 +155,9 @@ def population(trials: Sequence[tuple[Tried, Genome]]) -> list[Member]:
     """
     found: dict[Genome, Member] = {}
     for one, genome in trials:
-        figures = (
-            (one.result.robust_sharpe, one.result.own.sharpe) if one.result and not one.result.error else (np.nan,)
-        )
+        if one.result is None or one.result.error:
+            continue
+        figures = (one.result.robust_sharpe, one.result.own.sharpe)
         if np.isfinite(figures).all():
             found.setdefault(genome, Member(genome, one.strategy, violation(one.result), Fitness(figures)))
     ranked: list[Member] = []

@@ -101,9 +101,9 @@ def _assets(brief: Brief, text: Text, settings: Settings) -> Iterable[str]:
                 f"it may hold {len(basket)} positions. The brief wants at most {brief.slots}: fewer pairs, or a "
                 f"confirm_trade_entry that counts them"
             )
-    if brief.timeframes is not None and (other := text.timeframes - {settings.timeframe, *brief.timeframes}):
+    if brief.timeframes is not None and (frames := text.timeframes - {settings.timeframe, *brief.timeframes}):
         yield (
-            f"it looks at {_some(sorted(other))}. Besides {settings.timeframe} the brief allows "
+            f"it looks at {_some(sorted(frames))}. Besides {settings.timeframe} the brief allows "
             f"{_some(brief.timeframes) or 'no other timeframe'}"
         )
 

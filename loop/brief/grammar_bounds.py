@@ -7,9 +7,10 @@ Which indicator a rule uses is read off the file that it is written out as, the 
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from arena.settings import Settings
-from loop.agents.genome.catalogue import RULES
+from loop.agents.genome.catalogue import RULES, Gene
 from loop.agents.genome.grammar import MAX_CONDITIONS, SCALARS, Bounds, Condition, Genome, Grammar, Need, normal
 from loop.agents.genome.writing import source
 from loop.brief.indicators import shown
@@ -98,7 +99,7 @@ def _uses(rule: str, settings: Settings) -> frozenset[str]:
     condition = Condition(
         rule, settings.timeframe, tuple((gene, values[0]) for gene, values in grammar.genes(rule).items())
     )
-    plain = {name: values[0] for name, values in SCALARS.items()}
+    plain: dict[str, Any] = {name: values[0] for name, values in SCALARS.items()}
     return _shown(source(normal(Genome(entry=(condition,), exit_condition=None, **plain)), "One", settings))
 
 
@@ -113,14 +114,15 @@ def _room(entry: Sequence[Need], families: Sequence[str]) -> int:
 def _scalars(brief: Brief, unmet: list[str]) -> dict[str, tuple]:
     """Values that are left of genes; a gene of which nothing would be left is not bound, and told."""
     sizing, risk = brief.sizing, brief.risk
-    asked = {}
+    asked: dict[str, tuple[str, tuple[Gene, ...]]] = {}
     if sizing.method or sizing.share:
         asked["sizing"] = ("sizing.method", sizing.method or ("share",))
     if sizing.share:
         asked["share"] = ("sizing.share", tuple(value for value in SCALARS["share"] if value in sizing.share))
     for gene, key, span in (("stop", "risk.stop", risk.stop), ("profit", "risk.take_profit", risk.take_profit)):
         if span:
-            asked[gene] = (key, tuple(value for value in SCALARS[gene] if span[0] <= value <= span[1]))
+            values: tuple[Any, ...] = SCALARS[gene]  # ratios
+            asked[gene] = (key, tuple(value for value in values if span[0] <= value <= span[1]))
     if risk.trailing is not None:
         asked["trailing"] = (
             "risk.trailing",

@@ -64,11 +64,11 @@ def _known(value: str, known: tuple[str, ...], what: str) -> str:
     return value
 
 
-def _pair(value: str, info: ValidationInfo) -> str:
+def _pair(value: str, info: ValidationInfo[Settings]) -> str:
     return _known(value, info.context.pairs, "pair of this arena")
 
 
-def _timeframe(value: str, info: ValidationInfo) -> str:
+def _timeframe(value: str, info: ValidationInfo[Settings]) -> str:
     return _known(value, (info.context.timeframe, *info.context.informative_timeframes), "timeframe of this arena")
 
 
@@ -343,9 +343,8 @@ def _explained(error: ValidationError, text: str, name: str) -> str:
 
 
 def _keys(where: list[Any]) -> list[str]:
-    model: type[BaseModel] = (
-        {"entry": Row, "exit": Row, "sizing": Sizing, "risk": Risk}.get(str(where[0]), Brief) if where else Brief
-    )
+    models: dict[str, type[BaseModel]] = {"entry": Row, "exit": Row, "sizing": Sizing, "risk": Risk}
+    model = models.get(str(where[0]), Brief) if where else Brief
     return list(model.model_fields)
 
 

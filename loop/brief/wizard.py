@@ -6,6 +6,7 @@ Writes the file that is named in the end, and nothing before; what is there alre
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def _questions(settings: Settings, ask: Ask, say: Say) -> Told:
             ask,
             say,
             f"  {kind} {len(rows) + 1} [no {'more' if rows else 'condition'}] ",
-            lambda text, kind=kind, rows=rows: _row(kind, rows, text),
+            partial(_row, kind, rows),
             told,
         ):
             rows = row[kind]

@@ -9,7 +9,7 @@ whole range.
 """
 
 import ast
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +120,6 @@ def course(
         raise Outside("no candle of its pairs lies in the range")
     first, end = np.zeros(len(market.pairs), dtype=np.int64), np.zeros(len(market.pairs), dtype=np.int64)
     flags = np.zeros((len(market.pairs), n), dtype=np.uint8)
-    prices = [np.ascontiguousarray(values[:, :n]) for values in (market.open, market.high, market.low, market.close)]
     for p, (begin, stop) in rows.items():
         if stop - begin > 0:
             first[p], end[p] = begin, stop
@@ -128,7 +127,10 @@ def course(
     month, tick = _ticks(market, n, markets, ticks)
     limits = [markets[pair]["limits"] for pair in market.pairs]
     return Course(
-        *prices,
+        open=np.ascontiguousarray(market.open[:, :n]),
+        high=np.ascontiguousarray(market.high[:, :n]),
+        low=np.ascontiguousarray(market.low[:, :n]),
+        close=np.ascontiguousarray(market.close[:, :n]),
         flags=flags,
         first=first,
         end=end,
@@ -350,5 +352,5 @@ def _minutes(key: Any) -> Any:
     return int(key) if isinstance(key, str) and key.isdigit() else key
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))

@@ -188,7 +188,11 @@ class _Run:
             self.order(trade, candle, "signal", open_)
         elif hit and not trade.moved:
             self.order(trade, candle, "stop", open_ if trade.stop > high else trade.stop)
-        elif earned and (rate := self.roi_rate(trade, since, roi, minutes, open_, high, low, close)) is not None:
+        elif (
+            earned
+            and roi is not None
+            and (rate := self.roi_rate(trade, since, roi, minutes, open_, high, low, close)) is not None
+        ):
             self.order(trade, candle, "roi", rate)
         elif hit:
             self.order(trade, candle, "trailing", self.trailing_rate(trade, minutes, open_, high, low))
@@ -282,6 +286,7 @@ class _Run:
         return round(_product(trade.amount, rate, 1 - self.fee) / trade.cost - 1, 8)
 
     def result(self) -> Replayed:
+        assert TRADE.names is not None
         columns = {name: np.array([getattr(trade, name) for trade in self.closed], TRADE[name]) for name in TRADE.names}
         return Replayed(
             **columns, balance=self.account.wallet + self.profit, rejected=self.rejected, unfilled=self.unfilled
@@ -304,7 +309,7 @@ def _stepped(value: float, scale: float, rounding: str) -> float:
 
 
 def _has_decimals(value: float, most: int) -> bool:
-    return -Decimal(repr(value)).normalize().as_tuple().exponent <= most
+    return -int(Decimal(repr(value)).normalize().as_tuple().exponent) <= most
 
 
 def _sum(values: list[float], compensated: bool) -> float:

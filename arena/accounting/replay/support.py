@@ -116,7 +116,7 @@ def _plain(
 ) -> Iterator[str]:
     """Another type would be compiled anew, and mean something else."""
     for name, value in zip(record._fields, record, strict=True):
-        kind = kinds.get(name, float)
+        kind: Any = kinds.get(name, float)
         if type(value) is not kind:
             yield (
                 f"{name} is a {type(value).__name__}, not a {kind.__name__}; make it by "

@@ -193,7 +193,7 @@ def _equal(now: object, wanted: object) -> bool:
         return False
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """Raises NotPlain."""
     return value.value if type(value) in _MODES else str(value) if type(value) is _PATH else plain.copy(value)
 

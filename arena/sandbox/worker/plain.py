@@ -7,6 +7,7 @@ FreqTrade reads of a strategy is plain, so that what is compared is what decides
 
 from enum import Enum
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class NotPlain(ValueError):
     """The message says what it is instead."""
 
 
-def copy(value: object, depth: int = MAX_DEPTH) -> object:
+def copy(value: Any, depth: int = MAX_DEPTH) -> Any:
     """The same value in Python's own types, nothing shared that could be changed. Raises NotPlain."""
     kind = type(value)
     if kind in SCALARS:

@@ -132,7 +132,7 @@ class Witness:
         own = [tag if isinstance(tag, str) else None for tag in self.tags]
         wanted = dict.fromkeys([*(tag for tag in own if tag is not None), *sorted(others)])
         texts = [tag for tag in wanted if len(tag) <= MAX_TAG and tag.isprintable()][:MAX_TAGS]
-        number = {text: i for i, text in enumerate(texts)}
+        number: dict[str | None, int] = {text: i for i, text in enumerate(texts)}
         return {"texts": texts, "order": [number.get(tag, -1) for tag in own], "opened_ms": self.opened_ms}
 
     def _placed(self, trade: LocalTrade, order: Order, side: str, why: tuple[int, float | None]) -> None:

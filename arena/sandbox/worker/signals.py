@@ -100,7 +100,8 @@ def read(pair: str, frame: pd.DataFrame, expected: Given) -> Columns:
     first = {name: at[name][0] if name in at else None for name in (ENTER, EXIT, ENTER_SHORT, EXIT_SHORT)}
     enter, leave, _, _ = (column(name, place, _ones, zeros) for name, place in first.items())
     # FreqTrade renames buy_tag to enter_tag beside the one that is there; its loop takes the second for the exit's tag
-    entering, leaving = (*(at.get(ENTER_TAG) or [None]), *(at.get(EXIT_TAG) or [None]))[:2]
+    absent: tuple[int | None, ...] = (None,)
+    entering, leaving = (*(at.get(ENTER_TAG) or absent), *(at.get(EXIT_TAG) or absent))[:2]
     enter_tag, enter_texts = column(ENTER_TAG, entering, _texts, none)
     exit_tag, exit_texts = column(EXIT_TAG, leaving, _texts, none)
     return Columns(expected.times, enter, leave, enter_tag, exit_tag, enter_texts, exit_texts)
@@ -197,7 +198,7 @@ def _texts(values: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, ...]
             _refuse(codes, code, f"{plain.shown(tag)}; tags are texts")
         if len(text) > MAX_SIGNAL_TAG:
             _refuse(codes, code, f"a text of {len(text)} characters; tags have at most {MAX_SIGNAL_TAG}")
-    return codes, tuple(texts)
+    return codes, tuple(texts)  # type: ignore[arg-type]  # None was refused
 
 
 def _refuse(codes: NDArray[np.int64], code: int, what: str) -> NoReturn:

@@ -147,6 +147,7 @@ class Walk:
         self.end_child(message)
 
     def end_child(self, message: dict[str, Any]) -> NoReturn:
+        assert self.child is not None  # in a child alone
         with os.fdopen(self.child, "wb") as pipe:
             pipe.write(json.dumps(message).encode())
         sys.stdout.flush()

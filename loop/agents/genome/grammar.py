@@ -294,7 +294,8 @@ class Grammar:
                 if self.minutes < 1440
                 else ()
             )
-            genes["length"] = tuple(length for length in genes["length"] if 60 * length >= self.minutes)
+            lengths: tuple[Any, ...] = genes["length"]  # whole hours
+            genes["length"] = tuple(length for length in lengths if 60 * length >= self.minutes)
         return genes
 
 

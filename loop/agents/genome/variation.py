@@ -63,7 +63,7 @@ def simpler(genome: Genome) -> tuple[Genome, ...]:
     if genome.exit != "none":
         less.append(replace(genome, exit="none"))
     plain = {name: SCALARS[name][0] for name in ("hold", "profit", "steps", "trailing", "sizing", "fresh")}
-    less += [replace(genome, **{name: value}) for name, value in plain.items() if getattr(genome, name) != value]
+    less += [_set(genome, name, value) for name, value in plain.items() if getattr(genome, name) != value]
     return tuple(dict.fromkeys(made for made in map(normal, less) if parts(made) < parts(genome)))
 
 
@@ -94,7 +94,7 @@ def _changed(genome: Genome, grammar: Grammar, rng: np.random.Generator) -> Geno
     at = int(rng.integers(len(SCALARS) + len(genome.conditions)))
     if at < len(SCALARS):
         name = tuple(SCALARS)[at]
-        changed = replace(genome, **{name: _another(getattr(genome, name), SCALARS[name], rng)})
+        changed = _set(genome, name, _another(getattr(genome, name), SCALARS[name], rng))
         if changed.exit == "signal" and changed.exit_condition is None:
             changed = replace(changed, exit_condition=grammar.condition(rng))
         return normal(changed)
@@ -114,6 +114,12 @@ def _restructured(genome: Genome, grammar: Grammar, rng: np.random.Generator) ->
     return _with(genome, at, grammar.condition(rng, grammar.of_family(genome.family) if at == 0 else ()))
 
 
+def _set(genome: Genome, name: str, value: Gene) -> Genome:
+    """Another value of one of SCALARS."""
+    changed: dict[str, Any] = {name: value}
+    return replace(genome, **changed)
+
+
 def _with(genome: Genome, at: int, condition: Condition) -> Genome:
     """Another condition at a place of `genome.conditions`."""
     if at == len(genome.entry):
@@ -127,7 +133,7 @@ def _tuned(condition: Condition, grammar: Grammar, rng: np.random.Generator) -> 
     frames, values = grammar.frames(condition.rule), condition.values
     name = one_of(rng, (*rows, *(["timeframe"] if len(frames) > 1 else [])))
     if name == "timeframe":
-        return replace(condition, timeframe=_another(condition.timeframe, frames, rng))
+        return replace(condition, timeframe=str(_another(condition.timeframe, frames, rng)))
     values[name] = _another(values[name], rows[name], rng)
     return replace(condition, genes=tuple(values.items()))
 

@@ -228,7 +228,8 @@ def _template(rule: Rule, against: bool) -> str:
 
 
 def _entry(genome: Genome, frames: _Frames) -> list[str]:
-    lines, names = [], []
+    lines: list[str] = []
+    names: list[str] = []
     for condition in genome.entry:
         taken = sum(other.rule == condition.rule for other in genome.entry[: len(names)])
         names.append(f"{condition.rule}_{taken + 1}" if taken else condition.rule)

@@ -102,7 +102,8 @@ class LanguageModel:
 
     def _answer(self, state: State, talk: "_Talk") -> tuple[str, Reply]:
         """One answer as a whole: what reached its length is gone on with, as often as the limits allow in a round."""
-        text, tail = "", []
+        text = ""
+        tail: list[Message] = []
         while True:
             reply = self._ask(state, talk, tail)
             text = _joined(text, reply.text)
@@ -124,7 +125,8 @@ class LanguageModel:
                 reply = self._line.ask(messages, parameters)
             except ContextExceeded as error:
                 sent = sum(tokens(message["content"]) for message in messages) + room
-                self._context = min(error.limit or math.inf, int(min(self._context, sent) * SHRINK))
+                less = int(min(self._context, sent) * SHRINK)
+                self._context = min(error.limit or less, less)
                 talk.record["shrunk"].append({"said": str(error), "context": self._context})
                 if self._context < LEAST_CONTEXT:
                     raise AgentError(

@@ -178,7 +178,8 @@ class Line:
         self, messages: list[Message], sent: dict[str, Any], troubles: list[str], started: float, *, last: bool
     ) -> Reply:
         heard = _Heard()
-        with self._openai.chat.completions.create(messages=messages, **sent) as stream:
+        create: Any = self._openai.chat.completions.create  # which of its forms, says `stream` in `sent`
+        with create(messages=messages, **sent) as stream:
             for chunk in _chunks(stream):
                 heard.add(chunk)
                 if len(heard) > self.limits.answer_chars:

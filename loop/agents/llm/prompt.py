@@ -192,7 +192,7 @@ def _learnings(text: str, most: int | None) -> str:
     if not text.strip() or most == 0:
         return ""
     lines = text.strip().split("\n")
-    if _is_cut(text, most):
+    if most is not None and _is_cut(text, most):
         lines = [*lines[:most], f"({len(lines) - most} more lines are left out)"]
     return "# learnings.md\n\n" + _fence("\n".join(lines), "markdown")
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 from urllib.parse import urlsplit
 
 from genai_prices import Usage as Tokens
@@ -105,7 +106,7 @@ def usd(endpoint: Endpoint, inputs: int, outputs: int, cached: int = 0) -> float
     """
     if endpoint.free:
         return 0.0
-    where = {"provider_id": endpoint.prices} if endpoint.prices else {"provider_api_url": endpoint.url}
+    where: dict[str, Any] = {"provider_id": endpoint.prices} if endpoint.prices else {"provider_api_url": endpoint.url}
     tokens = Tokens(input_tokens=inputs, output_tokens=outputs, cache_read_tokens=min(cached, inputs) or None)
     try:
         return float(calc_price(tokens, endpoint.model, **where).total_price)
@@ -171,8 +172,8 @@ def _context(provider: str, known: Provider, model: str, environ: Mapping[str, s
         except (LookupError, ValueError):
             told = None
         return told or known.context
-    told = environ.get("OLLAMA_CONTEXT_LENGTH", "").strip() if provider == "ollama" else ""
-    return max(int(told), 1024) if told.isdecimal() else known.context
+    length = environ.get("OLLAMA_CONTEXT_LENGTH", "").strip() if provider == "ollama" else ""
+    return max(int(length), 1024) if length.isdecimal() else known.context
 
 
 def _is_local(host: str) -> bool:

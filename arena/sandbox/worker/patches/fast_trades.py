@@ -59,7 +59,7 @@ def copy_trade(trade: Any) -> Any:
     """
     if type(trade) is not LocalTrade:
         return deepcopy(trade)
-    copied = LocalTrade.__new__(LocalTrade)
+    copied = LocalTrade.__new__(LocalTrade)  # type: ignore[call-overload]  # the checker does not know the class
     memo: dict[int, Any] = {id(trade): copied}
     values = dict(trade.__dict__)
     orders = values.pop("orders", None)
