@@ -105,7 +105,7 @@ def valid(strategy: Strategy, settings: Settings, tables: Tables, claim: Claim) 
 def short(tables: Tables, strategy: Strategy, settings: Settings, claim: Claim, borders: list[int]) -> set[int]:
     """Returns the borders before which some pair has candles, but fewer than ROWS, including the warm-up."""
     since = settings.search.start_ms - claim.startup * settings.step_ms
-    short_borders = set()
+    short_borders: set[int] = set()
     for pair in strategy.pairs:
         times = tables[pair][:, 0]
         rows = np.searchsorted(times, borders) - np.searchsorted(times, since)
@@ -177,9 +177,11 @@ def _unusual(events: Events | None, step_ms: int, rng: np.random.Generator) -> I
     trade. For a callback that is asked inside a candle, also yields an answer that differs from the one before: an
     answer that uses its own candle changes there.
     """
+    if events is None:
+        return
     # nan does not equal itself, so a number replaces it
-    answers = np.clip(np.nan_to_num(events.value, nan=-FAR), -FAR, FAR) if events is not None else np.empty(0)
-    for name in np.unique(events.name[events.name < len(CALLBACKS)]) if events is not None else ():
+    answers = np.clip(np.nan_to_num(events.value, nan=-FAR), -FAR, FAR)
+    for name in np.unique(events.name[events.name < len(CALLBACKS)]):
         of_name = np.flatnonzero(events.name == name)
         kinds, counts = np.unique(events.kind[of_name], return_counts=True)
         of_kind = of_name[events.kind[of_name] == kinds[np.argmin(counts)]]

@@ -17,6 +17,7 @@ Not found: foresight that changed no decision at any of the instants, on either 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def looks(
                 worker.send({"task": "look", "since_ms": since, "stakes": spans}, tables)
                 decisions = worker.stage()
                 confirm(case, decided(case, decisions, until_ms=border, since_ms=since))
-            if shares(case.claim.decisions, decisions, spans):
+            if spans is not None and shares(case.claim.decisions, decisions, spans):
                 doubtful.append(border)
                 if len(doubtful) <= CONFIRMED:
                     world = scenarios.turned(
@@ -213,7 +214,7 @@ def turned(case: Case, at_ms: int, power: float, rng: np.random.Generator | None
     with _blamed(case, at_ms):
         decisions = _looked(case, world, spans)
         confirm(case, decided(case, decisions, until_ms=at_ms))
-    if not shares(case.claim.decisions, decisions, spans):
+    if spans is None or not shares(case.claim.decisions, decisions, spans):
         return True
     confirm_shares(case, world, spans)
     return False
@@ -242,12 +243,15 @@ def walk(
                     )
                 decisions = worker.stage()
                 finding = decided(case, decisions, until_ms=border)
-                confirm(case, finding or answered(case, base, decisions.events, borders[k - 1] if k else None, border))
+                events = decisions.events if decisions else None
+                confirm(case, finding or answered(case, base, events, borders[k - 1] if k else None, border))
+                assert base is not None  # without it, that was a finding
                 _candle(case, base, worker, border, rng, handed)
             _next_stage(case, worker, border, borders[k + 1] if k + 1 < len(borders) else None)
         with _blamed(case, None):
             decisions = worker.stage()
-            if decided(case, decisions, until_ms=None) or answered(case, base, decisions.events, borders[-1], None):
+            events = decisions.events if decisions else None
+            if decided(case, decisions, until_ms=None) or answered(case, base, events, borders[-1], None):
                 confirm(case, Finding("", ""), told=AFTER)
             worker.stage()
     return handed
@@ -285,7 +289,7 @@ def _twin(case: Case, worker: Worker, border: int, other: Tables) -> Events:
     worker.send({"task": "twin"}, other)
     events = worker.twin()
     if not isinstance(events, Events):
-        confirm(
+        refuse(
             case, Finding(when(border), f"fails when the candle goes another way: {events or 'it ends without a word'}")
         )
     return events
@@ -343,8 +347,12 @@ class _blamed:
 
 def confirm(case: Case, found: Finding | None, *, told: str | None = None) -> None:
     """Raises the error for a finding: DeterminismError if two plain runs differ too, CausalityError otherwise."""
-    if found is None:
-        return
+    if found is not None:
+        refuse(case, found, told=told)
+
+
+def refuse(case: Case, found: Finding, *, told: str | None = None) -> NoReturn:
+    """Raises the error for a finding, like `confirm`."""
     # a random choice between two answers agrees with itself every second time, so ask twice
     again = repeated(case) or repeated(case)
     if again is not None:

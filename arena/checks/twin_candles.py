@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arena.checks.comparison import Finding
 from arena.decisions import NAMES, Events
@@ -70,7 +71,9 @@ class Parting(NamedTuple):
     theirs: int | None
 
 
-def parting(base: Events, ours: Sequence[int], told: Events, theirs: Sequence[int]) -> Parting | None:
+def parting(
+    base: Events, ours: Sequence[int] | NDArray[np.intp], told: Events, theirs: Sequence[int]
+) -> Parting | None:
     """
     Returns the first place at which events of two runs, given by their indices in order, differ; None if there is none.
     """
@@ -110,6 +113,7 @@ def difference(pairs: tuple[str, ...], base: Events, i: int | None, told: Events
     # one list has an extra event: the earlier of the two events is the one that the other list lacks
     only_told = i is None or (j is not None and told.time_ms[j] < base.time_ms[i])
     events, k, ours, theirs = (told, j, "without", "with it") if only_told else (base, i, "with", "without")
+    assert k is not None  # one of the lists has an event there
     missing = "none" if _name(events, k) == EXIT_ASKED else "not there"
     return Finding(place(events, k), f"{sentence(events, k)} {ours} the future, {missing} {theirs}")
 
@@ -169,7 +173,9 @@ class Candle:
             pair_events = ours.get(pair, [])
             if split := parting(base, pair_events, told, theirs.get(pair, [])):
                 k, i, j = split
-                parted.append((j if i is None else i - first_event, i, j, pair_events[:k]))
+                place = j if i is None else i - first_event
+                assert place is not None  # one of the lists has an event there
+                parted.append((place, i, j, pair_events[:k]))
         explained = False
         for _, i, j, before in sorted(parted, key=lambda item: item[0]):
             if self._explains(i, j, before):
@@ -191,12 +197,12 @@ class Candle:
                 for events, k, _ in sides
                 if _name(events, k) == "exit asked"
             )
-        inside, answered = self._touched(before), len(names) == 1 and i is not None and j is not None
+        inside = self._touched(before)
         if inside and names & {"exit price", "exit amount"} or self._clamped(names, sides):
             return True
-        if not answered and _awaits_target(self.base, before):
-            return True
-        return answered and self._asked_otherwise(min(names), i, j, inside)
+        if len(names) != 1 or i is None or j is None:
+            return _awaits_target(self.base, before)
+        return self._asked_otherwise(min(names), i, j, inside)
 
     def _asked_otherwise(self, name: str, i: int, j: int, inside: bool) -> bool:
         """Whether the same callback was asked with other arguments."""

@@ -127,7 +127,7 @@ def _parallel(tasks: list, compute: Compute) -> Iterator:
                 os.environ.update({} if value is None else {name: value})
 
 
-def _client(address: str | None):
+def _client(address: str | None) -> Any:
     try:
         from distributed import Client  # takes seconds to load, and one machine does not need it
     except ModuleNotFoundError:

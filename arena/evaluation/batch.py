@@ -13,10 +13,11 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from arena import progress
 from arena.checks import hardcoded_history
@@ -84,27 +85,30 @@ def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
 
 def _outcomes(
     candidates: list[_Begun], arena: Arena, left: dict[int, Outcome | None]
-) -> Iterator[tuple[int, Outcome | None]]:
+) -> Generator[tuple[int, Outcome | None], None, None]:
     """
     Yields (index, what was earned or the fault) in the order in which they are ready; None if no evaluation is needed.
     After an interruption, outcomes that are ready but were not yielded go into `left`.
     """
-    pending = [
-        i for i, candidate in enumerate(candidates) if candidate.strategy is not None and candidate.known is None
-    ]
+    pending = {
+        i: candidate.strategy
+        for i, candidate in enumerate(candidates)
+        if candidate.strategy is not None and candidate.known is None
+    }
     yield from ((i, None) for i in range(len(candidates)) if i not in pending)
     backend = arena.settings.compute.backend
     for i in pending:  # in the files' order, before code of any of them runs
         _attempt(candidates[i], arena)
     if pending and (backend == "dask" or (backend == "loky" and len(pending) >= MANY)):
-        for k, outcome in backends.earn_many([candidates[i].strategy for i in pending], arena):
-            yield pending[k], outcome
+        places = list(pending)
+        for k, outcome in backends.earn_many(list(pending.values()), arena):
+            yield places[k], outcome
         return
     # one thread more than cores, so that the longest evaluation does not begin last
     pool = ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1)
     futures: dict[Future[Outcome], int] = {}
     try:
-        futures = {pool.submit(backends.outcome, candidates[i].strategy, arena): i for i in pending}
+        futures = {pool.submit(backends.outcome, strategy, arena): i for i, strategy in pending.items()}
         # load arch while the workers start; in a thread, because an import may swallow Ctrl-C
         threading.Thread(target=lazy_arch.bootstrap, daemon=True).start()
         for future in as_completed(futures):
@@ -185,14 +189,17 @@ def _end(candidate: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bo
         updated = figures.as_of_now(candidate.known, arena)
         return replace(updated, commit=candidate.commit, seconds=time.perf_counter() - candidate.started, cached=True)
     data_lock.confirm(arena.lock)
-    sha256, fault = candidate.sha256, candidate.fault
+    fields: dict[str, Any]
+    judged: dict[str, Any] | StrategyError | None = None
     if outcome is not None:
-        outcome = backends.judged(outcome, candidate.strategy, arena, deeper=deeper)
+        assert candidate.strategy is not None
+        judged = backends.judged(outcome, candidate.strategy, arena, deeper=deeper)
         progress.step(candidate.file.stem, "")
-    if isinstance(outcome, dict):
-        fields = outcome
+    if isinstance(judged, dict):
+        fields = judged
     else:
-        fault = fault or outcome
+        fault = candidate.fault or judged
+        assert fault is not None
         kind = type(fault).__name__
         # make each one printable line
         message, *frames = (printable(text) for text in (str(fault), *fault.frames))
@@ -206,7 +213,7 @@ def _end(candidate: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bo
         fields["seconds"] = time.perf_counter() - candidate.started
     result = Result(
         strategy=candidate.file.stem,
-        sha256=sha256,
+        sha256=candidate.sha256,
         commit=candidate.commit,
         contract=arena.lock.contract,
         source=arena.lock.source["label"],

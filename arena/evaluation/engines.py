@@ -105,6 +105,7 @@ def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     proposed stake, unclamped or clamped by the strategy, if it makes FreqTrade's orders. Other stakes are as honest, so
     a difference is no finding.
     """
+    assert claim.decisions.stakes is not None
     settings, market, why = arena.settings, arena.market, inputs.NO_SHARE
     all_known = not any(np.isnan(stakes.scale).any() for stakes in claim.decisions.stakes.values())
     try:
@@ -139,4 +140,4 @@ def _with_shares(strategy: Strategy, arena: Arena, claim: Claim) -> Claim:
         decisions = client.look(strategy, arena.settings, task, arena.tables, since_ms=search.start_ms, stakes=whole)
     except StrategyError:
         decisions = None
-    return replace(claim, decisions=replace(claim.decisions, stakes=decisions and decisions.stakes))
+    return replace(claim, decisions=replace(claim.decisions, stakes=decisions.stakes if decisions else None))

@@ -105,8 +105,9 @@ def _asked(events: Events | None) -> dict[str, set[tuple[int, int]]]:
     entries: dict[str, set[tuple[int, int]]] = {"unconfirmed": set(), "placed": set()}
     if events is None:
         return entries
-    for k in np.flatnonzero(events.name == NAMES.index("confirm_trade_entry")):
-        if not events.answer(k) or events.answer(k) in ("False", "None"):
+    refusals: tuple[float | str, ...] = ("False", "None")
+    for k in np.flatnonzero(events.name == NAMES.index("confirm_trade_entry")).tolist():
+        if not events.answer(k) or events.answer(k) in refusals:
             entries["unconfirmed"].add((int(events.pair[k]), int(events.time_ms[k])))
     placed = np.flatnonzero(events.name == NAMES.index("entry price"))
     entries["placed"] = {(int(events.pair[k]), int(events.time_ms[k])) for k in placed}
@@ -121,7 +122,7 @@ def _locks(events: Events | None, step_ms: int) -> dict[int, list[tuple[int, int
     locks: dict[int, list[tuple[int, int]]] = defaultdict(list)
     if events is None:
         return locks
-    for k in np.flatnonzero(events.name == NAMES.index("lock_pair")):
+    for k in np.flatnonzero(events.name == NAMES.index("lock_pair")).tolist():
         until = events.answer(k)
         if isinstance(until, float) and np.isfinite(until):
             locks[int(events.pair[k])].append((int(events.time_ms[k]), int(until * 1000 // step_ms + 1) * step_ms))

@@ -269,6 +269,6 @@ def has_sharpe(returns: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(n_trials,) whether a row is finite and varies, by the rule of `metrics.sharpe`; of shape (n_trials, n_days)."""
     if returns.shape[1] < 2:
         return np.zeros(len(returns), dtype=np.bool_)
-    finite = np.isfinite(returns).all(axis=1)
-    filled = np.where(finite[:, None], returns, 0.0)
+    finite = np.isfinite(returns).all(axis=1, keepdims=True)
+    filled = np.where(finite, returns, 0.0)
     return np.ptp(filled, axis=1) > 4 * np.finfo(float).eps * np.abs(filled).max(axis=1)
