@@ -400,7 +400,7 @@ def test_folders_of_runs_that_were_killed_are_removed_at_the_next_start(arena, s
     )
     for folder in (killed, running, other):
         folder.mkdir()
-        (folder / "note").write_text("x")
+        (folder / "kept").write_text("x")
     client.warm_up()
     assert sorted(scratch.iterdir()) == sorted([other, running])
 
