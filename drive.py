@@ -18,7 +18,7 @@ Usage:
 
 import sys
 
-if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
+if __name__ == "__main__":  # from here on, the contract's hash or a package's RECORD covers every import
     _isolation = sys.modules["arena.startup.isolation"] = type(sys)("arena.startup.isolation")
     _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/startup/isolation.py"
     with open(_isolation.__file__, "rb") as _source:
@@ -63,7 +63,7 @@ def main() -> int:
     with data_lock.shared(arena.root), run_state.alone(worktree):
         data_lock.verify(arena)
         with driver.deaf():
-            client.warm_up()  # FreqTrade loads there, while git and the log are looked at here
+            client.warm_up()  # the sandbox loads FreqTrade while this process checks git and the log
         with Live(sys.stdout, steps=not options.tether) as live:
             opened = run_state.open_run(worktree, options.agent, options.seed, live.say, options.start)
             live.say(
@@ -167,7 +167,7 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_readers(options: argparse.ArgumentParser) -> None:
-    """Commands that look at runs."""
+    """Adds the commands that show runs."""
     readers = options.add_subparsers(dest="command_name", metavar="{show,diff,leaderboard}")
     show = readers.add_parser("show", help="list a run's rounds, or show one in full")
     show.add_argument("run")
@@ -225,7 +225,8 @@ def _budget(options: argparse.Namespace) -> "Budget":
 
 def _brief(arena: Settings, options: argparse.Namespace) -> "Brief":
     """
-    What the person wants. What of it the agent cannot honour is told; `options.bounds` is what it leaves of a grammar.
+    Returns the person's brief and reports what the agent cannot honour. Sets `options.bounds` for agents with a
+    grammar.
     """
     from loop.agents import registry
     from loop.brief import grammar_bounds, reading, wizard
@@ -235,19 +236,19 @@ def _brief(arena: Settings, options: argparse.Namespace) -> "Brief":
             "--brief without a value asks questions on a terminal, and standard input is none. Name a file or say it "
             "in words: --brief brief.toml"
         )
-    made = wizard.hold(arena, input, _say) if options.brief is None else reading.load(options.brief, arena)
+    brief = wizard.hold(arena, input, _say) if options.brief is None else reading.load(options.brief, arena)
     agent = registry.AGENTS[options.agent]
-    options.bounds, unmet = grammar_bounds.bounds(made, arena) if agent.breeds else (None, ())
+    options.bounds, unmet = grammar_bounds.bounds(brief, arena) if agent.breeds else (None, ())
     for words in unmet:
         _say(f"brief: the agent {options.agent} cannot honour {words}")
-    if made != reading.Brief() and not agent.reads and not agent.breeds:
+    if brief != reading.Brief() and not agent.reads and not agent.breeds:
         _say(f"brief: the agent {options.agent} ignores the brief; deviations are reported")
     options.brief = reading.FILE if options.brief is None else options.brief
-    return made
+    return brief
 
 
 def _prepare(arena: Settings) -> None:
-    """A sample market, where nothing is prepared."""
+    """Makes a sample market where nothing is prepared yet."""
     if data_lock.read(arena.root) is None:
         from arena.preparation import dataset
 
@@ -299,5 +300,5 @@ def cli() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like a second Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # acts like a second Ctrl-C
     sys.exit(cli())

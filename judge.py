@@ -18,7 +18,7 @@ Usage:
 
 import sys
 
-if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
+if __name__ == "__main__":  # from here on, the contract's hash or a package's RECORD covers every import
     _isolation = sys.modules["arena.startup.isolation"] = type(sys)("arena.startup.isolation")
     _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/startup/isolation.py"
     with open(_isolation.__file__, "rb") as _source:
@@ -118,7 +118,7 @@ def _confirm(yes: bool, question: str) -> None:
 
 
 def _passphrase(locked: Lock) -> str | None:
-    """Of the holdout; None where its key is a file."""
+    """Asks for the holdout's passphrase; returns None where the key is a file."""
     if not locked.facts.get("passphrase"):
         return None
     return getpass.getpass("Passphrase of the holdout: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
@@ -130,7 +130,7 @@ def _say(text: str) -> None:
 
 def _options() -> argparse.Namespace:
     options = parser(__doc__)
-    options.add_argument("--verify", action="store_true", help=argparse.SUPPRESS)  # its name until 0.1.0
+    options.add_argument("--verify", action="store_true", help=argparse.SUPPRESS)  # the name of `verify` until 0.1.0
     commands = options.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("verify", help="check ledger, lock, results.tsv and archive; evaluate HEAD again in a clone")
     opener = commands.add_parser("open", help="open the holdout for the committed strategies and archive the run")
@@ -158,5 +158,5 @@ def cli() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: clones are removed, workers killed
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # acts like Ctrl-C: removes clones, kills workers
     sys.exit(cli())

@@ -13,7 +13,7 @@ Usage:
 
 import sys
 
-if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
+if __name__ == "__main__":  # from here on, the contract's hash or a package's RECORD covers every import
     _isolation = sys.modules["arena.startup.isolation"] = type(sys)("arena.startup.isolation")
     _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/startup/isolation.py"
     with open(_isolation.__file__, "rb") as _source:
@@ -94,8 +94,10 @@ def _read_lock(arena: Settings, force: bool) -> Lock | None:
         raise
 
 
-def _chosen(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
-    """What the options name; without any, what the arena was prepared from; else the exchange in config.json."""
+def _source(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
+    """
+    Returns the source that the options name, else the one of the prepared arena, else the exchange in config.json.
+    """
     if options.path:
         return dataset.source_from(
             {"kind": "files", "path": str(options.path), "markets": options.markets and str(options.markets)}, arena
@@ -108,7 +110,7 @@ def _chosen(options: argparse.Namespace, arena: Settings, locked: Lock | None) -
 
 
 def _same(locked: Lock, arena: Settings, source: Source, options: argparse.Namespace) -> bool:
-    """Whether the prepared arena is the one that is asked for."""
+    """Whether the options ask for the arena that is already prepared."""
     described = {key: value for key, value in locked.source.items() if key not in ("label", "demo")}
     return (
         locked.arena == dataset.request(arena, source)

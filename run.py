@@ -16,7 +16,7 @@ Usage:
 
 import sys
 
-if __name__ == "__main__":  # from here on nothing is imported but what the contract's hash or a package's RECORD covers
+if __name__ == "__main__":  # from here on, the contract's hash or a package's RECORD covers every import
     _isolation = sys.modules["arena.startup.isolation"] = type(sys)("arena.startup.isolation")
     _isolation.__file__ = f"{__file__.rpartition('/')[0] or '.'}/arena/startup/isolation.py"
     with open(_isolation.__file__, "rb") as _source:
@@ -48,7 +48,7 @@ def main() -> int:
         _prepare_sample(arena)
     with data_lock.shared(arena.root):
         data_lock.verify(arena)
-        client.warm_up()  # FreqTrade loads there, while here the libraries are imported and the candles read
+        client.warm_up()  # the sandbox loads FreqTrade while this process imports libraries and reads candles
         from arena.evaluation import batch, context
         from arena.reports import block, freqtrade_export, round_block, trade_table
 
@@ -137,5 +137,5 @@ def cli() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, with no process left behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # acts like Ctrl-C and leaves no process behind
     sys.exit(cli())

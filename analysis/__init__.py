@@ -1,4 +1,4 @@
 """
-Pictures of a run, from ledger, results.tsv and git. Nothing here computes a figure of its own, and nothing is part of
-the contract.
+Pictures of a run, from ledger, results.tsv and git. This package computes no figure of its own and is not part of the
+contract.
 """

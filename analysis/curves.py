@@ -1,4 +1,4 @@
-"""Curves: what the account was worth, and how each strategy's Sharpe ratio went from round to round."""
+"""Curves: the account's value over time, and each strategy's Sharpe ratio from round to round."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -19,39 +19,44 @@ if TYPE_CHECKING:
 
 MARKERS = {"create": "^", "evolve": "o", "fork": "D", "stable": ".", "kill": "X"}
 WIDE = 5.0
-"""From this ratio of the largest to the smallest value on, a logarithmic scale."""
+"""Ratio of the largest to the smallest value above which the scale is logarithmic."""
 NAMED = 12
-"""Most strategies of which the dead ones are named too."""
+"""Most strategies with which dead ones are named too."""
 
 Points = list[tuple[int, results_log.Row, bool]]
-"""Of one strategy: round, row, and whether git kept its commit."""
+"""One strategy's history: round, row, and whether git kept its commit."""
 
 
 def equity(of: Story) -> "Figure":
-    """Daily equity of the shown trials and of buy-and-hold, 1 at the start, with the windows shaded."""
+    """Draws daily equity of the shown trials and of buy-and-hold, 1 at the start, with the windows shaded."""
     title, shown = of.shown()
-    if not (shown := tuple(one for one in shown if len(one.returns))):
+    if not (shown := tuple(trial for trial in shown if len(trial.returns))):
         return words("No trial has an equity curve yet: all failed, or none was made.")
     figure = canvas(5.0)
     axis = figure.add_subplot()
     curves = []
-    # trials of one strategy, which need colours of their own
-    several = len({one.strategy for one in shown}) < len(shown)
-    for k, one in enumerate(shown):
-        curves.append(_compounded(one.returns))
-        tint = color(k if several else of.place(one.strategy))
+    # several trials of one strategy need colours of their own
+    several = len({trial.strategy for trial in shown}) < len(shown)
+    for k, trial in enumerate(shown):
+        curves.append(_compounded(trial.returns))
+        tint = color(k if several else of.place(trial.strategy))
         axis.plot(
-            _days(of, len(one.returns)),
+            _days(of, len(trial.returns)),
             curves[-1],
             color=tint,
             lw=1.5,
-            label=f"{one.strategy} at {one.commit}, sharpe {one.sharpe:.2f}",
+            label=f"{trial.strategy} at {trial.commit}, sharpe {trial.sharpe:.2f}",
         )
-    held, why = _held(of)
-    if held is not None:
-        curves.append(_compounded(held))
+    hold_returns, why = _held(of)
+    if hold_returns is not None:
+        curves.append(_compounded(hold_returns))
         axis.plot(
-            _days(of, len(held)), curves[-1], color=FAINT, lw=1.2, ls="--", label="buy and hold of the whole arena"
+            _days(of, len(hold_returns)),
+            curves[-1],
+            color=FAINT,
+            lw=1.2,
+            ls="--",
+            label="buy and hold of the whole arena",
         )
         _shade(axis, of)
     values = np.concatenate(curves)
@@ -72,14 +77,14 @@ def _compounded(returns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(1.0, np.cumprod(1 + returns))
 
 
-def _days(of: Story, n: int) -> list[Any]:
-    """Instants of n + 1 values: each midnight from the start of the search, as it was locked, and its end."""
+def _days(of: Story, n: int) -> list[datetime]:
+    """Returns the times of n + 1 values: each midnight from the start of the locked search range, and its end."""
     start, end = (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) for day in of.search.split("-"))
     return [min(start + timedelta(days=k), end) for k in range(n + 1)]
 
 
 def _held(of: Story) -> tuple[NDArray[np.float64] | None, str]:
-    """Daily returns of buy-and-hold on the candles that were locked; or why there are none."""
+    """Returns daily returns of buy-and-hold on the locked candles, or None and the reason."""
     arena = of.settings
     try:
         data_lock.verify(arena)
@@ -113,16 +118,15 @@ def _ticker() -> Any:
 
 def trajectories(of: Story) -> "Figure":
     """
-    Sharpe by round and strategy, as results.tsv has it: a line through what was kept, hollow marks for what was
-    discarded.
+    Draws Sharpe by round and strategy from results.tsv: a line through kept values, hollow marks for discarded ones.
     """
     rounds = results_log.rounds(of.journal)
     if not rounds:
         return words("results.tsv has no row yet, so no strategy has a history.")
     histories: dict[str, Points] = {}
-    for one in rounds:
-        for row in one.rows:
-            histories.setdefault(row.strategy, []).append((one.number, row, of.held(row)))
+    for journal_round in rounds:
+        for row in journal_round.rows:
+            histories.setdefault(row.strategy, []).append((journal_round.number, row, of.held(row)))
     active = results_log.active(of.journal)
     figure = canvas(5.2)
     axis = figure.add_subplot()
@@ -159,7 +163,7 @@ def trajectories(of: Story) -> "Figure":
 
 def _history(axis: "Axes", points: Points, tint: str, *, front: bool) -> tuple[int, float] | None:
     """
-    Draw one strategy: its level goes on through what was discarded. Returns where its line ends; None without a figure.
+    Draws one strategy; its level stays through discarded rounds. Returns the end of its line; None without a figure.
     """
     level, line = math.nan, []
     z = 4 if front else 3
@@ -175,14 +179,14 @@ def _history(axis: "Axes", points: Points, tint: str, *, front: bool) -> tuple[i
             level = math.nan
             line.append((number, level))
     axis.plot(*zip(*line, strict=True), color=tint, lw=1.6 if front else 1.0, zorder=z - 1)
-    known = [(number, height) for number, height in line if not math.isnan(height)]
-    known = known or [(number, row.sharpe) for number, row, _ in points if not math.isnan(row.sharpe)]
-    return known[-1] if known else None
+    defined = [(number, height) for number, height in line if not math.isnan(height)]
+    defined = defined or [(number, row.sharpe) for number, row, _ in points if not math.isnan(row.sharpe)]
+    return defined[-1] if defined else None
 
 
 def _name(axis: "Axes", ends: list[tuple[str, int, float, str]]) -> None:
     """
-    Names of the active ones at the right edge, apart from each other, each with a thin line from the end of its curve.
+    Writes the active strategies' names at the right edge, apart from each other, with a thin line to each curve's end.
     """
     low, high = axis.get_ylim()
     right = axis.get_xlim()[1]

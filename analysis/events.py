@@ -1,4 +1,4 @@
-"""What results.tsv says of the run: slots, events and notes."""
+"""Pictures of results.tsv: slots, events and notes."""
 
 import math
 import re
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 NOTHING = "results.tsv has no row yet."
 MOST = 20
-"""Words that are shown."""
+"""Most words that are shown."""
 ROWS = 30
-"""Strategies that are shown: the newest."""
+"""Most strategies that are shown: the newest."""
 COMMON = frozenset(
     "a about after all also an and any are as at be because been before both but by can did do does done down each "
     "else every for from had has have here "
@@ -28,11 +28,13 @@ COMMON = frozenset(
     "where which while who why will with within without would yet you your fail nan kept discarded discard keep "
     "killed".split()
 )
-"""Words that say nothing of an idea; what was kept or discarded stands in `events`."""
+"""Words that say nothing about an idea; `events` shows what was kept or discarded."""
 
 
 def slots(of: Story) -> "Figure":
-    """Strategies by the rounds in which they were active, and how many there were at each round's end, with the cap."""
+    """
+    Draws the rounds in which each strategy was active, and how many were active at each round's end, with the cap.
+    """
     rounds = results_log.rounds(of.journal)
     if not rounds:
         return words(NOTHING)
@@ -40,8 +42,15 @@ def slots(of: Story) -> "Figure":
     names = list(dict.fromkeys(name for name, _, _ in spans))[-ROWS:]
     figure = canvas(2.2 + 0.26 * len(names))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.2, 0.3 + 0.24 * len(names)])
-    numbers = [one.number for one in rounds]
-    above.bar(numbers, [len(one.stable) for one in rounds], width=1.0, color="0.8", edgecolor="white", lw=0.5)
+    numbers = [journal_round.number for journal_round in rounds]
+    above.bar(
+        numbers,
+        [len(journal_round.stable) for journal_round in rounds],
+        width=1.0,
+        color="0.8",
+        edgecolor="white",
+        lw=0.5,
+    )
     above.axhline(of.settings.max_strategies, color=BEST, lw=1.4, ls="--")
     above.set_ylim(0, of.settings.max_strategies + 0.6)
     above.yaxis.get_major_locator().set_params(integer=True)
@@ -62,24 +71,24 @@ def slots(of: Story) -> "Figure":
 
 def _spans(written: Journal) -> list[tuple[str, int, int]]:
     """
-    Name, first and last round of each stretch in which a strategy was active, the strategies in the order of their
-    first rows.
+    Returns name, first and last round of each stretch of activity, with the strategies in the order of their first
+    rows.
     """
     begun: dict[str, int] = {}
-    found = []
+    spans = []
     rounds = results_log.rounds(written)
-    for one in rounds:
-        for name in one.stable:
-            begun.setdefault(name, one.number)
-        for name in [name for name in begun if name not in one.stable]:
-            found.append((name, begun.pop(name), one.number - 1))
-    found += [(name, first, len(rounds)) for name, first in begun.items()]
+    for journal_round in rounds:
+        for name in journal_round.stable:
+            begun.setdefault(name, journal_round.number)
+        for name in [name for name in begun if name not in journal_round.stable]:
+            spans.append((name, begun.pop(name), journal_round.number - 1))
+    spans += [(name, first, len(rounds)) for name, first in begun.items()]
     order = list(dict.fromkeys(row.strategy for row in written.rows))
-    return sorted(found, key=lambda span: (order.index(span[0]), span[1]))
+    return sorted(spans, key=lambda span: (order.index(span[0]), span[1]))
 
 
 def events(of: Story) -> "Figure":
-    """Rows of results.tsv by event, and what became of them."""
+    """Draws the rows of results.tsv by event and outcome."""
     rows = of.journal.rows
     if not rows:
         return words(NOTHING)
@@ -112,12 +121,12 @@ def events(of: Story) -> "Figure":
 
 
 def notes(of: Story) -> "Figure":
-    """The words that most notes hold, each counted once a note."""
+    """Draws the words that most notes contain, each counted once per note."""
     texts = [row.note for row in of.journal.rows if row.note]
-    found = Counter(word for text in texts for word in _words(text))
-    if not found:
+    counts = Counter(word for text in texts for word in _words(text))
+    if not counts:
         return words("No row of results.tsv has a note.")
-    common = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:MOST]
+    common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST]
     figure = canvas(0.9 + 0.2 * len(common))
     axis = figure.add_subplot()
     bars(axis, [word for word, _ in common], [count for _, count in common], PLAIN)

@@ -30,70 +30,71 @@ def main() -> int:
         "file", nargs="?", type=Path, default=Path("frontier.png"), help="png, svg or pdf (default: frontier.png)"
     )
     file = parser.parse_args().file
-    told_of = timeline.read(Path.cwd())
+    story = timeline.read(Path.cwd())
     try:
-        draw(told_of).savefig(file, dpi=DPI)
+        draw(story).savefig(file, dpi=DPI)
     except ValueError as error:
         raise ArenaError(f"{file}: {error}") from None
     print(
-        f"{file}: {len(told_of.tried)} trials, {sum(one.kept for one in told_of.tried)} kept, contract "
-        f"{told_of.contract[:8]}"
+        f"{file}: {len(story.tried)} trials, {sum(trial.kept for trial in story.tried)} kept, contract "
+        f"{story.contract[:8]}"
     )
     return 0
 
 
 def png(root: Path) -> bytes:
-    """The picture of the run in a folder."""
+    """Returns the picture of a folder's run."""
     file = io.BytesIO()
     draw(timeline.read(root)).savefig(file, format="png", dpi=DPI)
     return file.getvalue()
 
 
 def draw(of: Story) -> "Figure":
-    """Every trial as a dot in the order of time; failed ones below the axis, those far below zero at its lower edge."""
+    """Draws each trial as a dot in order of time; failed ones below the axis, those below BOTTOM at its lower edge."""
     if not of.tried:
         return words("No trial yet: `uv run run.py` evaluates and records the strategies.")
     figure = canvas(5.2)
     axis = figure.add_subplot()
     earned = of.earned()
     for label, color in FATES.items():
-        mine = [one for one in earned if one.fate == label and not math.isnan(one.sharpe)]
+        mine = [trial for trial in earned if trial.fate == label and not math.isnan(trial.sharpe)]
         if mine:
-            inside = [one for one in mine if one.sharpe >= BOTTOM]
+            inside = [trial for trial in mine if trial.sharpe >= BOTTOM]
             axis.scatter(
-                [one.number for one in inside],
-                [one.sharpe for one in inside],
+                [trial.number for trial in inside],
+                [trial.sharpe for trial in inside],
                 s=30,
                 color=color,
                 label=f"{label} ({len(mine)})",
                 zorder=3,
             )
-    numbers = [one.number for one in of.tried]
+    numbers = [trial.number for trial in of.tried]
     best = of.running_best()
     if not all(map(math.isnan, best)):
         axis.step(numbers, best, where="post", color=BEST, lw=1.2, label="best kept so far", zorder=2)
-    line = [(one.number, one.luck_line) for one in of.tried if not math.isnan(one.luck_line)]
+    line = [(trial.number, trial.luck_line) for trial in of.tried if not math.isnan(trial.luck_line)]
     if line:
         axis.step(
             *zip(*line, strict=True), where="mid", color=LUCK, lw=1.8, ls="--", label="luck line of then", zorder=2
         )
-    asked = [one for one in of.tried if not math.isnan(one.validation)]
-    if asked:
+    validated = [trial for trial in of.tried if not math.isnan(trial.validation)]
+    if validated:
         axis.scatter(
-            [one.number for one in asked], [one.validation for one in asked], s=60, marker="D", facecolors="none",
-            edgecolors=VALIDATION, linewidths=1.5, label="new best in the validation window", zorder=4,
+            [trial.number for trial in validated], [trial.validation for trial in validated], s=60, marker="D",
+            facecolors="none", edgecolors=VALIDATION, linewidths=1.5,
+            label="new best in the validation window", zorder=4,
         )  # fmt: skip
-    failed = [one.number for one in of.tried if one.failed]
+    failed = [trial.number for trial in of.tried if trial.failed]
     if failed:
         axis.plot(
             failed, [0.02] * len(failed), "|", color=FAILED, ms=11, mew=2, transform=axis.get_xaxis_transform(),
             label=f"failed ({len(failed)})"
         )  # fmt: skip
-    if (edge := keep_in_sight(axis, [one.sharpe for one in earned])) is not None:
-        low = [one for one in earned if one.sharpe < BOTTOM]
-        colors = [FATES[one.fate] for one in low]
+    if (edge := keep_in_sight(axis, [trial.sharpe for trial in earned])) is not None:
+        low = [trial for trial in earned if trial.sharpe < BOTTOM]
+        colors = [FATES[trial.fate] for trial in low]
         axis.scatter(
-            [one.number for one in low],
+            [trial.number for trial in low],
             [edge] * len(low),
             s=34,
             marker="v",

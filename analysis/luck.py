@@ -1,5 +1,5 @@
 """
-How much of the best may be luck: how alike the trials are, how many independent ones they amount to, and the
+How much of the best may be luck: how similar the trials are, how many independent ones they amount to, and the
 probability of overfitting.
 """
 
@@ -20,20 +20,17 @@ NAMED = 30
 
 
 def correlations(of: Story) -> "Figure":
-    """
-    Correlations of the trials' daily returns, families side by side, and how many independent trials there were by
-    then.
-    """
+    """Draws correlations of the trials' daily returns, by family, and the number of independent trials over time."""
     order = _families(of)
     if len(order) < 2:
         return words(f"Correlations need two trials with returns that vary; there {'is one' if order else 'is none'}.")
     figure = canvas(5.0)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    drawn = left.imshow(np.corrcoef([one.returns for one in order]), cmap="PuOr_r", vmin=-1, vmax=1)
+    drawn = left.imshow(np.corrcoef([trial.returns for trial in order]), cmap="PuOr_r", vmin=-1, vmax=1)
     figure.colorbar(drawn, ax=left, shrink=0.8, pad=0.02)
     if len(order) <= NAMED:
-        left.set_yticks(range(len(order)), [f"{one.strategy} #{one.number}" for one in order], fontsize=7)
-        left.set_xticks(range(len(order)), [f"#{one.number}" for one in order], fontsize=7, rotation=90)
+        left.set_yticks(range(len(order)), [f"{trial.strategy} #{trial.number}" for trial in order], fontsize=7)
+        left.set_xticks(range(len(order)), [f"#{trial.number}" for trial in order], fontsize=7, rotation=90)
     else:
         left.set_xticks([])
         left.set_yticks([])
@@ -44,26 +41,29 @@ def correlations(of: Story) -> "Figure":
 
 
 def _families(of: Story) -> list[Tried]:
-    """Trials whose returns can be correlated: those of one strategy side by side, in the order of their first ones."""
-    known = [one for one in of.earned() if not math.isnan(one.sharpe) and len(one.returns)]
-    if not known:
+    """Returns trials with comparable returns, grouped by strategy, in the order of the strategies' first trials."""
+    trials = [trial for trial in of.earned() if not math.isnan(trial.sharpe) and len(trial.returns)]
+    if not trials:
         return []
-    days = len(known[-1].returns)
-    first = {name: k for k, name in reversed(list(enumerate(one.strategy for one in known)))}
-    return sorted((one for one in known if len(one.returns) == days), key=lambda one: (first[one.strategy], one.number))
+    days = len(trials[-1].returns)
+    first = {name: k for k, name in reversed(list(enumerate(trial.strategy for trial in trials)))}
+    return sorted(
+        (trial for trial in trials if len(trial.returns) == days),
+        key=lambda trial: (first[trial.strategy], trial.number),
+    )
 
 
 def _effective(axis: "Axes", of: Story, now: float) -> None:
-    """How many independent trials were recorded at each, and how many there are today."""
-    told = [
-        (one.result.evidence.trials, one.result.evidence.effective)
-        for one in of.tried
-        if not math.isnan(one.result.evidence.effective)
+    """Draws the number of independent trials as recorded with each trial, and today's."""
+    recorded = [
+        (trial.result.evidence.trials, trial.result.evidence.effective)
+        for trial in of.tried
+        if not math.isnan(trial.result.evidence.effective)
     ]
-    all_of_them = max([of.known.count, *(count for count, _ in told)])
-    axis.plot([1, all_of_them], [1, all_of_them], color=BEST, lw=0.8, ls=":", label="if all were independent")
-    if told:
-        axis.plot(*zip(*sorted(told), strict=True), "o-", color=PLAIN, ms=4, lw=1.4, label="as recorded")
+    most = max([of.known.count, *(count for count, _ in recorded)])
+    axis.plot([1, most], [1, most], color=BEST, lw=0.8, ls=":", label="if all were independent")
+    if recorded:
+        axis.plot(*zip(*sorted(recorded), strict=True), "o-", color=PLAIN, ms=4, lw=1.4, label="as recorded")
     if not math.isnan(now):
         axis.plot(of.known.count, now, "D", color=VALIDATION, ms=7, label="all trials, today")
     axis.set_xlabel("trials so far, failed ones included")
@@ -75,15 +75,17 @@ def _effective(axis: "Axes", of: Story, now: float) -> None:
 
 
 def overfitting(of: Story) -> "Figure":
-    """The probability of backtest overfitting as it was recorded from trial to trial, and today's."""
+    """Draws the probability of backtest overfitting as recorded with each trial, and today's."""
     now = of.evidence().pbo
-    told = [(one.number, one.result.evidence.pbo) for one in of.tried if not math.isnan(one.result.evidence.pbo)]
-    if math.isnan(now) and not told:
+    recorded = [
+        (trial.number, trial.result.evidence.pbo) for trial in of.tried if not math.isnan(trial.result.evidence.pbo)
+    ]
+    if math.isnan(now) and not recorded:
         return words("PBO needs two different trials with returns of enough days; there are fewer.")
     figure = canvas(3.6)
     axis = figure.add_subplot()
-    if told:
-        axis.plot(*zip(*told, strict=True), "o-", color=PLAIN, ms=4, lw=1.4, label="as recorded with each trial")
+    if recorded:
+        axis.plot(*zip(*recorded, strict=True), "o-", color=PLAIN, ms=4, lw=1.4, label="as recorded with each trial")
     if not math.isnan(now):
         axis.plot(len(of.tried), now, "D", color=VALIDATION, ms=7, label="all trials, today")
     axis.axhline(0.5, color=LUCK, lw=1.8, ls="--", label="the choice is luck")

@@ -1,6 +1,6 @@
 """
-What the pictures have in common: colours that colour-blind readers tell apart, sizes, and words where there is nothing
-to draw.
+Shared by all pictures: colours that colour-blind readers can tell apart, sizes, and a text where there is nothing to
+draw.
 """
 
 import math
@@ -14,27 +14,30 @@ if TYPE_CHECKING:
 # Okabe and Ito (2008), Color Universal Design
 KEPT, DISCARDED, FAILED, LUCK, BEST, VALIDATION = "#009E73", "0.72", "#D55E00", "#E69F00", "black", "#0072B2"
 FATES = {"of other searches": "#DCCFE6", "discarded": DISCARDED, "kept": KEPT}
-"""What became of a trial, in the order in which it is drawn."""
+"""Outcomes of a trial, in drawing order."""
 LINES = ("#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#009E73", "#D55E00")
-"""Of strategies; from the seventh on they begin again. The first ones are not those of kept and failed."""
+"""Colours of strategies; they repeat from the seventh on. The first ones differ from those of kept and failed."""
 FAINT, PLAIN = "0.6", "#56B4E9"
 WIDTH = 10.0
-"""Of every picture, in inches."""
+"""Width of every picture, in inches."""
 BOTTOM = -2.0
 """
-A Sharpe ratio below it loses everything to fees, and how much below says nothing; it would press all others together.
+Lowest Sharpe ratio in a picture. Below it fees eat everything, how far below says nothing, and it would squeeze all
+others.
 """
 
 
 def canvas(height: float = 4.6) -> "Figure":
-    """An empty figure, `height` inches high. Not pyplot's: nothing stays open, and no window opens."""
+    """
+    Returns an empty figure, `height` inches high. It bypasses pyplot, so nothing stays open and no window appears.
+    """
     from matplotlib.figure import Figure
 
     return Figure(figsize=(WIDTH, height), dpi=110, layout="constrained")
 
 
 def words(text: str) -> "Figure":
-    """A figure that says why there is nothing to draw."""
+    """Returns a figure that says why there is nothing to draw."""
     figure = canvas(1.2)
     axis = figure.add_subplot()
     axis.set_axis_off()
@@ -47,29 +50,26 @@ def color(k: int) -> str:
 
 
 def whole(axis: "Axes") -> None:
-    """Ticks of the horizontal axis at whole numbers alone."""
-    axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]  # a MaxNLocator
+    """Sets the ticks of the horizontal axis at whole numbers only."""
+    axis.xaxis.get_major_locator().set_params(integer=True)
 
 
 def keep_in_sight(axis: "Axes", sharpes: Iterable[float]) -> float | None:
     """
-    End the vertical axis at BOTTOM where a Sharpe ratio lies below it.
+    Ends the vertical axis at BOTTOM if a Sharpe ratio lies below it.
 
-    Returns the height at which what lies below is marked; None where all are in sight.
+    Returns the height at which to mark lower values; None if all are in sight.
     """
-    known = [value for value in sharpes if not math.isnan(value)]
-    if not known or min(known) >= BOTTOM:
+    defined = [value for value in sharpes if not math.isnan(value)]
+    if not defined or min(defined) >= BOTTOM:
         return None
-    top = max(max(known), 0.5)
+    top = max(max(defined), 0.5)
     axis.set_ylim(BOTTOM - 0.1 * (top - BOTTOM), top + 0.06 * (top - BOTTOM))
     return BOTTOM - 0.05 * (top - BOTTOM)
 
 
 def apart(heights: list[float], least: float) -> list[float]:
-    """
-    Heights of labels that keep at least `least` from each other, in the order given, each as near to its own as that
-    allows.
-    """
+    """Returns label heights at least `least` apart, in the given order, each as near to its own height as possible."""
     order = sorted(range(len(heights)), key=lambda k: heights[k])
     blocks: list[list[int]] = []
     centres: list[float] = []
@@ -81,15 +81,15 @@ def apart(heights: list[float], least: float) -> list[float]:
             block = before + block
         blocks.append(block)
         centres.append(centre)
-    found = [0.0] * len(heights)
+    placed = [0.0] * len(heights)
     for block, centre in zip(blocks, centres, strict=True):
         for i, k in enumerate(block):
-            found[k] = centre + (i - (len(block) - 1) / 2) * least
-    return found
+            placed[k] = centre + (i - (len(block) - 1) / 2) * least
+    return placed
 
 
 def bars(axis: "Axes", names: list[str], counts: list[int], tint: str | list[str]) -> None:
-    """Horizontal bars, the first on top, with their counts."""
+    """Draws horizontal bars with their counts, the first on top."""
     drawn = axis.barh(range(len(names)), counts, color=tint, height=0.72)
     axis.bar_label(drawn, padding=3, fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)

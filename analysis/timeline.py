@@ -1,4 +1,4 @@
-"""What happened, in order: every trial of the ledger, whether git kept it, and what results.tsv says of it."""
+"""A run in order of time: each trial of the ledger, whether git kept it, and what results.tsv says of it."""
 
 import hashlib
 import json
@@ -25,17 +25,14 @@ from arena.stats import gates, selection_bias
 from arena.stats.selection_bias import Evidence
 
 SHOWN = 3
-"""Most trials that stand for a run in which no strategy is active."""
+"""Most trials that stand for a run without an active strategy."""
 RESULT = TypeAdapter(Result)
 DECISION = re.compile(r"\b(kept|discarded)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """
-    One source, as its last evaluation found it. Figures are nan where it failed or has none; ratios as in
-    arena.records.
-    """
+    """One source as last evaluated. Figures are nan where it failed or has none; ratios as in arena.records."""
 
     number: int  # from 1, in the order of time
     time: datetime
@@ -49,16 +46,16 @@ class Tried:
     # of another search in this arena: git did not keep it here, and results.tsv has rows, but none of its commit
     elsewhere: bool
     failed: str  # kind of the error; empty where there was none
-    luck_line: float  # as it was then
-    # the new best that the validation window told, rounded to the ladder's step; nan where it told none
+    luck_line: float  # as recorded with the trial
+    # the new best in the validation window, rounded to the ladder's step; nan if there was none
     validation: float
-    active: bool  # its source is a file of the strategies' folder now
+    active: bool  # its source is in the strategies' folder now
     result: Result  # as it was recorded
     returns: NDArray[np.float64]  # (n_days,) daily, of the search range; empty where it failed
 
     @property
     def fate(self) -> str:
-        """What became of it, by a name of canvas.FATES."""
+        """Its outcome, a key of style.FATES."""
         return "kept" if self.kept else "of other searches" if self.elsewhere else "discarded"
 
 
@@ -70,49 +67,51 @@ class Story:
     tried: tuple[Tried, ...]
     settings: Settings  # config.json as it is now
     journal: Journal  # results.tsv
-    history: set[str]  # commits that HEAD holds, as strategies.history names them
-    # all that counts in the luck: sources that were begun, and those of other contracts on these candles too
+    history: set[str]  # commits that HEAD holds, as strategy_files.history names them
+    # all sources that count for luck, including those only begun and those of other contracts on these candles
     known: Known
 
     def running_best(self) -> list[float]:
-        """By trial, the best Sharpe so far of those that were kept; nan before the first."""
-        best, found = math.nan, []
-        for one in self.tried:
-            if one.kept and not math.isnan(one.sharpe):
-                best = one.sharpe if math.isnan(best) else max(best, one.sharpe)
-            found.append(best)
-        return found
+        """Returns for each trial the best kept Sharpe ratio so far; nan before the first."""
+        best, bests = math.nan, []
+        for trial in self.tried:
+            if trial.kept and not math.isnan(trial.sharpe):
+                best = trial.sharpe if math.isnan(best) else max(best, trial.sharpe)
+            bests.append(best)
+        return bests
 
     def earned(self) -> tuple[Tried, ...]:
-        """Trials that did not fail, in the order of time."""
-        return tuple(one for one in self.tried if not one.failed)
+        """Returns the trials that did not fail, in order of time."""
+        return tuple(trial for trial in self.tried if not trial.failed)
 
     def shown(self) -> tuple[str, tuple[Tried, ...]]:
         """
-        The trials that stand for the run, and what they are: the active strategies, else the best that were kept, else
-        the best.
+        Returns the trials that stand for the run, and their title: active strategies, else the best kept, else the
+        best.
         """
-        if active := [one for one in self.earned() if one.active]:
+        if active := [trial for trial in self.earned() if trial.active]:
             return "active strategies", tuple(active)
-        known = sorted((one for one in self.earned() if not math.isnan(one.sharpe)), key=lambda one: -one.sharpe)
-        kept = [one for one in known if one.kept]
-        return ("best trials that were kept", tuple(kept[:SHOWN])) if kept else ("best trials", tuple(known[:SHOWN]))
+        ranked = sorted(
+            (trial for trial in self.earned() if not math.isnan(trial.sharpe)), key=lambda trial: -trial.sharpe
+        )
+        kept = [trial for trial in ranked if trial.kept]
+        return ("best trials that were kept", tuple(kept[:SHOWN])) if kept else ("best trials", tuple(ranked[:SHOWN]))
 
     def place(self, strategy: str) -> int:
-        """Of a strategy among those that are drawn in colours, the same in every picture; -1 for all others."""
-        names = list(dict.fromkeys((*results_log.active(self.journal), *(one.strategy for one in self.shown()[1]))))
+        """Returns a strategy's index among those drawn in colours, the same in every picture; -1 for all others."""
+        names = list(dict.fromkeys((*results_log.active(self.journal), *(trial.strategy for trial in self.shown()[1]))))
         return names.index(strategy) if strategy in names else -1
 
     def held(self, row: Row) -> bool:
         """
-        Whether what a row tells of was kept: git holds its commit, and its note does not end in `discarded`. A commit
-        stays for the sake of one strategy, and another one that it changed is put back later.
+        Whether a row's change was kept: git holds its commit, and its note does not end in `discarded`. A commit can
+        stay for one strategy while another one that it changed is put back later.
         """
         return row.commit[: strategy_files.PREFIX] in self.history and not _discarded(row.note)
 
     def evidence(self) -> Evidence:
-        """What all trials say of the newest one today, as run.py would; nan where they are too few."""
-        returns = [one.returns for one in self.tried if len(one.returns)]
+        """Returns what all trials say about the newest one today, as run.py would; nan where there are too few."""
+        returns = [trial.returns for trial in self.tried if len(trial.returns)]
         if not returns:
             return Evidence(self.known.count, math.nan, math.nan, math.nan, math.nan)
         placed = self.known.placed(len(returns[-1]))
@@ -121,25 +120,25 @@ class Story:
 
 def begin() -> Story:
     """
-    The story of the folder in which a notebook runs, with or without trials; a line says what it is of.
+    Returns the story of the notebook's folder, with or without trials, and prints a line about it.
 
-    Raises SystemExit with the reason where there is none: it stops a notebook without a traceback.
+    Raises SystemExit with the reason if there is none: it stops a notebook without a traceback.
     """
     try:
-        told = read(Path.cwd(), empty=True)
+        story = read(Path.cwd(), empty=True)
     except ArenaError as error:
         raise SystemExit(str(error)) from None
-    kept = sum(one.kept for one in told.tried)
+    kept = sum(trial.kept for trial in story.tried)
     print(
-        f"{len(told.tried)} trials, {kept} kept, contract {told.contract[:8]}, candles from {told.source}, "
-        f"{told.search}"
+        f"{len(story.tried)} trials, {kept} kept, contract {story.contract[:8]}, candles from {story.source}, "
+        f"{story.search}"
     )
-    return told
+    return story
 
 
 def read(root: Path, *, empty: bool = False) -> Story:
     """
-    Everything under the contract of now. `empty`: an arena without a trial has a story too.
+    Returns the story under the current contract. `empty`: an arena without a trial has a story too.
 
     Raises
     ------
@@ -149,8 +148,8 @@ def read(root: Path, *, empty: bool = False) -> Story:
     locked = data_lock.read(root)
     if locked is None:
         raise ArenaError("the arena is not prepared. Run `uv run prepare.py` first.")
-    there = Ledger(root / LEDGER) if (root / LEDGER).exists() else None
-    recorded = there.trials(locked.contract) if there else []
+    ledger = Ledger(root / LEDGER) if (root / LEDGER).exists() else None
+    recorded = ledger.trials(locked.contract) if ledger else []
     if not recorded and not empty:
         raise ArenaError(f"{LEDGER} has no trial under contract {locked.contract[:8]}. Run `uv run run.py` first.")
     kept, present, written = strategy_files.history(root), _present(root), results_log.read(root / results_log.FILE)
@@ -190,22 +189,24 @@ def read(root: Path, *, empty: bool = False) -> Story:
         settings=settings.load(root / "config.json"),
         journal=written,
         history=kept,
-        known=on_candles_of(there, locked.contract) if there else Known(),
+        known=on_candles_of(ledger, locked.contract) if ledger else Known(),
     )
 
 
 def _discarded(note: str) -> bool:
-    """The decision that a note tells, as program.md has it: the last of the two words before what comes next."""
+    """Whether a note's decision is `discarded`: as program.md has it, the last of the two words before `next:`."""
     return DECISION.findall(note.partition("next:")[0])[-1:] == ["discarded"]
 
 
 def _plain(commit: str) -> str:
-    """Without the mark of a file that was not committed: that trial belongs to the search whose head it was."""
+    """
+    Returns the commit without the mark of an uncommitted file: that trial belongs to the search whose head it was.
+    """
     return commit.partition("+")[0]
 
 
 def _present(root: Path) -> set[str]:
-    """sha256 of the strategies that stand in the agent's folder."""
+    """Returns the sha256 of each strategy in the agent's folder."""
     try:
         files = strategy_files.find(root / strategy_files.FOLDER, None)
     except ArenaError:  # none

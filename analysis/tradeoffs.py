@@ -1,4 +1,4 @@
-"""What trials are worth beyond one figure: drawdown, windows, pairs, and the gates that said no."""
+"""Pictures of trials beyond one figure: drawdown, windows, pairs, and the gates that failed."""
 
 import math
 from collections import Counter
@@ -23,26 +23,26 @@ HOLD = "buy and hold"
 
 
 def drawdowns(of: Story) -> "Figure":
-    """Drawdown against Sharpe of every trial, with the front: those that no other one beats in both."""
-    known = [one for one in of.earned() if not math.isnan(one.sharpe) and not math.isnan(one.max_drawdown)]
-    if not known:
+    """Draws drawdown against Sharpe of each trial, and the front: trials that no other one beats in both."""
+    measured = [trial for trial in of.earned() if not math.isnan(trial.sharpe) and not math.isnan(trial.max_drawdown)]
+    if not measured:
         return words("No trial has a Sharpe ratio and a drawdown yet.")
     figure = canvas(4.8)
     axis = figure.add_subplot()
     for label, tint in FATES.items():
-        mine = [one for one in known if one.fate == label]
+        mine = [trial for trial in measured if trial.fate == label]
         if mine:
-            inside = [one for one in mine if one.sharpe >= BOTTOM]
+            inside = [trial for trial in mine if trial.sharpe >= BOTTOM]
             axis.scatter(
-                [100 * one.max_drawdown for one in inside],
-                [one.sharpe for one in inside],
+                [100 * trial.max_drawdown for trial in inside],
+                [trial.sharpe for trial in inside],
                 s=38,
                 color=tint,
                 label=f"{label} ({len(mine)})",
                 zorder=3,
             )
-    if passed := [one for one in known if one.passed]:
-        at = [100 * one.max_drawdown for one in passed], [one.sharpe for one in passed]
+    if passed := [trial for trial in measured if trial.passed]:
+        at = [100 * trial.max_drawdown for trial in passed], [trial.sharpe for trial in passed]
         axis.scatter(
             *at,
             s=90,
@@ -52,28 +52,27 @@ def drawdowns(of: Story) -> "Figure":
             label=f"every gate before the evidence ({len(passed)})",
             zorder=4,
         )
-    best = front(known)
+    best = front(measured)
     axis.step(
-        [100 * one.max_drawdown for one in best],
-        [one.sharpe for one in best],
+        [100 * trial.max_drawdown for trial in best],
+        [trial.sharpe for trial in best],
         where="post",
         color=BEST,
         lw=1.0,
         label="front",
         zorder=2,
     )
-    for one in best[-NAMED:]:
-        place = 100 * one.max_drawdown, one.sharpe
-        # there is no room between it and the axis
-        near = place[0] < 0.25 * max(100 * one.max_drawdown for one in known)
-        side: dict[str, Any] = {"xytext": (4, 7), "ha": "left"} if near else {"xytext": (-7, 5), "ha": "right"}
-        axis.annotate(f"{one.strategy} #{one.number}", place, textcoords="offset points", fontsize=8, zorder=5, **side)
+    for trial in best[-NAMED:]:
+        at = 100 * trial.max_drawdown, trial.sharpe
+        near = at[0] < 0.25 * max(100 * trial.max_drawdown for trial in measured)  # no room left of the point
+        side = {"xytext": (4, 7), "ha": "left"} if near else {"xytext": (-7, 5), "ha": "right"}
+        axis.annotate(f"{trial.strategy} #{trial.number}", at, textcoords="offset points", fontsize=8, zorder=5, **side)
     axis.margins(x=0.06, y=0.12)
-    if (edge := keep_in_sight(axis, [one.sharpe for one in known])) is not None:
-        low = [one for one in known if one.sharpe < BOTTOM]
-        colors = [FATES[one.fate] for one in low]
+    if (edge := keep_in_sight(axis, [trial.sharpe for trial in measured])) is not None:
+        low = [trial for trial in measured if trial.sharpe < BOTTOM]
+        colors = [FATES[trial.fate] for trial in low]
         axis.scatter(
-            [100 * one.max_drawdown for one in low],
+            [100 * trial.max_drawdown for trial in low],
             [edge] * len(low),
             s=38,
             marker="v",
@@ -85,34 +84,34 @@ def drawdowns(of: Story) -> "Figure":
     axis.set_xlim(left=0)
     axis.set_xlabel("max drawdown in %, marked at every candle")
     axis.set_ylabel("Sharpe a year, search range")
-    axis.set_title(f"{len(known)} trials with figures, the front of {len(best)}", fontsize=10)
+    axis.set_title(f"{len(measured)} trials with figures, the front of {len(best)}", fontsize=10)
     axis.legend(fontsize=8, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False)
     return figure
 
 
 def front(of: list[Tried]) -> list[Tried]:
-    """Trials than which no other has a higher Sharpe at no deeper drawdown, the shallowest first."""
-    found: list[Tried] = []
-    for one in sorted(of, key=lambda one: (one.max_drawdown, -one.sharpe)):
-        if not found or one.sharpe > found[-1].sharpe:
-            found.append(one)
-    return found
+    """Returns trials for which no other has a higher Sharpe at no deeper drawdown, the shallowest first."""
+    best: list[Tried] = []
+    for trial in sorted(of, key=lambda trial: (trial.max_drawdown, -trial.sharpe)):
+        if not best or trial.sharpe > best[-1].sharpe:
+            best.append(trial)
+    return best
 
 
 def heatmaps(of: Story) -> "Figure":
-    """Sharpe by window and profit by pair of the shown trials, above those of holding."""
+    """Draws Sharpe by window and profit by pair of the shown trials, above those of buy-and-hold."""
     title, shown = of.shown()
     if not shown:
         return words("No trial has figures by window and pair yet.")
     windows = [each.window for each in shown[0].result.windows]
-    pairs = list(dict.fromkeys([*of.settings.pairs, *(each.pair for one in shown for each in one.result.pairs)]))
-    by_window = [[each.own.sharpe for each in one.result.windows] for one in shown] + [
+    pairs = list(dict.fromkeys([*of.settings.pairs, *(each.pair for trial in shown for each in trial.result.pairs)]))
+    by_window = [[each.own.sharpe for each in trial.result.windows] for trial in shown] + [
         [each.hold.sharpe for each in shown[0].result.windows]
     ]
-    own = [{each.pair: 100 * each.profit for each in one.result.pairs} for one in shown]
-    hold = {each.pair: 100 * each.hold_profit for one in shown for each in one.result.pairs}
+    own = [{each.pair: 100 * each.profit for each in trial.result.pairs} for trial in shown]
+    hold = {each.pair: 100 * each.hold_profit for trial in shown for each in trial.result.pairs}
     by_pair = [[row.get(pair, math.nan) for pair in pairs] for row in (*own, hold)]
-    names = [*(f"{one.strategy} #{one.number}" for one in shown), HOLD]
+    names = [*(f"{trial.strategy} #{trial.number}" for trial in shown), HOLD]
     figure = canvas(1.5 + 0.42 * len(names))
     figure.suptitle(title, fontsize=10)
     left, right = figure.subplots(1, 2, width_ratios=[max(len(windows), 2), max(len(pairs), 2)])
@@ -127,13 +126,13 @@ def heatmaps(of: Story) -> "Figure":
 
 def _heat(axis: "Axes", values: NDArray[np.float64], columns: list[str], digits: int) -> None:
     """
-    Brown below zero, green above; (n_rows, n_columns), the last row holding. The scale is that of the trials, in which
-    holding, which may have made tenfold, would drown; what nobody traded is grey.
+    Draws (n_rows, n_columns) values, brown below zero, green above; the last row is buy-and-hold. Only the trials set
+    the scale: a tenfold gain of buy-and-hold would hide them. What nobody traded is grey.
     """
     from matplotlib import colormaps
 
-    known = values[:-1][np.isfinite(values[:-1])]
-    reach = float(np.abs(known).max(initial=0)) or 1.0
+    finite = values[:-1][np.isfinite(values[:-1])]
+    reach = float(np.abs(finite).max(initial=0)) or 1.0
     shades = colormaps["BrBG"].with_extremes(bad="0.88")
     axis.imshow(np.ma.masked_invalid(values), cmap=shades, vmin=-reach, vmax=reach, aspect="auto")
     crowded = len(columns) > 6
@@ -150,10 +149,10 @@ def _heat(axis: "Axes", values: NDArray[np.float64], columns: list[str], digits:
 
 
 def gates_failed(of: Story) -> "Figure":
-    """How many trials each gate refused; failures that no gate stands for, such as a crash, by the error's name."""
+    """Draws how many trials each gate refused; failures without a gate, such as a crash, by the error's name."""
     if not of.tried:
         return words("No trial yet, so no gate has said no.")
-    counts = Counter(name for one in of.tried for name in _refused(one))
+    counts = Counter(name for trial in of.tried for name in _refused(trial))
     if not counts:
         return words(f"No gate has said no to any of {len(of.tried)} trials.")
     common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -176,12 +175,12 @@ def gates_failed(of: Story) -> "Figure":
     return figure
 
 
-def _refused(one: Tried) -> list[str]:
-    """Names of what said no; validation alone is left out where it was not asked."""
-    if one.failed and not one.result.gates:
-        return [one.failed]
+def _refused(trial: Tried) -> list[str]:
+    """Returns the names of what refused a trial, without validation if that was not asked."""
+    if trial.failed and not trial.result.gates:
+        return [trial.failed]
     return [
         gate.gate
-        for gate in one.result.gates
-        if gate.applies and not gate.passed and (gate.gate != "validation" or one.result.look.asked)
+        for gate in trial.result.gates
+        if gate.applies and not gate.passed and (gate.gate != "validation" or trial.result.look.asked)
     ]

@@ -1,5 +1,5 @@
 """
 What judge.py does: open the holdout, archive a run, verify it, follow archived strategies on later candles.
 
-Not part of the contract's hash. What decides a verdict lies in `arena.stats.holdout_test`.
+Not part of the contract's hash. `arena.stats.holdout_test` decides the verdicts.
 """

@@ -1,8 +1,8 @@
 """
-versions/<v>/: a run as it was, for good. Written once by judge.py; a file that changes afterwards breaks SHA256SUMS.
+versions/<v>/: the permanent record of a run. judge.py writes it once; any later change to a file breaks SHA256SUMS.
 
-What a person writes into retrospective.md is the one exception: it joins the sums when no place marked for the author
-is left. Corrections of an archived version go to its errata.md, which no sum covers. No candle is in here.
+The one exception is retrospective.md, which a person completes: it joins the sums once no place in it is marked for the
+author. Corrections of an archived version go to its errata.md, which no sum covers. An archive holds no candles.
 """
 
 import json
@@ -31,7 +31,7 @@ from judge.holdout import Plan
 
 
 def vacant(root: Path, version: str) -> Path:
-    """Where the version will lie. Raises ArenaError when there is one already."""
+    """Returns the folder for a new version. Raises ArenaError if it exists already."""
     folder = root / FOLDER / version
     if folder.exists():
         raise ArenaError(
@@ -41,7 +41,7 @@ def vacant(root: Path, version: str) -> Path:
 
 
 def write(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement], picture: bytes) -> Path:
-    """The whole version or nothing, and the index beside it. `picture` is frontier.png. Returns the folder."""
+    """Writes the whole version or nothing, then the index beside it. `picture` is frontier.png. Returns the folder."""
     root = arena.settings.root
     folder = vacant(root, made.version)
     folder.parent.mkdir(exist_ok=True)
@@ -50,8 +50,8 @@ def write(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement],
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{made.version}-") as name:
         new = Path(name, made.version)
         (new / "strategies").mkdir(parents=True)
-        for one in made.candidates:
-            (new / "strategies" / one.strategy.path.name).write_bytes(one.data)
+        for candidate in made.candidates:
+            (new / "strategies" / candidate.strategy.path.name).write_bytes(candidate.data)
         (new / META).write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
         table(trials).to_parquet(new / TRIALS, index=False)
         (new / results_log.FILE).write_bytes(_bytes(root / results_log.FILE) or f"{results_log.HEADER}\n".encode())
@@ -69,8 +69,8 @@ def write(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement],
 
 def close(root: Path, version: str) -> None:
     """
-    Take the finished retrospective into the sums. Raises ArenaError while places are left for the author, or for a
-    changed file.
+    Adds the finished retrospective to the sums. Raises ArenaError while places are left for the author, or if a file
+    has changed.
     """
     folder = root / FOLDER / version
     if not (folder / SUMS).exists():
@@ -90,9 +90,9 @@ def close(root: Path, version: str) -> None:
 def describe(
     arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement], trials: list[Trial]
 ) -> dict[str, Any]:
-    """What meta.yaml says. Ratios are fractions, Sharpe ratios annualised; what is undefined is null."""
-    settings, told = arena.settings, distinct(trials)
-    results = {sha: json.loads(trial.result) for sha, trial in told.items()}
+    """Returns the content of meta.yaml. Ratios are fractions, Sharpe ratios annualised; undefined values are null."""
+    settings, trial_by_sha = arena.settings, distinct(trials)
+    results = {sha: json.loads(trial.result) for sha, trial in trial_by_sha.items()}
     rows = results_log.read(settings.root / results_log.FILE)
     ranges = arena.lock.arena["ranges"]
     return plain({
@@ -115,23 +115,23 @@ def describe(
             "ledger_head": ledger.head(),
         }, "counts": {
             "trials": ledger.n_trials(arena.lock.contract), "evaluations": len(trials),
-            "failed": sum(bool(t.error_kind) for t in told.values()), "rounds": len(results_log.rounds(rows)),
+            "failed": sum(bool(t.error_kind) for t in trial_by_sha.values()), "rounds": len(results_log.rounds(rows)),
             "events": dict(Counter(row.event for row in rows.rows)),
             "validation_looks": max((r["look"]["looks"] for r in results.values()), default=0),
             "holdout_openings": made.prospect.openings,
         },
-        "peak": _peak(told, results, strategy_files.history(settings.root)),
+        "peak": _peak(trial_by_sha, results, strategy_files.history(settings.root)),
         "strategies": [
-            {**asdict(one), "commit": c.trial.commit, "search_verdict": c.trial.verdict}
-            for one, c in zip(judged, made.candidates, strict=True)
+            {**asdict(judgement), "commit": candidate.trial.commit, "search_verdict": candidate.trial.verdict}
+            for judgement, candidate in zip(judged, made.candidates, strict=True)
         ],
         "limits": list(_limits(arena, made)),
     })  # fmt: skip
 
 
-def _peak(told: dict[str, Trial], results: dict[str, dict], kept: set[str]) -> dict[str, Any]:
-    """The best figures, whose they are, and how far luck alone would come."""
-    found: dict[str, Any] = {}
+def _peak(trial_by_sha: dict[str, Trial], results: dict[str, dict], kept: set[str]) -> dict[str, Any]:
+    """Returns the best figures with their strategies, and the Sharpe ratio that luck alone would reach."""
+    peaks: dict[str, Any] = {}
     for title, figure, allowed in (
         ("sharpe_of_all", lambda r: r["own"]["sharpe"], lambda t, r: True),
         ("sharpe_of_kept", lambda r: r["own"]["sharpe"], lambda t, r: t.commit in kept),
@@ -139,30 +139,30 @@ def _peak(told: dict[str, Trial], results: dict[str, dict], kept: set[str]) -> d
         ("robust_sharpe_of_kept", lambda r: r["robust_sharpe"], lambda t, r: t.commit in kept),
     ):
         values = [
-            (figure(r), told[sha])
+            (figure(r), trial_by_sha[sha])
             for sha, r in results.items()
-            if not r["error"] and allowed(told[sha], r) and not math.isnan(figure(r))
+            if not r["error"] and allowed(trial_by_sha[sha], r) and not math.isnan(figure(r))
         ]
         best = max(values, key=lambda pair: pair[0], default=None)
-        found[title] = best and {"value": best[0], "strategy": best[1].strategy, "commit": best[1].commit}
+        peaks[title] = best and {"value": best[0], "strategy": best[1].strategy, "commit": best[1].commit}
     evidence = [r["evidence"] for r in results.values() if not math.isnan(r["evidence"]["luck_line"])]
-    return found | {
+    return peaks | {
         "luck_line": evidence[-1]["luck_line"] if evidence else None,
         "effective_trials": evidence[-1]["effective"] if evidence else None,
     }
 
 
 def _limits(arena: Arena, made: Plan) -> Iterator[str]:
-    """What this version cannot know of itself."""
-    seen = made.prospect
+    """Yields what this version cannot know about itself."""
+    prospect = made.prospect
     if not arena.settings.holdout:
         yield "there is no holdout: nothing in here was confirmed"
-    elif math.isnan(seen.detectable):
-        yield f"a holdout of {seen.days} days is too short to confirm anything"
+    elif math.isnan(prospect.detectable):
+        yield f"a holdout of {prospect.days} days is too short to confirm anything"
     else:
         yield (
-            f"a holdout of {seen.days} days finds a true Sharpe of {seen.detectable:.2f} in 80 of 100 cases, and "
-            f"smaller ones less often"
+            f"a holdout of {prospect.days} days finds a true Sharpe of {prospect.detectable:.2f} in 80 of 100 cases, "
+            f"and smaller ones less often"
         )
     if arena.settings.validation is None:
         yield "there is no validation window"
@@ -173,7 +173,7 @@ def _limits(arena: Arena, made: Plan) -> Iterator[str]:
 
 
 def table(trials: list[Trial]) -> pd.DataFrame:
-    """Every evaluation, oldest first: one row each, with its daily returns over the search range."""
+    """Returns one row per evaluation, oldest first, with its daily returns over the search range."""
     rows = []
     for number, trial in enumerate(trials, 1):
         result = json.loads(trial.result)
@@ -211,7 +211,7 @@ def table(trials: list[Trial]) -> pd.DataFrame:
 
 
 def index(root: Path) -> None:
-    """versions/README.md: one row for each archived version."""
+    """Writes versions/README.md: one row per archived version."""
     lines = [
         "# Archived versions", "", "Each folder is a run as it was, written by `judge.py open` and never changed; "
                                    "corrections are in its `errata.md`.", "",
@@ -221,12 +221,12 @@ def index(root: Path) -> None:
     for version in versions(root):
         meta = read(root, version)
         arena, best, luck = meta["arena"], meta["peak"]["sharpe_of_kept"], meta["peak"]["luck_line"]
-        said = "; ".join(f"{one['strategy']}: {one['verdict']}" for one in meta["strategies"])
+        verdicts = "; ".join(f"{strategy['strategy']}: {strategy['verdict']}" for strategy in meta["strategies"])
         cells = (
             f"[{version}]({version}/{RETROSPECTIVE})", meta["archived"][:10],
             f"{arena['source']}, {len(arena['pairs'])} pairs, {arena['timeframe']}, {meta['dates']['search']}",
             str(meta["counts"]["trials"]), f"{best['value']:.2f}" if best else "none",
-            "none" if luck is None else f"{luck:.2f}", said,
+            "none" if luck is None else f"{luck:.2f}", verdicts,
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     write_whole(root / FOLDER / "README.md", ("\n".join(lines) + "\n").encode())
@@ -245,7 +245,7 @@ def _sums(folder: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """As YAML knows it: nan is null, tuples are lists, records are mappings."""
+    """Converts a value for YAML: nan becomes null, tuples become lists, records become mappings."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, dict):

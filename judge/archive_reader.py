@@ -1,7 +1,4 @@
-"""
-versions/ as it lies there: which versions there are, whether they are as they were archived, and what they say of
-themselves.
-"""
+"""Reads versions/: which versions exist, whether their files are unchanged, and what their meta.yaml says."""
 
 import contextlib
 import hashlib
@@ -19,50 +16,55 @@ UNCOVERED = (SUMS, ERRATA)
 
 
 def versions(root: Path) -> list[str]:
-    """Archived versions, oldest number first."""
-    found = [file.parent.name for file in (root / FOLDER).glob(f"*/{SUMS}") if not file.parent.name.startswith(".")]
+    """Returns the archived versions, oldest number first."""
+    names = [file.parent.name for file in (root / FOLDER).glob(f"*/{SUMS}") if not file.parent.name.startswith(".")]
     return sorted(
-        found, key=lambda name: [int(part) if part.isdigit() else -1 for part in name.replace("-", ".").split(".")]
+        names, key=lambda name: [int(part) if part.isdigit() else -1 for part in name.replace("-", ".").split(".")]
     )
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """The files of a version by their path in it, each read once; None for a link, and for what cannot be read."""
-    found: dict[str, bytes | None] = {}
+    """Returns each file's bytes by its path in the version, read once; None for links and unreadable files."""
+    data_by_name: dict[str, bytes | None] = {}
     for file in sorted(folder.rglob("*")):
         if file.is_file() or file.is_symlink():
             name = str(file.relative_to(folder))
-            found[name] = None
+            data_by_name[name] = None
             with contextlib.suppress(OSError):
-                found[name] = isolation.read_below(folder.parents[1], f"{folder.parent.name}/{folder.name}/{name}")
-    return found
+                data_by_name[name] = isolation.read_below(
+                    folder.parents[1], f"{folder.parent.name}/{folder.name}/{name}"
+                )
+    return data_by_name
 
 
 def broken(folder: Path, there: dict[str, bytes | None] | None = None) -> list[str]:
     """
-    One sentence for each file of a version that is not as it was archived. `there` is what is used of it afterwards.
+    Returns one sentence per file that has changed since it was archived. `there`: its `contents`, if the caller uses
+    them.
     """
     there = contents(folder) if there is None else there
     wanted = {}
     for line in (there.get(SUMS) or b"").decode(errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         wanted[name] = digest
-    found = [f"{name} is missing" for name in wanted if name not in there]
-    found += [f"{name} is a link, or cannot be read" for name, data in there.items() if data is None]
-    known = {name: hashlib.sha256(data).hexdigest() for name, data in there.items() if data is not None}
-    found += [
+    problems = [f"{name} is missing" for name in wanted if name not in there]
+    problems += [f"{name} is a link, or cannot be read" for name, data in there.items() if data is None]
+    digest_by_name = {name: hashlib.sha256(data).hexdigest() for name, data in there.items() if data is not None}
+    problems += [
         f"{name} has changed since it was archived"
         for name, digest in wanted.items()
-        if known.get(name, digest) != digest
+        if digest_by_name.get(name, digest) != digest
     ]
-    free = {*UNCOVERED, *([RETROSPECTIVE] if RETROSPECTIVE not in wanted else [])}
-    return found + [f"{name} was added after it was archived" for name in sorted(there.keys() - wanted.keys() - free)]
+    optional = {*UNCOVERED, *([RETROSPECTIVE] if RETROSPECTIVE not in wanted else [])}
+    return problems + [
+        f"{name} was added after it was archived" for name in sorted(there.keys() - wanted.keys() - optional)
+    ]
 
 
 def read(root: Path, version: str, there: dict[str, bytes | None] | None = None) -> dict[str, Any]:
     """
-    What a version's meta.yaml says; `there` are its contents where they were read already. Raises ArenaError where it
-    cannot be read.
+    Returns a version's meta.yaml, from its contents `there` if they were read already. Raises ArenaError if it is
+    unreadable.
     """
     try:
         data = isolation.read_below(root, f"{FOLDER}/{version}/{META}") if there is None else there[META] or b""
@@ -75,13 +77,13 @@ def read(root: Path, version: str, there: dict[str, bytes | None] | None = None)
 
 def opened(root: Path, holdout: str) -> set[str]:
     """
-    sha256 of every source for which a version tells what this very holdout said. `holdout` is the id of its candles.
+    Returns the sha256 of every source for which a version records an opening of this holdout, the id of its candles.
     """
     metas = [read(root, version) for version in versions(root)]
     return {
-        one["sha256"]
+        strategy["sha256"]
         for meta in metas
         if holdout and meta["contract"].get("holdout") == holdout
-        for one in meta["strategies"]
-        if one["openings"]
+        for strategy in meta["strategies"]
+        if strategy["openings"]
     }

@@ -1,4 +1,4 @@
-"""Recorded figures against those of now, one by one: numbers, texts, and what is nested in lists and mappings. Pure."""
+"""Compares recorded figures with those of now: numbers, texts, and nested lists and mappings. Pure."""
 
 import json
 import math
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 SHOWN = 5
-"""Most differing figures that are told; the rest is counted."""
+"""Most differing figures that are shown; the others are counted."""
 
 
 def unlike(before: Any, now: Any, where: str, name: str = "", *, apart: float = 0.0) -> Iterator[str]:
-    """A phrase for each figure that differs; nan equals nan. Numbers may lie `apart`, relative to the larger one."""
+    """
+    Yields a phrase per figure that differs; nan equals nan. Numbers may differ by `apart`, relative to the larger one.
+    """
     if isinstance(before, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*before, *now]):
             yield from unlike(before.get(key), now.get(key), where, f"{name}.{key}" if name else key, apart=apart)
@@ -22,13 +24,13 @@ def unlike(before: Any, now: Any, where: str, name: str = "", *, apart: float = 
 
 
 def told(differing: list[str]) -> str:
-    """The first differences in one line."""
+    """Returns the first differences in one line."""
     more = f"; and {len(differing) - SHOWN} more figures" if len(differing) > SHOWN else ""
     return "; ".join(differing[:SHOWN]) + more
 
 
 def count(value: Any) -> int:
-    """Figures in a nested value."""
+    """Counts the figures in a nested value."""
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     return 1 if children is None else sum(map(count, children))
 

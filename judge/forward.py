@@ -1,14 +1,14 @@
 """
-How archived strategies do on candles that did not exist when they were written: the record that grows with time.
+Scores archived strategies on candles that did not exist when they were written. The record grows with time.
 
 New candles go to user_data/forward/candles.sealed, encrypted like validation and holdout, because an agent that could
-open them would study them. Each call evaluates every archived strategy from its frozen source over one continuous run
-from the arena's end to the newest whole day, in a wallet of its own, and appends a row for each to versions/forward.tsv
+open them would study them. Each call evaluates every archived strategy from its frozen source, in its own wallet, in
+one continuous run from the arena's end to the newest whole day. It appends a row per strategy to versions/forward.tsv
 and the ledger.
 
-Positions that were open at the arena's end are not carried on. Candles before it serve as warm-up, whatever range they
-lie in; nothing of them is told. What is decided in the new candles is checked as before a holdout's figure: what knows
-them has none.
+The run does not continue positions that were open at the arena's end. Earlier candles of any range serve as warm-up; no
+figure covers them. The decisions on new candles are checked as before a holdout's figure: a strategy that knows these
+candles gets no figure.
 """
 
 import io
@@ -64,79 +64,81 @@ class Score:
     scored: str  # day, UTC
     version: str
     strategy: str
-    first: str  # day of the range
-    last: str  # its end
+    first: str  # first day of the range
+    last: str  # end of the range
     days: int
     sharpe: float  # annualised
     profit: float
     max_drawdown: float
     hold_sharpe: float
     hold_profit: float
-    band_low: float  # of the Sharpe that as many days of the search range would show
+    band_low: float  # band of the Sharpe ratio over as many days of the search range
     band_high: float
     word: str  # inside, BELOW or ABOVE the band; "too short"; or FAIL and why
 
 
 def frozen(arena: Arena, say: Say) -> list[Frozen]:
     """
-    Strategies of all versions of this very arena. Raises ArenaError when there is none, or a version is not as it was
-    archived.
+    Returns the strategies of all versions of this arena. Raises ArenaError if there is none, or if a version has
+    changed since it was archived.
     """
-    found, root = [], arena.settings.root
+    archived, root = [], arena.settings.root
     for version in archive_reader.versions(root):
         folder = root / archive_reader.FOLDER / version
-        there = archive_reader.contents(folder)
-        if problems := archive_reader.broken(folder, there):
+        data_by_name = archive_reader.contents(folder)
+        if problems := archive_reader.broken(folder, data_by_name):
             raise ArenaError(f"{archive_reader.FOLDER}/{version}: {problems[0]}. Restore it from git.")
-        meta = archive_reader.read(root, version, there)
+        meta = archive_reader.read(root, version, data_by_name)
         if meta["contract"]["arena"] != arena.lock.arena:
             say(f"{version}: of another arena, not scored")
             continue
         returns = pd.read_parquet(
-            io.BytesIO(there[archive_reader.TRIALS] or b""), columns=["sha256", "daily_returns"]
+            io.BytesIO(data_by_name[archive_reader.TRIALS]), columns=["sha256", "daily_returns"]
         ).set_index("sha256")["daily_returns"]
-        for one in meta["strategies"]:
-            file = f"strategies/{one['strategy']}.py"
-            if one["error"]:
-                say(f"{version} {one['strategy']}: failed then, not scored")
+        for entry in meta["strategies"]:
+            file = f"strategies/{entry['strategy']}.py"
+            if entry["error"]:
+                say(f"{version} {entry['strategy']}: failed then, not scored")
                 continue
-            rows = returns.loc[[one["sha256"]]]
-            found.append(
+            rows = returns.loc[[entry["sha256"]]]
+            archived.append(
                 Frozen(
                     version,
-                    strategy_files.examine(folder / file, arena.settings, there.get(file) or b""),
+                    strategy_files.examine(folder / file, arena.settings, data_by_name.get(file) or b""),
                     np.array(rows.iloc[-1], dtype=np.float64),
                 )
             )
-    if not found:
+    if not archived:
         raise ArenaError(
             f"there is no archived strategy of this arena in {archive_reader.FOLDER}/. `uv run judge.py open VERSION` "
             f"archives a run."
         )
-    return found
+    return archived
 
 
 def begin(arena: Arena) -> datetime:
-    """Where the forward range begins: at the arena's end."""
+    """Returns the start of the forward range: the arena's end."""
     settings = arena.settings
     return (settings.holdout or settings.validation or settings.search).end
 
 
 def refresh(arena: Arena, path: Path | None, markets: Path | None, say: Say) -> Tables:
     """
-    The stored candles, with what the source has more; stored anew where there is more. By pair, from the arena's end
-    on.
+    Returns the stored candles and the source's newer ones, by pair, from the arena's end on. Stores them if there are
+    newer ones.
 
-    Raises DataError for candles that do not follow those before, and leaves the store as it was.
+    Raises DataError for candles that do not follow the stored ones, and leaves the store as it was.
     """
     settings = arena.settings
-    described = {"kind": "files", "path": str(path), "markets": markets and str(markets)} if path else arena.lock.source
-    source = dataset.source_from(described, settings)
+    description = (
+        {"kind": "files", "path": str(path), "markets": markets and str(markets)} if path else arena.lock.source
+    )
+    source = dataset.source_from(description, settings)
     file = settings.root / FOLDER / FILE
-    known = sealing.unseal(file) if file.exists() else {}
+    stored = sealing.unseal(file) if file.exists() else {}
     joined, added = {}, 0
     for pair in settings.pairs:
-        before = known.get(pair)
+        before = stored.get(pair)
         since = (
             begin(arena)
             if before is None or before.empty
@@ -154,7 +156,7 @@ def refresh(arena: Arena, path: Path | None, markets: Path | None, say: Say) -> 
         joined[pair] = more if before is None else pd.concat([before, more], ignore_index=True)
         added += len(more)
     if added:
-        _store(file, joined, sealing.header(file) if known else None)
+        _store(file, joined, sealing.header(file) if stored else None)
     last = {pair: frame["date"].iloc[-1] for pair, frame in joined.items() if len(frame)}
     if not last:
         raise DataError(
@@ -166,7 +168,7 @@ def refresh(arena: Arena, path: Path | None, markets: Path | None, say: Say) -> 
 
 
 def _store(file: Path, frames: dict[str, pd.DataFrame], old: dict[str, str] | None) -> None:
-    """Under a fresh key; the old one goes when the new file is there."""
+    """Seals the candles with a new key and forgets the old key once the new file exists."""
     file.parent.mkdir(parents=True, exist_ok=True)
     key, header = sealing.new_key("forward")
     write_whole(file, sealing.seal(file, frames, key, header))
@@ -177,7 +179,7 @@ def _store(file: Path, frames: dict[str, pd.DataFrame], old: dict[str, str] | No
 def score(
     arena: Arena, ledger: Ledger, frozen: Sequence[Frozen], newer: Tables, passphrase: str | None, say: Say
 ) -> list[Score]:
-    """Every archived strategy over the whole days of the forward range; rows that are not there yet are appended."""
+    """Scores each archived strategy over the whole days of the forward range and appends rows that are missing."""
     settings, start = arena.settings, begin(arena)
     ends = min(float(rows[-1, 0]) for rows in newer.values() if len(rows)) + settings.step_ms
     days = int((ends - start.timestamp() * 1000) // metrics.DAY_MS)
@@ -187,13 +189,13 @@ def score(
     whole = context.over(arena, (window,), (*context.sealed_candles(arena, passphrase), newer))
     written = _written(settings.root)
     scores = []
-    for one in frozen:
-        made = _scored(one, whole, window, days)
-        scores.append(made)
-        if (made.version, made.strategy, made.last) not in written:
-            _append(settings.root, made)
-            strategy = one.strategy
-            told = json.dumps(asdict(made))
+    for archived in frozen:
+        row = _scored(archived, whole, window, days)
+        scores.append(row)
+        if (row.version, row.strategy, row.last) not in written:
+            _append(settings.root, row)
+            strategy = archived.strategy
+            result = json.dumps(asdict(row))
             ledger.append(
                 Entry(
                     "forward",
@@ -201,30 +203,30 @@ def score(
                     strategy.name,
                     strategy.sha256,
                     strategy.source,
-                    result=told,
-                    verdict=made.word,
+                    result=result,
+                    verdict=row.word,
                 )
             )
-        if made.word not in ("inside", "too short"):
-            say(f"warning: {made.version} {made.strategy} is {made.word} what its search range leads to expect")
+        if row.word not in ("inside", "too short"):
+            say(f"warning: {row.version} {row.strategy} is {row.word} what its search range leads to expect")
     return scores
 
 
-def _scored(one: Frozen, whole: Arena, window: Window, days: int) -> Score:
-    about = (
+def _scored(archived: Frozen, whole: Arena, window: Window, days: int) -> Score:
+    identity = (
         f"{datetime.now(UTC):%Y-%m-%d}",
-        one.version,
-        one.strategy.name,
+        archived.version,
+        archived.strategy.name,
         f"{window.start:%Y-%m-%d}",
         f"{window.end:%Y-%m-%d}",
         days,
     )
-    held = (whole.hold.sharpe, whole.hold.profit)
-    low, high = band(one.returns, days, np.random.default_rng(int(one.strategy.sha256[:16], 16)))
+    hold_figures = (whole.hold.sharpe, whole.hold.profit)
+    low, high = band(archived.returns, days, np.random.default_rng(int(archived.strategy.sha256[:16], 16)))
     try:
-        own = figures.checked(one.strategy, whole)["own"]
+        own = figures.checked(archived.strategy, whole)["own"]
     except StrategyError as error:
-        return Score(*about, math.nan, math.nan, math.nan, *held, low, high, f"FAIL: {error}")
+        return Score(*identity, math.nan, math.nan, math.nan, *hold_figures, low, high, f"FAIL: {error}")
     word = (
         "too short"
         if math.isnan(low) or math.isnan(own.sharpe)
@@ -234,13 +236,13 @@ def _scored(one: Frozen, whole: Arena, window: Window, days: int) -> Score:
         if own.sharpe > high
         else "inside"
     )
-    return Score(*about, own.sharpe, own.profit, own.max_drawdown, *held, low, high, word)
+    return Score(*identity, own.sharpe, own.profit, own.max_drawdown, *hold_figures, low, high, word)
 
 
 def band(returns: NDArray[np.float64], days: int, rng: np.random.Generator) -> tuple[float, float]:
     """
-    Between which annualised Sharpe ratios LEVEL of all stretches of so many days lie, if days go on coming as in
-    `returns`.
+    Returns the bounds within which LEVEL of all stretches of `days` days have their annualised Sharpe ratio, if days go
+    on coming as in `returns`.
 
     Parameters
     ----------
@@ -273,8 +275,8 @@ def _written(root: Path) -> set[tuple[str, ...]]:
     return {tuple(row[k] for k in places) for row in rows if len(row) == len(columns)}
 
 
-def _append(root: Path, made: Score) -> None:
+def _append(root: Path, row: Score) -> None:
     file = root / RECORD
     text = file.read_text(encoding="utf-8") if file.exists() else "\t".join(Score.__slots__) + "\n"
-    cells = [f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split()) for value in astuple(made)]
+    cells = [f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split()) for value in astuple(row)]
     write_whole(file, (text + "\t".join(cells) + "\n").encode())

@@ -1,10 +1,10 @@
 """
-The holdout, opened once for each strategy source, and each opening recorded for good.
+Opens the holdout once for each strategy source and records each opening for good.
 
-Its candles are decrypted into memory, and go to workers through their pipes; none is ever on disk in the clear. An
-opening is written into the ledger when the candles could be read and before anything is computed from them; what came
-of it when it is there. A source that was judged before is answered from the ledger; one whose judgement was interrupted
-is judged again, with the same figures, because nothing of them was told.
+Its candles are decrypted into memory and reach the workers through pipes; no disk holds them in the clear. The ledger
+records an opening when the candles are readable and before anything is computed from them, and the judgement when it is
+ready. The ledger answers for a source that was judged before. A source whose judgement was interrupted is judged again,
+with the same figures, because nobody has seen them.
 
 Not covered: whoever opens the holdout for one strategy has seen it, and knows something about the next one.
 """
@@ -38,9 +38,7 @@ from judge import archive_reader
 JUDGEMENT = TypeAdapter(Judgement)
 VERSION = re.compile(r"\d+(\.\d+){1,2}(-[A-Za-z0-9]+)?")
 SHIFTED = 0.02
-"""
-By this much a Sharpe over the search range may move because the run goes on, and does not close its positions there.
-"""
+"""Largest change of the search range's Sharpe ratio because the run goes on and does not close its positions there."""
 
 Say = Callable[[str], None]
 
@@ -56,26 +54,28 @@ class Candidate:
 
     @property
     def sharpe(self) -> float:
-        """Annualised, over the search range; nan where it failed."""
+        """Annualised, over the search range; nan if it failed."""
         return json.loads(self.trial.result)["own"]["sharpe"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What opening would do."""
+    """What an opening of the holdout would do."""
 
     version: str
     commit: str
-    later: tuple[Window, ...]  # validation and holdout, as far as there are any; empty without a holdout
+    later: tuple[Window, ...]  # validation and holdout, where they exist; empty without a holdout
     candidates: tuple[Candidate, ...]
-    before: int  # sources that this holdout was opened for so far, those among them whose judgement was interrupted
+    before: int  # sources that this holdout was opened for so far, interrupted judgements included
     prospect: Prospect
 
     @property
     def asked(self) -> tuple[Candidate, ...]:
-        """Those that the holdout is opened for now."""
+        """Candidates that the holdout is opened for now."""
         return (
-            tuple(one for one in self.candidates if one.known is None and not one.trial.error_kind)
+            tuple(
+                candidate for candidate in self.candidates if candidate.known is None and not candidate.trial.error_kind
+            )
             if self.later
             else ()
         )
@@ -83,9 +83,9 @@ class Plan:
 
 def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
     """
-    Look at what is committed, and open nothing.
+    Plans an opening from the committed strategies and opens nothing.
 
-    Raises ArenaError for a version that is none, a strategy that is not committed or was never evaluated, and a ledger
+    Raises ArenaError for an invalid version, a strategy that is not committed or was never evaluated, and a ledger
     whose chain is broken.
     """
     if not VERSION.fullmatch(version):
@@ -99,7 +99,9 @@ def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
     spent = opened(ledger, arena)
     candidates = tuple(_candidates(arena, ledger, settings.max_strategies))
     new = {
-        one.strategy.sha256 for one in candidates if settings.holdout and one.known is None and not one.trial.error_kind
+        candidate.strategy.sha256
+        for candidate in candidates
+        if settings.holdout and candidate.known is None and not candidate.trial.error_kind
     }
     days = (settings.holdout.end - settings.holdout.start).days if settings.holdout else 0
     return Plan(
@@ -114,33 +116,39 @@ def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
 
 def opened(ledger: Ledger, arena: Arena) -> set[str]:
     """
-    sha256 of every source that these very candles were opened for, under whichever contract: here, or for a version
-    that is archived.
+    Returns the sha256 of every source that these candles were opened for under any contract, here or for an archived
+    version.
     """
     return _noted(ledger, arena) | archive_reader.opened(arena.settings.root, candles_id(arena))
 
 
 def _noted(ledger: Ledger, arena: Arena) -> set[str]:
-    return {one.sha256 for one in ledger.noted("opening") if json.loads(one.result)["holdout"] == candles_id(arena)}
+    return {
+        entry.sha256 for entry in ledger.noted("opening") if json.loads(entry.result)["holdout"] == candles_id(arena)
+    }
 
 
 def judged(ledger: Ledger, arena: Arena) -> dict[str, Judgement]:
-    """By source, what was found on these candles."""
-    found = {}
-    for one in ledger.noted("judgement"):
-        told = json.loads(one.result)
-        if told.pop("holdout_id") == candles_id(arena):
-            found[one.sha256] = JUDGEMENT.validate_python(told)
-    return found
+    """Returns the judgement on these candles by source."""
+    judgements = {}
+    for entry in ledger.noted("judgement"):
+        judgement = json.loads(entry.result)
+        if judgement.pop("holdout_id") == candles_id(arena):
+            judgements[entry.sha256] = JUDGEMENT.validate_python(judgement)
+    return judgements
 
 
 def candles_id(arena: Arena) -> str:
-    """The same for the same candles; empty without a holdout."""
+    """Returns the same id for the same candles; empty without a holdout."""
     return arena.lock.content.get(f"{data_lock.DATA}/holdout.sealed", "")
 
 
 def _candidates(arena: Arena, ledger: Ledger, cap: int) -> Iterator[Candidate]:
-    root, tried, known = arena.settings.root, distinct(ledger.trials(arena.lock.contract)), judged(ledger, arena)
+    root, trial_by_sha, judgement_by_sha = (
+        arena.settings.root,
+        distinct(ledger.trials(arena.lock.contract)),
+        judged(ledger, arena),
+    )
     head = strategy_files.head(root)
     for file in strategy_files.find(root / strategy_files.FOLDER, cap):
         data = strategy_files.content(file)
@@ -153,132 +161,154 @@ def _candidates(arena: Arena, ledger: Ledger, cap: int) -> Iterator[Candidate]:
             strategy = strategy_files.examine(file, arena.settings, data)
         except StrategyError as error:
             raise ArenaError(f"{file.name}: {error}. Remove it, or mend it.") from None
-        if strategy.sha256 not in tried:
+        if strategy.sha256 not in trial_by_sha:
             raise ArenaError(
                 f"{file.name} was never evaluated under contract {arena.lock.contract[:8]}. Run `uv run run.py` first."
             )
-        yield Candidate(strategy, data, tried[strategy.sha256], known.get(strategy.sha256))
+        yield Candidate(strategy, data, trial_by_sha[strategy.sha256], judgement_by_sha.get(strategy.sha256))
 
 
 def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], say: Say) -> list[Judgement]:
     """
-    Record the openings, evaluate over all ranges in one continuous run, record what was found. One Judgement a
+    Records the openings, evaluates all ranges in one continuous run, and records the results. Returns one Judgement per
     candidate.
 
-    Candles go no further than into the workers. An interruption leaves openings without a judgement; they are judged
-    later.
+    Only the workers receive the candles. An interruption leaves openings without a judgement; a later call judges them.
     """
     noted = _noted(ledger, arena)
-    for one in made.asked:
-        if one.strategy.sha256 not in noted:
-            about = {"holdout": candles_id(arena), "version": made.version, "days": made.prospect.days}
-            ledger.append(_entry("opening", one, arena, json.dumps(about), ""))
-    found = {one.strategy.sha256: one.known or _unopened(made, one) for one in made.candidates}
+    for candidate in made.asked:
+        if candidate.strategy.sha256 not in noted:
+            opening = {"holdout": candles_id(arena), "version": made.version, "days": made.prospect.days}
+            ledger.append(_entry("opening", candidate, arena, json.dumps(opening), ""))
+    judgement_by_sha = {
+        candidate.strategy.sha256: candidate.known or _unopened(made, candidate) for candidate in made.candidates
+    }
     if made.asked:
         whole = context.over(arena, (*arena.settings.windows, *made.later), tables)
         pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
         try:
-            outcomes = pool.map(lambda one: backends.outcome(one.strategy, whole), made.asked)
-            for one, outcome in zip(made.asked, outcomes, strict=True):
-                told = found[one.strategy.sha256] = _judgement(made, one, outcome, whole, say)
+            outcomes = pool.map(lambda candidate: backends.outcome(candidate.strategy, whole), made.asked)
+            for candidate, outcome in zip(made.asked, outcomes, strict=True):
+                judgement = judgement_by_sha[candidate.strategy.sha256] = _judgement(
+                    made, candidate, outcome, whole, say
+                )
                 ledger.append(
                     _entry(
                         "judgement",
-                        one,
+                        candidate,
                         arena,
-                        json.dumps(asdict(told) | {"holdout_id": candles_id(arena)}),
-                        told.verdict,
+                        json.dumps(asdict(judgement) | {"holdout_id": candles_id(arena)}),
+                        judgement.verdict,
                     )
                 )
-                say(f"{one.strategy.name}: judged")
+                say(f"{candidate.strategy.name}: judged")
         except BaseException:
             client.stop()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return [found[one.strategy.sha256] for one in made.candidates]
+    return [judgement_by_sha[candidate.strategy.sha256] for candidate in made.candidates]
 
 
-def _entry(kind: str, one: Candidate, arena: Arena, told: str, verdict: str) -> Entry:
-    strategy = one.strategy
+def _entry(kind: str, candidate: Candidate, arena: Arena, result: str, verdict: str) -> Entry:
+    strategy = candidate.strategy
     return Entry(
         kind,
         arena.lock.contract,
         strategy.name,
         strategy.sha256,
         strategy.source,
-        one.trial.commit,
-        result=told,
+        candidate.trial.commit,
+        result=result,
         verdict=verdict,
     )
 
 
-def _searched(one: Candidate) -> Stretch:
-    """What the ledger has of the search range."""
-    result = RESULT.validate_json(one.trial.result)
+def _searched(candidate: Candidate) -> Stretch:
+    """Returns the ledger's figures for the search range."""
+    result = RESULT.validate_json(candidate.trial.result)
     own, hold = result.own, result.hold
-    return Stretch(len(one.trial.returns), own.sharpe, own.profit, own.max_drawdown, hold.sharpe, hold.profit)
+    return Stretch(len(candidate.trial.returns), own.sharpe, own.profit, own.max_drawdown, hold.sharpe, hold.profit)
 
 
-def _unopened(made: Plan, one: Candidate) -> Judgement:
-    """Without a holdout there is nothing to judge by; what failed in the search is not shown it."""
-    error = RESULT.validate_json(one.trial.result).error
+def _unopened(plan: Plan, candidate: Candidate) -> Judgement:
+    """Judges without opening: there is no holdout, or the strategy failed in the search."""
+    error = RESULT.validate_json(candidate.trial.result).error
     verdict, why = (
         (holdout_test.REJECTED, f"failed in the search: {error}")
         if error
         else (holdout_test.OPEN, "there is no holdout")
     )
     return Judgement(
-        one.strategy.name, one.strategy.sha256, made.version, verdict, why, _searched(one), None, None, error=error
+        candidate.strategy.name,
+        candidate.strategy.sha256,
+        plan.version,
+        verdict,
+        why,
+        _searched(candidate),
+        None,
+        None,
+        error=error,
     )
 
 
-def _judgement(made: Plan, one: Candidate, outcome: Earned | StrategyError, whole: Arena, say: Say) -> Judgement:
-    seen, search = made.prospect, _searched(one)
-    terms: dict[str, Any] = {
-        "strategy": one.strategy.name, "sha256": one.strategy.sha256, "version": made.version, "search": search,
-        "needed": 1 - seen.level, "power": holdout_test.power(search.sharpe, seen), "openings": seen.openings,
+def _judgement(plan: Plan, candidate: Candidate, outcome: Earned | StrategyError, whole: Arena, say: Say) -> Judgement:
+    prospect, search = plan.prospect, _searched(candidate)
+    terms = {
+        "strategy": candidate.strategy.name, "sha256": candidate.strategy.sha256, "version": plan.version,
+        "search": search, "needed": 1 - prospect.level, "power": holdout_test.power(search.sharpe, prospect),
+        "openings": prospect.openings,
     }  # fmt: skip
     if isinstance(outcome, StrategyError):
-        told = printable(str(outcome))
-        return Judgement(**terms, verdict=holdout_test.REJECTED, why=told, validation=None, holdout=None, error=told)
-    found = outcome.figures
-    again = metrics.sharpe(within(found, whole, Window("search", whole.settings.search.start, made.later[0].start)))
+        message = printable(str(outcome))
+        return Judgement(
+            **terms, verdict=holdout_test.REJECTED, why=message, validation=None, holdout=None, error=message
+        )
+    run = outcome.figures
+    again = metrics.sharpe(within(run, whole, Window("search", whole.settings.search.start, plan.later[0].start)))
     if not abs(again - search.sharpe) <= SHIFTED:
         say(
-            f"{one.strategy.name}: in the run that goes on, the search range has Sharpe {again:.4f}; the ledger has "
-            f"{search.sharpe:.4f}"
+            f"{candidate.strategy.name}: in the run that goes on, the search range has Sharpe {again:.4f}; the ledger "
+            f"has {search.sharpe:.4f}"
         )
-    held, error = within(found, whole, made.later[-1]), _fault(found)
-    verdict, why, above = holdout_test.verdict(search.sharpe, held, seen, error)
-    low, high = figures.interval(held, one.strategy)
+    holdout_returns, error = within(run, whole, plan.later[-1]), _fault(run)
+    verdict, why, above = holdout_test.verdict(search.sharpe, holdout_returns, prospect, error)
+    low, high = figures.interval(holdout_returns, candidate.strategy)
     return Judgement(
-        **terms, verdict=verdict, why=why, validation=stretch(found, whole, "validation"),
-        holdout=stretch(found, whole, "holdout"), low=low, high=high, probability=above, engine=found["engine"],
-        relabel_sharpe=found["checks"].relabel_sharpe, error=error,
+        **terms, verdict=verdict, why=why, validation=stretch(run, whole, "validation"),
+        holdout=stretch(run, whole, "holdout"), low=low, high=high, probability=above, engine=run["engine"],
+        relabel_sharpe=run["checks"].relabel_sharpe, error=error,
     )  # fmt: skip
 
 
-def _fault(found: dict[str, Any]) -> str:
+def _fault(run: dict[str, Any]) -> str:
     """
-    Which check of the whole run says that the figures were not earned; those that would be errors have been raised.
+    Returns which check of the whole run refutes the figures; empty for none. Checks that raise errors have done so
+    before.
     """
-    if found["checks"].replay == "differs":
-        return f"replay differs from FreqTrade's loop: {printable(found['engine_note'])}"
-    relabel = next(gate for gate in found["gates"] if gate.gate == "relabel")
+    if run["checks"].replay == "differs":
+        return f"replay differs from FreqTrade's loop: {printable(run['engine_note'])}"
+    relabel = next(gate for gate in run["gates"] if gate.gate == "relabel")
     return "" if relabel.passed else f"relabel: {100 * relabel.figure:.0f} % of its Sharpe is lost under other names"
 
 
 def within(found: dict[str, Any], whole: Arena, window: Window) -> NDArray[np.float64]:
-    """(n_days,) daily returns of one stretch of a run over the whole range."""
+    """Returns the (n_days,) daily returns of one window of a run over all ranges."""
     first, end = ((ms - whole.settings.search.start_ms) // metrics.DAY_MS for ms in (window.start_ms, window.end_ms))
     return np.array(found["daily_returns"][first:end])
 
 
 def stretch(found: dict[str, Any], whole: Arena, name: str) -> Stretch | None:
-    """One window of that run; None where there is none of this name."""
-    for window, one in zip(whole.settings.windows, found["windows"], strict=True):
+    """Returns one window of that run; None if no window has this name."""
+    for window, result in zip(whole.settings.windows, found["windows"], strict=True):
         if window.name == name:
             days = len(within(found, whole, window))
-            return Stretch(days, one.own.sharpe, one.own.profit, one.own.max_drawdown, one.hold.sharpe, one.hold.profit)
+            return Stretch(
+                days,
+                result.own.sharpe,
+                result.own.profit,
+                result.own.max_drawdown,
+                result.hold.sharpe,
+                result.hold.profit,
+            )
     return None

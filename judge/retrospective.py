@@ -1,7 +1,4 @@
-"""
-The draft of a version's retrospective: headings, filled where data can fill them, marked for the author where only a
-person can. Pure.
-"""
+"""Drafts a version's retrospective: fills the headings that data can fill and marks the others for the author. Pure."""
 
 import json
 import math
@@ -14,12 +11,12 @@ from arena.ledger.store import Trial
 
 MARK = "[to be written]"
 NOTES = 12
-"""Newest notes of kept rounds that are quoted."""
+"""Most notes that are quoted: the newest."""
 
 
 def text(meta: dict[str, Any], trials: Iterable[Trial], written: Journal) -> str:
     """
-    Markdown.
+    Returns the draft as Markdown.
 
     Parameters
     ----------
@@ -30,14 +27,14 @@ def text(meta: dict[str, Any], trials: Iterable[Trial], written: Journal) -> str
     written : Journal
         results.tsv.
     """
-    told = list(trials)
+    sources = list(trials)
     parts = [
         f"# Version {meta['version']}: "
         f"retrospective", _what(meta), f"{MARK} In three sentences: what was asked, what came out, what to believe.",
-        "## What was tried", _tried(told, written), f"{MARK} Which families, why these, and which were left out.",
+        "## What was tried", _tried(sources, written), f"{MARK} Which families, why these, and which were left out.",
         "## What survived", _survived(meta), f"{MARK} What each of them lives from, in words, and why it should go on.",
         "## How far luck alone would come", _luck(meta), "## Search, validation, holdout", _shrinkage(meta),
-        f"{MARK} What the shrinkage says.", "## What the gates caught", _caught(told),
+        f"{MARK} What the shrinkage says.", "## What the gates caught", _caught(sources),
         f"{MARK} Which of these were honest accidents, and what they taught.", "## Notes of the run", _notes(written),
         "## What the arena did well and "
         "badly", f"{MARK} Unclear words, slow or confusing output, rules that made no sense, crashes.",
@@ -65,9 +62,9 @@ def _what(meta: dict[str, Any]) -> str:
     )
 
 
-def _tried(told: list[Trial], written: Journal) -> str:
+def _tried(sources: list[Trial], written: Journal) -> str:
     by_name: dict[str, list[Trial]] = defaultdict(list)
-    for trial in told:
+    for trial in sources:
         by_name[trial.strategy].append(trial)
     events = {name: Counter(row.event for row in written.rows if row.strategy == name) for name in by_name}
     rows = []
@@ -82,8 +79,11 @@ def _tried(told: list[Trial], written: Journal) -> str:
 
 def _survived(meta: dict[str, Any]) -> str:
     rows = [
-        (one["strategy"], one["commit"], one["verdict"], _cell(one["why"]), _cell(one["search_verdict"]))
-        for one in meta["strategies"]
+        (
+            strategy["strategy"], strategy["commit"], strategy["verdict"], _cell(strategy["why"]),
+            _cell(strategy["search_verdict"]),
+        )
+        for strategy in meta["strategies"]
     ]  # fmt: skip
     return _table(("strategy", "commit", "holdout", "why", "verdict in the search"), rows)
 
@@ -93,45 +93,45 @@ def _luck(meta: dict[str, Any]) -> str:
     if peak["luck_line"] is None:
         return "The luck line is undefined: it needs two trials."
     best = peak["sharpe_of_kept"]
-    shown = f"The best that was kept, {best['strategy']}, has {best['value']:.2f}." if best else "Nothing was kept."
+    sentence = f"The best that was kept, {best['strategy']}, has {best['value']:.2f}." if best else "Nothing was kept."
     return (
         f"The best of {meta['counts']['trials']} trials, which amount to {peak['effective_trials']:.1f} independent "
         f"ones, would show a Sharpe of "
-        f"{peak['luck_line']:.2f} without any skill. {shown}"
+        f"{peak['luck_line']:.2f} without any skill. {sentence}"
     )
 
 
 def _shrinkage(meta: dict[str, Any]) -> str:
     rows = []
-    for one in meta["strategies"]:
+    for strategy in meta["strategies"]:
         for name in ("search", "validation", "holdout"):
-            part = one[name]
+            part = strategy[name]
             if part:
-                held = f"{_number(part['hold_sharpe'])} ({_percent(part['hold_profit'])})"
+                holding = f"{_number(part['hold_sharpe'])} ({_percent(part['hold_profit'])})"
                 rows.append(
                     (
-                        one["strategy"],
+                        strategy["strategy"],
                         name,
                         str(part["days"]),
                         _number(part["sharpe"]),
                         _percent(part["profit"]),
                         _percent(part["max_drawdown"]),
-                        held,
+                        holding,
                     )
                 )
-    told = _table(("strategy", "range", "days", "Sharpe", "profit", "max drawdown", "buy and hold"), rows)
+    table = _table(("strategy", "range", "days", "Sharpe", "profit", "max drawdown", "buy and hold"), rows)
     bounds = [
-        f"{one['strategy']}: 95 % interval of the holdout's Sharpe {_number(one['low'])} to {_number(one['high'])}; "
-        f"its power was {_number(one['power'])}."
-        for one in meta["strategies"]
-        if one["holdout"]
+        f"{strategy['strategy']}: 95 % interval of the holdout's Sharpe {_number(strategy['low'])} to "
+        f"{_number(strategy['high'])}; its power was {_number(strategy['power'])}."
+        for strategy in meta["strategies"]
+        if strategy["holdout"]
     ]
-    return "\n\n".join([told, *bounds])
+    return "\n\n".join([table, *bounds])
 
 
-def _caught(told: list[Trial]) -> str:
+def _caught(sources: list[Trial]) -> str:
     failed: Counter[str] = Counter()
-    for trial in told:
+    for trial in sources:
         if trial.error_kind:
             failed[trial.error_kind] += 1
         failed.update(

@@ -1,6 +1,5 @@
 """
-What judge.py tells: what opening the holdout could show, what it showed, and how archived strategies did since. `key:
-value` lines.
+judge.py's `key: value` lines: what opening the holdout could show, what it showed, how archived strategies did since.
 """
 
 import math
@@ -13,59 +12,70 @@ from judge.forward import Score
 from judge.holdout import Plan
 
 UNLIKELY = 0.5
-"""A strategy that is confirmed less often than this, were it as good as in the search, can hardly be."""
+"""Power below which a strategy can hardly be confirmed, even if it is as good as in the search."""
 
 
 def before(made: Plan) -> str:
-    """What would be opened, for whom, and what it can tell at all."""
+    """Returns what would be opened, for which strategies, and what that can show."""
     return "\n".join(_before(made))
 
 
-def _before(made: Plan) -> Iterator[str]:
-    yield f"version:    {made.version}, strategies of commit {made.commit}"
-    if not made.later:
+def _before(plan: Plan) -> Iterator[str]:
+    yield f"version:    {plan.version}, strategies of commit {plan.commit}"
+    if not plan.later:
         yield "holdout:    there is none in config.json; the run is archived, and nothing can be confirmed"
         return
-    holdout, seen = made.later[-1], made.prospect
+    holdout, prospect = plan.later[-1], plan.prospect
     yield (
-        f"holdout:    {holdout.start:%Y-%m-%d} to {holdout.end:%Y-%m-%d}, {seen.days} days; opened for "
-        f"{made.before} "
-        f"sources so far, {seen.openings - made.before} more now"
+        f"holdout:    {holdout.start:%Y-%m-%d} to {holdout.end:%Y-%m-%d}, {prospect.days} days; opened for "
+        f"{plan.before} "
+        f"sources so far, {prospect.openings - plan.before} more now"
     )
     yield (
-        f"power:      {seen.days} days are too short to confirm anything"
-        if math.isnan(seen.detectable)
-        else f"power:      a true Sharpe of {seen.detectable:.2f} would be found in 80 of 100 cases, at a level of "
-        f"{seen.level:.4f} for each"
+        f"power:      {prospect.days} days are too short to confirm anything"
+        if math.isnan(prospect.detectable)
+        else f"power:      a true Sharpe of {prospect.detectable:.2f} would be found in 80 of 100 cases, at a level of "
+        f"{prospect.level:.4f} for each"
     )
-    for one in made.candidates:
-        if one.trial.error_kind:
-            yield f"  {one.strategy.name}: failed in the search, not opened for it"
-        elif one.known:
-            yield f"  {one.strategy.name}: {one.known.verdict} when it was opened for {one.known.version}; that stands"
+    for candidate in plan.candidates:
+        if candidate.trial.error_kind:
+            yield f"  {candidate.strategy.name}: failed in the search, not opened for it"
+        elif candidate.known:
+            yield (
+                f"  {candidate.strategy.name}: {candidate.known.verdict} when it was opened for "
+                f"{candidate.known.version}; that stands"
+            )
         else:
-            chance = holdout_test.power(one.sharpe, seen)
+            chance = holdout_test.power(candidate.sharpe, prospect)
             hardly = "" if chance >= UNLIKELY else ": it can hardly be confirmed"
             yield (
-                f"  {one.strategy.name}: Sharpe {one.sharpe:.2f} in the search; were that true, it is confirmed "
-                f"with "
+                f"  {candidate.strategy.name}: Sharpe {candidate.sharpe:.2f} in the search; were that true, it is "
+                f"confirmed with "
                 f"probability {chance:.2f}{hardly}"
             )
 
 
 def after(judged: Sequence[Judgement]) -> str:
-    """A block for each strategy."""
-    return "\n".join(line for one in judged for line in _after(one))
+    """Returns a block per strategy."""
+    return "\n".join(line for judgement in judged for line in _after(judgement))
 
 
-def _after(one: Judgement) -> Iterator[str]:
-    yield from ("---", f"strategy:   {one.strategy}", f"verdict:    {one.verdict}: {printable(one.why)}")
-    for name, part in (("search", one.search), ("validation", one.validation), ("holdout", one.holdout)):
+def _after(judgement: Judgement) -> Iterator[str]:
+    yield from (
+        "---",
+        f"strategy:   {judgement.strategy}",
+        f"verdict:    {judgement.verdict}: {printable(judgement.why)}",
+    )
+    for name, part in (
+        ("search", judgement.search),
+        ("validation", judgement.validation),
+        ("holdout", judgement.holdout),
+    ):
         if part:
             yield f"{name + ':':<12}{_stretch(part)}"
-    if one.holdout:
-        yield f"ci95:       {one.low:.2f} {one.high:.2f}"
-        yield f"relabel:    sharpe={one.relabel_sharpe:.2f} over all ranges"
+    if judgement.holdout:
+        yield f"ci95:       {judgement.low:.2f} {judgement.high:.2f}"
+        yield f"relabel:    sharpe={judgement.relabel_sharpe:.2f} over all ranges"
 
 
 def _stretch(part: Stretch) -> str:
@@ -77,11 +87,11 @@ def _stretch(part: Stretch) -> str:
 
 
 def since(scores: Sequence[Score]) -> str:
-    """One line a strategy."""
+    """Returns one line per strategy."""
     return "\n".join(
-        f"{one.version} {one.strategy}: {one.first} to {one.last} days={one.days} sharpe={one.sharpe:.2f} "
-        f"profit_pct={100 * one.profit:.2f} "
-        f"dd_pct={-100 * one.max_drawdown:.2f} bah_sharpe={one.hold_sharpe:.2f} "
-        f"band={one.band_low:.2f}..{one.band_high:.2f} {one.word}"
-        for one in scores
+        f"{score.version} {score.strategy}: {score.first} to {score.last} days={score.days} sharpe={score.sharpe:.2f} "
+        f"profit_pct={100 * score.profit:.2f} "
+        f"dd_pct={-100 * score.max_drawdown:.2f} bah_sharpe={score.hold_sharpe:.2f} "
+        f"band={score.band_low:.2f}..{score.band_high:.2f} {score.word}"
+        for score in scores
     )

@@ -1,11 +1,10 @@
 """
-Are archived versions as they were written, and do their frozen sources earn the same figures again?
+Checks that archived versions are unchanged and that their frozen sources earn the same figures again.
 
-Versions of the same candles and config.json are evaluated again by the code of now: the account over the search range
-against ledger.parquet, and, where the holdout was opened for them, one run over all ranges against meta.yaml. That
-opens the holdout for nothing new: the version tells what it said, and its sources count among those it was opened for.
-Of other versions the files alone are checked. Not evaluated again: causality, relabelling and stress, and the evidence
-of all trials.
+Today's code evaluates versions of the same candles and config.json again: the account over the search range against
+ledger.parquet and, if the holdout was opened for them, one run over all ranges against meta.yaml. That opens the
+holdout for nothing new: the version holds its answer, and its sources count as opened. For other versions only the
+files are checked. Not evaluated again: causality, relabelling and stress, and the evidence of all trials.
 """
 
 import io
@@ -29,32 +28,32 @@ ACCOUNT = ("own", "hold", "windows", "pairs", "robust_sharpe", "closed_sharpe", 
 """Fields of a Result that follow from the account alone."""
 JUDGED = ("validation", "holdout", "low", "high")
 APART = 1e-6
-"""So far, relatively, may a figure lie from the archive's where other code or other versions of packages compute it."""
+"""Largest relative difference from the archive where other code or other package versions compute a figure."""
 
 Say = Callable[[str], None]
 
 
 def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say) -> int:
     """
-    Tell of each archived version what holds and what does not, a line each. Returns the number of lines that tell of a
+    Reports what holds and what differs in each archived version, a line each. Returns the number of lines about a
     difference.
 
-    A figure that other code computes otherwise is a difference too, until the version's errata.md says something.
+    A figure that other code computes differently is a difference too, unless the version has an errata.md.
     """
-    found, arena, whole = 0, None, None
+    n_differences, arena, whole = 0, None, None
     for version in archive_reader.versions(settings.root):
         folder = settings.root / archive_reader.FOLDER / version
-        there = archive_reader.contents(folder)
-        problems = archive_reader.broken(folder, there)
+        contents = archive_reader.contents(folder)
+        problems = archive_reader.broken(folder, contents)
         for problem in problems:
             say(
                 f"{archive_reader.FOLDER}/{version}: {problem}. Restore it from git; corrections go to "
                 f"{archive_reader.ERRATA}"
             )
-        found += len(problems)
+        n_differences += len(problems)
         if problems:
             continue
-        meta = archive_reader.read(settings.root, version, there)
+        meta = archive_reader.read(settings.root, version, contents)
         arena = arena or context.open_arena(settings, record=False)
         if meta["contract"]["conditions"] != data_lock.conditions(arena.lock):
             say(
@@ -62,7 +61,7 @@ def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say)
                 f"config.json, so not evaluated again"
             )
             continue
-        if whole is None and any(one["holdout"] for one in meta["strategies"]):
+        if whole is None and any(strategy["holdout"] for strategy in meta["strategies"]):
             later = tuple(window for window in (settings.validation, settings.holdout) if window)
             whole = context.over(arena, (*settings.windows, *later), context.sealed_candles(arena, passphrase()))
         same = meta["contract"]["hash"] == arena.lock.contract
@@ -71,40 +70,42 @@ def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say)
                 f"{archive_reader.FOLDER}/{version}: of contract {meta['contract']['hash'][:8]}, evaluated again by "
                 f"the code of {arena.lock.contract[:8]}"
             )
-        known = not same and (folder / archive_reader.ERRATA).exists()
+        explained = not same and (folder / archive_reader.ERRATA).exists()
         differing = sum(
-            _strategy(folder, there, one, arena, whole if one["holdout"] else None, 0.0 if same else APART, say)
-            for one in meta["strategies"]
+            _strategy(
+                folder, contents, strategy, arena, whole if strategy["holdout"] else None, 0.0 if same else APART, say
+            )
+            for strategy in meta["strategies"]
         )
-        if differing and known:
+        if differing and explained:
             say(
                 f"{archive_reader.FOLDER}/{version}: what differs is the code's doing; {archive_reader.ERRATA} is "
                 f"there to say why"
             )
-        found += 0 if known else differing
-    return found
+        n_differences += 0 if explained else differing
+    return n_differences
 
 
 def _strategy(
     folder: Path,
-    there: dict[str, bytes | None],
-    told: dict[str, Any],
+    contents: dict[str, bytes],
+    recorded: dict[str, Any],
     arena: Arena,
     whole: Arena | None,
     apart: float,
     say: Say,
 ) -> int:
-    """1 when a figure of one archived strategy differs."""
-    name = f"{archive_reader.FOLDER}/{folder.name} {told['strategy']}"
-    if told["error"]:
+    """Returns 1 if a figure of one archived strategy differs, else 0."""
+    name = f"{archive_reader.FOLDER}/{folder.name} {recorded['strategy']}"
+    if recorded["error"]:
         say(f"{name}: failed then, so there is no figure to compare")
         return 0
     try:
-        file = f"strategies/{told['strategy']}.py"
-        strategy = strategy_files.examine(folder / file, arena.settings, there.get(file) or b"")
-        unlike, n = _searched(there, strategy, arena, apart)
+        file = f"strategies/{recorded['strategy']}.py"
+        strategy = strategy_files.examine(folder / file, arena.settings, contents.get(file) or b"")
+        unlike, n = _searched(contents, strategy, arena, apart)
         if whole is not None:
-            more, m = _judged(told, strategy, whole, apart)
+            more, m = _judged(recorded, strategy, whole, apart)
             unlike, n = [*unlike, *more], n + m
     except StrategyError as error:
         say(f"{name}: fails now: {error}")
@@ -116,24 +117,24 @@ def _strategy(
     return 0
 
 
-def _searched(there: dict[str, bytes | None], strategy: Strategy, arena: Arena, apart: float) -> tuple[list[str], int]:
-    rows = pd.read_parquet(io.BytesIO(there[archive_reader.TRIALS] or b""))
+def _searched(contents: dict[str, bytes], strategy: Strategy, arena: Arena, apart: float) -> tuple[list[str], int]:
+    rows = pd.read_parquet(io.BytesIO(contents[archive_reader.TRIALS]))
     row = rows[rows["sha256"] == strategy.sha256].iloc[-1]
-    kept = {name: value for name, value in json.loads(row["result"]).items() if name in ACCOUNT} | {
+    recorded = {name: value for name, value in json.loads(row["result"]).items() if name in ACCOUNT} | {
         "daily_returns": [float(r) for r in row["daily_returns"]]
     }
     now = figures.measured(strategy, arena, figures.account(strategy, arena))
-    return _compared(kept, {name: now[name] for name in kept}, apart)
+    return _compared(recorded, {name: now[name] for name in recorded}, apart)
 
 
-def _judged(told: dict[str, Any], strategy: Strategy, whole: Arena, apart: float) -> tuple[list[str], int]:
-    found = figures.measured(strategy, whole, figures.account(strategy, whole))
-    low, high = figures.interval(holdout.within(found, whole, whole.settings.windows[-1]), strategy)
-    parts = {name: (part := holdout.stretch(found, whole, name)) and asdict(part) for name in ("validation", "holdout")}
-    return _compared({name: told[name] for name in JUDGED}, parts | {"low": low, "high": high}, apart)
+def _judged(recorded: dict[str, Any], strategy: Strategy, whole: Arena, apart: float) -> tuple[list[str], int]:
+    run = figures.measured(strategy, whole, figures.account(strategy, whole))
+    low, high = figures.interval(holdout.within(run, whole, whole.settings.windows[-1]), strategy)
+    parts = {name: (part := holdout.stretch(run, whole, name)) and asdict(part) for name in ("validation", "holdout")}
+    return _compared({name: recorded[name] for name in JUDGED}, parts | {"low": low, "high": high}, apart)
 
 
 def _compared(before: Any, now: Any, apart: float) -> tuple[list[str], int]:
-    """What differs, a phrase each, and how many figures there are."""
+    """Returns a phrase per difference, and the number of figures."""
     before, now = archive.plain(before), archive.plain(now)
     return list(differences.unlike(before, now, "the archive", apart=apart)), differences.count(now)

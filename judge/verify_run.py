@@ -1,13 +1,11 @@
 """
-Is what was recorded what the committed sources earn? For the person, after a run.
+Checks after a run that the committed sources earn what was recorded.
 
-The ledger's chain is checked, the repository is cloned at HEAD, and the clone's own run.py evaluates the strategies
-anew, with a ledger of its own and the full check of causality. What it finds is compared with the recorded figures one
-by one.
+This module checks the ledger's chain and clones the repository at HEAD. The clone's own run.py evaluates the strategies
+anew, with its own ledger and the full causality check. Each figure is compared with the recorded one.
 
-Not compared: what depends on all trials that there were at the time (evidence, and the ladder's answer), seconds, and
-how deep causality was checked then. Not covered: strategies that were discarded, whose sources the ledger has and git
-may not.
+Not compared: what depends on all trials at the time (evidence, and the ladder's answer), seconds, and the depth of the
+causality check then. Not covered: discarded strategies, whose sources the ledger has and git may not.
 """
 
 import json
@@ -34,12 +32,12 @@ Say = Callable[[str], None]
 
 def verify(arena: Settings, locked: Lock, say: Say) -> int:
     """
-    Ledger, results.tsv and the committed strategies: tell what holds and what does not, a line each. Returns the number
-    of lines that tell of a difference. Raises ArenaError where nothing was recorded, neither here nor in an archive.
+    Reports what holds and what differs in ledger, results.tsv and the committed strategies, a line each. Returns the
+    number of lines about a difference. Raises ArenaError if nothing was recorded, neither here nor in an archive.
     """
     if not (arena.root / LEDGER).exists():
-        if gone := Ledger(arena.root / LEDGER).wrong():
-            say(f"ledger: {gone[0]}")
+        if losses := Ledger(arena.root / LEDGER).wrong():
+            say(f"ledger: {losses[0]}")
             return 1
         if archive_reader.versions(arena.root):
             say(f"ledger: there is none at {LEDGER}; the archive alone could be verified")
@@ -47,14 +45,14 @@ def verify(arena: Settings, locked: Lock, say: Say) -> int:
         raise ArenaError(f"there is no ledger at {LEDGER}: nothing was recorded here. Run `uv run run.py` first.")
     ledger = Ledger(arena.root / LEDGER)
     trials = ledger.trials(locked.contract)
-    found = [f"ledger: {problem}" for problem in ledger.check()]
-    if not found:
+    problems = [f"ledger: {problem}" for problem in ledger.check()]
+    if not problems:
         say(
             f"ledger: every entry is as it was written; {len(trials)} evaluations under contract "
             f"{locked.contract[:8]}; head {ledger.head()[:16]}"
         )
-    found += _journal(arena, trials)
-    for line in found:
+    problems += _journal(arena, trials)
+    for line in problems:
         say(line)
     with tempfile.TemporaryDirectory(prefix="touchstone-verify-") as folder:
         clone = _clone(arena, locked, Path(folder, "clone"))
@@ -62,14 +60,14 @@ def verify(arena: Settings, locked: Lock, say: Say) -> int:
         for line in changed:
             say(line)
         try:
-            return len(found) + (len(changed) or _evaluated(clone, trials, locked.contract, say))
+            return len(problems) + (len(changed) or _evaluated(clone, trials, locked.contract, say))
         finally:
             anchor.forget(clone.resolve() / LEDGER)
 
 
 def _journal(arena: Settings, trials: list[Trial]) -> list[str]:
-    """Rows of results.tsv whose figures are not the ledger's."""
-    found = []
+    """Returns a line per row of results.tsv whose figures differ from the ledger's."""
+    problems = []
     rows = {(t.commit, t.strategy): t for t in trials}  # the newest of each
     for row in results_log.read(arena.root / results_log.FILE).rows:
         trial = next(
@@ -84,11 +82,11 @@ def _journal(arena: Settings, trials: list[Trial]) -> list[str]:
                 "\t"
             )[3:5]
         ) != _figures(row):
-            found.append(
+            problems.append(
                 f"{results_log.FILE} line {row.line}: {row.strategy} at {row.commit} has {' '.join(_figures(row))}, "
                 f"the ledger has {' '.join(wanted)}"
             )
-    return found
+    return problems
 
 
 def _figures(row: results_log.Row) -> list[str]:
@@ -96,9 +94,9 @@ def _figures(row: results_log.Row) -> list[str]:
 
 
 def _clone(arena: Settings, locked: Lock, clone: Path) -> Path:
-    """The repository as it was committed, with this arena's data and lock."""
-    # without hard links each object is read, and has the name of its bytes
-    words = git.command(
+    """Clones the repository as committed and adds this arena's data and lock."""
+    # without hard links git reads each object and verifies that its name is the hash of its bytes
+    command = git.command(
         "clone",
         "--quiet",
         "--no-local",
@@ -107,11 +105,11 @@ def _clone(arena: Settings, locked: Lock, clone: Path) -> Path:
         str(clone),
         options=("core.autocrlf=false", "core.eol=lf"),
     )
-    done = subprocess.run(words, capture_output=True, text=True, env=git.environment(arena.root))
-    if done.returncode:
+    process = subprocess.run(command, capture_output=True, text=True, env=git.environment(arena.root))
+    if process.returncode:
         raise ArenaError(
-            f"git cannot clone {arena.root}: {done.stderr.strip() or 'no reason given'}. What is not committed cannot "
-            f"be verified."
+            f"git cannot clone {arena.root}: {process.stderr.strip() or 'no reason given'}. What is not committed "
+            f"cannot be verified."
         )
     read = data_lock.reader(locked, arena.root)
     for name in locked.data | locked.sealed:
@@ -122,7 +120,7 @@ def _clone(arena: Settings, locked: Lock, clone: Path) -> Path:
 
 
 def _other_code(clone: Path, locked: Lock) -> list[str]:
-    """Contract files whose committed version is not the one that the arena was locked with."""
+    """Returns contract files whose committed version differs from the locked one."""
     try:
         committed = data_lock.all_code_hashes(settings.load(clone / "config.json"))
     except ConfigError as error:
@@ -133,27 +131,27 @@ def _other_code(clone: Path, locked: Lock) -> list[str]:
 
 
 def _evaluated(clone: Path, trials: list[Trial], contract: str, say: Say) -> int:
-    """Evaluate in the clone, by its own code in processes of its own, and compare."""
+    """Evaluates in the clone, by its own code in its own processes, and compares."""
     if not any((clone / strategy_files.FOLDER).glob("[!_]*.py")):
         say("HEAD: holds no strategy, so there is nothing to evaluate again")
         return 0
     command = [sys.executable, "run.py", "--causality", "full"]
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True)
-    if done.returncode not in (0, 1):
+    process = subprocess.run(command, cwd=clone, capture_output=True, text=True)
+    if process.returncode not in (0, 1):
         raise ArenaError(
             f"the clone of HEAD cannot be evaluated: "
-            f"{done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}"
+            f"{process.stderr.strip().splitlines()[-1] if process.stderr.strip() else 'no reason given'}"
         )
     recorded, different = distinct(trials), 0
     for trial in sorted(Ledger(clone / LEDGER).trials(contract), key=lambda trial: trial.strategy):
-        known = recorded.get(trial.sha256)
-        if known is None:
+        before_trial = recorded.get(trial.sha256)
+        if before_trial is None:
             say(
                 f"{trial.strategy} {trial.commit}: was never evaluated here under this contract; run.py has the figures"
             )
             different += 1
             continue
-        now, before = _compared(trial), _compared(known)
+        now, before = _compared(trial), _compared(before_trial)
         unlike = list(differences.unlike(before, now, "the ledger"))
         if unlike:
             different += 1
@@ -164,7 +162,10 @@ def _evaluated(clone: Path, trials: list[Trial], contract: str, say: Say) -> int
 
 
 def _compared(trial: Trial) -> dict[str, Any]:
-    """A Result without what may differ. Of a failure its kind alone: which instant shows foresight is drawn anew."""
+    """
+    Returns what must be equal in a Result; for a failure its kind alone, because each run tests other instants for
+    foresight.
+    """
     if trial.error_kind:
         return {"error_kind": trial.error_kind}
     result = json.loads(trial.result)

@@ -1,4 +1,4 @@
 """
-What drive.py runs: agents that propose strategies, and the loop that evaluates, keeps and writes down. No part of the
+What drive.py runs: agents that propose strategies, and the loop that evaluates, keeps and records. Not part of the
 contract.
 """

@@ -1,4 +1,4 @@
-"""The best of what a run has tried, by evidence: shown to agents that read, whether it is still active or not. Pure."""
+"""The best trials of a run, by evidence: shown to agents that read, whether still active or not. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,31 +8,34 @@ from arena.text import printable
 from loop.protocol import Tried
 
 LONGEST = 12_000
-"""Characters of a source that are shown."""
+"""Most characters of a source that are shown."""
 
 
 def best(history: Sequence[Tried], most: int) -> tuple[Tried, ...]:
     """
-    At most `most` trials, best first, one a line of descent.
+    Returns at most `most` trials, best first, one per line of descent.
 
-    Whoever passes every gate of what was earned comes before whoever fails one; then the deflated Sharpe ratio counts,
-    then the Sharpe ratio of the worst window; an undefined figure is the lowest. The ratio is the one of its own round:
-    among more trials it would be lower, so it favours what came early. What failed has no figures and is left out.
+    A trial that passes every gate about earnings ranks before one that fails any. Then the deflated Sharpe ratio
+    counts, then the Sharpe ratio of the worst window; undefined figures rank lowest. The ratio is that of the trial's
+    own round; it would be lower among more trials, so early trials have an advantage. Failed trials have no figures and
+    are left out.
     """
     lines = _lines(history)
-    found: dict[str, Tried] = {}
-    for tried in sorted((one for one in history if one.result and not one.result.error), key=_rank, reverse=True):
-        found.setdefault(lines[tried.strategy], tried)
-    return tuple(found.values())[: max(most, 0)]
+    best_by_line: dict[str, Tried] = {}
+    for tried in sorted(
+        (trial for trial in history if trial.result and not trial.result.error), key=_rank, reverse=True
+    ):
+        best_by_line.setdefault(lines[tried.strategy], tried)
+    return tuple(best_by_line.values())[: max(most, 0)]
 
 
 def told(population: Sequence[Tried], active: Mapping[str, str]) -> str:
-    """Figures and sources, best first; a source that is active as it stands is not told twice. Empty for none."""
+    """Returns figures and sources, best first; omits the source of an active, unchanged strategy. Empty for none."""
     return "\n\n".join(_one(number, tried, active) for number, tried in enumerate(population, 1))
 
 
 def name(tried: Tried) -> str:
-    """How a log names it."""
+    """Returns the trial's name in a log."""
     return f"{tried.strategy} of round {tried.round}"
 
 
@@ -77,7 +80,7 @@ def _defined(figure: float) -> float:
 
 
 def _lines(history: Sequence[Tried]) -> dict[str, str]:
-    """Strategy to the first of its line: a fork belongs to its parent's."""
+    """Maps each strategy to the first of its line; a fork belongs to its parent's line."""
     lines: dict[str, str] = {}
     for tried in history:
         lines.setdefault(

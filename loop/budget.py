@@ -1,4 +1,4 @@
-"""When a run ends by itself. Pure: what was agreed and what was spent in, the reason out."""
+"""When a run ends by itself. Pure: takes what was agreed and what was spent, returns the reason."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ STOPS = ("accepted",)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a start of a run may spend. None is no limit."""
+    """What a start of a run may spend. None: no limit."""
 
     rounds: int | None = None  # of this start, skipped ones included
     minutes: float | None = None  # of this start; a round that has begun is finished
@@ -30,7 +30,7 @@ class Spent:
 
 
 def reason(budget: Budget, spent: Spent) -> str:
-    """Why no further round is begun; empty when one is."""
+    """Returns why no further round begins; empty if one does."""
     usage = spent.usage
     tokens = usage.input_tokens + usage.output_tokens
     if budget.stop_at == "accepted" and spent.accepted:
@@ -53,13 +53,13 @@ def reason(budget: Budget, spent: Spent) -> str:
 
 
 def left(budget: Budget, spent: Spent) -> str:
-    """About how long this start goes on, by its rounds so far and its minutes; empty where nothing tells."""
-    known = []
+    """Estimates how long this start goes on, from its rounds so far and its minutes; empty without an estimate."""
+    estimates = []
     if budget.minutes is not None:
-        known.append(budget.minutes - spent.minutes)
+        estimates.append(budget.minutes - spent.minutes)
     if budget.rounds is not None and spent.rounds:
-        known.append((budget.rounds - spent.rounds) * spent.minutes / spent.rounds)
-    if not known:
+        estimates.append((budget.rounds - spent.rounds) * spent.minutes / spent.rounds)
+    if not estimates:
         return ""
-    minutes = max(min(known), 0.0)
+    minutes = max(min(estimates), 0.0)
     return f"about {60 * minutes:.0f} s left" if minutes < 2 else f"about {minutes:.0f} min left"

@@ -1,6 +1,6 @@
 """
-The loop: rounds until the budget, the agent or a person ends it, a line of progress each, and what to look at in the
-end.
+The loop: plays rounds until the budget, the agent or a person ends it, prints a line for each, and says in the end
+where to look.
 """
 
 import math
@@ -30,13 +30,13 @@ from loop.run_state import Run
 from loop.worktree import LEARNINGS, RESULTS
 
 GIVEN_UP = 3
-"""Rounds in a row without a usable answer after which the agent is not asked again."""
+"""Rounds in a row without a usable answer after which the run ends."""
 INTERRUPTED = "interrupted"
 _released = threading.Event()
 
 
 class Interruption:
-    """The first Ctrl-C is noted, and the loop ends when the step in hand is done; the second one ends it at once."""
+    """Notes the first Ctrl-C, so that the loop ends after the current step; the second one ends it at once."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -44,7 +44,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         self._before = signal.signal(signal.SIGINT, self._heard)
-        self.asked = _released.is_set()  # before anybody listened
+        self.asked = _released.is_set()  # standard input may have closed before this
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -59,11 +59,11 @@ class Interruption:
 
 def tether() -> None:
     """
-    From now on the end of standard input is the first Ctrl-C: whoever started this process and holds the other end
-    wants it to end, or has ended. In the latter case nobody reads what it says any more, and that shall not stop it in
-    the middle of a step.
+    Treats the end of standard input as the first Ctrl-C: whoever started this process and holds the other end wants it
+    to end, or has ended. In the latter case nobody reads the output any more, which must not stop this process in the
+    middle of a step.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is deaf to it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores SIGINT
     parent = os.getppid()
 
     def watch() -> None:
@@ -82,8 +82,7 @@ def tether() -> None:
 @contextmanager
 def deaf() -> Iterator[None]:
     """
-    What is started in here never hears Ctrl-C, of which a terminal tells every process: whether to end is the loop's to
-    decide.
+    Makes processes started inside ignore Ctrl-C, which a terminal sends to every process: the loop decides when to end.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -94,7 +93,7 @@ def deaf() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best that was kept so far, by its Sharpe ratio over the search range."""
+    """The best trial kept so far, by its Sharpe ratio over the search range."""
 
     tried: Tried | None = None
     round: int = 0
@@ -105,62 +104,63 @@ class Best:
 
 
 def best(played: list[Round]) -> Best:
-    found: Tried | None = None
-    at = 0
-    for one in played:
-        for tried in one.tried:
-            if tried.kept and keep_rules.best(tried.result) > keep_rules.best(found.result if found else None):
-                found, at = tried, one.number
-    return Best(found, at)
+    best_trial, best_round = None, 0
+    for round_ in played:
+        for tried in round_.tried:
+            if tried.kept and keep_rules.best(tried.result) > keep_rules.best(best_trial and best_trial.result):
+                best_trial, best_round = tried, round_.number
+    return Best(best_trial, best_round)
 
 
 def play(run: Run, agent: Agent, limits: Budget, brief: Brief, *, reads: bool, population: int = 0) -> str:
     """
-    Play rounds until something ends them, and return what did. What an earlier start left unfinished is finished first.
+    Plays rounds until something ends them, and returns the reason. Finishes first what an earlier start left
+    unfinished.
 
     An agent that reads is shown the best `population` trials so far.
     """
     with Interruption() as interruption:
         if run.rounds and run.rounds[-1].step not in ENDS:
-            one = run.rounds[-1]
-            run.say(f"round {one.number} was interrupted when it was {one.step}: going on with it")
-            progress.step("", f"round {one.number}")
-            run.say(line(run, round_steps.finish(run, one), limits, None, brief))
-        first, began, told = len(run.rounds), time.monotonic(), set()
+            round_ = run.rounds[-1]
+            run.say(f"round {round_.number} was interrupted when it was {round_.step}: going on with it")
+            progress.step("", f"round {round_.number}")
+            run.say(line(run, round_steps.finish(run, round_), limits, None, brief))
+        first, began, reported = len(run.rounds), time.monotonic(), set()
         agent.resume(round_steps.history(run.rounds), np.random.default_rng(run.facts.seed))
         while not (why := budget.reason(limits, spent := _spent(run, first, began))):
             if interruption.asked:
                 return INTERRUPTED
-            if len(run.rounds) - first >= GIVEN_UP and all(one.step == "skipped" for one in run.rounds[-GIVEN_UP:]):
+            if len(run.rounds) - first >= GIVEN_UP and all(
+                round_.step == "skipped" for round_ in run.rounds[-GIVEN_UP:]
+            ):
                 raise ArenaError(
                     f"the agent gave no usable answer {GIVEN_UP} times in a row, the last time: {run.rounds[-1].why}"
                 )
-            for complaint in [text for text in complaints(run) if text not in told]:
-                told.add(complaint)
+            for complaint in [text for text in complaints(run) if text not in reported]:
+                reported.add(complaint)
                 run.say(complaint)
-            if reads:  # what reads thinks, and that takes its time
+            if reads:  # an agent that reads also thinks, and that takes time
                 run.say(f"round {len(run.rounds) + 1}: asking {agent.name}")
             progress.step("", f"round {len(run.rounds) + 1}: asking {agent.name}")
-            asked = round_steps.ask(run, agent, brief, reads=reads, population=population if reads else 0)
-            if isinstance(asked, str):
-                return f"the agent has no more: {asked}"
-            one = asked
-            if interruption.asked and one.step not in ENDS:
-                run.say(f"round {one.number}: the answer is kept, and the next start goes on with it")
+            round_ = round_steps.ask(run, agent, brief, reads=reads, population=population if reads else 0)
+            if isinstance(round_, str):
+                return f"the agent has no more: {round_}"
+            if interruption.asked and round_.step not in ENDS:
+                run.say(f"round {round_.number}: the answer is kept, and the next start goes on with it")
                 return INTERRUPTED
-            progress.step("", f"round {one.number}")
-            one = round_steps.finish(run, one)
+            progress.step("", f"round {round_.number}")
+            round_ = round_steps.finish(run, round_)
             spent = _spent(run, first, began)
-            run.say(line(run, one, limits, spent, brief))
-            if one.final:
-                raise ArenaError(f"the agent cannot go on: {one.why}")
+            run.say(line(run, round_, limits, spent, brief))
+            if round_.final:
+                raise ArenaError(f"the agent cannot go on: {round_.why}")
     return why
 
 
 def complaints(run: Run) -> list[str]:
     """
-    What results.tsv has that cannot be read, or breaks a rule: the loop writes no such row, so a hand did. It is left
-    as it is.
+    Returns unreadable rows and broken rules of results.tsv. The loop writes none, so a person did; the file stays as it
+    is.
     """
     written = run.journal
     return [
@@ -174,7 +174,7 @@ def _spent(run: Run, first: int, began: float) -> Spent:
     accepted = (
         [tried.strategy for tried in last.tried if tried.kept and tried.result and _accepted(tried)] if last else []
     )
-    usage = sum((one.usage for one in run.rounds), Usage())
+    usage = sum((round_.usage for round_ in run.rounds), Usage())
     since = len(run.rounds) - max(first, best(run.rounds).round)
     return Spent(
         len(run.rounds) - first, (time.monotonic() - began) / 60, since, usage, accepted[0] if accepted else ""
@@ -186,14 +186,14 @@ def _accepted(tried: Tried) -> bool:
 
 
 def line(run: Run, one: Round, limits: Budget, spent: Spent | None, brief: Brief = Brief()) -> str:
-    """One round in one line; in a second one what of the brief it does not keep."""
+    """Returns a round in one line, and in a second one where it departs from the brief."""
     of = f"/{len(run.rounds) - spent.rounds + limits.rounds}" if spent and limits.rounds is not None else ""
     if one.step == "skipped":
         return f"round {one.number}{of} skipped: {one.why}"
-    asked = {change.strategy for change in one.proposal.changes}
-    told = ", ".join(_figures(tried) for tried in one.tried if tried.strategy in asked)
+    changed = {change.strategy for change in one.proposal.changes}
+    figures = ", ".join(_figures(tried) for tried in one.tried if tried.strategy in changed)
     top, slots = best(run.rounds), sum(tried.result is not None for tried in one.tried)
-    known = [
+    facts = [
         f"{slots}/{run.settings.max_strategies} slots"
         if one.kept
         else f"{len(one.state['active'])}/{run.settings.max_strategies} slots",
@@ -205,18 +205,18 @@ def line(run: Run, one: Round, limits: Budget, spent: Spent | None, brief: Brief
         *([words] if spent and (words := budget.left(limits, spent)) else []),
     ]
     if one.refused:
-        known.insert(0, f"asked again {min(len(one.refused), round_steps.ASKS - 1)} times")
+        facts.insert(0, f"asked again {min(len(one.refused), round_steps.ASKS - 1)} times")
     departs = [
         *one.departures,
         *(
             f"{tried.strategy}: {text}"
             for tried in one.tried
-            if tried.strategy in asked
+            if tried.strategy in changed
             for text in compliance.earned(brief, tried)
         ),
     ]
-    against = f"\nround {one.number} is not by the brief: {'; '.join(departs)}" if departs else ""
-    return f"round {one.number}{of} {'kept' if one.kept else 'discarded'}: {told} | {', '.join(known)}{against}"
+    deviation = f"\nround {one.number} is not by the brief: {'; '.join(departs)}" if departs else ""
+    return f"round {one.number}{of} {'kept' if one.kept else 'discarded'}: {figures} | {', '.join(facts)}{deviation}"
 
 
 def _figures(tried: Tried) -> str:
@@ -236,10 +236,9 @@ def _cost(usage: Usage) -> str:
 
 def standing(played: list[Round]) -> list[Tried]:
     """
-    The strategies that are active after the last kept round, each as it was evaluated last; one that is to be put back,
-    as it was before.
+    Returns the strategies active after the last kept round, as last evaluated; one that is to be put back, as before.
     """
-    last = next((one for one in reversed(played) if one.kept), None)
+    last = next((round_ for round_ in reversed(played) if round_.kept), None)
     if last is None:
         return []
     sources = {tried.strategy: tried.source for tried in last.tried if tried.result} | last.restore
@@ -248,7 +247,7 @@ def standing(played: list[Round]) -> list[Tried]:
 
 
 def against(run: Run, brief: Brief) -> list[str]:
-    """What of the brief the strategies that were kept do not keep."""
+    """Returns where the kept strategies depart from the brief."""
     kept = [
         (tried.strategy, text)
         for tried in standing(run.rounds)
@@ -258,14 +257,14 @@ def against(run: Run, brief: Brief) -> list[str]:
 
 
 def summary(run: Run, why: str, brief: Brief = Brief()) -> str:
-    """What came out of the run, all its starts."""
-    played = [one for one in run.rounds if one.step == "settled"]
+    """Returns what came out of the run, over all its starts."""
+    played = [round_ for round_ in run.rounds if round_.step == "settled"]
     top = best(run.rounds)
-    usage = sum((one.usage for one in run.rounds), Usage())
+    usage = sum((round_.usage for round_ in run.rounds), Usage())
     last = played[-1] if played else None
     lines = [
         f"ended: {why}",
-        f"run {run.facts.run}: {len(played)} rounds played, {sum(one.kept for one in played)} kept, "
+        f"run {run.facts.run}: {len(played)} rounds played, {sum(round_.kept for round_ in played)} kept, "
         f"{len(run.rounds) - len(played)} skipped",
     ]
     if top.tried and last:
@@ -285,9 +284,9 @@ def summary(run: Run, why: str, brief: Brief = Brief()) -> str:
 
 
 def places(run: Run) -> str:
-    """Where it lies. Draws frontier.png."""
+    """Returns where the run's files lie. Draws frontier.png."""
     where = run.root.relative_to(run.worktree.root)
-    known = {
+    descriptions = {
         f"{where}/{RESULTS}": "what was tried, and why it was kept or not",
         **({f"{where}/frontier.png": "every trial, the best kept, the luck line"} if _picture(run) else {}),
         f"{where}/{LEARNINGS}": "what was learned",
@@ -295,13 +294,13 @@ def places(run: Run) -> str:
         f"uv run drive.py show {run.facts.run} [ROUND]": "the log of it",
         f"uv run drive.py --tag {run.facts.run}": "goes on",
     }
-    width = max(map(len, known))
-    return "\n".join(["look at:", *(f"  {place:<{width}}  {what}" for place, what in known.items())])
+    width = max(map(len, descriptions))
+    return "\n".join(["look at:", *(f"  {place:<{width}}  {what}" for place, what in descriptions.items())])
 
 
 def _picture(run: Run) -> bool:
-    """Draw frontier.png beside results.tsv; False without a trial."""
-    from analysis import frontier  # a second of libraries that no round needs
+    """Draws frontier.png beside results.tsv; returns False without a trial."""
+    from analysis import frontier  # takes a second to import; no round needs it
 
     try:
         (run.root / "frontier.png").write_bytes(frontier.png(run.root))

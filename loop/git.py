@@ -1,8 +1,8 @@
 """
-git, called so that nothing of the user's own work is touched and nothing of the user's set-up gets in the way.
+Calls git without touching the user's own work and without interference from the user's settings.
 
-No hook runs, nothing is signed or collected, line ends stay as they are, and Ctrl-C does not reach a call that is under
-way. Where the user has no name or address for commits, Touchstone's stand in.
+No hook runs, nothing is signed or garbage-collected, line ends stay as they are, and Ctrl-C does not reach a running
+call. Where the user has no name or address for commits, Touchstone's are used.
 """
 
 import subprocess
@@ -22,11 +22,11 @@ TIMEOUT_S = 120
 def call(
     cwd: Path, *arguments: str, options: tuple[str, ...] = (), **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """One call, whatever it returns. Raises ArenaError without git, and when it does not end."""
-    words = git.command(*arguments, options=(*QUIET, *options))
+    """Runs git and returns the process, whatever its exit code. Raises ArenaError without git, and after TIMEOUT_S."""
+    command = git.command(*arguments, options=(*QUIET, *options))
     try:
         return subprocess.run(
-            words, cwd=cwd, env=git.environment(cwd) | variables, capture_output=True, text=True, errors="replace",
+            command, cwd=cwd, env=git.environment(cwd) | variables, capture_output=True, text=True, errors="replace",
             timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     except FileNotFoundError:
@@ -38,24 +38,24 @@ def call(
 
 
 def told(cwd: Path, *arguments: str, options: tuple[str, ...] = (), **variables: str) -> str:
-    """What a call prints, without the last newline. Raises ArenaError with git's own words when it fails."""
-    done = call(cwd, *arguments, options=options, **variables)
-    if done.returncode:
-        words = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise ArenaError(f"git {arguments[0]} failed in {cwd}: {words}")
-    return done.stdout.removesuffix("\n")
+    """Returns what git prints, without the last newline. Raises ArenaError with git's message if it fails."""
+    process = call(cwd, *arguments, options=options, **variables)
+    if process.returncode:
+        message = " ".join(process.stderr.split()) or f"exit code {process.returncode}"
+        raise ArenaError(f"git {arguments[0]} failed in {cwd}: {message}")
+    return process.stdout.removesuffix("\n")
 
 
 def identity(cwd: Path) -> tuple[str, ...]:
-    """Options that name the committer, for what the user's set-up leaves out."""
+    """Returns options that name the committer, for what the user's settings leave out."""
     return tuple(f"{key}={value}" for key, value in IDENTITY.items() if not call(cwd, "config", key).stdout.strip())
 
 
 def repository(root: Path) -> Path:
     """
-    The folder in which git keeps the repository of the checkout `root`.
+    Returns the folder in which git keeps the repository of the checkout `root`.
 
-    Raises ArenaError where there is none, or it has no commit to begin a branch at.
+    Raises ArenaError if there is none, or if it has no commit to begin a branch at.
     """
     top = call(root, "rev-parse", "--show-toplevel")
     if top.returncode or Path(top.stdout.strip()).resolve() != root:

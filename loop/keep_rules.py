@@ -1,10 +1,10 @@
 """
-Keep or discard, by section 5 of program.md. Pure: results in, decisions with their reasons out.
+Decides whether to keep or discard, by section 5 of program.md. Pure: takes results, returns decisions with reasons.
 
-Three things that the program leaves to judgement are fixed here. A new strategy, created or forked, is kept when it was
-evaluated and its Sharpe ratio is defined. One that takes the place of a strategy killed in the same commit is judged as
-a change of that one, unless a plateau asks for another family. Simpler means fewer nodes in the syntax tree, docstrings
-and comments apart.
+This module fixes three points that the program leaves to judgement. A new strategy, created or forked, is kept if it
+was evaluated and its Sharpe ratio is defined. One that replaces a strategy killed in the same commit is judged as a
+change of that one, unless a plateau asks for another family. Simpler means fewer nodes in the syntax tree, without
+docstrings and comments.
 """
 
 import ast
@@ -16,12 +16,12 @@ from arena.records import Result
 from arena.stats.gates import EVIDENCE
 
 STEP = 0.05
-"""Annualised Sharpe: what a gain must reach, and what the other figure may lose."""
+"""Annualised Sharpe ratio: the gain that a figure must reach, and the loss that the other figure may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of one strategy's change, and why in a few words."""
+    """The decision on one strategy's change, with a short reason."""
 
     keep: bool
     why: str
@@ -30,16 +30,16 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a round's commit."""
+    """The decision on a round's commit."""
 
     keep: bool
     why: str
     gain: bool
-    restore: tuple[str, ...] = ()  # changed, worse, and yet in a commit that is kept: put back in the next round
+    restore: tuple[str, ...] = ()  # worse changes in a commit that is kept: the next round puts them back
 
 
 def evolved(before: Result, after: Result, source_before: str, source_after: str) -> Decision:
-    """A change of one strategy against what it was."""
+    """Judges a change of one strategy against its earlier version."""
     if after.error:
         return Decision(False, f"fails: {after.error}")
     if lost := lost_gates(before, after):
@@ -60,7 +60,7 @@ def evolved(before: Result, after: Result, source_before: str, source_after: str
 
 
 def created(after: Result) -> Decision:
-    """A strategy that was not there before."""
+    """Judges a strategy that did not exist before."""
     if after.error:
         return Decision(False, f"fails: {after.error}")
     if math.isnan(after.own.sharpe):
@@ -69,7 +69,7 @@ def created(after: Result) -> Decision:
 
 
 def replaced(killed: Result, after: Result) -> Decision:
-    """A new strategy against the killed one whose place it takes."""
+    """Judges a new strategy against the killed one that it replaces."""
     first = created(after)
     if not first.keep:
         return first
@@ -78,32 +78,32 @@ def replaced(killed: Result, after: Result) -> Decision:
 
 
 def places(new: Mapping[str, Result], killed: Mapping[str, Result]) -> dict[str, str]:
-    """Which new strategy takes whose place: the best that of the best, by their Sharpe ratio."""
+    """Maps new strategies to the killed ones that they replace: best to best, by their Sharpe ratio."""
     return dict(
         zip(*(sorted(some, key=lambda name: (-best(some[name]), name)) for some in (new, killed)), strict=False)
     )
 
 
 def best(result: Result | None) -> float:
-    """What results are ranked by: the Sharpe ratio; -inf for what failed or has none."""
+    """Returns the Sharpe ratio that results are ranked by; -inf for a result that failed or has none."""
     return -math.inf if result is None or result.error or math.isnan(result.own.sharpe) else result.own.sharpe
 
 
 def verdict(changed: Mapping[str, Decision], *, killed: bool) -> Verdict:
     """
-    The round's commit, from the decision on each strategy that the agent changed in it.
+    Decides on the round's commit from the decision on each strategy that the agent changed.
 
-    One that got better keeps the commit, and the worse ones are restored in the next round. A kill alone is kept;
-    beside changes that are all discarded it goes with them.
+    One improved strategy keeps the commit, and the next round restores the worse ones. A kill alone is kept; beside
+    changes that are all discarded it is discarded too.
     """
-    worse = tuple(name for name, one in changed.items() if not one.keep)
-    why = "; ".join(f"{name}: {one.why}" for name, one in changed.items()) or "a strategy was killed"
+    worse = tuple(name for name, decision in changed.items() if not decision.keep)
+    why = "; ".join(f"{name}: {decision.why}" for name, decision in changed.items()) or "a strategy was killed"
     keep = len(worse) < len(changed) or (killed and not changed)
-    return Verdict(keep, why, any(one.gain for one in changed.values()), worse if keep else ())
+    return Verdict(keep, why, any(decision.gain for decision in changed.values()), worse if keep else ())
 
 
 def lost_gates(before: Result, after: Result) -> list[str]:
-    """Gates that said PASS and say FAIL now; those of the evidence apart, which every trial moves."""
+    """Returns gates that passed before and fail now, except those of the evidence, which every trial moves."""
     passed = {gate.gate for gate in before.gates if gate.applies and gate.passed}
     return [
         gate.gate
@@ -114,8 +114,8 @@ def lost_gates(before: Result, after: Result) -> list[str]:
 
 def size(source: str) -> int:
     """
-    Nodes of the syntax tree without docstrings; of what is no Python, its characters, which are more than any such tree
-    has.
+    Counts the nodes of the syntax tree without docstrings. Text that is not Python counts as larger than any such tree,
+    by its characters.
     """
     try:
         tree = ast.parse(source)
@@ -130,5 +130,5 @@ def size(source: str) -> int:
 
 
 def _step(before: float, after: float) -> float:
-    """What a figure rose by; one that becomes defined rises without bound."""
+    """Returns the rise of a figure; infinite for one that becomes defined."""
     return math.inf if math.isnan(before) and not math.isnan(after) else after - before

@@ -1,11 +1,9 @@
 """
-Runs side by side: what each tried, kept and paid, and what its best is worth against all that was tried in the same
-arena.
+Compares runs: what each tried, kept and paid, and what its best is worth against all trials of the same arena.
 
-What was played by program.md in the checkout itself, without drive.py, is a run too: results.tsv and git say what is
-its own. Luck line, dsr and `accepted` are as of today: all runs of an arena share one ledger, so a run that ended early
-is measured by the trials of those that came after it too. The numbers come from the logs and the ledger; nothing is
-evaluated.
+A run by program.md in the checkout itself, without drive.py, is a run too: results.tsv and git say what belongs to it.
+Luck line, dsr and `accepted` are as of today: all runs of an arena share one ledger, so later trials count against a
+run that ended early too. The numbers come from the logs and the ledger; nothing is evaluated.
 """
 
 import json
@@ -32,14 +30,14 @@ from loop.round_steps import history
 from loop.run_log import Facts, Log, Round, runs
 
 BY_HAND = "program.md"
-"""Stands for the agent where a coding agent or a person followed it."""
+"""Agent name of a run that a coding agent or a person played by program.md."""
 SHOWN = 2
 """Most failing gates that a row names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One run. Sharpe ratios are annualised, over the search range; what is undefined is nan."""
+    """One run. Sharpe ratios are annualised, over the search range; undefined figures are nan."""
 
     run: str  # by hand: the branch
     agent: str  # by hand: BY_HAND
@@ -48,20 +46,20 @@ class Standing:
     contract: str
     rounds: int  # played; skipped ones are counted apart
     skipped: int
-    trials: int  # distinct sources of its own
+    trials: int  # distinct sources that it tried
     kept: int  # rounds
     accepted: int  # distinct sources that it kept and that pass every gate today
     strategy: str  # the best that was kept; empty for none
-    fails: tuple[str, ...]  # gates that say no to it, those of luck apart
+    fails: tuple[str, ...]  # gates that it fails, without those of luck
     sharpe: float
-    low: float  # 95 % interval of this one strategy: it knows nothing of the trials
+    low: float  # 95 % interval of this one strategy; other trials do not count in it
     high: float
     luck_line: float  # of all trials under the contract
-    dsr: float  # against all of them
+    dsr: float  # deflated Sharpe ratio against all of them
     tokens: int
     usd: float  # nan: the price is unknown
     seconds: float  # in rounds, of all starts; by hand from the first trial to the last
-    race: tuple[float, ...]  # by own trial, the best that was kept so far
+    race: tuple[float, ...]  # by the run's own trials, the best kept so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,85 +67,88 @@ class Board:
     """All runs under one contract, the best first."""
 
     contract: str
-    trials: int  # distinct sources under the contract, whoever tried them
-    others: int  # sources that other contracts alone have tried on these candles: they count in the luck line too
+    trials: int  # distinct sources under the contract, of all runs
+    others: int  # sources tried on these candles under other contracts only: the luck line counts them too
     luck_line: float
     standings: tuple[Standing, ...]
 
 
 def read(root: Path, names: list[str]) -> list[Board]:
     """
-    Boards of the runs that are named, or of all under the contract of now; one a contract, because their figures do not
-    compare.
+    Returns a board per contract, because figures of two contracts do not compare: of the named runs, or of all under
+    the current contract.
 
-    Raises ArenaError where there is no such run.
+    Raises ArenaError if a run does not exist.
     """
-    hand, known = _branch(root), runs(root)
-    if unknown := [name for name in names if name not in (*known, hand)]:
+    hand, run_names = _branch(root), runs(root)
+    if unknown := [name for name in names if name not in (*run_names, hand)]:
         raise ArenaError(
-            f"there is no run {unknown[0]!r}. There are: {', '.join([*known, *filter(None, [hand])]) or 'none'}."
+            f"there is no run {unknown[0]!r}. There are: {', '.join([*run_names, *filter(None, [hand])]) or 'none'}."
         )
     locked = data_lock.read(root)
     now = locked.contract if locked else ""
-    # results.tsv is told under the contract of now alone
+    # results.tsv counts under the current contract only
     by_hand = {now: hand} if hand and (not names or hand in names) else {}
-    facts = [Log(root, name).facts() for name in names or known if name in known]
+    facts = [Log(root, name).facts() for name in names or run_names if name in run_names]
     played: dict[str, list[Facts]] = {contract: [] for contract in by_hand}
-    for one in facts:
-        assert one is not None  # of a run that is there
-        if names or one.contract == now:
-            played.setdefault(one.contract, []).append(one)
+    for run_facts in facts:
+        if names or run_facts.contract == now:
+            played.setdefault(run_facts.contract, []).append(run_facts)
     boards = [_board(root, contract, mine, by_hand.get(contract, "")) for contract, mine in played.items()]
     if not (boards := [board for board in boards if board.standings]):
         raise ArenaError(
             "no run was played under the contract of now. Name runs of earlier ones: "
-            + (", ".join(known) or "there are none")
+            + (", ".join(run_names) or "there are none")
             + "."
         )
     return boards
 
 
 def _branch(root: Path) -> str:
-    """Under which name the checkout's own run stands: its branch; empty where results.tsv has no row."""
+    """Returns the name of the checkout's own run, its branch; empty where results.tsv has no row."""
     if not results_log.read(root / results_log.FILE).rows:
         return ""
     return git.call(root, "branch", "--show-current").stdout.strip() or "HEAD"
 
 
 def _board(root: Path, contract: str, facts: list[Facts], hand: str) -> Board:
-    known = on_candles_of(Ledger(root / LEDGER), contract)
-    returns = {sha: row for sha, row in known.own.items() if row is not None}
+    tried_sources = on_candles_of(Ledger(root / LEDGER), contract)
+    returns = {sha: row for sha, row in tried_sources.own.items() if row is not None}
     first = next(iter(returns.values()), np.empty(0))
-    placed = known.placed(len(first))
-    found = selection_bias.evidence(first, [*returns.values(), *placed.whole], known.count, placed.filled)
+    placed = tried_sources.placed(len(first))
+    evidence = selection_bias.evidence(first, [*returns.values(), *placed.whole], tried_sources.count, placed.filled)
 
     def dsr(sha256: str) -> float:
-        return _deflated(returns.get(sha256), found.effective)
+        return _deflated(returns.get(sha256), evidence.effective)
 
-    own = _by_hand(root, contract, hand, dsr) if hand else None
-    standings = [_standing(one, Log(root, one.run).rounds(), dsr) for one in facts] + ([own] if own else [])
-    standings = [replace(one, luck_line=found.luck_line) for one in standings]
-    standings.sort(key=lambda one: (-one.sharpe if not math.isnan(one.sharpe) else math.inf, one.run))
-    return Board(contract, len(known.own), known.others(), found.luck_line, tuple(standings))
+    hand_standing = _by_hand(root, contract, hand, dsr) if hand else None
+    standings = [_standing(run_facts, Log(root, run_facts.run).rounds(), dsr) for run_facts in facts] + (
+        [hand_standing] if hand_standing else []
+    )
+    standings = [replace(standing, luck_line=evidence.luck_line) for standing in standings]
+    standings.sort(
+        key=lambda standing: (-standing.sharpe if not math.isnan(standing.sharpe) else math.inf, standing.run)
+    )
+    return Board(contract, len(tried_sources.own), tried_sources.others(), evidence.luck_line, tuple(standings))
 
 
 def _by_hand(root: Path, contract: str, branch: str, dsr: Callable[[str], float]) -> Standing | None:
-    """The run that results.tsv of the checkout tells of; None where no trial under this contract is its own."""
+    """Returns the run in the checkout's results.tsv; None if no trial under this contract belongs to it."""
     from analysis import timeline
 
-    told = timeline.read(root, empty=True)
-    mine = [one for one in told.tried if not one.elsewhere]
+    story = timeline.read(root, empty=True)
+    mine = [trial for trial in story.tried if not trial.elsewhere]
     if not mine:
         return None
-    kept = [one for one in mine if one.kept]
-    top = max((one for one in kept if not math.isnan(one.sharpe)), key=lambda one: one.sharpe, default=None)
-    rounds = results_log.rounds(told.journal)
+    kept = [trial for trial in mine if trial.kept]
+    top = max((trial for trial in kept if not math.isnan(trial.sharpe)), key=lambda trial: trial.sharpe, default=None)
+    rounds = results_log.rounds(story.journal)
     return Standing(
         branch, BY_HAND, "", None, contract, len(rounds), 0, len(mine),
-        sum(any(told.held(row) and row.event != "stable" for row in one.rows) for one in rounds),
-        sum(passes(one.result, dsr(one.result.sha256)) for one in kept), *_merits(top.result if top else None, dsr), 0,
-        math.nan, (mine[-1].time - mine[0].time).total_seconds(),
-        tuple(replace(told, tried=tuple(mine)).running_best()),
+        sum(any(story.held(row) and row.event != "stable" for row in journal_round.rows) for journal_round in rounds),
+        sum(passes(trial.result, dsr(trial.result.sha256)) for trial in kept),
+        *_merits(top.result if top else None, dsr), 0, math.nan, (mine[-1].time - mine[0].time).total_seconds(),
+        tuple(replace(story, tried=tuple(mine)).running_best()),
     )  # fmt: skip
 
 
@@ -160,30 +161,33 @@ def _deflated(returns: NDArray[np.float64] | None, effective: float) -> float:
 
 def _standing(facts: Facts, rounds: list[Round], dsr: Callable[[str], float]) -> Standing:
     agent, _, model = (rounds[-1].agent if rounds else facts.agent).partition(":")
-    played = [one for one in rounds if one.step == "settled"]
+    played = [round_ for round_ in rounds if round_.step == "settled"]
     top = best(played).tried
-    usage = sum((one.usage for one in rounds), Usage())
+    usage = sum((round_.usage for round_ in rounds), Usage())
     kept = {tried.result.sha256: tried.result for tried in history(played) if tried.kept and tried.result}
     race = tuple(course(played))
     return Standing(
-        facts.run, agent, model, facts.seed, facts.contract, len(played), sum(one.step == "skipped" for one in rounds),
-        len(race), sum(one.kept for one in played), sum(passes(one, dsr(sha)) for sha, one in kept.items()),
+        facts.run, agent, model, facts.seed, facts.contract, len(played),
+        sum(round_.step == "skipped" for round_ in rounds), len(race), sum(round_.kept for round_ in played),
+        sum(passes(result, dsr(sha)) for sha, result in kept.items()),
         *_merits(top.result if top else None, dsr), usage.input_tokens + usage.output_tokens, usage.usd,
-        sum(one.seconds for one in rounds), race,
+        sum(round_.seconds for round_ in rounds), race,
     )  # fmt: skip
 
 
 def _merits(
     top: Result | None, dsr: Callable[[str], float]
 ) -> tuple[str, tuple[str, ...], float, float, float, float, float]:
-    """From `strategy` to `dsr`, the fields that follow from the best that was kept; its luck line is the board's."""
+    """
+    Returns the fields from `strategy` to `dsr`, which follow from the best kept result; the board sets its luck line.
+    """
     if top is None:
         return "", (), math.nan, math.nan, math.nan, math.nan, math.nan
     return top.strategy, failing(top), top.own.sharpe, top.sharpe_low, top.sharpe_high, math.nan, dsr(top.sha256)
 
 
 def passes(result: Result, dsr: float) -> bool:
-    """Whether it would be ACCEPTED with this deflated Sharpe ratio: all other gates as they were judged."""
+    """Whether the result would be ACCEPTED with this deflated Sharpe ratio; all other gates stay as judged."""
     return (
         bool(result.gates)
         and not result.error
@@ -192,15 +196,15 @@ def passes(result: Result, dsr: float) -> bool:
 
 
 def failing(result: Result) -> tuple[str, ...]:
-    """Gates that say no, those apart that say whether it is luck: a Sharpe ratio of two lucky trades is high too."""
+    """Returns failing gates, without those about luck: a Sharpe ratio of two lucky trades is high too."""
     return tuple(gate.gate for gate in result.gates if gate.applies and not gate.passed and gate.gate not in EVIDENCE)
 
 
 def course(played: Iterable[Round]) -> Iterator[float]:
     """
-    By trial of the run's own, oldest first, the best Sharpe ratio that was kept so far; nan before the first.
+    Yields for each trial of the run, oldest first, the best kept Sharpe ratio so far; nan before the first.
 
-    A trial is a distinct source, failed and discarded ones included.
+    A trial is a distinct source; failed and discarded ones count.
     """
     seen, top = set(), math.nan
     for tried in history(list(played)):
@@ -213,7 +217,7 @@ def course(played: Iterable[Round]) -> Iterator[float]:
 
 
 def table(boards: list[Board]) -> str:
-    """For a terminal: right-aligned figures, columns that are empty for all left out."""
+    """Formats boards for a terminal: right-aligned figures, without columns that are empty in every row."""
     return "\n\n".join(_table(board) for board in boards)
 
 
@@ -236,7 +240,7 @@ def _table(board: Board) -> str:
         "USD",
         "time",
     )
-    rows = [_row(one) for one in board.standings]
+    rows = [_row(standing) for standing in board.standings]
     shown = [
         k
         for k, head in enumerate(heads)
@@ -252,7 +256,7 @@ def _table(board: Board) -> str:
         ).rstrip()
         for line in cells
     ]
-    counts = [one.trials for one in board.standings]
+    counts = [standing.trials for standing in board.standings]
     others = f" and {board.others} under other contracts" if board.others else ""
     lines.append(
         f"contract {board.contract[:8]}: {board.trials} trials of all runs{others}, luck line {board.luck_line:.2f}; "
@@ -266,12 +270,12 @@ def _table(board: Board) -> str:
     return "\n".join(lines)
 
 
-def _row(one: Standing) -> tuple[str, ...]:
-    minutes, seconds = divmod(round(one.seconds), 60)
+def _row(run: Standing) -> tuple[str, ...]:
+    minutes, seconds = divmod(round(run.seconds), 60)
     return (
-        one.run, one.agent, one.model, "-" if one.seed is None else str(one.seed), str(one.rounds), str(one.trials),
-        str(one.kept), str(one.accepted), one.strategy or "-", f"{one.sharpe:.2f}", f"{one.low:.2f} {one.high:.2f}",
-        f"{one.dsr:.3f}", _some(one.fails), str(one.tokens), "unknown" if math.isnan(one.usd) else f"{one.usd:.2f}",
+        run.run, run.agent, run.model, "-" if run.seed is None else str(run.seed), str(run.rounds), str(run.trials),
+        str(run.kept), str(run.accepted), run.strategy or "-", f"{run.sharpe:.2f}", f"{run.low:.2f} {run.high:.2f}",
+        f"{run.dsr:.3f}", _some(run.fails), str(run.tokens), "unknown" if math.isnan(run.usd) else f"{run.usd:.2f}",
         f"{minutes // 60}:{minutes % 60:02}:{seconds:02}",
     )  # fmt: skip
 
@@ -281,8 +285,8 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 def as_json(boards: list[Board]) -> str:
-    """Every field of every standing, in one list; what is undefined is null."""
-    return json.dumps([_defined(asdict(one)) for board in boards for one in board.standings], indent=1)
+    """Returns every field of every standing in one JSON list; undefined figures are null."""
+    return json.dumps([_defined(asdict(standing)) for board in boards for standing in board.standings], indent=1)
 
 
 def _defined(value: Any) -> Any:
@@ -295,12 +299,16 @@ def _defined(value: Any) -> Any:
 
 def draw(board: Board, file: Path) -> str:
     """
-    Draw the race of the runs of one contract into a file; returns what was drawn. Raises ArenaError for a file that
-    cannot be one.
+    Draws the race of one contract's runs into a file and returns a line about it. Raises ArenaError for an unusable
+    file.
     """
-    from analysis import race  # a second of libraries that a table does not need
+    from analysis import race  # takes a second to import; a table does not need it
 
-    racers = [race.Racer(f"{one.agent} {one.model}".rstrip(), one.run, one.race) for one in board.standings if one.race]
+    racers = [
+        race.Racer(f"{standing.agent} {standing.model}".rstrip(), standing.run, standing.race)
+        for standing in board.standings
+        if standing.race
+    ]
     try:
         race.draw(racers, board.luck_line, board.trials).savefig(file, dpi=race.DPI)
     except ValueError as error:

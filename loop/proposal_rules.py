@@ -1,7 +1,7 @@
 """
-From a proposal to what is written: checked against program.md's rules before anything is touched. Pure.
+Checks a proposal against program.md's rules before anything is touched, and turns it into files to write. Pure.
 
-What only running can show (a syntax error, lookahead, a crash) is no matter of this: it becomes a failed round.
+What only running can show (a syntax error, lookahead, a crash) is not checked here: it becomes a failed round.
 """
 
 from collections import Counter
@@ -19,45 +19,45 @@ from loop.protocol import Change, Proposal, State
 
 EVENTS = ("create", "evolve", "fork", "kill")
 NOTE = 240
-"""Longest part of a note that is the agent's; a row stays one readable line."""
+"""Longest part of a note that comes from the agent; a row stays one readable line."""
 
 Files = dict[str, str | None]
 """Strategy to source; None: no file."""
 
 
 def stale(written: Journal, state: State) -> list[str]:
-    """Active strategies that this round has to touch."""
+    """Returns active strategies that this round has to touch."""
     return [
         name for name in state.active if results_log.stable_rounds(written, name) >= state.settings.max_stable_rounds
     ]
 
 
 def problems(proposal: Proposal, state: State, written: Journal) -> list[str]:
-    """Why the proposal cannot be played, one line each; empty when it can."""
+    """Returns why the proposal cannot be played, one line each; empty if it can."""
     if not proposal.changes:
         return ["there is no change in it. Every round touches at least one strategy."]
-    found = [text for change in proposal.changes for text in _of_change(change, state, written)]
+    complaints = [text for change in proposal.changes for text in _of_change(change, state, written)]
     twice = [name for name, count in Counter(change.strategy for change in proposal.changes).items() if count > 1]
-    found += [f"{printable(name, 60)} is changed twice. Name each strategy once." for name in twice]
-    if found:
-        return found
+    complaints += [f"{printable(name, 60)} is changed twice. Name each strategy once." for name in twice]
+    if complaints:
+        return complaints
     touched = {name for change in proposal.changes for name in (change.strategy, change.parent)}
-    asked = [name for name in stale(written, state) if name not in touched]
-    found += [
+    due = [name for name in stale(written, state) if name not in touched]
+    complaints += [
         f"{name} was stable for {state.settings.max_stable_rounds} rounds in a row: evolve, fork or kill it now."
-        for name in asked
+        for name in due
     ]
     left = state.active.keys() - {change.strategy for change in proposal.changes if change.event == "kill"}
     left |= {change.strategy for change in proposal.changes if change.event in ("create", "fork")}
     if not left:
-        found.append("no strategy would be left. Create one in the round in which the last one is killed.")
+        complaints.append("no strategy would be left. Create one in the round in which the last one is killed.")
     if len(left) > state.settings.max_strategies:
-        found.append(
+        complaints.append(
             f"{len(left)} strategies would be active ({', '.join(sorted(left))}), arena.max_strategies is "
             f"{state.settings.max_strategies}. "
             f"Kill {len(left) - state.settings.max_strategies} in the same round."
         )
-    return found
+    return complaints
 
 
 def _of_change(change: Change, state: State, written: Journal) -> Iterator[str]:
@@ -65,18 +65,18 @@ def _of_change(change: Change, state: State, written: Journal) -> Iterator[str]:
     if change.event not in EVENTS:
         yield f"event {change.event!r} of {name} is unknown. Use {', '.join(EVENTS)}."
         return
-    if refused := _no_name(change.strategy):
-        yield refused
+    if problem := _no_name(change.strategy):
+        yield problem
         return
-    there = change.strategy in state.active
-    if change.event in ("evolve", "kill") and not there:
+    is_active = change.strategy in state.active
+    if change.event in ("evolve", "kill") and not is_active:
         near = get_close_matches(change.strategy, state.active, n=1)
         instead = f"Did you mean {near[0]}?" if near else f"Active: {', '.join(state.active) or 'none'}."
         yield f"{change.event} of {name}, which is not active. {instead}"
-    if change.event in ("create", "fork") and there:
+    if change.event in ("create", "fork") and is_active:
         yield f"{change.event} of {name}, which is already active. Use evolve, or another name."
-    known = state.active.keys() | {row.strategy for row in written.rows}
-    if change.event == "fork" and (change.parent not in known or change.parent == change.strategy):
+    names = state.active.keys() | {row.strategy for row in written.rows}
+    if change.event == "fork" and (change.parent not in names or change.parent == change.strategy):
         yield (
             f"fork of {printable(change.parent, 60) or 'nothing'} to {name}: the parent is no other strategy of "
             f"this "
@@ -93,7 +93,9 @@ def _of_change(change: Change, state: State, written: Journal) -> Iterator[str]:
 
 
 def _no_name(name: str) -> str:
-    """Why the name cannot be a strategy's; empty when it can. What holds a path separator never reaches the disk."""
+    """
+    Returns why the name cannot be a strategy's; empty if it can. A name with a path separator never reaches the disk.
+    """
     file = Path(f"{name}.py")
     if file.name != f"{name}.py" or name.startswith("_"):
         return (
@@ -108,8 +110,8 @@ def _no_name(name: str) -> str:
 
 def files(proposal: Proposal, folder: Mapping[str, str], restore: Mapping[str, str | None]) -> Files:
     """
-    What is written into the folder, whose files are `folder` now: the proposal's changes, and what the last kept commit
-    left to be put back, unless it is changed anyway. What is there already is left out.
+    Returns what to write into the folder, whose files are `folder` now: the proposal's changes, and what the last kept
+    commit left to put back, unless the proposal changes it. Leaves out what is there already.
     """
     wanted = {
         **restore,
@@ -119,17 +121,19 @@ def files(proposal: Proposal, folder: Mapping[str, str], restore: Mapping[str, s
 
 
 def message(number: int, proposal: Proposal) -> str:
-    """Of the commit. The round's number makes commits of equal content differ, so that no two rounds share one."""
-    told = [
+    """
+    Returns the commit message. The round's number makes commits of equal content differ, so that rounds share none.
+    """
+    actions = [
         f"{change.event} {change.strategy}" + (f" from {change.parent}" if change.event == "fork" else "")
         for change in proposal.changes
     ]
     notes = [f"{change.strategy}: {printable(change.note, NOTE)}" for change in proposal.changes if change.note.strip()]
-    return "\n".join([printable(f"round {number}: {', '.join(told)}", 100), *(["", *notes] if notes else [])])
+    return "\n".join([printable(f"round {number}: {', '.join(actions)}", 100), *(["", *notes] if notes else [])])
 
 
 def note(words: str, before: Result | None, after: Result | None, keep: bool, why: str = "") -> str:
-    """Of a row: the agent's words, the figures that moved, what was decided and why."""
+    """Returns the note of a row: the agent's words, the figures that moved, the decision and its reason."""
     parts = [printable(words, NOTE).strip()]
     if after is not None and after.error:
         parts.insert(0, f"FAIL: {printable(after.error, 120)}")

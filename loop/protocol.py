@@ -1,8 +1,8 @@
 """
-What stands between the loop and whoever proposes: one Protocol, and the records that cross it.
+The interface between the loop and an agent: one Protocol, and the records that they exchange.
 
-An agent sees a State and answers with a Proposal. It touches neither git nor results.tsv nor the ledger: the loop does,
-and it decides what is kept by program.md's rules, the same for every agent.
+An agent gets a State and returns a Proposal. It touches neither git nor results.tsv nor the ledger: the loop does, and
+it decides what is kept by program.md's rules, the same for every agent.
 """
 
 from dataclasses import dataclass, field
@@ -33,8 +33,8 @@ class State:
     """All that an agent may know before a round."""
 
     settings: Settings
-    round: int  # from 1: the one that is to be proposed
-    active: dict[str, str]  # name -> source of what lies in the folder now, as the last kept commit left it
+    round: int  # from 1: the round to propose
+    active: dict[str, str]  # name -> source in the folder now, as the last kept commit left it
     history: tuple[Tried, ...]  # everything that this run has tried, oldest first
     blocks: str  # what run.py would have printed in the last round; empty before the first
     rows: str  # results.tsv as it stands
@@ -49,10 +49,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to happen to one strategy."""
+    """A change of one strategy."""
 
-    event: str  # create, evolve, fork or kill; what is not named is stable
-    strategy: str  # of a fork the child
+    event: str  # create, evolve, fork or kill; strategies without a change are stable
+    strategy: str  # for a fork, the child
     source: str = ""  # whole file; empty for a kill
     parent: str = ""  # of a fork
     note: str = ""  # hypothesis -> expected; one line
@@ -78,33 +78,33 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An agent's answer. An empty one with `end` says that it has no more."""
+    """An agent's answer. An empty one with `end` says that the agent has no more."""
 
     changes: tuple[Change, ...] = ()
-    learnings: str | None = None  # learnings.md as it shall be from now on; None: unchanged
+    learnings: str | None = None  # new text of learnings.md; None: unchanged
     usage: Usage = Usage()
-    # JSON: prompt, response, seed, versions: what reproduces the answer
+    # JSON that reproduces the answer: prompt, response, seed, versions
     record: dict[str, Any] = field(default_factory=dict)
     end: str = ""  # why there will be no further proposal
 
 
 class Agent(Protocol):
-    """Whoever proposes."""
+    """Proposes changes."""
 
     name: str  # as a leaderboard names it, for example "genetic" or "llm:qwen3:8b"
 
     def propose(self, state: State) -> Proposal:
         """
-        The next round's changes. Raises AgentError when no usable answer can be had; the round is then skipped and
-        told.
+        Returns the next round's changes. Raises AgentError if no answer is usable; the loop then skips and reports the
+        round.
         """
         ...
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
         """
-        Called once a start, before the first proposal, with what earlier starts of the same run have tried; empty for a
-        new run. `rng` is the same at every start of a run: an agent whose dice follow from it, the history and the
-        round proposes the same after a crash.
+        Called once per start, before the first proposal. `history` is what earlier starts of the same run have tried;
+        empty for a new run. `rng` is the same at every start of a run: an agent whose random numbers follow from it,
+        the history and the round proposes the same after a crash.
         """
         ...
 
@@ -113,8 +113,8 @@ class AgentError(Exception):
     """
     An agent gave no usable answer: its program failed, its endpoint does not answer, its text holds no strategy.
 
-    `usage` and `record` tell what was spent on it all the same, as in a Proposal. `final`: no later round would fare
-    better, as with a key that is refused.
+    `usage` and `record` hold what the answer cost all the same, as in a Proposal. `final`: no later round would do
+    better, for example after a refused key.
     """
 
     def __init__(

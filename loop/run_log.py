@@ -1,8 +1,8 @@
 """
-What a run writes down: a file per round in user_data/runs/<run>/, and the run's own facts in run.json.
+What a run records: a file per round in user_data/runs/<run>/, and the run's own facts in run.json.
 
-A round's file is written whole at every step of the round, so it is the log of what was done and, for the next start,
-the note of how far it came: from the first step on it holds all that the later ones need.
+Every step of a round rewrites the round's file as a whole. So the file is a log and tells the next start how far the
+round came: from the first step on it holds all that later steps need.
 """
 
 import contextlib
@@ -22,16 +22,13 @@ from loop.protocol import Proposal, Tried, Usage
 
 RUNS = Path("user_data", "runs")
 STEPS = ("planned", "committed", "evaluated", "written", "settled")
-"""
-How far a round came: its plan is durable; it is committed; judged; in results.tsv; kept or taken back, with its
-learnings.
-"""
+"""How far a round came: plan durable; committed; evaluated; in results.tsv; kept or taken back, with its learnings."""
 ENDS = ("settled", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What holds for all of a run."""
+    """Facts that hold for a whole run."""
 
     run: str
     agent: str
@@ -58,10 +55,10 @@ class Round:
     proposal: Proposal
     usage: Usage = Usage()  # of all answers, refused ones included
     refused: tuple[tuple[str, ...], ...] = ()  # problems of each answer that was refused
-    # what of the brief the proposal that is played does not keep, when it was asked again in vain
+    # where the proposal that is played still departs from the brief after all answers
     departures: tuple[str, ...] = ()
     reads: bool = False  # whether the agent can rewrite learnings.md
-    files: dict[str, str | None] = field(default_factory=dict)  # strategy -> source to be written; None: its file goes
+    files: dict[str, str | None] = field(default_factory=dict)  # strategy -> source to write; None: remove its file
     message: str = ""
     commit: str = ""
     tried: tuple[Tried, ...] = ()  # without daily returns, which the ledger has
@@ -69,8 +66,8 @@ class Round:
     blocks: str = ""
     kept: bool = False
     gain: bool = False
-    why: str = ""  # of the decision, or why it was skipped
-    final: bool = False  # skipped, and no later round would fare better
+    why: str = ""  # reason of the decision, or of a skip
+    final: bool = False  # skipped, and no later round would do better
     # what the next round puts back: strategy -> source; None: no file
     restore: dict[str, str | None] = field(default_factory=dict)
     learnings: str | None = None  # learnings.md after the round
@@ -80,7 +77,7 @@ class Round:
 
     @property
     def after(self) -> str:
-        """The commit at which the branch stands when the round is over."""
+        """The branch's commit when the round is over."""
         return self.commit if self.kept else self.head
 
 
@@ -101,29 +98,29 @@ class Log:
         write_whole(self.folder / "run.json", json.dumps(asdict(facts), indent=1).encode())
 
     def keep(self, one: Round) -> None:
-        """Durable when it returns."""
+        """Writes the round durably."""
         write_whole(
             self.folder / f"{one.number:04d}.json",
             json.dumps(asdict(one), indent=1, default=str, ensure_ascii=False).encode("utf-8", "replace"),
         )
 
     def rounds(self) -> list[Round]:
-        """Oldest first. Raises ArenaError for a file that is none."""
+        """Returns the rounds, oldest first. Raises ArenaError for a file that is not a round."""
         return [_read(file, _ROUND) for file in sorted(self.folder.glob("[0-9]*.json"))]
 
     def save(self, file: Path) -> None:
-        """A copy of a file that lies outside git, for a worktree that is lost."""
+        """Copies a file that lies outside git, in case the worktree is lost."""
         if file.is_file():
             write_whole(self.folder / file.name, file.read_bytes())
 
     def restore(self, file: Path) -> None:
-        """The copy, where the file itself is gone."""
+        """Restores a file from its copy if the file is gone."""
         if not file.exists() and (self.folder / file.name).is_file():
             shutil.copy(self.folder / file.name, file)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """One start of a run at a time. Raises ArenaError when another one is under way."""
+        """Allows one start of a run at a time. Raises ArenaError while another one is under way."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ".lock").open("a") as handle:
             try:
@@ -137,7 +134,7 @@ class Log:
 
 
 def runs(root: Path) -> list[str]:
-    """Names of all runs."""
+    """Returns the names of all runs."""
     return sorted(file.parent.name for file in (root / RUNS).glob("*/run.json"))
 
 

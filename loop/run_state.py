@@ -1,10 +1,10 @@
 """
-A run: its worktree, its log, and the arena that its rounds are evaluated in. Opened once a start, and mended where the
-last one was interrupted.
+A run: its worktree, its log, and the arena that evaluates its rounds. Every start opens it and repairs what an
+interruption left behind.
 
-What an interruption can leave: a round's plan without its commit, a commit without rows, rows without a reset, a reset
-half done, git's lock files, half a line in results.tsv, no worktree. The newest round's file says how far it came; git
-is settled to the commit of that step, and the round goes on from there.
+An interruption can leave a round's plan without its commit, a commit without rows, rows without a reset, half a reset,
+git's lock files, half a line in results.tsv, no worktree. The newest round's file says how far it came; git is settled
+to the commit of that step, and the round goes on from there.
 """
 
 import itertools
@@ -29,17 +29,17 @@ from loop.worktree import LEARNINGS, RESULTS, WORKTREES, Worktree, tags
 
 Say = Callable[[str], None]
 BEGUN = "begun"
-"""File that says: the branch is a run's. It is there before the branch."""
+"""File that marks the branch as a run's. It exists before the branch."""
 
 
 @dataclass
 class Run:
-    """What a round needs. `rounds` grows by one a round; its last one may be under way."""
+    """What a round needs. Each round appends to `rounds`; the last one may be under way."""
 
     facts: Facts
     worktree: Worktree
     log: Log
-    settings: Settings  # of the worktree
+    settings: Settings  # config.json of the worktree
     rounds: list[Round]
     say: Say
     arena: Arena | None = None
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def head(self) -> str:
-        """The commit on which the next round builds."""
+        """The commit that the next round builds on."""
         return self.rounds[-1].after if self.rounds else self.facts.start
 
     @property
@@ -63,7 +63,7 @@ class Run:
         return results_log.read(self.root / RESULTS)
 
     def text(self, name: str) -> str:
-        """A text file of the worktree; empty where there is none."""
+        """Returns a text file of the worktree; empty if there is none."""
         try:
             return (self.root / name).read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -71,9 +71,9 @@ class Run:
 
     def opened(self) -> Arena:
         """
-        The arena, verified as run.py verifies it, with every trial that the ledger has by now: other runs share it.
+        Returns the arena, verified as run.py verifies it, with every trial in the ledger by now: other runs share it.
 
-        Both places are verified: the worktree is what is evaluated, and the checkout's code does it.
+        Both places are verified: the worktree is evaluated, and the checkout's code evaluates it.
         """
         data_lock.verify(settings.load(self.worktree.root / "config.json"))
         if self.arena is None:
@@ -86,7 +86,7 @@ class Run:
         return self.arena
 
     def keep(self, one: Round) -> Round:
-        """Make the round durable as far as it came, in place of what was noted of it before."""
+        """Makes the round durable as far as it came, and replaces its earlier record."""
         self.log.keep(one)
         if self.rounds and self.rounds[-1].number == one.number:
             self.rounds[-1] = one
@@ -96,20 +96,20 @@ class Run:
 
 
 def alone(worktree: Worktree) -> AbstractContextManager[None]:
-    """One start of a run at a time. Raises ArenaError when another one is under way."""
+    """Allows one start of a run at a time. Raises ArenaError while another one is under way."""
     return Log(worktree.root, worktree.tag).alone()
 
 
 def open_run(worktree: Worktree, agent: str, seed: int, say: Say, start: str = "HEAD") -> Run:
     """
-    The run of the worktree: begun at a commit of the checkout, or gone on with, everything settled to where its log
-    says it stands.
+    Opens the worktree's run: begins it at a commit of the checkout, or continues it, with everything settled to where
+    its log says it stands.
 
     Raises ArenaError when there is no such commit, the branch is somebody else's, or the arena is not the one that the
     run began with.
     """
     root, log = worktree.root, Log(worktree.root, worktree.tag)
-    # a worktree without its .git never leads to the checkout
+    # so that git in a worktree without its .git never finds the checkout
     os.environ["GIT_CEILING_DIRECTORIES"] = str(root / WORKTREES)
     locked = data_lock.verify(settings.load(root / "config.json"))
     facts = log.facts()
@@ -131,22 +131,22 @@ def open_run(worktree: Worktree, agent: str, seed: int, say: Say, start: str = "
 
 
 def default_tag(root: Path, day: str) -> str:
-    """The day, or with a number where its branch is somebody else's."""
+    """Returns the day as a tag, with a number if that branch is somebody else's."""
     taken = set(tags(root))
     names = (day if k == 1 else f"{day}-{k}" for k in itertools.count(1))
     return next(name for name in names if name not in taken or (Log(root, name).folder / BEGUN).exists())
 
 
 def _standing(run: Run, unfinished: bool) -> str:
-    """Where the branch stands by what is noted: on the round's commit while that is neither kept nor taken back."""
+    """Returns the branch's commit by the log: the round's commit until that is kept or taken back."""
     if not unfinished:
         return run.head
     last = run.rounds[-1]
-    return last.commit or last.head  # a commit that was made and not yet noted has no trial: it is made again
+    return last.commit or last.head  # a commit that the log does not have has no trial: it is made again
 
 
 def _begin(worktree: Worktree, log: Log, agent: str, seed: int, contract: str, start: str, say: Say) -> Facts:
-    """A new run, its branch at the commit `start`; contract files that are not committed there are committed here."""
+    """Begins a run with its branch at the commit `start`, and commits there contract files that are not committed."""
     if worktree.branch_head() is not None and not (log.folder / BEGUN).exists():
         raise ArenaError(
             f"the branch {worktree.branch} exists, and is no run of drive.py's. Choose another --tag, or delete it: "
@@ -168,14 +168,14 @@ def _begin(worktree: Worktree, log: Log, agent: str, seed: int, contract: str, s
 
 
 def _commit(root: Path, name: str) -> str:
-    found = git.call(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    if found.returncode:
+    process = git.call(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if process.returncode:
         raise ArenaError(f"--start {name}: this repository has no such commit or branch. For example: --start main")
-    return found.stdout.strip()
+    return process.stdout.strip()
 
 
 def _begin_texts(run: Run) -> None:
-    """results.tsv with its header; learnings.md as the checkout has it, where the run has none yet."""
+    """Writes results.tsv with its header and copies the checkout's learnings.md, where the run has none yet."""
     if not (run.root / RESULTS).exists():
         write_whole(run.root / RESULTS, f"{results_log.HEADER}\n".encode())
     theirs = run.worktree.root / LEARNINGS
@@ -185,18 +185,18 @@ def _begin_texts(run: Run) -> None:
 
 def write_rows(file: Path, rows: tuple[str, ...]) -> None:
     """
-    Append those rows that results.tsv does not have, whole or not at all. The beginning of one of them at its end,
-    which an interruption left, is completed; whatever else stands there is kept.
+    Appends the rows that results.tsv lacks, whole or not at all. Completes a row that an interruption cut off at the
+    end and keeps everything else there.
     """
     text = file.read_bytes() if file.exists() else f"{results_log.HEADER}\n".encode()
     if text and not text.endswith(b"\n"):
         whole, _, last = text.rpartition(b"\n")
         cut = last and any(row.encode().startswith(last) for row in rows)
         text = (whole + b"\n" if whole else b"") if cut else text + b"\n"
-    known = [(row.commit, row.strategy) for row in results_log.parse(text).rows]
+    recorded = [(row.commit, row.strategy) for row in results_log.parse(text).rows]
     for row in rows:
         (new,) = results_log.parse(f"{results_log.HEADER}\n{row}\n".encode()).rows
-        if (new.commit, new.strategy) not in known:
+        if (new.commit, new.strategy) not in recorded:
             text += row.encode() + b"\n"
     if not file.exists() or file.read_bytes() != text:
         write_whole(file, text)

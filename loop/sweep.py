@@ -1,13 +1,12 @@
 """
-One search several times, side by side: each run a drive.py process of its own, with its own seed, tag, branch and
-journal.
+Plays one search several times side by side: each run is a drive.py process with its own seed, tag, branch and journal.
 
 All runs share this machine and the arena: one ledger counts the trials of all. Where `arena.compute` names dask, their
-evaluations go there; the runs themselves stay here, because their git branches and the ledger are files that no network
-file system may hold.
+evaluations go there; the runs stay here, because their git branches and the ledger are files that no network file
+system may hold.
 
-A run hears no Ctrl-C of the terminal. Its standard input is a pipe of this process, and it ends after its step when
-that closes: when it is asked to, and also when this process is killed.
+A run ignores the terminal's Ctrl-C. Its standard input is a pipe of this process, and the run ends after its step when
+the pipe closes: when this process asks it to, and also when this process is killed.
 """
 
 import argparse
@@ -36,10 +35,10 @@ from loop.worktree import Worktree
 
 DRIVE = Path(__file__).resolve().parent.parent / "drive.py"
 OWN = {"command_name", "bounds", "seeds", "jobs", "jitter", "tag", "seed", "rounds", "tether"}
-"""Options that a run does not get as the sweep got them."""
+"""Options that a run does not take over from the sweep."""
 TEMPERATURES = (0.4, 1.2)
 GOLDEN = 0.618033988749895
-"""Multiples of it, modulo 1, are spread evenly, however many there are."""
+"""Its multiples, modulo 1, are spread evenly, however many there are."""
 FREE_S = 180
 """How long an earlier start of the same run may need to end its step."""
 AT_ONCE_S = 10
@@ -56,14 +55,14 @@ class Planned:
     seed: int
     tag: str
     log: Log
-    begins: dict[str, Any]  # option to value: what is other than in the sweep's own options
+    begins: dict[str, Any]  # option -> value, where it differs from the sweep's own options
 
     @property
     def begun(self) -> bool:
         return self.log.facts() is not None
 
     def left(self, rounds: int) -> int | None:
-        """Rounds that are to be begun, of so many in all; None where there is nothing left to do."""
+        """Returns how many rounds to begin for `rounds` in all; None if nothing is left to do."""
         played = self.log.rounds()
         unfinished = bool(played) and played[-1].step not in ENDS
         missing = max(rounds - len(played), 0)
@@ -79,7 +78,7 @@ class Planned:
 
 
 class Running:
-    """The process of a run, its words told line by line with the seed before them."""
+    """The process of a run. It repeats the run's output line by line with the seed before it."""
 
     def __init__(self, run: Planned, words: list[str], root: Path, say: Say) -> None:
         self.run = run
@@ -103,17 +102,16 @@ class Running:
                 say(line.rstrip())
 
     def release(self) -> None:
-        """Let it end after its step."""
-        assert self._process.stdin is not None
+        """Lets the run end after its step."""
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
     def terminate(self) -> None:
-        """Let it end at once, as after a second Ctrl-C."""
+        """Ends the run at once, as after a second Ctrl-C."""
         self._process.terminate()
 
     def wait(self) -> None:
-        """Until it has; what does not is killed with all that it started."""
+        """Waits until the run ends; after AT_ONCE_S kills it with all that it started."""
         try:
             self._process.wait(AT_ONCE_S)
         except subprocess.TimeoutExpired:
@@ -121,7 +119,7 @@ class Running:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def outcome(self) -> int | None:
-        """Its exit code when it has ended and all its words are told, negative for a signal; None before."""
+        """Returns the exit code, negative for a signal, once it has ended and its output is read; None before."""
         if self._process.poll() is None:
             return None
         self._reader.join(AT_ONCE_S)
@@ -131,10 +129,10 @@ class Running:
 
 def planned(arena: Settings, options: argparse.Namespace) -> list[Planned]:
     """
-    A run for each seed of `options.seeds`.
+    Plans a run for each seed of `options.seeds`.
 
-    Raises ArenaError before anything is made: for a wrong tag, an agent that cannot be, or a tag under which another
-    agent or seed played.
+    Raises ArenaError before anything is created: for a wrong tag, an unusable agent, or a tag under which another agent
+    or seed played.
     """
     families = _families(arena, options) if options.jitter else ()
     runs = []
@@ -155,75 +153,73 @@ def planned(arena: Settings, options: argparse.Namespace) -> list[Planned]:
 
 def jitter(options: argparse.Namespace, seed: int, families: tuple[str, ...]) -> dict[str, Any]:
     """
-    How the run of a seed begins otherwise than the next one's, beside its dice; the same at every start.
+    Returns how a seed's run begins differently from the others, besides its random numbers; the same at every start.
 
-    Seeds in a row begin with one family after the other; their temperatures lie as far apart as so many can. A brief in
-    words of several lines is told in another order.
+    Consecutive seeds begin with one family after the other; their temperatures lie as far apart as possible. A brief in
+    words of several lines gets another order.
     """
-    found: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
     if options.agent in ("genetic", "random"):
-        found["first"] = families[(seed - 1) % len(families)]
+        overrides["first"] = families[(seed - 1) % len(families)]
     if options.agent == "llm":
         low, high = TEMPERATURES
-        found["temperature"] = round(low + (high - low) * (seed * GOLDEN % 1), 2)
+        overrides["temperature"] = round(low + (high - low) * (seed * GOLDEN % 1), 2)
     words = "" if os.path.isfile(options.brief) else options.brief
     parts = [part.strip() for part in re.split(r"\n|;\s", words) if part.strip()]
     if registry.AGENTS[options.agent].reads and len(parts) > 1:
-        found["brief"] = "\n".join(parts[k] for k in np.random.default_rng(seed).permutation(len(parts)))
-    return found
+        overrides["brief"] = "\n".join(parts[k] for k in np.random.default_rng(seed).permutation(len(parts)))
+    return overrides
 
 
 def play(arena: Settings, runs: list[Planned], options: argparse.Namespace, say: Say) -> tuple[bool, list[str]]:
     """
-    Play every run until it has `options.rounds` rounds, or ends otherwise. One that fails stops no other.
+    Plays every run until it has `options.rounds` rounds, or ends otherwise. A run that fails stops no other.
 
-    Returns whether a person interrupted it, and the tags of runs that failed. A second Ctrl-C ends all at once and
-    raises KeyboardInterrupt.
+    Returns whether a person interrupted it, and the tags of failed runs. A second Ctrl-C ends all at once and raises
+    KeyboardInterrupt.
     """
     jobs = max(options.jobs or os.cpu_count() or 1, 1)
     wide = max(len(str(run.seed)) for run in runs) + 1
-    told = {run.tag: _prefixed(say, f"s{run.seed}".rjust(wide)) for run in runs}
+    say_by_tag = {run.tag: _prefixed(say, f"s{run.seed}".rjust(wide)) for run in runs}
     say(
         f"{len(runs)} runs of {options.agent}, {min(jobs, len(runs))} at a time, {options.rounds} rounds "
         f"each{_beside(arena, options, len(runs))}"
     )
-    waiting = deque(_unfinished(runs, options, told))
-    running: list[Running] = []
-    failed: list[str] = []
+    waiting, running, failed = deque(_unfinished(runs, options, say_by_tag)), [], []
     with Interruption() as interruption:
         try:
             began = time.monotonic()
             while waiting or running:
                 if interruption.asked:
                     waiting.clear()
-                    for one in running:
-                        one.release()
+                    for process in running:
+                        process.release()
                 while len(running) < jobs and (run := _next(waiting, time.monotonic() - began)):
-                    running.append(Running(run, _words(run, options), arena.root, told[run.tag]))
-                for one, code in [(one, code) for one in running if (code := one.outcome()) is not None]:
-                    running.remove(one)
-                    failed += _ended(one.run, code, interruption.asked, told[one.run.tag])
+                    running.append(Running(run, _words(run, options), arena.root, say_by_tag[run.tag]))
+                for process in [process for process in running if process.outcome() is not None]:
+                    running.remove(process)
+                    failed += _ended(process.run, process.outcome(), interruption.asked, say_by_tag[process.run.tag])
                 time.sleep(0.05)
         except BaseException:
-            for one in running:
-                one.terminate()
-            for one in running:
-                one.wait()
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait()
             raise
     return interruption.asked, failed
 
 
-def _unfinished(runs: list[Planned], options: argparse.Namespace, told: dict[str, Say]) -> Iterator[Planned]:
+def _unfinished(runs: list[Planned], options: argparse.Namespace, say_by_tag: dict[str, Say]) -> Iterator[Planned]:
     for run in runs:
         if run.left(options.rounds) is None:
-            told[run.tag](f"has its {options.rounds} rounds")
+            say_by_tag[run.tag](f"has its {options.rounds} rounds")
         else:
             yield run
 
 
 def _next(waiting: deque[Planned], waited: float) -> Planned | None:
     """
-    The first run that no other process plays. One that stays under way elsewhere is begun all the same, and says so
+    Returns the first run that no other process plays. After FREE_S it returns a busy one too, which reports that
     itself.
     """
     for run in waiting:
@@ -234,19 +230,20 @@ def _next(waiting: deque[Planned], waited: float) -> Planned | None:
 
 
 def _words(run: Planned, options: argparse.Namespace) -> list[str]:
-    """The command line of a run: what the sweep was given, and its own."""
-    given = {
+    """Returns the command line of a run: the sweep's options and its own."""
+    shared_options = {
         name: value for name, value in vars(options).items() if name not in OWN and value not in (None, "", False)
     } | run.begins
-    own = {"tag": run.tag, "seed": run.seed, "rounds": run.left(options.rounds) or 0}
+    run_options = {"tag": run.tag, "seed": run.seed, "rounds": run.left(options.rounds) or 0}
     words = [
-        f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in (given | own).items()
+        f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}")
+        for name, value in (shared_options | run_options).items()
     ]
     return [sys.executable, str(DRIVE), "--tether", *words]
 
 
 def _ended(run: Planned, code: int, asked: bool, say: Say) -> list[str]:
-    """The run's tag if it failed. One that is interrupted and was not asked to was so by a signal of its own."""
+    """Returns the run's tag if it failed. A run that was interrupted but not asked to end got a signal of its own."""
     if code == 0 or (code == 130 and asked):
         return []
     say(
@@ -260,23 +257,23 @@ def _ended(run: Planned, code: int, asked: bool, say: Say) -> list[str]:
 
 
 def _beside(arena: Settings, options: argparse.Namespace, n: int) -> str:
-    """What one should know before so many begin."""
-    told = []
+    """Returns what a person should know before so many runs begin."""
+    notes = []
     if options.max_usd is not None:
-        told.append(f"up to {n} × {options.max_usd:.2f} USD")
+        notes.append(f"up to {n} × {options.max_usd:.2f} USD")
     if options.max_tokens is not None:
-        told.append(f"up to {n} × {options.max_tokens} tokens")
+        notes.append(f"up to {n} × {options.max_tokens} tokens")
     if arena.compute.backend == "dask":
-        told.append(f"evaluations on dask's workers at {arena.compute.address}, runs and ledger here")
-    return "".join(f"; {text}" for text in told)
+        notes.append(f"evaluations on dask's workers at {arena.compute.address}, runs and ledger here")
+    return "".join(f"; {text}" for text in notes)
 
 
 def _prefixed(say: Say, prefix: str) -> Say:
-    def told(line: str) -> None:
+    def say_line(line: str) -> None:
         with _saying:
             say(f"{prefix}  {line}")
 
-    return told
+    return say_line
 
 
 def _families(arena: Settings, options: argparse.Namespace) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
 """
-The git worktree in which a run plays, below user_data/worktrees: a branch and an index of its own, the arena's data and
-ledger shared.
+The git worktree of a run, below user_data/worktrees: its own branch and index, with the arena's data and ledger shared.
 
-Every call names the worktree's own git folder: if its `.git` were gone, git would else find the user's checkout above
-it. Whatever state an interruption, a program or a hand left it in, `settle` brings it to one commit, with its branch.
+Every call names the worktree's own git folder: if its `.git` were gone, git would find the user's checkout above it.
+`settle` brings the worktree to one commit on its branch, whatever an interruption, a program or a person left there.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ WORKTREES = Path("user_data", "worktrees")
 PREFIX = "autoresearch/"
 NUDGES, LEARNINGS, RESULTS = "nudges.md", "learnings.md", "results.tsv"
 SHARED = (data_lock.FILE, data_lock.DATA, LEDGER, "user_data/.lock", NUDGES)
-"""What the worktree has in common with the checkout: links lead there. One ledger counts the trials of all."""
+"""What the worktree shares with the checkout, by links. One ledger counts the trials of all runs."""
 OWN = (RESULTS, LEARNINGS)
 """What a run writes beside its commits; it outlives every reset."""
 IGNORED = (
@@ -40,14 +39,12 @@ IGNORED = (
     "__pycache__",
 )
 LOCKED_S = 3.0
-"""
-How long a git call that outlived its caller may still hold a lock file; git calls here take fractions of a second.
-"""
+"""How long git calls that outlived their caller may hold a lock file; calls here take fractions of a second."""
 _TAG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*")
 
 
 class Worktree:
-    """The worktree of the run `tag` of the checkout `root`. Nothing is made before `settle`."""
+    """The worktree of the run `tag` in the checkout `root`. Nothing is created before `settle`."""
 
     def __init__(self, root: Path, tag: str) -> None:
         if not _TAG.fullmatch(tag) or tag.endswith((".", ".lock")):
@@ -64,16 +61,16 @@ class Worktree:
         return f"refs/heads/{self.branch}"
 
     def branch_head(self) -> str | None:
-        """The commit of the run's branch; None when there is no such branch."""
+        """Returns the commit of the run's branch; None if there is no such branch."""
         return git.call(self.root, "rev-parse", "--verify", "--quiet", self.ref).stdout.strip() or None
 
     def head(self) -> str:
-        """The commit that is checked out, 40 digits."""
+        """Returns the commit that is checked out, 40 digits."""
         return self._git("rev-parse", "HEAD")
 
     def settle(self, head: str) -> None:
         """
-        Make the worktree what `head` holds, on the run's branch, and nothing else; results.tsv and learnings.md stay.
+        Makes the worktree hold exactly `head`, on the run's branch; results.tsv and learnings.md stay.
 
         Raises ArenaError when the branch is checked out elsewhere.
         """
@@ -81,7 +78,7 @@ class Worktree:
         self._register(head)
         self._unlock()
         entry = self._entry()
-        (entry / "index").unlink(missing_ok=True)  # rebuilt: marks in it can hide a file from a reset
+        (entry / "index").unlink(missing_ok=True)  # git rebuilds it: marks in it can hide a file from a reset
         for name in ("rebase-merge", "rebase-apply", "sequencer"):
             shutil.rmtree(entry / name, ignore_errors=True)
         self._git("update-ref", self.ref, head)
@@ -93,7 +90,7 @@ class Worktree:
         self._share()
 
     def commit(self, files: Mapping[str, str | None], message: str, parent: str) -> str:
-        """Write the strategies `files` (None removes one) and commit them on top of `parent`. Returns the commit."""
+        """Writes the strategies `files` (None removes one) and commits them on top of `parent`. Returns the commit."""
         self.settle(parent)
         for name, source in files.items():
             file = self.folder / FOLDER / f"{name}.py"
@@ -104,10 +101,7 @@ class Worktree:
         return self._commit([f"{FOLDER.as_posix()}/{name}.py" for name in files], message)
 
     def take_over(self) -> str:
-        """
-        Commit locked files of the checkout that its HEAD has otherwise, such as an edited config.json. Returns the
-        head.
-        """
+        """Commits locked files, such as config.json, that are edited in the checkout. Returns the head."""
         locked = sorted({name for place in (self.root, self.folder) for name in data_lock.locked_files(place)})
         other = [name for name in locked if _bytes(self.root / name) != _bytes(self.folder / name)]
         for name in other:
@@ -120,7 +114,7 @@ class Worktree:
         return self._commit(other, f"The arena as it is prepared: {', '.join(other)}") if other else self.head()
 
     def discard(self, commit: str, parent: str) -> None:
-        """Take back the commit on top of `parent`; nothing when that was done before."""
+        """Takes back the commit on top of `parent`; does nothing if that was done before."""
         if self.head() == commit:
             self._git("reset", "--quiet", "--hard", "HEAD~1")
         if self.head() != parent:
@@ -128,8 +122,8 @@ class Worktree:
 
     def changed(self, head: str) -> list[str]:
         """
-        Paths that differ from `head` outside the strategies, whatever index and branch say; what git ignores is left
-        out.
+        Returns paths outside the strategies that differ from `head`, whatever index and branch say, except ignored
+        ones.
         """
         index = {"GIT_INDEX_FILE": str(self._entry() / "index.compared")}
         try:
@@ -139,8 +133,8 @@ class Worktree:
         finally:
             Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
         links = [name for name in SHARED if not self._is_shared(name)]
-        found = sorted({*differ.split("\0"), *new.split("\0"), *links} - {""})
-        return [name for name in found if not _is_strategy(name)]
+        paths = sorted({*differ.split("\0"), *new.split("\0"), *links} - {""})
+        return [name for name in paths if not _is_strategy(name)]
 
     def _git(self, *arguments: str, **variables: str) -> str:
         where = {"GIT_DIR": str(self._entry()), "GIT_WORK_TREE": str(self.folder)}
@@ -148,14 +142,14 @@ class Worktree:
         return git.told(self.folder, *arguments, options=options, **where, **variables)
 
     def _ignored(self) -> Path:
-        """What is ours in the worktree, for repositories whose .gitignore does not know it."""
+        """Returns an ignore file for our files, which the repository's .gitignore may not list."""
         file = self._entry() / "ignored"
         if not file.exists():
             write_whole(file, "".join(f"{'' if '__' in name else '/'}{name}\n" for name in IGNORED).encode())
         return file
 
     def _entry(self) -> Path:
-        """Where git keeps this worktree's head and index. Raises ArenaError when it is not registered."""
+        """Returns git's folder for this worktree's head and index. Raises ArenaError if it is not registered."""
         if (entry := self._find_entry()) is None:
             raise ArenaError(f"{self.folder} is no worktree of {self.root} any more. Start again: it is made anew.")
         return entry
@@ -168,12 +162,12 @@ class Worktree:
         return None
 
     def _register(self, head: str) -> None:
-        """Git's entry, the branch and the folder, made where they are missing."""
+        """Creates git's entry, the branch and the folder where they are missing."""
         entry, pointer = self._find_entry(), self.folder / ".git"
         if entry and self.folder.is_dir() and all((entry / name).exists() for name in ("HEAD", "commondir")):
-            if _bytes(pointer) != (words := f"gitdir: {entry}\n".encode()):
+            if _bytes(pointer) != (pointer_text := f"gitdir: {entry}\n".encode()):
                 _remove(pointer)
-                write_whole(pointer, words)
+                write_whole(pointer, pointer_text)
             if (_bytes(entry / "locked") or b"").startswith(b"initializing"):
                 (entry / "locked").unlink()
             return
@@ -202,7 +196,7 @@ class Worktree:
                 )
 
     def _unlock(self) -> None:
-        """Lock files of git calls that were killed. One of a call that is still under way goes by itself."""
+        """Removes lock files of killed git calls. It waits first, so that running calls can remove theirs."""
         entry = self._entry()
         files = [entry / "index.lock", entry / "HEAD.lock", self.common / f"{self.ref}.lock"]
         deadline = time.monotonic() + LOCKED_S
@@ -227,18 +221,18 @@ class Worktree:
         return link.is_symlink() and os.readlink(link) == self._target(name)
 
     def _commit(self, names: list[str], message: str) -> str:
-        there = [name for name in names if (self.folder / name).exists()]
-        gone = [name for name in names if name not in there]
-        if there:
-            self._git("add", "--force", "--", *there)
-        if gone:
-            self._git("rm", "--quiet", "--cached", "--ignore-unmatch", "--", *gone)
+        present = [name for name in names if (self.folder / name).exists()]
+        removed = [name for name in names if name not in present]
+        if present:
+            self._git("add", "--force", "--", *present)
+        if removed:
+            self._git("rm", "--quiet", "--cached", "--ignore-unmatch", "--", *removed)
         self._git("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "-m", message)
         return self.head()
 
 
 def tags(root: Path) -> list[str]:
-    """Tags whose branch exists."""
+    """Returns the tags whose branch exists."""
     listed = git.told(root, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{PREFIX}")
     return [name.removeprefix(PREFIX) for name in listed.splitlines()]
 
@@ -256,7 +250,7 @@ def _bytes(file: Path) -> bytes | None:
 
 
 def _remove(path: Path) -> None:
-    """A file, a link or a folder."""
+    """Removes a file, a link or a folder."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,1 +1,1 @@
-"""Who proposes strategies: language models, programs, genetic search, recorded runs."""
+"""Agents that propose strategies: language models, programs, genetic search, recorded runs."""

@@ -1,11 +1,11 @@
 """
-Run a program that ends when whoever started this ends: a driver that is killed leaves no agent behind that goes on
-editing.
+Runs a program that ends when the process that started this one ends, so that a killed driver leaves no agent behind
+that goes on editing.
 
-Standard input of this process is the tether: when it closes, the program's whole group is killed. The program reads its
-own input from the file that is named first.
+Standard input of this process is the tether: when it closes, the program's whole process group is killed. The program
+reads its own input from the first file.
 
-    python tether.py FILE PROGRAM [ARGUMENT …]
+    python child_guard.py FILE PROGRAM [ARGUMENT …]
 """
 
 import os
@@ -16,8 +16,8 @@ import threading
 
 
 def main() -> int:
-    with open(sys.argv[1], "rb") as given:
-        process = subprocess.Popen(sys.argv[2:], stdin=given, start_new_session=True)
+    with open(sys.argv[1], "rb") as input_file:
+        process = subprocess.Popen(sys.argv[2:], stdin=input_file, start_new_session=True)
     threading.Thread(target=_watch, args=(process.pid,), daemon=True).start()
     code = process.wait()
     _kill(process.pid)  # what the program left behind in its group

@@ -1,10 +1,10 @@
 """
-An agent that is any program: started anew for each round in the run's worktree, with a prompt, a time limit and no
-memory but files.
+An agent that is any program: started anew each round in the run's worktree, with a prompt, a time limit and no memory
+but files.
 
-What it changes in user_data/strategies and learnings.md is its proposal. All else is undone and told: other files,
-commits and branches of its own, results.tsv. Not covered: the program is not in the sandbox. What it does outside the
-worktree, or to files that git ignores, is not seen here; give it the permissions of its own that keep it inside.
+Its changes to user_data/strategies and learnings.md are its proposal. Everything else is undone and reported: other
+files, its own commits and branches, results.tsv. Not covered: the program is not in the sandbox. This module does not
+see what it does outside the worktree or to files that git ignores; give it permissions that keep it inside.
 """
 
 import json
@@ -32,7 +32,7 @@ from loop.worktree import LEARNINGS, RESULTS, WORKTREES, Worktree
 
 PLACE = "{prompt}"
 SHOWN = 12_000
-"""Characters of the last round's blocks, and of the program's output in the log, from their ends."""
+"""Most characters of the last round's blocks, and of the program's output in the log, from their ends."""
 
 PROMPT = """\
 You are the researcher of one round in the repository Touchstone. Read program.md; its sections 3, 5, 7, 8 and 9 hold for you. The loop
@@ -58,8 +58,8 @@ The last round's blocks:
 
 class Command:
     """
-    `words` is a command line; the prompt takes the place of {prompt} in it, or is its standard input. After `seconds`
-    the program and all that it started are killed. Raises ArenaError where there is no such program.
+    `words` is a command line; the prompt replaces {prompt} in it, or is its standard input. After `seconds` the program
+    and all that it started are killed. Raises ArenaError if there is no such program.
     """
 
     def __init__(self, words: str, worktree: Worktree, seconds: float) -> None:
@@ -72,7 +72,7 @@ class Command:
         self.name, self.worktree, self.seconds = f"command:{Path(self.words[0]).name}", worktree, seconds
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
-        """Every round begins without memory."""
+        """Does nothing: every round begins without memory."""
 
     def propose(self, state: State) -> Proposal:
         folder, head = self.worktree.folder, self.worktree.head()
@@ -92,7 +92,7 @@ class Command:
         finally:
             self.worktree.settle(head)
             write_whole(folder / RESULTS, rows)
-            write_whole(folder / LEARNINGS, state.learnings.encode())  # the round writes it when it is over
+            write_whole(folder / LEARNINGS, state.learnings.encode())  # the round writes it at its end
         record = {"prompt": prompt, "response": printed, "command": self.words, "exit": code, "undone": undone}
         usage = usage_of(printed)
         if not changes:
@@ -110,8 +110,7 @@ class Command:
 
     def _lay_out(self, state: State) -> None:
         """
-        The folder as the state tells it: a worse change that the last commit kept is put back before the program sees
-        it.
+        Writes the folder as the state has it: undoes a worse change in the last kept commit before the program sees it.
         """
         folder = self.worktree.folder / strategy_files.FOLDER
         for file in folder.glob("[!_]*.py"):
@@ -122,17 +121,17 @@ class Command:
                 write_whole(folder / f"{name}.py", source.encode())
 
     def _run(self, prompt: str) -> tuple[int, str, bool]:
-        """Exit code, what was printed, and whether time was up."""
+        """Returns the exit code, the output, and whether time was up."""
         words = [word.replace(PLACE, prompt) for word in self.words]
-        given = "" if words != self.words else prompt
-        surroundings = os.environ | {"GIT_CEILING_DIRECTORIES": str(self.worktree.root / WORKTREES)}
+        input_text = "" if words != self.words else prompt
+        environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(self.worktree.root / WORKTREES)}
         with tempfile.TemporaryDirectory(prefix="touchstone-") as place:
-            Path(place, "prompt").write_text(given, encoding="utf-8", errors="replace")
+            Path(place, "prompt").write_text(input_text, encoding="utf-8", errors="replace")
             with Path(place, "printed").open("w+b") as out:
                 process = subprocess.Popen(
                     [sys.executable, "-I", child_guard.__file__, str(Path(place, "prompt")), *words],
                     cwd=self.worktree.folder, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
-                    env=surroundings, start_new_session=True,
+                    env=environment, start_new_session=True,
                 )  # fmt: skip
                 assert process.stdin is not None
                 late = False
@@ -141,7 +140,7 @@ class Command:
                 except subprocess.TimeoutExpired:
                     late = True
                 finally:
-                    process.stdin.close()  # cuts the tether: nothing of the program's group outlives its answer
+                    process.stdin.close()  # cuts the tether: the rest of the program's group is killed
                     try:
                         process.wait(10)
                     except subprocess.TimeoutExpired:
@@ -178,56 +177,58 @@ def prompt_of(state: State) -> str:
 
 
 def _changes(folder: Path, state: State, notes: dict[str, tuple[str, str]]) -> tuple[Change, ...]:
-    """What became of the strategies, whatever git was made to say of it."""
-    found = {}
+    """Returns the changes in the strategies' files, whatever the program did in git."""
+    source_by_name = {}
     for file in sorted((folder / strategy_files.FOLDER).glob("[!_]*.py")):
         try:
-            found[file.stem] = strategy_files.read(file).decode(errors="replace")
+            source_by_name[file.stem] = strategy_files.read(file).decode(errors="replace")
         except LoadError as error:  # a link, a pipe, a huge file
             raise AgentError(f"the program left no strategy: {error}") from None
     changes = []
-    for name in sorted(found.keys() | state.active.keys()):
+    for name in sorted(source_by_name.keys() | state.active.keys()):
         parent, note = notes.get(name, ("", ""))
-        if name not in found:
+        if name not in source_by_name:
             changes.append(Change("kill", name, note=note))
         elif name not in state.active:
             fork = parent in state.active
-            changes.append(Change("fork" if fork else "create", name, found[name], parent if fork else "", note))
-        elif found[name] != state.active[name]:
-            changes.append(Change("evolve", name, found[name], note=note))
+            changes.append(
+                Change("fork" if fork else "create", name, source_by_name[name], parent if fork else "", note)
+            )
+        elif source_by_name[name] != state.active[name]:
+            changes.append(Change("evolve", name, source_by_name[name], note=note))
     return tuple(changes)
 
 
 def _notes(file: Path) -> dict[str, tuple[str, str]]:
-    """Parent and note by strategy, from lines `Name: note` or `Child: fork of Parent: note`."""
-    found = {}
+    """Returns parent and note by strategy, from lines `Name: note` or `Child: fork of Parent: note`."""
+    note_by_name = {}
     for line in strategy_files.content(file).decode(errors="replace").splitlines():
         name, _, note = (part.strip() for part in line.lstrip("-* ").partition(":"))
         parent = ""
         if note.startswith("fork of "):
             parent, _, note = (part.strip() for part in note.removeprefix("fork of ").partition(":"))
-        found[name.strip("`")] = (parent.strip("`"), note)
-    return found
+        note_by_name[name.strip("`")] = (parent.strip("`"), note)
+    return note_by_name
 
 
 def usage_of(printed: str) -> Usage:
     """
-    Tokens and price from the JSON lines that some programs print (`total_cost_usd`, `usage` with `input_tokens` and
-    `output_tokens`; the last of each counts). Where there are none, tokens are 0 and the price is nan: unknown.
+    Reads tokens and price from the JSON lines that some programs print (`total_cost_usd`, `usage` with `input_tokens`
+    and `output_tokens`; the last of each counts). Without them, tokens are 0 and the price is nan: unknown.
     """
-    told: dict[str, Any] = {}
+    report: dict[str, Any] = {}
     for line in printed.splitlines():
         try:
             value = json.loads(line)
         except ValueError:
             continue
         if isinstance(value, dict):
-            told |= {key: value[key] for key in ("total_cost_usd", "usage") if key in value}
-    tokens = usage if isinstance(usage := told.get("usage"), dict) else {}
+            report |= {key: value[key] for key in ("total_cost_usd", "usage") if key in value}
+    tokens = report.get("usage") if isinstance(report.get("usage"), dict) else {}
     count = {
         key: value if isinstance(value := tokens.get(key), int) and value > 0 else 0
         for key in ("input_tokens", "output_tokens")
     }
-    usd = told.get("total_cost_usd")
-    price = float(usd) if isinstance(usd, int | float) and math.isfinite(usd) and usd >= 0 else math.nan
-    return Usage(1, count["input_tokens"], count["output_tokens"], price)
+    usd = report.get("total_cost_usd")
+    is_price = isinstance(usd, int | float) and math.isfinite(usd) and usd >= 0
+    return Usage(1, count["input_tokens"], count["output_tokens"], float(usd) if is_price else math.nan)

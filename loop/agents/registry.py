@@ -1,6 +1,5 @@
 """
-The agents that drive.py knows, by name. Their modules load when they are asked for: one needs libraries that another
-does not.
+The agents that drive.py knows, by name. Their modules load on demand, because each needs libraries that others do not.
 """
 
 import argparse
@@ -33,7 +32,7 @@ def _endpoint(options: argparse.Namespace) -> Any:
 
 
 def bounds(options: argparse.Namespace) -> Bounds:
-    """What a brief leaves of the grammar, where one was read."""
+    """Returns the grammar's bounds from a brief, if one was read."""
     return getattr(options, "bounds", None) or Bounds()
 
 
@@ -67,11 +66,11 @@ AGENTS = {
     ),
 }
 NEEDS = {"llm": "model", "command": "command", "replay": "transcript"}
-"""The option without which an agent cannot be."""
+"""The option that an agent requires."""
 
 
 def agent(name: str, options: argparse.Namespace, worktree: Worktree) -> Agent:
-    """Raises ArenaError where a package or an option that it needs is missing."""
+    """Creates an agent. Raises ArenaError if a package or an option that it needs is missing."""
     entry, needed = AGENTS[name], NEEDS.get(name)
     if needed and not getattr(options, needed):
         raise ArenaError(f"the agent {name} needs --{needed}. `uv run drive.py --help` gives an example.")

@@ -1,5 +1,5 @@
 """
-An agent that proposes what a recorded run proposed, round by round: to show a run, and to test the loop without a
+An agent that repeats the proposals of a recorded run, round by round: to show a run, and to test the loop without a
 model.
 """
 
@@ -17,8 +17,8 @@ _PROPOSAL = TypeAdapter(Proposal)
 
 class Replay:
     """
-    Answers round n with the proposal in the n-th file of `transcript`, a folder such as user_data/runs/<run>. Asking
-    costs nothing, whatever the recorded run paid. Raises ArenaError where there is none to play back.
+    Answers round n with the proposal in the n-th file of `transcript`, a folder such as user_data/runs/<run>. It costs
+    nothing, whatever the recorded run paid. Raises ArenaError if there is nothing to play back.
     """
 
     def __init__(self, transcript: Path) -> None:
@@ -48,7 +48,7 @@ class Replay:
         )
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
-        """The round's number says where it goes on."""
+        """Does nothing: the round's number says where to go on."""
 
     def _file(self, number: int) -> Path:
         return self.transcript / f"{number:04d}.json"

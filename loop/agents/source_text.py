@@ -1,5 +1,6 @@
 """
-Python in an answer, as text: which strategies it holds, where it ends, another name for its class. It is never run.
+Handles Python in an answer as text: which strategies it holds, where it ends, another name for its class. Never runs
+it.
 """
 
 import ast
@@ -10,52 +11,52 @@ import warnings
 from dataclasses import dataclass
 
 TRIMS = 6
-"""How often what follows the code is cut off before the rest counts as broken."""
+"""How often text after the code is cut off before the rest counts as broken."""
 _BEGINS = ("import ", "from ", "class ", "@", '"""', "'''", "# ")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an answer wants to do to one strategy, before anyone has judged it."""
+    """What an answer wants to do to one strategy, before any check."""
 
     event: str  # create, evolve, fork or kill; empty: create or evolve, whichever fits
-    name: str  # empty: the class says it
+    name: str  # empty: use the name of the class
     parent: str = ""
     note: str = ""
     source: str = ""
 
 
 def parsed(source: str) -> ast.Module | None:
-    """The syntax tree; None for what is no Python."""
+    """Returns the syntax tree; None for text that is not Python."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a strategy's own, such as an odd escape
+            warnings.simplefilter("ignore")  # warnings about the strategy's own code, such as an odd escape
             return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
 def classes_of(source: str) -> tuple[str, ...]:
-    """Names behind `class` at the beginning of a line, of Python or of what shall become some."""
+    """Returns the names after `class` at the beginning of a line, whether or not the text is valid Python."""
     return tuple(
         line[6:].split("(")[0].split(":")[0].strip() for line in source.split("\n") if line.startswith("class ")
     )
 
 
 def strategies_in(source: str) -> tuple[str, ...]:
-    """Classes that derive from IStrategy, here or through one another; none for what is no Python."""
+    """Returns classes that derive from IStrategy, directly or through one another; none for text that is not Python."""
     tree = parsed(source) if "IStrategy" in source else None
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for node in tree.body if tree else ():
         if isinstance(node, ast.ClassDef):
             bases = [base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases]
-            if any(base == "IStrategy" or base in found for base in bases):
-                found[node.name] = None
-    return tuple(found)
+            if any(base == "IStrategy" or base in names for base in bases):
+                names[node.name] = None
+    return tuple(names)
 
 
 def imported(source: str) -> set[str]:
-    """The packages that a file imports, wherever in it; none for what is no Python."""
+    """Returns the packages that a file imports anywhere; none for text that is not Python."""
     tree = parsed(source)
     names: set[str] = set()
     for node in ast.walk(tree) if tree else ():
@@ -68,9 +69,9 @@ def imported(source: str) -> set[str]:
 
 def trimmed(text: str) -> str:
     """
-    The Python with a class in a text that has prose before or after it; empty where there is none.
+    Returns the Python with a class in a text that has prose before or after it; empty if there is none.
 
-    Only a line at the left margin ends it: code that breaks off inside a method is not taken for a whole one.
+    Only a line at the left margin ends it: code that breaks off inside a method does not count as whole.
     """
     lines = text.split("\n")
     start = next((k for k, line in enumerate(lines) if line.startswith(_BEGINS) and _is_code(lines, k)), None)
@@ -97,8 +98,7 @@ def trimmed(text: str) -> str:
 
 def _is_code(lines: list[str], at: int) -> bool:
     """
-    Whether code begins here rather than a sentence such as `from now on`: the line, or the docstring it opens, is
-    Python.
+    Whether code begins here, not a sentence such as `from now on`: the line, or the docstring it opens, is Python.
     """
     line = lines[at]
     if line.startswith(('"""', "'''", "@", "# ")):
@@ -109,7 +109,7 @@ def _is_code(lines: list[str], at: int) -> bool:
 
 
 def renamed(source: str, old: str, new: str) -> str | None:
-    """The source with its class called `new`; None where that name already means something in it, or is none."""
+    """Returns the source with its class called `new`; None if that name is invalid or already used in it."""
     if not new.isidentifier() or keyword.iskeyword(new):
         return None
     try:

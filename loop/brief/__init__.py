@@ -1,4 +1,3 @@
 """
-What a person wants of a run: read, checked, asked for, turned into bounds of the grammar, compared with what was
-proposed.
+What a person wants of a run: read, checked, asked for, turned into bounds of the grammar, compared with proposals.
 """

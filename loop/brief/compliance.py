@@ -1,10 +1,10 @@
 """
-What of a brief a strategy's text does not keep. A scan, and pure: nothing is run, and what is no Python is left to the
-evaluation.
+Finds where a strategy's text departs from a brief. A pure scan: nothing runs, and the evaluation handles what is not
+Python.
 
-Seen are literals and names: the basket, timeframes, stop-loss, minimal_roi, trailing stop, callbacks, indicators by
-name. Not seen are operators, thresholds and periods, and whatever is computed; a strategy that hides what it does from
-its reader hides it from this too.
+The scan sees literals and names: the basket, timeframes, stop-loss, minimal_roi, trailing stop, callbacks, indicators
+by name. It does not see operators, thresholds and periods, or computed values; a strategy that hides what it does from
+its reader hides it from this scan too.
 """
 
 import ast
@@ -19,7 +19,7 @@ from loop.brief.reading import Brief, Row
 from loop.protocol import Proposal, State, Tried
 
 COMPUTED = object()
-"""The value of an attribute that is no literal."""
+"""Stands for the value of an attribute that is not a literal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +28,31 @@ class Text:
 
     attributes: Mapping[str, Any] = field(default_factory=dict)  # of the class: literals, or COMPUTED
     methods: frozenset[str] = frozenset()
-    timeframes: frozenset[str] = frozenset()  # texts that are one, wherever they stand
+    timeframes: frozenset[str] = frozenset()  # string literals that are timeframes, wherever they stand
     indicators: frozenset[str] = frozenset()
 
 
 def problems(brief: Brief, proposal: Proposal, state: State) -> list[str]:
-    """What of the brief a proposal does not keep, one line each."""
+    """Returns where a proposal departs from the brief, one line each."""
     settings = state.settings
-    found = [
+    complaints = [
         f"{change.strategy}: {text}"
         for change in proposal.changes
         if change.event != "kill"
         for text in departures(brief, change.source, settings)
     ]
-    left = state.active.keys() - {change.strategy for change in proposal.changes if change.event == "kill"}
-    left |= {change.strategy for change in proposal.changes if change.event in ("create", "fork")}
-    if brief.max_strategies and len(left) > brief.max_strategies:
-        found.append(
-            f"{len(left)} strategies would be active ({', '.join(sorted(left))}), the brief wants at most "
+    remaining = state.active.keys() - {change.strategy for change in proposal.changes if change.event == "kill"}
+    remaining |= {change.strategy for change in proposal.changes if change.event in ("create", "fork")}
+    if brief.max_strategies and len(remaining) > brief.max_strategies:
+        complaints.append(
+            f"{len(remaining)} strategies would be active ({', '.join(sorted(remaining))}), the brief wants at most "
             f"{brief.max_strategies}"
         )
-    return found
+    return complaints
 
 
 def departures(brief: Brief, source: str, settings: Settings) -> list[str]:
-    """What of the brief one strategy does not keep; empty for what is no Python."""
+    """Returns where one strategy departs from the brief; empty for text that is not Python."""
     text = _read(source)
     if text is None:
         return []
@@ -60,7 +60,7 @@ def departures(brief: Brief, source: str, settings: Settings) -> list[str]:
 
 
 def earned(brief: Brief, tried: Tried) -> list[str]:
-    """What of the brief the figures of an evaluated strategy do not keep."""
+    """Returns where the figures of an evaluated strategy depart from the brief."""
     most, result = brief.risk.max_drawdown, tried.result
     if most is None or result is None or result.error or result.own.max_drawdown <= most:
         return []
@@ -68,12 +68,12 @@ def earned(brief: Brief, tried: Tried) -> list[str]:
 
 
 def _read(source: str) -> Text | None:
-    tree, own = parsed(source), strategies_in(source)
-    if tree is None or not own:
+    tree, class_names = parsed(source), strategies_in(source)
+    if tree is None or not class_names:
         return None
     attributes: dict[str, Any] = {}
     methods: set[str] = set()
-    for node in (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in own):
+    for node in (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in class_names):
         for part in node.body:
             if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
                 methods.add(part.name)
@@ -93,7 +93,7 @@ def _literal(node: ast.expr) -> Any:
 
 def _assets(brief: Brief, text: Text, settings: Settings) -> Iterable[str]:
     basket = text.attributes.get("pair_basket", settings.pairs)
-    if isinstance(basket, list | tuple):  # what else it is, the arena refuses
+    if isinstance(basket, list | tuple):  # the arena refuses all other types
         if brief.pairs and (other := [pair for pair in basket if pair not in brief.pairs]):
             yield f"it trades {_some(other)}. The brief wants pair_basket = {list(brief.pairs)}, or fewer of them"
         if brief.slots and len(basket) > brief.slots and "confirm_trade_entry" not in text.methods:

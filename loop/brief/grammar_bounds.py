@@ -1,8 +1,7 @@
 """
-A brief as bounds of the grammar, for agents that draw their strategies from one; and what of it they cannot honour, in
-words.
+Turns a brief into bounds of the grammar, for agents that draw from one, and says what of it they cannot honour.
 
-Which indicator a rule uses is read off the file that it is written out as, the way any other strategy's is.
+The indicators of a rule are read from the file that the rule is written as, like those of any other strategy.
 """
 
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ from loop.brief.reading import Brief, Row
 
 
 def bounds(brief: Brief, settings: Settings) -> tuple[Bounds, tuple[str, ...]]:
-    """What the brief leaves of the arena's grammar, and a line for each thing that it asks for in vain."""
-    unmet = [words for asked, words in _never(brief) if asked]
+    """Returns what the brief leaves of the arena's grammar, and a line for each wish that it cannot meet."""
+    unmet = [words for applies, words in _never(brief) if applies]
     framed = Grammar(settings, Bounds(timeframes=brief.timeframes))
     entry = _needs(brief.entry, framed, settings, unmet, "entry")
     exits = _needs(brief.exit, framed, settings, unmet, "exit")
@@ -39,7 +38,7 @@ def bounds(brief: Brief, settings: Settings) -> tuple[Bounds, tuple[str, ...]]:
     families = tuple(family for family in families if family not in missing)
     if brief.slots and brief.slots < len(brief.pairs or settings.pairs):
         unmet.append(f"slots = {brief.slots}: its strategies count no positions. Name {brief.slots} pairs instead")
-    left = Bounds(
+    remaining = Bounds(
         families,
         brief.timeframes,
         tuple(entry),
@@ -48,11 +47,11 @@ def bounds(brief: Brief, settings: Settings) -> tuple[Bounds, tuple[str, ...]]:
         brief.pairs,
         brief.max_strategies,
     )
-    return left, tuple(unmet)
+    return remaining, tuple(unmet)
 
 
 def _never(brief: Brief) -> list[tuple[bool, str]]:
-    """Whether something is asked for that no grammar here knows, and how that is said."""
+    """Returns pairs: whether the brief has a wish that no grammar here can meet, and a line about it."""
     rows = (*brief.entry, *brief.exit)
     return [
         (bool(brief.text.strip()), "text: it reads no words"),
@@ -69,7 +68,7 @@ def _never(brief: Brief) -> list[tuple[bool, str]]:
 
 
 def _needs(rows: Sequence[Row], grammar: Grammar, settings: Settings, unmet: list[str], kind: str) -> list[Need]:
-    found = []
+    needs = []
     for number, row in enumerate(rows, 1):
         if not row.required:
             continue
@@ -77,11 +76,11 @@ def _needs(rows: Sequence[Row], grammar: Grammar, settings: Settings, unmet: lis
             rule for rule in grammar.rules if _uses(rule, settings) & set(row.indicator) and _looks(rule, grammar, row)
         )
         if rules:
-            found.append(Need(rules, row.timeframe))
+            needs.append(Need(rules, row.timeframe))
         else:
             where = f" on {' or '.join(row.timeframe)}" if row.timeframe else ""
             unmet.append(f"row {number} of {kind}: it has no rule with {' or '.join(row.indicator)}{where}")
-    return found
+    return needs
 
 
 def _looks(rule: str, grammar: Grammar, row: Row) -> bool:
@@ -94,7 +93,7 @@ def _shown(text: str) -> frozenset[str]:
 
 
 def _uses(rule: str, settings: Settings) -> frozenset[str]:
-    """The indicators of a strategy whose only condition is of this rule."""
+    """Returns the indicators of a strategy whose only condition is of this rule."""
     grammar = Grammar(settings)
     condition = Condition(
         rule, settings.timeframe, tuple((gene, values[0]) for gene, values in grammar.genes(rule).items())
@@ -105,30 +104,30 @@ def _uses(rule: str, settings: Settings) -> frozenset[str]:
 
 def _room(entry: Sequence[Need], families: Sequence[str]) -> int:
     """
-    Conditions that are left for needs: one goes to the family where a family may be drawn of which no need has a rule.
+    Returns how many conditions are left for needs: one is reserved if a family may be drawn of which no need has a
+    rule.
     """
     covered = {RULES[rule].family for need in entry for rule in need.rules}
     return MAX_CONDITIONS if set(families) <= covered else MAX_CONDITIONS - 1
 
 
 def _scalars(brief: Brief, unmet: list[str]) -> dict[str, tuple]:
-    """Values that are left of genes; a gene of which nothing would be left is not bound, and told."""
+    """Returns the values that are left of genes; a gene without any value left stays unbound and is reported."""
     sizing, risk = brief.sizing, brief.risk
-    asked: dict[str, tuple[str, tuple[Gene, ...]]] = {}
+    choices = {}
     if sizing.method or sizing.share:
-        asked["sizing"] = ("sizing.method", sizing.method or ("share",))
+        choices["sizing"] = ("sizing.method", sizing.method or ("share",))
     if sizing.share:
-        asked["share"] = ("sizing.share", tuple(value for value in SCALARS["share"] if value in sizing.share))
+        choices["share"] = ("sizing.share", tuple(value for value in SCALARS["share"] if value in sizing.share))
     for gene, key, span in (("stop", "risk.stop", risk.stop), ("profit", "risk.take_profit", risk.take_profit)):
         if span:
-            values: tuple[Any, ...] = SCALARS[gene]  # ratios
-            asked[gene] = (key, tuple(value for value in values if span[0] <= value <= span[1]))
+            choices[gene] = (key, tuple(value for value in SCALARS[gene] if span[0] <= value <= span[1]))
     if risk.trailing is not None:
-        asked["trailing"] = (
+        choices["trailing"] = (
             "risk.trailing",
             tuple(value for value in SCALARS["trailing"] if bool(value) == risk.trailing),
         )
     unmet += [
-        f"{key}: it has {', '.join(map(str, SCALARS[gene]))} alone" for gene, (key, left) in asked.items() if not left
+        f"{key}: it has {', '.join(map(str, SCALARS[gene]))} alone" for gene, (key, left) in choices.items() if not left
     ]
-    return {gene: left for gene, (_, left) in asked.items() if left}
+    return {gene: left for gene, (_, left) in choices.items() if left}

@@ -1,9 +1,9 @@
 """
 Indicators by name, and which of them a strategy's text shows.
 
-A scan of names: what is computed by hand, under another name or in a loop, is not recognised, and what is computed and
-never looked at is. It tells a person and an agent whether a wish was understood; it is no check of anything that could
-be gained by a lie.
+This scan of names misses what is computed by hand, under another name or in a loop, and counts what is computed but
+never used. It tells a person and an agent whether a wish was understood; it does not guard anything that a lie could
+gain.
 """
 
 import ast
@@ -38,20 +38,19 @@ SHOWN_BY: Mapping[str, tuple[frozenset[str], ...]] = {
     "ZSCORE": (frozenset({"zscore"}), frozenset({"rolling", "mean", "std"})),
 }
 """
-Indicator to the sets of names of which one, whole, shows it: functions, methods, attributes and columns, in small
-letters.
+Indicator -> sets of lower-case names (functions, methods, attributes, columns); any complete set shows the indicator.
 """
 ALSO = {
     "BOLLINGER": "BBANDS", "BOLLINGER BANDS": "BBANDS", "DONCHIAN CHANNEL": "DONCHIAN", "KELTNER": "KC",
     "MOMENTUM": "MOM", "MONEY FLOW": "MFI", "PARABOLIC SAR": "SAR", "STOCHASTIC": "STOCH", "Z-SCORE": "ZSCORE",
 }  # fmt: skip
-"""Other words for them."""
+"""Other names of indicators."""
 VOLATILITY = ("ATR", "NATR", "TRANGE", "STDDEV", "BBANDS", "ADR", "CVI", "VAR")
-"""Those that say how much a price moves."""
+"""Indicators that say how much a price moves."""
 
 
 def named(text: str) -> str:
-    """The indicator that is meant, as SHOWN_BY has it. Raises ValueError with the nearest known one."""
+    """Returns the indicator's name in SHOWN_BY. Raises ValueError with the nearest known one."""
     name = " ".join(text.upper().split())
     name = ALSO.get(name, name)
     if name not in SHOWN_BY:
@@ -64,14 +63,14 @@ def named(text: str) -> str:
 
 
 def shown(source: str) -> frozenset[str]:
-    """The indicators that a strategy's text shows; none for what is no Python."""
+    """Returns the indicators that a strategy's text shows; none for text that is not Python."""
     tree = parsed(source)
     names = frozenset(name.lower() for node in ast.walk(tree) for name in _names(node)) if tree else frozenset()
     return frozenset(indicator for indicator, ways in SHOWN_BY.items() if any(way <= names for way in ways))
 
 
 def _names(node: ast.AST) -> list[str]:
-    """What is called, taken as an attribute, or looked up as a column or by a TA-Lib name."""
+    """Returns names that are called, taken as an attribute, or looked up as a column or by a TA-Lib name."""
     if isinstance(node, ast.Attribute):
         return [node.attr]
     if isinstance(node, ast.Call):

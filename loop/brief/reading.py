@@ -2,9 +2,9 @@
 What a person wants of a run, typed and closed: rows for entry and exit, sizing, risk, assets, timeframes, slots, and
 free words.
 
-A brief is a TOML file, or words alone. Everything in it is checked against the arena when it is read. It is shown to
-agents that read; agents with a grammar are bound by it as far as that goes (`honour`); what can be seen in a strategy's
-text is checked (`conformity`).
+A brief is a TOML file, or words alone. Reading it checks everything against the arena. Agents that read are shown the
+brief, and it binds agents with a grammar as far as it can (`grammar_bounds`). What a strategy's text shows is checked
+(`compliance`).
 """
 
 import re
@@ -46,20 +46,20 @@ METHODS = ("full", "share", "volatility")
 
 
 def _listed(value: Any) -> Any:
-    """A choice of one may be written without brackets."""
+    """Allows a single choice without brackets."""
     return tuple(value) if isinstance(value, list) else (value,)
 
 
 def _range(value: Any) -> Any:
-    """One number is a range of its own."""
+    """Turns one number into a range."""
     return tuple(value) if isinstance(value, list) else (value, value)
 
 
-def _known(value: str, known: tuple[str, ...], what: str) -> str:
-    if value not in known:
-        near = get_close_matches(value, known, n=1, cutoff=0.4)
+def _known(value: str, allowed: tuple[str, ...], what: str) -> str:
+    if value not in allowed:
+        near = get_close_matches(value, allowed, n=1, cutoff=0.4)
         raise ValueError(
-            f"{value!r} is no {what}. " + (f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}")
+            f"{value!r} is no {what}. " + (f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(allowed)}")
         )
     return value
 
@@ -94,7 +94,7 @@ class _Closed(BaseModel):
 
 
 class Row(_Closed):
-    """A condition. Where several values are given, each of them will do."""
+    """A condition. Where several values are given, any of them is enough."""
 
     indicator: Annotated[tuple[Annotated[str, AfterValidator(named)], ...], _CHOICE, _SOME]
     """Names as TA-Lib has them, or hour, weekday, volume, zscore, ichimoku."""
@@ -136,13 +136,13 @@ class Risk(_Closed):
     take_profit: Range | None = None
     """Smallest and largest profit at which it is taken, as fractions."""
     trailing: bool | None = None
-    """Whether a stop that follows the price is asked for, or forbidden."""
+    """Whether a stop that follows the price is required or forbidden."""
     max_drawdown: Fraction | None = None
-    """Deepest fall of the account, as a fraction; told of what was evaluated."""
+    """Deepest fall of the account, as a fraction; checked in evaluated figures."""
 
 
 class Brief(_Closed):
-    """What is left out is free."""
+    """What a person wants. What is left out is free."""
 
     title: str = ""
     """A name for it."""
@@ -163,17 +163,17 @@ class Brief(_Closed):
     entry: tuple[Row, ...] = ()
     """A row for each condition of entry; all of them hold together."""
     exit: tuple[Row, ...] = ()
-    """A row for each reason to leave; any of them will do."""
+    """A row for each reason to leave; any of them is enough."""
     sizing: Sizing = Sizing()
     risk: Risk = Risk()
 
     @model_validator(mode="before")
     @classmethod
-    def _rows(cls, told: Any) -> Any:
-        """TOML's lists of tables, as the tuples that a frozen model has; one table is a list of one."""
+    def _rows(cls, values: Any) -> Any:
+        """Turns TOML's lists of tables into the tuples of a frozen model; one table becomes a list of one."""
         return {
             key: _listed(value) if key in ("entry", "exit") and isinstance(value, list | dict) else value
-            for key, value in told.items()
+            for key, value in values.items()
         }
 
     @model_validator(mode="after")
@@ -196,21 +196,21 @@ class Brief(_Closed):
 
 
 def parse(text: str, settings: Settings, name: str = FILE) -> Brief:
-    """The brief in a TOML text. Raises ArenaError that names key, line, value and what instead."""
+    """Returns the brief in a TOML text. Raises ArenaError that names key, line, value and what is expected."""
     try:
-        told = tomllib.loads(text)
+        table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ArenaError(
             f"{name} is not TOML: {error}. Words go into quotes, conditions below [[entry]] or [[exit]]."
         ) from None
     try:
-        return Brief.model_validate(told, context=settings)
+        return Brief.model_validate(table, context=settings)
     except ValidationError as error:
         raise ArenaError(_explained(error, text, name)) from None
 
 
 def load(word: str, settings: Settings) -> Brief:
-    """The brief in the file that `word` names, or the one that is `word` itself. Raises ArenaError."""
+    """Returns the brief in the file that `word` names, or the one that is `word` itself. Raises ArenaError."""
     path = Path(word).expanduser() if word and "\n" not in word and "\0" not in word and len(word) < 1000 else None
     try:
         if path and path.is_file():
@@ -240,7 +240,7 @@ def load(word: str, settings: Settings) -> Brief:
 
 
 def in_words(brief: Brief, settings: Settings) -> str:
-    """The brief as an agent reads it; of free words themselves alone."""
+    """Returns the brief as an agent reads it; free words stay as they are."""
     lines = [brief.title, brief.text.strip()]
     if brief.pairs:
         lines.append(
@@ -307,8 +307,8 @@ def _condition(row: Row) -> str:
 
 
 def _any(values: tuple[Any, ...]) -> str:
-    told = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
-    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} or {told[-1]}"
+    texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
 def _span(bounds: tuple[float, float]) -> str:
@@ -317,10 +317,10 @@ def _span(bounds: tuple[float, float]) -> str:
 
 
 def _explained(error: ValidationError, text: str, name: str) -> str:
-    """The first complaint as a sentence: file, line, key, value, what was expected."""
-    found = error.errors()
-    # a key that is misspelt is missing too
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    """Returns the first error as a sentence: file, line, key, value, what was expected."""
+    errors = error.errors()
+    # a misspelt key can also be reported as missing
+    first = next((entry for entry in errors if entry["type"] == "extra_forbidden"), errors[0])
     where = [
         part
         for part in first["loc"]
@@ -336,10 +336,10 @@ def _explained(error: ValidationError, text: str, name: str) -> str:
         )
     if first["type"] == "missing":
         return f"{place}{key} is missing."
-    said = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ")
     value = "" if first["type"] == "value_error" else f" is {first['input']!r}"
     hint = " Fractions: 0.05 is 5 %." if first["type"] in ("less_than", "less_than_equal") else ""
-    return f"{place}{key}{value}{': ' if key or value else ''}{said}{'' if said.endswith('?') else '.'}{hint}"
+    return f"{place}{key}{value}{': ' if key or value else ''}{message}{'' if message.endswith('?') else '.'}{hint}"
 
 
 def _keys(where: list[Any]) -> list[str]:
@@ -350,8 +350,7 @@ def _keys(where: list[Any]) -> list[str]:
 
 def _line(text: str, where: list[Any]) -> int | None:
     """
-    Where a key stands in the text: below the header of its table, of the n-th where there are several; None where it is
-    not found.
+    Returns the line of a key: below the header of its table, of the n-th if there are several; None if it is not found.
     """
     header = str(where[0]) if len(where) > 1 and where[0] in ("entry", "exit", "sizing", "risk") else ""
     nth = where[1] if header in ("entry", "exit") and isinstance(where[1], int) else 0

@@ -1,7 +1,7 @@
 """
-A brief by question and answer, for `drive.py --brief` without a value. Enter takes what stands in brackets.
+Asks a person for a brief, for `drive.py --brief` without a value. Enter takes the value in brackets.
 
-Writes the file that is named in the end, and nothing before; what is there already is replaced only when that is said.
+Writes only the file that is named at the end; it replaces an existing file only after a yes.
 """
 
 import json
@@ -23,7 +23,7 @@ Told = dict[str, Any]
 
 
 def hold(settings: Settings, ask: Ask, say: Say) -> Brief:
-    """The brief that was agreed on, in its file. Raises ArenaError when the answers end before it is written."""
+    """Returns the brief that was agreed on and writes its file. Raises ArenaError when the answers end before that."""
     file = settings.root / reading.FILE
     try:
         if file.exists():
@@ -31,20 +31,20 @@ def hold(settings: Settings, ask: Ask, say: Say) -> Brief:
             if _yes(ask, say, "Use it as it is?"):
                 return reading.load(str(file), settings)
         say("Eight questions; Enter takes what stands in brackets, or leaves it open.")
-        told = _questions(settings, ask, say)
-        text = written(told)
-        made = reading.parse(text, settings)
-        say(f"\n{text}\nwhich an agent reads as:\n\n{reading.in_words(made, settings) or '(nothing: all is free)'}\n")
+        answers = _questions(settings, ask, say)
+        text = written(answers)
+        brief = reading.parse(text, settings)
+        say(f"\n{text}\nwhich an agent reads as:\n\n{reading.in_words(brief, settings) or '(nothing: all is free)'}\n")
         file = _place(file, ask, say)
     except EOFError:
         raise ArenaError("the answers ended before the brief was written. Nothing was written.") from None
     write_whole(file, text.encode())
     say(f"written: {file.name}. Next time: uv run drive.py --brief {file.name}")
-    return made
+    return brief
 
 
 def written(told: Told) -> str:
-    """TOML of what was told: plain values first, then tables, then lists of tables."""
+    """Returns the answers as TOML: plain values first, then tables, then lists of tables."""
     plain = {key: value for key, value in told.items() if not _is_table(value) and not _is_rows(value)}
     lines = _lines(plain)
     for key, value in told.items():
@@ -57,7 +57,7 @@ def written(told: Told) -> str:
 
 
 def _lines(table: Told) -> list[str]:
-    """JSON's texts, numbers and lists are TOML's too, but for one control character."""
+    """Writes values as JSON. TOML has the same texts, numbers and lists, but for one control character."""
     return [f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "") for key, value in table.items()]
 
 
@@ -70,11 +70,11 @@ def _is_rows(value: Any) -> bool:
 
 
 def _questions(settings: Settings, ask: Ask, say: Say) -> Told:
-    told: Told = {}
+    answers: Told = {}
 
     def put(question: str, key: str, read: Callable[[str], Any], default: str) -> None:
-        """One question, again until its answer can be used with those before."""
-        told.update(_answer(settings, ask, say, f"{question} [{default}] ", lambda text: {key: read(text)}, told))
+        """Asks one question until its answer can be used with the earlier ones."""
+        answers.update(_answer(settings, ask, say, f"{question} [{default}] ", lambda text: {key: read(text)}, answers))
 
     put(f"1 pairs, of {', '.join(settings.pairs)}", "pairs", _list, "all")
     others = ", ".join(settings.informative_timeframes)
@@ -91,25 +91,23 @@ def _questions(settings: Settings, ask: Ask, say: Say) -> Told:
             ask,
             say,
             f"  {kind} {len(rows) + 1} [no {'more' if rows else 'condition'}] ",
-            partial(_row, kind, rows),
-            told,
+            lambda text, kind=kind, rows=rows: _row(kind, rows, text),
+            answers,
         ):
             rows = row[kind]
-            told.update(row)
+            answers.update(row)
     put(f"6 stake, of {', '.join(METHODS)}", "sizing", lambda text: {"method": _list(text)}, "any")
     put("7 stop-loss in per cent, from and to, as 3 10", "risk", lambda text: {"stop": _per_cents(text)}, "any")
     put("8 in your own words, what else", "text", str, "nothing")
-    return told
+    return answers
 
 
-def _answer(settings: Settings, ask: Ask, say: Say, question: str, read: Callable[[str], Told], told: Told) -> Told:
-    """
-    What an answer adds to what was told; empty for Enter. One that cannot be used is explained and asked for again.
-    """
+def _answer(settings: Settings, ask: Ask, say: Say, question: str, read: Callable[[str], Told], answers: Told) -> Told:
+    """Returns what an answer adds to `answers`; empty for Enter. Explains an unusable answer and asks again."""
     while text := ask(question).strip():
         try:
             added = read(text)
-            reading.parse(written(told | added), settings, "that")
+            reading.parse(written(answers | added), settings, "that")
         except (ArenaError, ValueError) as error:
             say(f"  {error}")
             continue
@@ -118,7 +116,7 @@ def _answer(settings: Settings, ask: Ask, say: Say, question: str, read: Callabl
 
 
 def _row(kind: str, rows: list[Told], text: str) -> Told:
-    """`RSI below 30 on 4h`, in words."""
+    """Reads a condition in words, such as `RSI below 30 on 4h`."""
     head, _, frames = text.partition(" on ")
     words = head.replace(",", " ").split()
     row: Told = {"indicator": words[0]}
@@ -147,16 +145,16 @@ def _list_or_none(text: str) -> list[str]:
 
 def _per_cents(text: str) -> list[float]:
     try:
-        found = [round(float(part) / 100, 6) for part in text.replace("%", " ").replace(",", " ").split()]
+        fractions = [round(float(part) / 100, 6) for part in text.replace("%", " ").replace(",", " ").split()]
     except ValueError:
-        found = []
-    if len(found) not in (1, 2):
+        fractions = []
+    if len(fractions) not in (1, 2):
         raise ValueError(f"{text!r} is no range. Expected one or two numbers, for example 3 10.")
-    return [found[0], found[-1]]
+    return [fractions[0], fractions[-1]]
 
 
 def _place(file: Path, ask: Ask, say: Say) -> Path:
-    """Where it is written: never over a file without a yes."""
+    """Asks for the file; replaces an existing one only after a yes."""
     while True:
         name = ask(f"file name [{file.name}] ").strip() or file.name
         place = file.parent / name

@@ -1,4 +1,4 @@
 """
-Strategies as genomes over a small grammar of rules: drawn, changed, mixed, simplified, and written out as readable
+Strategies as genomes over a small grammar of rules: how to draw, change, mix, simplify and write them as readable
 files.
 """

@@ -1,12 +1,12 @@
 """
-The rules that conditions are made of: indicators with the values that their genes may have.
+The rules that conditions consist of: indicators with the values that their genes may have.
 
-Texts are templates. `{gene}` is the gene's value; in an expression `[column]` is a column of the rule's own timeframe
-and `<column>` one of the other pair's; `open` to `volume` and `date` in plain words are the traded candles. Each rule
-speaks twice: `entry` is when it is for a position, `exit` when it is against one.
+Texts are templates. `{gene}` is the gene's value. In an expression `[column]` is a column of the rule's own timeframe
+and `<column>` one of the other pair's; plain `open` to `volume` and `date` are the traded candles. Each rule has two
+expressions: `entry` is true when it favours a position, `exit` when it opposes one.
 
-Look-backs are in candles of the rule's timeframe, so that no rule knows how long a candle is; levels are per cent,
-deviations or points of an oscillator, so that none knows a price.
+Look-backs are in candles of the rule's timeframe, so that no rule depends on the length of a candle. Levels are per
+cent, deviations or points of an oscillator, so that none depends on a price.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,17 +24,17 @@ class Rule:
 
     name: str
     family: str  # one of FAMILIES
-    # values in order, so that a small step leads to a neighbour; none: the arena has them
+    # values in order, so that a small step leads to a neighbour; none: the arena supplies them
     genes: Mapping[str, tuple[Gene, ...]]
     entry: str  # expression
     exit: str
     words: str  # what `entry` says
     exit_words: str
-    look_back: Callable[[Mapping[str, Any]], int]  # candles until all columns are there
+    look_back: Callable[[Mapping[str, Any]], int]  # candles until all columns are defined
     columns: Mapping[str, str] = field(default_factory=dict)  # name -> code, on the pair's own candles
     # the same on the candles of the pair that the gene "leader" names
     leader_columns: Mapping[str, str] = field(default_factory=dict)
-    base_only: bool = False  # knows the traded candles alone
+    base_only: bool = False  # uses the traded candles alone
 
 
 _TREND = (

@@ -1,9 +1,9 @@
 """
-Genomes, and which of them an arena has.
+Genomes, and which of them an arena allows.
 
 A genome is a strategy in a few typed genes: conditions that open a position, what ends it, and how much is staked. Its
 text is one line of JSON. The grammar of an arena follows from its settings: pairs, timeframe, informative timeframes.
-Every genome that it draws can be traded there, and `check` says of any other what is wrong with it.
+Every genome that it draws can be traded there, and `check` says what is wrong with any other one.
 """
 
 import json
@@ -31,16 +31,16 @@ SCALARS: Mapping[str, tuple[Gene, ...]] = {
     "sizing": ("full", "share", "volatility"),
     "share": (0.25, 0.5, 0.75),
 }
-"""Genes that every genome has, and the values they may take, in order."""
+"""Genes that every genome has, and their allowed values, in order."""
 OPTIONAL = ("hold", "profit", "trailing")
-"""Genes that are absent in half of what is drawn: each cuts what a signal would earn, and is a part more to explain."""
+"""Genes that are absent in half of the draws: each cuts what a signal would earn, and is one more part to explain."""
 HOLD_WITHOUT_EXIT = 48
-"""Candles after which a position ends that nothing else but its stop would end."""
+"""Candles after which a position ends that otherwise only its stop would end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A condition that has to be there: of one of these rules, on one of these timeframes (empty: on any)."""
+    """A required condition: of one of these rules, on one of these timeframes (empty: on any)."""
 
     rules: tuple[str, ...]
     timeframes: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Bounds:
 
 
 class GenomeError(ValueError):
-    """A text that is no genome, or a genome that the arena cannot trade."""
+    """A text that is not a genome, or a genome that the arena cannot trade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ class Genome:
     hold: int  # longest time in a position
     stop: float  # loss at which it is ended
     profit: float  # profit at which it is taken
-    steps: int  # of the ladder: every `pace` candles a half of the profit before will do
+    steps: int  # of the profit ladder: every `pace` candles, half of the profit before is enough
     pace: int
     trailing: float  # distance of a trailing stop
-    reach: float  # which begins at this multiple of the distance
-    # "full": what is proposed; "share": a part of it; "volatility": less while the pair is wilder than usual
+    reach: float  # the trailing stop begins at this multiple of the distance
+    # "full": what is proposed; "share": a part of it; "volatility": less while the pair moves more than usual
     sizing: str
     share: float
 
@@ -110,23 +110,20 @@ class Genome:
 
 
 def to_json(genome: Genome) -> str:
-    """One line."""
-    told = {f.name: getattr(genome, f.name) for f in fields(genome)}
-    told["entry"] = [_told(condition) for condition in genome.entry]
-    told["exit_condition"] = genome.exit_condition and _told(genome.exit_condition)
-    return json.dumps(told)
+    """Returns one line of JSON."""
+    values = {f.name: getattr(genome, f.name) for f in fields(genome)}
+    values["entry"] = [_told(condition) for condition in genome.entry]
+    values["exit_condition"] = genome.exit_condition and _told(genome.exit_condition)
+    return json.dumps(values)
 
 
 def from_json(text: str) -> Genome:
-    """
-    The genome of a text. Raises GenomeError for what has not its shape; whether its values may be, says
-    `Grammar.check`.
-    """
+    """Reads a genome from its text. Raises GenomeError for a wrong shape; `Grammar.check` checks the values."""
     try:
-        told = json.loads(text)
-        told["entry"] = tuple(_condition(one) for one in told["entry"])
-        told["exit_condition"] = _condition(told["exit_condition"]) if told["exit_condition"] else None
-        genome = Genome(**told)
+        values = json.loads(text)
+        values["entry"] = tuple(_condition(condition) for condition in values["entry"])
+        values["exit_condition"] = _condition(values["exit_condition"]) if values["exit_condition"] else None
+        genome = Genome(**values)
         hash(genome)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise GenomeError(f"no genome: {error}. Expected one line of JSON as `to_json` writes it.") from None
@@ -137,15 +134,15 @@ def _told(condition: Condition) -> dict[str, Any]:
     return {"rule": condition.rule, "timeframe": condition.timeframe, **condition.values}
 
 
-def _condition(told: dict[str, Any]) -> Condition:
-    genes = dict(told)
+def _condition(values: dict[str, Any]) -> Condition:
+    genes = dict(values)
     return Condition(genes.pop("rule"), genes.pop("timeframe"), tuple(genes.items()))
 
 
 def normal(genome: Genome) -> Genome:
     """
-    The same strategy in its one form: genes without effect have their first value, and there is a way out besides the
-    stop.
+    Returns the same strategy in its one form: genes without effect have their first value, and not only the stop ends
+    it.
     """
     entry = tuple(dict.fromkeys(genome.entry))
     idle: dict[str, Any] = {"join": "and"} if len(entry) == 1 else {}
@@ -165,10 +162,10 @@ def normal(genome: Genome) -> Genome:
 
 
 class Grammar:
-    """What genomes an arena has, within bounds."""
+    """The genomes of an arena, within bounds."""
 
     def __init__(self, settings: Settings, bounds: Bounds = Bounds()) -> None:
-        """The bounds must leave something: a family, and of each gene a value."""
+        """The bounds must leave at least a family, and a value of each gene."""
         self.bounds = bounds
         self.timeframe = settings.timeframe
         self.minutes = TIMEFRAME_MINUTES[settings.timeframe]
@@ -186,21 +183,21 @@ class Grammar:
         )
 
     def of_family(self, family: str) -> tuple[str, ...]:
-        """Names of a family's rules."""
+        """Returns the names of a family's rules."""
         return tuple(name for name in self.rules if RULES[name].family == family)
 
     def genes(self, rule: str) -> Mapping[str, tuple[Gene, ...]]:
-        """Values that a rule's genes may have here."""
+        """Returns the values that a rule's genes may have here."""
         return self._genes[rule]
 
     def frames(self, rule: str) -> tuple[str, ...]:
-        """Timeframes that a rule may look at."""
+        """Returns the timeframes that a rule may look at."""
         return self.timeframes[:1] if RULES[rule].base_only else self.timeframes
 
     def condition(
         self, rng: np.random.Generator, rules: Iterable[str] = (), timeframes: Iterable[str] = ()
     ) -> Condition:
-        """A condition by chance, of one of the rules named and on one of the timeframes named, or of any."""
+        """Draws a condition of one of the named rules on one of the named timeframes, or of any."""
         name = one_of(rng, tuple(rules) or self.rules)
         frames = tuple(frame for frame in self.frames(name) if frame in timeframes) or self.frames(name)
         return Condition(
@@ -208,7 +205,7 @@ class Grammar:
         )
 
     def random(self, rng: np.random.Generator, family: str = "") -> Genome:
-        """A genome by chance, of this family or of any: each family as often, whatever it has of rules."""
+        """Draws a genome of this family, or of any: all families are equally likely, however many rules they have."""
         entry = self._entry(rng, self.of_family(family or one_of(rng, self.families)))
         drawn = {name: one_of(rng, values) for name, values in self.scalars.items()}
         drawn |= {
@@ -224,7 +221,7 @@ class Grammar:
         )
 
     def _entry(self, rng: np.random.Generator, rules: tuple[str, ...]) -> tuple[Condition, ...]:
-        """Conditions of which the first is of these rules: what is needed, then others by chance."""
+        """Draws conditions of which the first is of these rules: needed ones, then random ones."""
         needs = [(tuple(rule for rule in rules if rule in need.rules), need) for need in self.bounds.entry]
         first = next(
             (self.condition(rng, both, need.timeframes) for both, need in needs if both), None
@@ -234,7 +231,7 @@ class Grammar:
         return (first, *needed, *others)[:MAX_CONDITIONS]
 
     def has(self, genome: Genome) -> bool:
-        """Whether `check` has nothing to say."""
+        """Whether `check` accepts the genome."""
         try:
             self.check(genome)
         except GenomeError:
@@ -242,7 +239,9 @@ class Grammar:
         return True
 
     def check(self, genome: Genome) -> None:
-        """Raises GenomeError that names the first gene that this arena has not, its value and what it may be."""
+        """
+        Raises GenomeError that names the first gene that this arena does not allow, its value and the allowed ones.
+        """
         if not 1 <= len(genome.entry) <= MAX_CONDITIONS:
             raise GenomeError(f"entry has {len(genome.entry)} conditions, not 1 to {MAX_CONDITIONS}")
         for name, values in SCALARS.items():
@@ -269,10 +268,10 @@ class Grammar:
         self._check_bounds(genome)
 
     def _check_bounds(self, genome: Genome) -> None:
-        """Raises GenomeError for what the bounds do not leave."""
+        """Raises GenomeError for what the bounds exclude."""
         _among("family", genome.family, self.families)
         for name, values in self.bounds.scalars:
-            if name != "share" or genome.sizing == "share":  # elsewhere it has no effect
+            if name != "share" or genome.sizing == "share":  # otherwise it has no effect
                 _among(name, getattr(genome, name), values)
         for need in self.bounds.entry:
             if not any(_meets(condition, need) for condition in genome.entry):
@@ -282,7 +281,7 @@ class Grammar:
 
     def _of_arena(self, rule: Rule) -> dict[str, tuple[Gene, ...]]:
         """
-        The catalogue's values, less what this arena's candles cannot tell; a rule with a gene without values does not
+        Returns the catalogue's values that this arena's candles allow. A rule that has a gene without values does not
         exist here.
         """
         genes = dict(rule.genes)
@@ -304,7 +303,7 @@ def _meets(condition: Condition, need: Need) -> bool:
 
 
 def one_of(rng: np.random.Generator, values: Any) -> Any:
-    """One of the values by chance, of its own type: numpy's choice would make numpy's of them."""
+    """Draws one of the values and keeps its type, which numpy's choice would convert."""
     return values[int(rng.integers(len(values)))]
 
 

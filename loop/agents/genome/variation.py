@@ -1,8 +1,7 @@
 """
-How a genome becomes another: a changed gene or two, a mixture of two genomes, a part less. And what the difference is,
-in words.
+Turns a genome into another: changes a gene or two, mixes two genomes, removes a part. And says in words what differs.
 
-The first condition keeps its family, so that what a strategy is called stays true.
+The first condition keeps its family, so that a strategy's name stays true.
 """
 
 from collections.abc import Iterator
@@ -17,23 +16,23 @@ from loop.agents.genome.grammar import MAX_CONDITIONS, SCALARS, Condition, Genom
 SECOND_CHANGE = 0.3
 """Probability that a mutation changes two genes instead of one."""
 NEIGHBOUR = 0.7
-"""Probability that a value in an ordered row moves by one place instead of to any."""
+"""Probability that a value in an ordered row moves by one place instead of to any place."""
 WHOLE_CONDITION = 0.25
-"""Probability that a change takes, adds or exchanges a whole condition."""
+"""Probability that a change removes, adds or exchanges a whole condition."""
 FROM_SECOND = 0.25
 """
-Probability that a condition, a gene or a group of genes of a child is the second parent's: more would leave little of
-the first.
+Probability that a child takes a condition, a gene or a group of genes from the second parent. A higher one would leave
+little of the first.
 """
 LINKED = (
     ("join",), ("fresh",), ("exit", "exit_condition"), ("hold",), ("stop",), ("profit", "steps", "pace"),
     ("trailing", "reach"), ("sizing", "share"),
 )  # fmt: skip
-"""Genes that a child has from one parent together, because they mean something together."""
+"""Genes that a child takes from one parent together, because they depend on each other."""
 
 
 def mutate(genome: Genome, grammar: Grammar, rng: np.random.Generator) -> Genome:
-    """One gene changed, or two; never the genome itself."""
+    """Changes one gene, or two; never returns the genome itself."""
     changed, twice = genome, rng.random() < SECOND_CHANGE
     while changed == genome or twice:
         twice = twice and changed == genome
@@ -43,8 +42,8 @@ def mutate(genome: Genome, grammar: Grammar, rng: np.random.Generator) -> Genome
 
 def cross(first: Genome, second: Genome, rng: np.random.Generator) -> Genome:
     """
-    A child of two, mostly the first one's: the first condition is, with genes of the second where both have the same
-    rule; other conditions and groups of genes are from either. It can be one of its parents.
+    Returns a child of two, mostly like the first: it has the first one's first condition, with genes of the second if
+    both have that rule; other conditions and groups of genes are from either. It can equal one of its parents.
     """
     others = {condition.rule: condition for condition in reversed(second.entry)}
     lead = _mixed(first.entry[0], others.get(first.entry[0].rule), rng)
@@ -58,35 +57,35 @@ def cross(first: Genome, second: Genome, rng: np.random.Generator) -> Genome:
 
 
 def simpler(genome: Genome) -> tuple[Genome, ...]:
-    """The genome with one part less, each part in turn; empty when nothing can go."""
+    """Returns the genome with one part less, each part in turn; empty when nothing can go."""
     less = [replace(genome, entry=genome.entry[:k] + genome.entry[k + 1 :]) for k in range(1, len(genome.entry))]
     if genome.exit != "none":
         less.append(replace(genome, exit="none"))
     plain = {name: SCALARS[name][0] for name in ("hold", "profit", "steps", "trailing", "sizing", "fresh")}
-    less += [_set(genome, name, value) for name, value in plain.items() if getattr(genome, name) != value]
-    return tuple(dict.fromkeys(made for made in map(normal, less) if parts(made) < parts(genome)))
+    less += [replace(genome, **{name: value}) for name, value in plain.items() if getattr(genome, name) != value]
+    return tuple(dict.fromkeys(candidate for candidate in map(normal, less) if parts(candidate) < parts(genome)))
 
 
 def parts(genome: Genome) -> int:
-    """How much there is to explain: conditions, ways out beside the stop, and what deviates from the plainest form."""
+    """Counts what there is to explain: conditions, exits besides the stop, and deviations from the plainest form."""
     ways = (genome.exit != "none", genome.hold, genome.profit, genome.trailing, genome.sizing != "full", genome.fresh)
     return len(genome.entry) + sum(map(bool, ways)) + genome.steps - 1
 
 
 def difference(before: Genome, after: Genome) -> str:
-    """What was changed, in words: `stop 0.1 -> 0.07, without calm`."""
-    told = list(_conditions(before.entry, after.entry))
+    """Returns what was changed, in words: `stop 0.1 -> 0.07, without calm`."""
+    phrases = list(_conditions(before.entry, after.entry))
     for name in SCALARS:
         old, new = getattr(before, name), getattr(after, name)
         if old != new and name not in _idle(after):
-            told.append(f"{name} {_said(old)} -> {_said(new)}")
-    told += _conditions(_listed(before.exit_condition), _listed(after.exit_condition), "exit ")
-    return ", ".join(told) or "nothing"
+            phrases.append(f"{name} {_said(old)} -> {_said(new)}")
+    phrases += _conditions(_listed(before.exit_condition), _listed(after.exit_condition), "exit ")
+    return ", ".join(phrases) or "nothing"
 
 
 def _changed(genome: Genome, grammar: Grammar, rng: np.random.Generator) -> Genome:
     """
-    One step by chance: a gene of its own, a gene of a condition, or a whole condition. It may come to the same
+    Takes one random step: changes a scalar gene, a gene of a condition, or a whole condition. May return the same
     strategy.
     """
     if rng.random() < WHOLE_CONDITION:
@@ -103,13 +102,13 @@ def _changed(genome: Genome, grammar: Grammar, rng: np.random.Generator) -> Geno
 
 
 def _restructured(genome: Genome, grammar: Grammar, rng: np.random.Generator) -> Genome:
-    """A condition more, one less, or another in the place of one."""
+    """Adds, removes or exchanges a condition."""
     entry, move = genome.entry, one_of(rng, ("add", "drop", "exchange"))
     if move == "add" and len(entry) < MAX_CONDITIONS:
         return replace(genome, entry=(*entry, grammar.condition(rng)))
     if move == "drop" and len(entry) > 1:
-        gone = int(rng.integers(1, len(entry)))
-        return replace(genome, entry=entry[:gone] + entry[gone + 1 :])
+        dropped = int(rng.integers(1, len(entry)))
+        return replace(genome, entry=entry[:dropped] + entry[dropped + 1 :])
     at = int(rng.integers(len(genome.conditions)))
     return _with(genome, at, grammar.condition(rng, grammar.of_family(genome.family) if at == 0 else ()))
 
@@ -121,14 +120,14 @@ def _set(genome: Genome, name: str, value: Gene) -> Genome:
 
 
 def _with(genome: Genome, at: int, condition: Condition) -> Genome:
-    """Another condition at a place of `genome.conditions`."""
+    """Replaces the condition at a place of `genome.conditions`."""
     if at == len(genome.entry):
         return replace(genome, exit_condition=condition)
     return replace(genome, entry=(*genome.entry[:at], condition, *genome.entry[at + 1 :]))
 
 
 def _tuned(condition: Condition, grammar: Grammar, rng: np.random.Generator) -> Condition:
-    """One gene of a condition changed, its timeframe among them."""
+    """Changes one gene of a condition, or its timeframe."""
     rows = {name: values for name, values in grammar.genes(condition.rule).items() if len(values) > 1}
     frames, values = grammar.frames(condition.rule), condition.values
     name = one_of(rng, (*rows, *(["timeframe"] if len(frames) > 1 else [])))
@@ -139,7 +138,7 @@ def _tuned(condition: Condition, grammar: Grammar, rng: np.random.Generator) -> 
 
 
 def _another(value: Gene, row: tuple[Gene, ...], rng: np.random.Generator) -> Gene:
-    """A value of the row that is not this one, mostly a neighbour; names have none."""
+    """Returns another value of the row, mostly a neighbour; names have no neighbours."""
     at = row.index(value)
     if isinstance(value, str) or rng.random() >= NEIGHBOUR:
         return one_of(rng, row[:at] + row[at + 1 :])
@@ -147,7 +146,7 @@ def _another(value: Gene, row: tuple[Gene, ...], rng: np.random.Generator) -> Ge
 
 
 def _mixed(condition: Condition, other: Condition | None, rng: np.random.Generator) -> Condition:
-    """The condition with each gene from either, where both have the same rule."""
+    """Returns the condition with each gene from either; unchanged without a second one of the same rule."""
     if other is None:
         return condition
     pairs = zip(condition.genes, other.genes, strict=True)
@@ -156,7 +155,7 @@ def _mixed(condition: Condition, other: Condition | None, rng: np.random.Generat
 
 
 def _idle(genome: Genome) -> set[str]:
-    """Genes without effect."""
+    """Returns genes without effect."""
     return {
         *(("steps", "pace") if not genome.profit else ("pace",) if genome.steps == 1 else ()),
         *(() if genome.trailing else ("reach",)),
@@ -166,7 +165,7 @@ def _idle(genome: Genome) -> set[str]:
 
 
 def _conditions(before: tuple[Condition, ...], after: tuple[Condition, ...], place: str = "") -> Iterator[str]:
-    """Conditions that went, came or were tuned; one that has a twin of the same rule on the other side was tuned."""
+    """Yields conditions that went, came or were tuned; one with a twin of the same rule on the other side was tuned."""
     came = [condition for condition in after if condition not in before]
     for old in (condition for condition in before if condition not in after):
         twin = next((new for new in came if new.rule == old.rule), None)

@@ -1,8 +1,8 @@
 """
-A genome as a FreqTrade strategy that a person can read, and back: the genome's text stands in the class's docstring.
+Writes a genome as a FreqTrade strategy that a person can read, and reads it back from the class's docstring.
 
 Indicators are computed on the candles of their own timeframe and merged by FreqTrade's `informative`, which waits until
-the higher candle has closed; nothing else knows another candle than the closed one.
+the higher candle has closed; everything else uses the closed candle only.
 """
 
 import ast
@@ -21,7 +21,7 @@ MARK = "Genome: "
 CANDLE = {name: f'dataframe["{name}"]' for name in ("open", "high", "low", "close", "volume")}
 CANDLE |= {"hour": 'dataframe["date"].dt.hour', "weekday": 'dataframe["date"].dt.dayofweek'}
 USUAL, ATR_PERIOD = 100, 14
-"""Candles over whose median a volatility-scaled stake looks for the usual range, and those of the range itself."""
+"""Candles of the median that a volatility-scaled stake takes as the usual range, and those of the range itself."""
 VOLATILITY = {
     "range": f'ta.ATR(dataframe, timeperiod={ATR_PERIOD}) / dataframe["close"]',
     "usual_range": f'dataframe["range"].rolling({USUAL}).median()',
@@ -31,7 +31,7 @@ WIDTH = 118
 
 @dataclass
 class _Frames:
-    """Columns by where they are computed: (timeframe, the other pair or nothing) -> name -> code."""
+    """Columns by where they are computed: (timeframe, other pair or empty) -> name -> code."""
 
     base: str
     columns: dict[tuple[str, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -45,7 +45,7 @@ class _Frames:
         self.look_back = max(self.look_back, rule.look_back(values))
 
     def named(self, name: str, timeframe: str, leader: str) -> str:
-        """What a column is called where the conditions look at it."""
+        """Returns a column's name in the conditions."""
         if leader:
             return f"{_tag(leader)}_{name}_{timeframe}"
         return name if timeframe == self.base else f"{name}_{timeframe}"
@@ -53,9 +53,9 @@ class _Frames:
 
 def source(genome: Genome, name: str, settings: Settings, pairs: tuple[str, ...] = ()) -> str:
     """
-    The file `name`.py, which trades `pairs`, or all. The same genome, name and pairs give the same text.
+    Returns the file `name`.py, which trades `pairs`, or all. The same genome, name and pairs give the same text.
 
-    Raises GenomeError for a genome that this arena has not.
+    Raises GenomeError for a genome that this arena does not allow.
     """
     Grammar(settings).check(genome)
     frames = _Frames(settings.timeframe)
@@ -84,7 +84,7 @@ def source(genome: Genome, name: str, settings: Settings, pairs: tuple[str, ...]
 
 
 def genome_of(text: str) -> Genome:
-    """The genome that a strategy file was written from. Raises GenomeError where none stands in it."""
+    """Returns the genome that a strategy file was written from. Raises GenomeError if it holds none."""
     try:
         classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
     except (SyntaxError, ValueError) as error:
@@ -97,7 +97,7 @@ def genome_of(text: str) -> Genome:
 
 
 def in_words(condition: Condition, *, against: bool = False) -> str:
-    """What a condition says; `against` a position what its rule's exit says."""
+    """Returns a condition in words; with `against`, the words of its rule's exit."""
     rule = RULES[condition.rule]
     words = (rule.exit_words if against else rule.words).format(**condition.values)
     return words if rule.base_only else f"{words} ({condition.timeframe})"
@@ -161,7 +161,9 @@ def _offset(genome: Genome) -> float:
 
 
 def _settings(genome: Genome, settings: Settings, look_back: int, pairs: tuple[str, ...]) -> str:
-    """Class attributes. The longest time in a position is an entry of minimal_roi: from then on any result will do."""
+    """
+    Returns class attributes. The longest holding time is an entry of minimal_roi that accepts any result from then on.
+    """
     minutes = TIMEFRAME_MINUTES[settings.timeframe]
     roi = {0: genome.profit or 10.0}
     roi |= {step * genome.pace * minutes: round(genome.profit / 2**step, 5) for step in range(1, genome.steps)}
@@ -209,7 +211,7 @@ def _method(name: str, lines: list[str]) -> str:
 
 
 def _expression(condition: Condition, frames: _Frames, *, against: bool = False) -> str:
-    """A condition on the merged frame: columns and candles in place of the template's names."""
+    """Returns a condition on the merged frame: replaces the template's names by columns and candles."""
     rule, values = RULES[condition.rule], condition.values
     text = _template(rule, against).format(**values)
     leader = str(values.get("leader", ""))
@@ -270,5 +272,5 @@ def _stake(genome: Genome) -> list[str]:
 
 
 def _tag(pair: str) -> str:
-    """A pair's base currency as a part of names."""
+    """Returns a pair's base currency as a part of names."""
     return re.sub(r"\W", "_", pair.partition("/")[0]).lower()

@@ -1,9 +1,9 @@
 """
-The agent that is a language model behind any endpoint that speaks OpenAI's protocol.
+An agent that is a language model behind any endpoint that speaks OpenAI's protocol.
 
-A round is one conversation: the prompt, the answer, and, where the answer cannot be used, what is wrong with it, at
-most `Limits.mends` times. Everything that was sent and said stands in the record, from which the round can be read
-again. The same answer again is promised by no one: most endpoints take a seed as a hint, and some not at all.
+A round is one conversation: the prompt, the answer, and, if the answer cannot be used, what is wrong with it, at most
+`Limits.mends` times. The record holds everything that was sent and received, so that the round can be read again. It
+cannot guarantee the same answer again: most endpoints take a seed as a hint, and some not at all.
 """
 
 import math
@@ -24,9 +24,9 @@ from loop.protocol import AgentError, Proposal, State, Tried, Usage
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGES = ("openai", "genai-prices", "httpx2")
 MARGIN = 64
-"""Tokens that a chat template adds around the messages, at most."""
+"""Most tokens that a chat template adds around the messages."""
 SHRINK = 0.75
-"""What is left of the context when the endpoint says that it is exceeded, and not by how much."""
+"""Fraction of the context that is kept when the endpoint says that it is exceeded, but not by how much."""
 LEAST_CONTEXT = 512
 
 GO_ON = (
@@ -49,7 +49,7 @@ class LanguageModel:
         root: Path = REPOSITORY,
     ) -> None:
         """
-        `temperature` and `seed` go to the endpoint as they are, None for its own; `root` holds program.md and the
+        `temperature` and `seed` go to the endpoint as they are, None: its default. `root` holds program.md and the
         template.
         """
         self.name = f"llm:{endpoint.model}"
@@ -57,14 +57,14 @@ class LanguageModel:
         self._guide = prompt.guide(root)
         self._context = endpoint.context
         self._line = Line(endpoint, limits, np.random.default_rng(seed))
-        self._last: tuple[int, list[Message]] = (0, [])  # round, and the last answer with what was said of it
+        self._last: tuple[int, list[Message]] = (0, [])  # round, and its last answer
 
     def resume(self, history: tuple[Tried, ...], rng: np.random.Generator) -> None:
-        """What was tried comes with every State; `rng` spreads the pauses between tries."""
+        """Takes `rng` for the pauses between tries; every State brings the history."""
         self._line.rng = rng
 
     def propose(self, state: State) -> Proposal:
-        """As `Agent.propose`. An AgentError carries the usage and the record of what was asked in vain."""
+        """Like `Agent.propose`. An AgentError carries the usage and the record of the failed requests."""
         talk = _Talk(self._about())
         try:
             return self._propose(state, talk)
@@ -76,9 +76,9 @@ class LanguageModel:
         self._line.close()
 
     def _propose(self, state: State, talk: "_Talk") -> Proposal:
-        number, said = self._last
+        number, previous = self._last
         if state.problems and number == state.round:
-            talk.said = [*said, {"role": "user", "content": _refusal(state.problems)}]
+            talk.said = [*previous, {"role": "user", "content": _refusal(state.problems)}]
         for _ in range(self._limits.mends + 1):
             text, reply = self._answer(state, talk)
             settled = to_changes.settle(answer.read(text), state)
@@ -94,16 +94,15 @@ class LanguageModel:
             if not problems:
                 return Proposal(settled.changes, settled.learnings, talk.usage, talk.record)
             talk.said = [*spoken, {"role": "user", "content": _refusal(problems)}]
-        asked = self._limits.mends + 1
+        tries = self._limits.mends + 1
         raise AgentError(
-            f"{self._endpoint.model} gave no usable answer in {asked} {'try' if asked == 1 else 'tries'}: "
+            f"{self._endpoint.model} gave no usable answer in {tries} {'try' if tries == 1 else 'tries'}: "
             f"{' '.join(problems)}"
         )
 
     def _answer(self, state: State, talk: "_Talk") -> tuple[str, Reply]:
-        """One answer as a whole: what reached its length is gone on with, as often as the limits allow in a round."""
-        text = ""
-        tail: list[Message] = []
+        """Returns one whole answer; continues one that reached its length, as often as the limits allow in a round."""
+        text, tail = "", []
         while True:
             reply = self._ask(state, talk, tail)
             text = _joined(text, reply.text)
@@ -115,8 +114,7 @@ class LanguageModel:
 
     def _ask(self, state: State, talk: "_Talk", tail: list[Message]) -> Reply:
         """
-        One request; where the endpoint says that its context is exceeded, again with less, until there is nothing to
-        leave out.
+        Sends one request. If the endpoint says that its context is exceeded, sends less, until nothing can be left out.
         """
         while True:
             messages, shape, room = self._messages(state, [*talk.said, *tail])
@@ -136,15 +134,15 @@ class LanguageModel:
             talk.add(messages, shape, reply)
             return reply
 
-    def _messages(self, state: State, said: list[Message]) -> tuple[list[Message], prompt.Shape, int]:
-        """The prompt and what was said since, within the context; and the tokens that are left for the answer."""
+    def _messages(self, state: State, dialogue: list[Message]) -> tuple[list[Message], prompt.Shape, int]:
+        """Returns prompt and dialogue within the context, the prompt's shape, and the tokens left for the answer."""
         room = min(self._limits.answer_tokens, self._context // 3)
         free = self._context - room - MARGIN
-        share = free // (3 * len(said)) if said else 0  # at most a third for what was said
-        said = [prompt.clipped(message, max(share, 16)) for message in said]
+        share = free // (3 * len(dialogue)) if dialogue else 0  # at most a third for the dialogue
+        dialogue = [prompt.clipped(message, max(share, 16)) for message in dialogue]
         try:
             messages, shape = prompt.fitted(
-                state, self._guide, free - sum(tokens(message["content"]) for message in said)
+                state, self._guide, free - sum(tokens(message["content"]) for message in dialogue)
             )
         except PromptTooLong as error:
             raise AgentError(
@@ -153,10 +151,10 @@ class LanguageModel:
                 "Use a model, or a setting of its server, with a larger context.",
                 final=True,
             ) from None
-        return [*messages, *said], shape, room
+        return [*messages, *dialogue], shape, room
 
     def _about(self) -> dict[str, Any]:
-        """What all requests of a round have in common."""
+        """Returns what all requests of a round have in common."""
         return {
             "provider": self._endpoint.provider,
             "url": self._endpoint.url,
@@ -171,7 +169,7 @@ class LanguageModel:
 
 
 class _Talk:
-    """What was said in a round and what it cost."""
+    """The messages of a round and what they cost."""
 
     def __init__(self, record: dict[str, Any]) -> None:
         self.record = record
@@ -181,9 +179,14 @@ class _Talk:
 
     def add(self, messages: list[Message], shape: prompt.Shape, reply: Reply) -> None:
         self.usage += Usage(1, reply.input_tokens, reply.output_tokens, reply.usd)
-        told = asdict(reply) | {"usd": None if math.isnan(reply.usd) else reply.usd, "troubles": list(reply.troubles)}
+        fields = asdict(reply) | {"usd": None if math.isnan(reply.usd) else reply.usd, "troubles": list(reply.troubles)}
         self.record["requests"].append(
-            {"messages": messages, "shape": asdict(shape) | {"sections": list(shape.sections)}, **told, "problems": []}
+            {
+                "messages": messages,
+                "shape": asdict(shape) | {"sections": list(shape.sections)},
+                **fields,
+                "problems": [],
+            }
         )
         expected = sum(tokens(message["content"]) for message in messages)
         if not reply.estimated and reply.input_tokens < expected // 3:
@@ -205,7 +208,8 @@ def _refusal(problems: tuple[str, ...]) -> str:
 
 def _joined(before: str, after: str) -> str:
     """
-    Two parts of one answer. A model that goes on inside a block often opens its fence again; that line is dropped.
+    Joins two parts of one answer. Drops a repeated opening fence, which models often send when they go on inside a
+    block.
     """
     if not before:
         return after

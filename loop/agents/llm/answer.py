@@ -1,9 +1,9 @@
 """
-What a model's answer proposes: read forgivingly here, judged strictly in `changes`.
+Reads what a model's answer proposes: tolerant here, while `to_changes` is strict.
 
-The format is told in `prompt.FORMAT`. What small models make of it is understood where it can mean one thing only:
-thinking aloud, prose around, fences that are missing, nested or never closed, other words for the events, bold
-headings, JSON. Nothing is run, and no name in an answer is taken for a path.
+`prompt.FORMAT` states the format. Deviations of small models are accepted where they can mean one thing only: thoughts,
+prose around, fences that are missing, nested or never closed, other words for the events, bold headings, JSON. Nothing
+is run, and no name in an answer is used as a path.
 """
 
 import re
@@ -15,7 +15,7 @@ from loop.agents.llm.headings import Heading, heading
 from loop.agents.source_text import Draft, classes_of, parsed, strategies_in, trimmed
 
 MAX_CHARS = 500_000
-"""Longer answers are not read: no three strategies fill them."""
+"""Longer answers are not read: no three strategies need that many characters."""
 
 _THOUGHT = re.compile(
     r"(?P<code>^[ \t]*#[^\n]*)|<(?P<end>/)?(?:think|thinking|thought|reasoning)>", re.IGNORECASE | re.MULTILINE
@@ -29,7 +29,7 @@ _NO_NOTE = re.compile(r"^\s*([#>`~-]|\*\*?\w+\*\*?:?\s*$)")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was read. Drafts stand in the order of the answer, one a strategy."""
+    """What was read. Drafts are in the order of the answer, one per strategy."""
 
     drafts: tuple[Draft, ...] = ()
     learnings: str | None = None
@@ -59,7 +59,7 @@ class _Section:
 
 
 def read(text: str) -> Answer:
-    """What the answer proposes. Total: whatever is in it, a problem is the worst that comes of it."""
+    """Returns what the answer proposes. It never raises: the worst result of any text is a problem."""
     if len(text) > MAX_CHARS:
         return Answer(
             problems=(
@@ -70,30 +70,32 @@ def read(text: str) -> Answer:
     if not text:
         return Answer(problems=("the answer is empty.",))
     sections = list(_sections(text))
-    found = [draft for section in sections if section.head for draft in _drafts(section)]
+    drafts_found = [draft for section in sections if section.head for draft in _drafts(section)]
     learnings = [_learnings(s) for s in sections if s.head and s.head.event == "learnings"]
-    if not any(draft.source for draft in found):
-        told = answer_json.read(text, [block.text for section in sections for block in section.blocks if block.fenced])
-        if told is not None:
-            drafts, notes = told
-            found += drafts
+    if not any(draft.source for draft in drafts_found):
+        json_answer = answer_json.read(
+            text, [block.text for section in sections for block in section.blocks if block.fenced]
+        )
+        if json_answer is not None:
+            drafts, notes = json_answer
+            drafts_found += drafts
             learnings += [notes] if notes else []
-    if not any(draft.source for draft in found):
-        found += _without_heading(
+    if not any(draft.source for draft in drafts_found):
+        drafts_found += _without_heading(
             block for s in sections if not s.head or s.head.event != "learnings" for block in s.blocks
         )
     problems = (
         ()
-        if found
+        if drafts_found
         else ("there is no strategy in the answer: no heading such as `### evolve Name`, and no block of Python.",)
     )
-    return Answer(_one_each(found), next((notes for notes in reversed(learnings) if notes), None), problems)
+    return Answer(_one_each(drafts_found), next((notes for notes in reversed(learnings) if notes), None), problems)
 
 
 def spoken(text: str) -> str:
     """
-    The answer without what the model thought aloud, with plain line ends. Tags in lines that begin with `#` are no
-    tags.
+    Returns the answer without the model's thoughts, with plain line ends. Tags in lines that begin with `#` do not
+    count.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").removeprefix("\ufeff")
     kept: list[str] = []
@@ -102,16 +104,16 @@ def spoken(text: str) -> str:
         if tag["code"]:
             continue
         if tag["end"]:
-            kept = kept if opened else []  # its beginning stood in the prompt, as some chat templates have it
+            kept = kept if opened else []  # some chat templates put the opening tag into the prompt
             start, opened = tag.end(), False
         elif not opened:
             kept.append(text[start : tag.start()])
             start, opened = tag.end(), True
-    return "".join([*kept, text[start:]]).strip()  # never closed: what follows may hold the answer all the same
+    return "".join([*kept, text[start:]]).strip()  # the text after a tag that is never closed may hold the answer
 
 
 def is_thinking(text: str) -> bool:
-    """Whether the answer ends inside of what the model thinks aloud."""
+    """Whether the answer ends inside the model's thoughts."""
     tags = [tag for tag in _THOUGHT.finditer(text) if not tag["code"]]
     return bool(tags) and not tags[-1]["end"]
 
@@ -153,8 +155,8 @@ def _holds_headings(block: _Block) -> bool:
 
 def _blocks(lines: list[str]) -> Iterator[_Block]:
     """
-    Fenced blocks and what lies between. A fence with a language inside another one is nested when it is closed too;
-    inside Python it says that the closing mark was forgotten, and the block ends at the last heading before it.
+    Yields fenced blocks and the text between. A fence with a language inside another one is nested if it is closed too.
+    Inside Python it means that the closing mark is missing, and the block ends at the last heading before it.
     """
     at, prose = 0, []
     while at < len(lines):
@@ -174,7 +176,7 @@ def _blocks(lines: list[str]) -> Iterator[_Block]:
 
 
 def _end(lines: list[str], start: int, opening: re.Match[str]) -> tuple[int, int, bool]:
-    """First line after a fence's content, first line after the fence, and whether it was closed."""
+    """Returns the first line after a fence's content, the first line after the fence, and whether it was closed."""
     mark, language = opening["mark"], _language(opening["info"])
     python, depth, heads = language not in _TEXTS, 1, []
     for at in range(start + 1, len(lines)):
@@ -201,13 +203,13 @@ def _language(info: str) -> str:
 
 
 def _without_indent(opening: str, lines: list[str]) -> list[str]:
-    """A fence in a list item is indented, and so is what it holds."""
+    """Removes the indent of a fence in a list item from its content."""
     indent = len(opening) - len(opening.lstrip(" "))
     return [line[indent:] if line[:indent].isspace() else line for line in lines] if indent else lines
 
 
 def _drafts(section: _Section) -> Iterator[Draft]:
-    """The draft of a section: of its blocks that hold a strategy the one of its name, else the last complete one."""
+    """Yields a section's draft: of the blocks that hold a strategy the one of its name, else the last complete one."""
     head = section.head
     if head is None or head.event in ("learnings", "stable"):
         return
@@ -216,7 +218,7 @@ def _drafts(section: _Section) -> Iterator[Draft]:
         yield replace(draft, parent="")
         return
     fenced = [_code(block) for block in section.blocks if block.fenced and block.text.strip()]
-    bare = [found for block in section.blocks if not block.fenced and (found := trimmed(block.text))]
+    bare = [python for block in section.blocks if not block.fenced and (python := trimmed(block.text))]
     whole = [code for code in (fenced or bare) if strategies_in(code)]
     named = [code for code in whole if head.name in strategies_in(code)]
     broken = [code for code in fenced if classes_of(code)] or fenced
@@ -225,14 +227,14 @@ def _drafts(section: _Section) -> Iterator[Draft]:
 
 
 def _code(block: _Block) -> str:
-    """A block's Python. Prose after a block that was never closed is left out."""
+    """Returns a block's Python, without prose after a block that was never closed."""
     if not block.closed and parsed(block.text) is None:
         return trimmed(block.text) or block.text
     return block.text
 
 
 def _without_heading(blocks: Iterator[_Block]) -> Iterator[Draft]:
-    """Strategies that no heading names are called by their class."""
+    """Yields strategies that no heading names, with the name of their class."""
     for block in blocks:
         code = _code(block) if block.fenced else trimmed(block.text)
         names = strategies_in(code) if code else ()
@@ -242,7 +244,7 @@ def _without_heading(blocks: Iterator[_Block]) -> Iterator[Draft]:
 
 def _one_each(drafts: list[Draft]) -> tuple[Draft, ...]:
     """
-    For each strategy the last draft that is whole Python, else the last; a kill beside code is kept, so that it is
+    Returns per strategy the last draft that is whole Python, else the last. A kill beside code is kept, so that it is
     refused.
     """
     by_name: dict[tuple[str, bool], Draft] = {}
@@ -260,7 +262,7 @@ def _one_each(drafts: list[Draft]) -> tuple[Draft, ...]:
 
 
 def _learnings(section: _Section) -> str:
-    """What stands in the section's fences, or else in it; never empty words."""
+    """Returns the text of the section's fences, or else of the section itself."""
     fenced = [block.text for block in section.blocks if block.fenced and block.text.strip()]
     text = "\n\n".join(fenced) if fenced else "\n".join(block.text for block in section.blocks)
     return text.strip("\n ")
@@ -271,17 +273,17 @@ def _prose(section: _Section) -> Iterator[str]:
 
 
 def _note(section: _Section) -> str:
-    """The line that says `note:`, else what stands behind the heading, else the first line of prose; one line."""
+    """Returns in one line: the text after `note:`, else the text after the heading, else the first line of prose."""
     before_code: list[str] = []
     for block in section.blocks:
         if block.fenced:
             break
         before_code += block.lines
-    said = next((match["text"] for line in _prose(section) if (match := _NOTE.match(line))), "")
+    stated = next((match["text"] for line in _prose(section) if (match := _NOTE.match(line))), "")
     first = next(
         (line for line in before_code if line.strip() and not _NO_NOTE.match(line) and not _PARENT.match(line)), ""
     )
-    text = said or (section.head.rest if section.head else "") or ("" if trimmed("\n".join(before_code)) else first)
+    text = stated or (section.head.rest if section.head else "") or ("" if trimmed("\n".join(before_code)) else first)
     return " ".join(text.replace("`", "").split()).strip("* ")[:300]
 
 

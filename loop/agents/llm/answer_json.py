@@ -1,4 +1,4 @@
-"""Answers that come as JSON instead of headings, or as what a model takes for JSON."""
+"""Reads answers that are JSON instead of headings, or what a model takes for JSON."""
 
 import ast
 import json
@@ -20,7 +20,7 @@ MAX_DEPTH = 6
 
 def read(text: str, fenced: list[str]) -> tuple[list[Draft], str | None] | None:
     """
-    The drafts and the learnings of a JSON answer; None when neither the text nor one of its fences is JSON with either.
+    Returns drafts and learnings of a JSON answer; None if neither the text nor one of its fences is JSON with either.
     """
     for candidate in _candidates(text, fenced):
         value = _loaded(candidate)
@@ -33,7 +33,7 @@ def read(text: str, fenced: list[str]) -> tuple[list[Draft], str | None] | None:
 
 
 def _candidates(text: str, fenced: list[str]) -> Iterator[str]:
-    """The whole text, what stands in its fences, and what lies between its first and its last bracket."""
+    """Yields the whole text, its fences' content, and the text from its first to its last bracket."""
     yield text
     yield from fenced
     starts = [at for at in (text.find("{"), text.find("[")) if at >= 0]
@@ -59,7 +59,7 @@ def _loaded(text: str) -> Any:
 
 
 def _drafts(value: Any, depth: int) -> Iterator[Draft]:
-    """Every object that names an event or holds code, however deep it lies."""
+    """Yields a draft for every object that names an event or holds code, however deep it lies."""
     if depth > MAX_DEPTH:
         return
     if isinstance(value, list):
@@ -92,7 +92,7 @@ def _drafts(value: Any, depth: int) -> Iterator[Draft]:
 
 
 def _text(value: dict[str, Any], keys: tuple[str, ...]) -> str:
-    """The first of the keys that holds a text; lines in a list are joined."""
+    """Returns the text of the first key that holds one; joins the lines of a list."""
     lowered = {str(key).lower(): item for key, item in value.items()}
     for key in keys:
         item = lowered.get(key)

@@ -1,9 +1,9 @@
 """
-One answer of one endpoint, streamed: time-outs, retries, what a refusal means, what it used.
+Streams one answer of one endpoint: time-outs, retries, what a refusal means, what it used.
 
 The openai package connects, retries what may be retried (429 after its Retry-After, 5xx, a refused or broken
-connection), and backs off with jitter; it does not begin a stream again that breaks off, watches no total time, and
-takes every 400 alike. That is done here.
+connection), and backs off with jitter. It does not repeat a stream that breaks off, watches no total time, and treats
+every 400 alike. This module does that.
 """
 
 import json
@@ -23,11 +23,11 @@ from loop.protocol import AgentError
 Message = dict[str, str]
 BYTES_PER_TOKEN = 3
 """
-Of UTF-8. English has about four, code and columns of figures about three, so this counts prose a little too high, and
-that is safe.
+UTF-8 bytes. English has about four, code and columns of figures about three, so this counts prose a little too high,
+which is safe.
 """
 OPTIONAL = ("seed", "temperature", "stream_options", "max_tokens")
-"""Parameters that some models refuse; then they are left out, and the record says so."""
+"""Parameters that some models refuse; they are then left out, and the record says so."""
 MAX_PAUSE_S = 30.0
 _OVERFLOW = re.compile(
     r"context[ _]?(length|window|size)|maximum context|too many (input )?tokens|prompt is too long|input is too "
@@ -49,7 +49,7 @@ _UNSUPPORTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long and how much. Seconds, tokens, characters."""
+    """How long and how much, in seconds, tokens and characters."""
 
     connect_s: float = 10.0
     # between two pieces of an answer, and before the first: a small machine reads a prompt slowly
@@ -65,7 +65,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer as it came."""
+    """One answer as received."""
 
     text: str
     thinking: str = ""  # where the endpoint sends it apart
@@ -75,7 +75,7 @@ class Reply:
     input_tokens: int = 0
     cached_tokens: int = 0  # of the input
     output_tokens: int = 0
-    estimated: bool = False  # the endpoint told no usage
+    estimated: bool = False  # the endpoint reported no usage
     usd: float = 0.0  # nan: unknown; of answers that broke off it is not counted
     seconds: float = 0.0
     sent: dict[str, Any] = field(default_factory=dict)  # parameters besides the messages
@@ -84,7 +84,7 @@ class Reply:
 
 class ContextExceeded(Exception):
     """
-    The prompt is longer than the model reads. `limit` is the context in tokens where the endpoint told it, else None.
+    The prompt is longer than the model reads. `limit` is the context in tokens if the endpoint stated it, else None.
     """
 
     def __init__(self, message: str, limit: int | None) -> None:
@@ -93,7 +93,7 @@ class ContextExceeded(Exception):
 
 
 class _Overdue(openai.OpenAIError):
-    """The answer took longer than total_s. The openai package hands its own errors on and tries nothing again."""
+    """The answer took longer than total_s. The openai package passes its own errors on without another try."""
 
 
 class _BrokeOff(Exception):
@@ -101,12 +101,12 @@ class _BrokeOff(Exception):
 
 
 def tokens(text: str) -> int:
-    """Estimate of the tokens in a text, from its length alone: no tokeniser is at hand offline for every model."""
+    """Estimates the tokens in a text from its length: no tokeniser for every model is available offline."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
 def clean(text: str) -> str:
-    """The text as UTF-8 can hold it: half a surrogate pair becomes a question mark."""
+    """Returns the text as valid UTF-8: half a surrogate pair becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -126,7 +126,7 @@ class Line:
         self._openai = openai.OpenAI(
             api_key=endpoint.key, base_url=endpoint.url, timeout=timeout, max_retries=limits.retries, http_client=web
         )
-        # OpenAI's own variables name an account there, which is no one else's business
+        # OpenAI's own variables name an account there, which other providers must not see
         if endpoint.provider != "openai":
             self._openai.organization = self._openai.project = None
 
@@ -135,9 +135,9 @@ class Line:
 
     def ask(self, messages: list[Message], parameters: dict[str, Any]) -> Reply:
         """
-        The answer to `messages`; `parameters` are temperature, seed and max_tokens.
+        Returns the answer to `messages`; `parameters` are temperature, seed and max_tokens.
 
-        Raises ContextExceeded, and AgentError for what another try does not mend, or did not within limits.retries.
+        Raises ContextExceeded, and AgentError for what another try cannot repair, or did not within limits.retries.
         """
         started = time.monotonic()
         self._deadline = started + self.limits.total_s
@@ -171,7 +171,7 @@ class Line:
         sent = {"model": self.endpoint.model, **wanted, "stream": True, "stream_options": {"include_usage": True}}
         sent = {name: value for name, value in sent.items() if name not in self._refused and value is not None}
         if "max_tokens" in self._refused and "max_completion_tokens" not in self._refused and "max_tokens" in wanted:
-            sent["max_completion_tokens"] = wanted["max_tokens"]  # what OpenAI's models that think want instead
+            sent["max_completion_tokens"] = wanted["max_tokens"]  # the name that OpenAI's reasoning models require
         return sent
 
     def _stream(
@@ -219,8 +219,7 @@ class Line:
 
 class _Watched(httpx2.SyncByteStream):
     """
-    A response's bytes while time is left. Signs of life that carry no text, such as comments in the stream, do not
-    prolong it.
+    Passes a response's bytes on while time is left. Signs of life without text, such as comments, do not extend it.
     """
 
     def __init__(self, stream: Any, check: Callable[[Any], None]) -> None:
@@ -236,7 +235,7 @@ class _Watched(httpx2.SyncByteStream):
 
 
 class _Heard:
-    """What the chunks of a stream add up to. Endpoints leave out what they like."""
+    """Adds up the chunks of a stream, in which endpoints may omit any field."""
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -266,7 +265,7 @@ class _Heard:
 
 
 def _chunks(stream: openai.Stream[Any]) -> Iterator[Any]:
-    """The stream's chunks, its accidents sorted into those that another try may mend, and the rest."""
+    """Yields the stream's chunks, and separates errors that another try may repair from the rest."""
     try:
         yield from stream
     except openai.APIStatusError:
@@ -284,30 +283,30 @@ def _chunks(stream: openai.Stream[Any]) -> Iterator[Any]:
 
 
 def _explained(error: openai.APIStatusError, endpoint: Endpoint) -> Exception:
-    """What a refusal means, as an AgentError or a ContextExceeded."""
-    said, where = _short(error), endpoint.url
+    """Returns an AgentError or a ContextExceeded that says what a refusal means."""
+    message, where = _short(error), endpoint.url
     if (
         error.status_code == 413
         or error.status_code in (400, 422, 500)
         and _OVERFLOW.search(f"{error.code} {error.message}")
     ):
-        return ContextExceeded(said, _limit(error.message))
+        return ContextExceeded(message, _limit(error.message))
     if error.status_code in (401, 403):
-        return AgentError(f"{where} refuses the key of {endpoint.provider}: {said}", final=True)
+        return AgentError(f"{where} refuses the key of {endpoint.provider}: {message}", final=True)
     if error.status_code == 404:
         return AgentError(
-            f"{where} knows no model {endpoint.model!r}, or is no address of an endpoint: {said}", final=True
+            f"{where} knows no model {endpoint.model!r}, or is no address of an endpoint: {message}", final=True
         )
     if error.status_code == 429:
         wait = error.response.headers.get("retry-after")
-        return AgentError(f"{where} takes no more requests now{f', it says for {wait} s' if wait else ''}: {said}")
+        return AgentError(f"{where} takes no more requests now{f', it says for {wait} s' if wait else ''}: {message}")
     if error.status_code >= 500:
-        return AgentError(f"{where} fails: {said}")
-    return AgentError(f"{where} refuses the request: {said}", final=True)
+        return AgentError(f"{where} fails: {message}")
+    return AgentError(f"{where} refuses the request: {message}", final=True)
 
 
 def _refused_parameter(error: openai.APIStatusError, sent: dict[str, Any]) -> str | None:
-    """An optional parameter that the endpoint does not take; None when it complains of something else."""
+    """Returns an optional parameter that the endpoint refuses; None if it complains about something else."""
     if error.status_code not in (400, 422) or _OVERFLOW.search(f"{error.code} {error.message}"):
         return None
     names = [name for name in (*OPTIONAL, "max_completion_tokens") if name in sent]
@@ -319,16 +318,13 @@ def _refused_parameter(error: openai.APIStatusError, sent: dict[str, Any]) -> st
 
 
 def _limit(message: str) -> int | None:
-    """
-    The context in tokens, as a message tells it: where it tells more than one figure, the smallest of those that look
-    like a limit.
-    """
-    found = [int(a or b) for a, b in _LIMITS.findall(message.replace(",", ""))]
-    return min(found) if found else None
+    """Returns the context in tokens that a message states: the smallest of the figures that look like a limit."""
+    limits = [int(a or b) for a, b in _LIMITS.findall(message.replace(",", ""))]
+    return min(limits) if limits else None
 
 
 def _short(error: openai.APIError) -> str:
-    """One line of what the endpoint said."""
+    """Returns the endpoint's message in one line."""
     body = error.body if isinstance(error.body, dict) else {}
     text = str(body.get("message") or error.message)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())

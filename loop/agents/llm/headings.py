@@ -1,4 +1,4 @@
-"""Headings of an answer: which event, of which strategy, in whatever words a model has for it."""
+"""Reads headings of an answer: which event, of which strategy, in any words that a model uses."""
 
 import re
 from dataclasses import dataclass
@@ -43,18 +43,18 @@ _FOLDER = "user_data/strategies/"
 @dataclass(frozen=True, slots=True)
 class Heading:
     event: str  # create, evolve, fork, kill, stable or learnings
-    # as it was written, without .py and the strategies' folder; of a fork the child; empty: the class says it
+    # as written, without .py and the strategies' folder; for a fork, the child; empty: use the name of the class
     name: str = ""
     parent: str = ""
-    rest: str = ""  # what stands behind the name
+    rest: str = ""  # what follows the name
 
 
 def heading(line: str) -> Heading | None:
     """
-    The heading that this line is, or None for prose.
+    Returns the heading in this line, or None for prose.
 
-    Marked ones (`### evolve X`, `**Kill:** X`, `## X (update)`) in any of WORDS; unmarked only as the format has them,
-    `create X`.
+    A marked heading (`### evolve X`, `**Kill:** X`, `## X (update)`) may use any of WORDS; an unmarked one only the
+    format's own words, `create X`.
     """
     if len(line) > 300:
         return None
@@ -74,7 +74,7 @@ def heading(line: str) -> Heading | None:
 
 
 def _first(event: str, rest: str) -> Heading | None:
-    """A heading that begins with its event."""
+    """Reads a heading that begins with its event."""
     if event == "learnings":
         return (
             Heading(event)
@@ -91,13 +91,13 @@ def _first(event: str, rest: str) -> Heading | None:
     pair = _FROM.match(cut)
     if pair and event in ("create", "fork"):
         return Heading("fork", _stem(pair["two"]), _stem(pair["one"]), (pair["rest"] or "").strip())
-    one = _ONE.match(cut)
-    return Heading(event, _stem(one["name"]), rest=(one["rest"] or "").strip(" )]")) if one else None
+    single = _ONE.match(cut)
+    return Heading(event, _stem(single["name"]), rest=(single["rest"] or "").strip(" )]")) if single else None
 
 
 def _stem(name: str) -> str:
     """
-    A name without its file's ending and the strategies' folder; any other path stays one, and is refused as a name.
+    Returns a name without its file's ending and the strategies' folder. Any other path stays and is refused as a name.
     """
     return (
         name.strip("*`'\".").removeprefix("./").removeprefix(_FOLDER).removesuffix(".py") if ".." not in name else name

@@ -1,9 +1,9 @@
 """
-What a model is told before a round, cut to what it can read.
+Writes what a model is told before a round, cut to what it can read.
 
-The rules are the sections of program.md that concern who writes strategies; git, commands and files are the loop's own
-business here. Where the prompt is too long, what is worth least goes first: the best so far, older blocks, rows but for
-a summary, old learnings, explanations of the block, and last the sources of strategies that did not change in the last
+The rules are the sections of program.md that concern authors of strategies; git, commands and files are the loop's own
+work here. If the prompt is too long, what is worth least goes first: the best so far, older blocks, rows but for a
+summary, old learnings, explanations of the block, and last the sources of strategies that did not change in the last
 round.
 """
 
@@ -23,14 +23,14 @@ from loop.best_so_far import told
 from loop.protocol import State, Tried
 
 SECTIONS = (3, 5, 6, 7, 8, 9)
-"""Of program.md: what a strategy can use, keep or discard, events and rules, the block, learnings, gaming."""
+"""Sections of program.md: what a strategy can use, keep or discard, events and rules, the block, learnings, gaming."""
 LEAST = (3, 9)
-"""What is left of them in the end."""
+"""Sections that stay in short prompts."""
 BRIEF = re.compile(
     r"^(---|strategy:|status:|sharpe:|robust_sharpe:|max_drawdown_pct:|trade_count:|gates:|verdict:|warning:|demands:| "
     r" \S+: sharpe=)"
 )
-"""What is left of a block when there is no room for all of it."""
+"""Lines of a block that stay when there is no room for all of it."""
 TEMPLATE = Path("user_data", "strategies", "_template.py.example")
 
 ROLE = """\
@@ -63,7 +63,7 @@ To rewrite learnings.md, add at the end, with its whole text:
 
 
 class PromptTooLong(Exception):
-    """Not even the shortest prompt fits. `needed` tokens, an estimate."""
+    """Not even the shortest prompt fits. `needed` is an estimate of its tokens."""
 
     def __init__(self, needed: int) -> None:
         super().__init__(f"{needed} tokens")
@@ -72,7 +72,7 @@ class PromptTooLong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """What of the repository goes into every prompt."""
+    """The parts of the repository that every prompt may contain."""
 
     sections: dict[int, str]  # of program.md, with their headings
     template: str
@@ -80,12 +80,12 @@ class Guide:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How much of what is known a prompt tells. None: all of it."""
+    """How much of what is known a prompt contains. None: all of it."""
 
-    older: int = 3  # rounds before the last one whose blocks are told
+    older: int = 3  # rounds before the last one whose blocks are shown
     rows: int = 60  # of results.tsv, the newest; the rest is summarised
     learnings: int | None = None  # lines
-    brief: bool = False  # of the last blocks the lines of BRIEF alone
+    brief: bool = False  # only the lines of BRIEF of the last blocks
     sections: tuple[int, ...] = SECTIONS
     template: bool = True
     untouched: bool = True  # sources of strategies that did not change in the last round
@@ -107,11 +107,11 @@ SHAPES = (
     Shape(older=0, rows=0, learnings=8, sections=(3,), brief=True, template=False, untouched=False),
     Shape(older=0, rows=0, learnings=0, sections=(), brief=True, template=False, untouched=False),
 )
-"""From all that is known to the least that makes sense."""
+"""From the fullest prompt to the shortest that makes sense."""
 
 
 def guide(root: Path) -> Guide:
-    """The rules and the template of the repository at `root`. Raises OSError when a file is missing."""
+    """Returns the rules and the template of the repository at `root`. Raises OSError when a file is missing."""
     parts = re.split(r"^(?=## \d+\. )", (root / "program.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sections = {int(match[1]): part.strip() for part in parts if (match := re.match(r"## (\d+)\. ", part))}
     if missing := [number for number in SECTIONS if number not in sections]:
@@ -123,7 +123,7 @@ def guide(root: Path) -> Guide:
 
 def fitted(state: State, known: Guide, room: int) -> tuple[list[Message], Shape]:
     """
-    The fullest prompt of at most `room` tokens, and what it tells. Raises PromptTooLong.
+    Returns the fullest prompt of at most `room` tokens, and its shape. Raises PromptTooLong.
 
     Tokens are estimated from the length; see `loop.agents.llm.client.tokens`.
     """
@@ -136,11 +136,11 @@ def fitted(state: State, known: Guide, room: int) -> tuple[list[Message], Shape]
     raise PromptTooLong(needed)
 
 
-def _messages(state: State, known: Guide, shape: Shape) -> list[Message]:
-    rules = [known.sections[number] for number in shape.sections]
+def _messages(state: State, guide: Guide, shape: Shape) -> list[Message]:
+    rules = [guide.sections[number] for number in shape.sections]
     system = [ROLE, _arena(state.settings), *rules, FORMAT]
     if shape.template:
-        system.insert(-1, f"# The template\n\n{_fence(known.template, 'python')}")
+        system.insert(-1, f"# The template\n\n{_fence(guide.template, 'python')}")
     return [
         {"role": "system", "content": "\n\n".join(system)},
         {"role": "user", "content": "\n\n".join(part for part in _situation(state, shape) if part)},
@@ -148,7 +148,7 @@ def _messages(state: State, known: Guide, shape: Shape) -> list[Message]:
 
 
 def _situation(state: State, shape: Shape) -> Iterator[str]:
-    """What is known before this round, what is asked of it last."""
+    """Yields what is known before this round, and last what the round asks for."""
     yield f"# Round {state.round}"
     if state.brief.strip():
         yield f"What the person wants:\n{state.brief.strip()}"
@@ -169,7 +169,7 @@ def _situation(state: State, shape: Shape) -> Iterator[str]:
 
 
 def _arena(settings: Settings) -> str:
-    """config.json, as far as a strategy depends on it."""
+    """Returns config.json as far as a strategy depends on it."""
     windows = ", ".join(f"{w.name} {w.start:%Y-%m-%d} to {w.end:%Y-%m-%d}" for w in settings.windows)
     limits = settings.gates.model_dump()
     return "\n".join(
@@ -198,44 +198,44 @@ def _learnings(text: str, most: int | None) -> str:
 
 
 def _is_cut(text: str, most: int | None) -> bool:
-    """Whether a prompt leaves lines of learnings.md out: who does not see all of it cannot rewrite it."""
+    """Whether a prompt leaves out lines of learnings.md: a model that does not see all of it cannot rewrite it."""
     return most is not None and len(text.strip().split("\n")) > most
 
 
 def _rows(text: str, most: int) -> str:
-    """The newest rows of results.tsv as they stand; the others by strategy, with their best figure."""
-    read = results_log.parse(text.encode("utf-8", "replace"))
-    if not read.rows:
+    """Returns the newest rows of results.tsv as they are, and the others by strategy with their best figure."""
+    journal = results_log.parse(text.encode("utf-8", "replace"))
+    if not journal.rows:
         return ""
     lines = text.replace("\r\n", "\n").split("\n")
-    newest = read.rows[-most:] if most else ()
-    older = read.rows[: len(read.rows) - len(newest)]
-    told = ["# results.tsv", ""]
+    newest = journal.rows[-most:] if most else ()
+    older = journal.rows[: len(journal.rows) - len(newest)]
+    parts = ["# results.tsv", ""]
     if older:
-        told += [f"{len(older)} older rows, by strategy:", *_summary(older), ""]
+        parts += [f"{len(older)} older rows, by strategy:", *_summary(older), ""]
     if newest:
-        told.append(_fence("\n".join([results_log.HEADER, *(lines[row.line - 1].rstrip() for row in newest)])))
-    return "\n".join(told).rstrip()
+        parts.append(_fence("\n".join([results_log.HEADER, *(lines[row.line - 1].rstrip() for row in newest)])))
+    return "\n".join(parts).rstrip()
 
 
 def _summary(rows: tuple[results_log.Row, ...], most: int = 15) -> list[str]:
-    """A line for each of the strategies that were touched last."""
+    """Returns a line for each of the strategies that were touched last."""
     by_name: dict[str, list[results_log.Row]] = {}
     for row in rows:
         by_name[row.strategy] = [*by_name.pop(row.strategy, []), row]
     lines = []
-    for name, own in list(by_name.items())[-most:]:
-        events = Counter(row.event for row in own)
-        figures = [row.sharpe for row in own if row.sharpe == row.sharpe]
+    for name, strategy_rows in list(by_name.items())[-most:]:
+        events = Counter(row.event for row in strategy_rows)
+        figures = [row.sharpe for row in strategy_rows if row.sharpe == row.sharpe]
         best = f"best sharpe {max(figures):.2f}" if figures else "no figure"
-        note = next((row.note for row in reversed(own) if row.note), "")
+        note = next((row.note for row in reversed(strategy_rows) if row.note), "")
         counted = ", ".join(f"{count} {event}" for event, count in events.items())
         lines.append(f"- {name}: {counted}; {best}" + (f"; last: {printable(note, 120)}" if note else ""))
     return [f"- {len(by_name) - most} other strategies", *lines] if len(by_name) > most else lines
 
 
 def _older(state: State, most: int) -> Iterator[str]:
-    """Blocks of the rounds before the last one, in brief, oldest first."""
+    """Yields blocks of the rounds before the last one, shortened, oldest first."""
     rounds = sorted({tried.round for tried in state.history})[:-1]
     for number in rounds[-most:] if most else []:
         blocks = [
@@ -260,9 +260,7 @@ def _brief(blocks: str) -> str:
 
 
 def _sources(state: State, shape: Shape) -> Iterator[str]:
-    """
-    The files as they are; where there is no room, of those that rest and that no demand names the docstring alone.
-    """
+    """Yields the files as they are; without room, only the docstrings of resting strategies that no demand names."""
     if not state.active:
         return
     yield "# The strategies as they are now"
@@ -285,7 +283,7 @@ def _sources(state: State, shape: Shape) -> Iterator[str]:
 
 
 def _asked(state: State, shape: Shape) -> str:
-    """What this round has to do; it stands last, where small models still remember it."""
+    """Returns what this round has to do. It stands last, where small models still remember it."""
     free = state.settings.max_strategies - len(state.active)
     lines = ["# This round", ""]
     lines += [f"active: {joined(state.active)}; {free} of {state.settings.max_strategies} slots free"]
@@ -313,14 +311,14 @@ def _asked(state: State, shape: Shape) -> str:
 
 
 def _fence(text: str, language: str = "") -> str:
-    """A fence longer than any in the text."""
+    """Returns the text in a fence longer than any in it."""
     longest = max((len(run) for run in re.findall(r"^\s*(`{3,})", text, re.MULTILINE)), default=2)
     mark = "`" * (longest + 1)
     return f"{mark}{language}\n{text.strip(chr(10))}\n{mark}"
 
 
 def clipped(message: Message, most: int) -> Message:
-    """The message with at most about `most` tokens: what is too much is left out in its middle."""
+    """Returns the message with about `most` tokens at most; the rest is left out of its middle."""
     data = message["content"].encode("utf-8", "replace")
     half = max(most, 16) * BYTES_PER_TOKEN // 2
     if len(data) <= 2 * half:

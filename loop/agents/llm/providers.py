@@ -1,8 +1,7 @@
 """
-Endpoints that speak OpenAI's chat protocol: where they are, which key they want, how much they read, what they cost.
+Endpoints that speak OpenAI's chat protocol: where they are, which key they need, how much they read, what they cost.
 
-Nothing is sent here. Prices and context windows are those that the package genai-prices carries; it asks no network for
-them.
+This module sends nothing. Prices and context windows come with the package genai-prices, which needs no network.
 """
 
 import ipaddress
@@ -21,9 +20,9 @@ from arena.errors import ArenaError
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    url: str  # to which `/chat/completions` is added
+    url: str  # the client adds `/chat/completions`
     key: str = ""  # variable of the environment that holds the key; empty: none is sent
-    prices: str = ""  # what genai-prices calls it; empty: it runs on the person's own machine and costs nothing
+    prices: str = ""  # its name in genai-prices; empty: it runs on the person's own machine and costs nothing
     context: int = 8192  # tokens of prompt and answer together, where nothing better is known
 
 
@@ -38,11 +37,9 @@ PROVIDERS = {
     "llamacpp": Provider("http://localhost:8080/v1"),
 }
 URL_KEY = "LLM_API_KEY"
-"""
-Key of an endpoint that is given by its address, if it wants one. No provider's own key is ever sent to such an address.
-"""
+"""Key of an endpoint given by its address, if it needs one. No provider's own key is ever sent to such an address."""
 NO_KEY = "none"
-"""What is sent where no key is needed: the protocol's header must not be empty."""
+"""Sent where no key is needed, because the protocol's header must not be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,47 +59,47 @@ class Endpoint:
 
     @property
     def local(self) -> bool:
-        """Whether it is on this machine, so that no proxy stands between."""
+        """Whether it is on this machine, so that the client uses no proxy."""
         return _is_local(urlsplit(self.url).hostname or "")
 
 
 def client(provider: str, model: str, environ: Mapping[str, str], context: int | None = None) -> Endpoint:
     """
-    The endpoint of `--provider` and `--model`; keys come from `environ`, `context` overrides what is known of the
-    model.
+    Returns the endpoint of `--provider` and `--model`. Keys come from `environ`; `context` overrides the model's known
+    one.
 
-    Raises ArenaError for an unknown provider, an address that is none, a missing model or a missing key.
+    Raises ArenaError for an unknown provider, an invalid address, a missing model or a missing key.
     """
     address = "://" in provider
-    known = Provider(_checked(provider), URL_KEY) if address else _named(provider)
+    defaults = Provider(_checked(provider), URL_KEY) if address else _named(provider)
     if not model.strip():
         raise ArenaError(f"which model of {provider}? Name one with --model.")
     if context is not None and context < 1024:
         raise ArenaError(
             f"a context of {context} tokens holds no prompt. Use at least 1024, as many as the model reads."
         )
-    url = known.url
+    url = defaults.url
     if provider == "ollama" and environ.get("OLLAMA_HOST", "").strip():
         url = _ollama(environ["OLLAMA_HOST"].strip())
-    key = _key(provider, known.key, environ, needed=not address)
-    free = not known.prices and (not address or _is_local(urlsplit(url).hostname or ""))
+    key = _key(provider, defaults.key, environ, needed=not address)
+    free = not defaults.prices and (not address or _is_local(urlsplit(url).hostname or ""))
     return Endpoint(
         provider,
         model.strip(),
         url,
         key,
-        context or _context(provider, known, model.strip(), environ),
-        known.prices,
+        context or _context(provider, defaults, model.strip(), environ),
+        defaults.prices,
         free,
     )
 
 
 def usd(endpoint: Endpoint, inputs: int, outputs: int, cached: int = 0) -> float:
     """
-    Price of an answer in US dollars: `inputs` tokens of which `cached` were read from the provider's cache, `outputs`
-    tokens.
+    Returns the price of an answer in US dollars: `inputs` tokens, of which `cached` were read from the provider's
+    cache, and `outputs` tokens.
 
-    0.0 for a local provider, nan where no price is known. List prices of today; discounts and fees are not in them.
+    0.0 for a local provider, nan if no price is known. These are today's list prices, without discounts and fees.
     """
     if endpoint.free:
         return 0.0
@@ -127,7 +124,7 @@ def _named(provider: str) -> Provider:
 
 
 def _checked(url: str) -> str:
-    """An address without what the client adds itself."""
+    """Returns an address without what the client adds itself."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -143,7 +140,7 @@ def _checked(url: str) -> str:
 
 
 def _ollama(host: str) -> str:
-    """OLLAMA_HOST as Ollama reads it: scheme and port may be missing, 0.0.0.0 means this machine."""
+    """Reads OLLAMA_HOST as Ollama does: scheme and port may be missing, 0.0.0.0 means this machine."""
     url = host if "://" in host else f"http://{host}"
     parts = urlsplit(_checked(url))
     name = "localhost" if parts.hostname in ("0.0.0.0", "::") else parts.hostname
@@ -165,15 +162,15 @@ def _key(provider: str, variable: str, environ: Mapping[str, str], *, needed: bo
     return key or NO_KEY
 
 
-def _context(provider: str, known: Provider, model: str, environ: Mapping[str, str]) -> int:
-    if known.prices:
+def _context(provider: str, defaults: Provider, model: str, environ: Mapping[str, str]) -> int:
+    if defaults.prices:
         try:
-            told = calc_price(Tokens(input_tokens=1), model, provider_id=known.prices).model.context_window
+            window = calc_price(Tokens(input_tokens=1), model, provider_id=defaults.prices).model.context_window
         except (LookupError, ValueError):
-            told = None
-        return told or known.context
-    length = environ.get("OLLAMA_CONTEXT_LENGTH", "").strip() if provider == "ollama" else ""
-    return max(int(length), 1024) if length.isdecimal() else known.context
+            window = None
+        return window or defaults.context
+    window = environ.get("OLLAMA_CONTEXT_LENGTH", "").strip() if provider == "ollama" else ""
+    return max(int(window), 1024) if window.isdecimal() else defaults.context
 
 
 def _is_local(host: str) -> bool:

@@ -1,9 +1,8 @@
 """
-From what was read to what is proposed: every draft becomes a Change, or a line that says what is wrong with it and what
-instead.
+Turns an answer into a proposal: every draft becomes a Change, or a line that says what is wrong and what to do instead.
 
-Strict where `answer` forgives. What a file must be, `arena.ledger.strategy_files.examine` says, as it will when run.py
-evaluates it.
+This module is strict where `answer` is tolerant. `arena.ledger.strategy_files.examine` says what a file must be, as it
+does when run.py evaluates it.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from loop.agents.source_text import Draft, imported, renamed, strategies_in
 from loop.protocol import Change, State
 
 MAX_LEARNINGS = 200
-"""Lines of learnings.md, as program.md has it."""
+"""Most lines of learnings.md, by program.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Settled:
 
 
 def settle(answer: Answer, state: State) -> Settled:
-    """What an answer comes to in this round. With problems there is nothing to be used of it but them."""
+    """Returns what an answer changes in this round. If there are problems, only they can be used."""
     problems = list(answer.problems)
     changes: list[Change] = []
     for draft in answer.drafts:
@@ -46,7 +45,7 @@ def settle(answer: Answer, state: State) -> Settled:
 
 
 def _is_idle(draft: Draft, answer: Answer, state: State) -> bool:
-    """A heading without code that names no strategy is prose when others have code: `### New idea`."""
+    """Whether a heading is prose, such as `### New idea`: it has no code, names no strategy, and others have code."""
     return (
         not draft.source
         and draft.name not in state.active
@@ -56,7 +55,7 @@ def _is_idle(draft: Draft, answer: Answer, state: State) -> bool:
 
 
 def _change(draft: Draft, state: State) -> Change | None:
-    """One draft as a change; None when it changes nothing. Raises LoadError for what is wrong with it."""
+    """Returns one draft as a change; None if it changes nothing. Raises LoadError for what is wrong with it."""
     name = _known(draft, state)
     if draft.event == "kill":
         if name not in state.active:
@@ -74,8 +73,8 @@ def _change(draft: Draft, state: State) -> Change | None:
 
 def _known(draft: Draft, state: State) -> str:
     """
-    The strategy that a draft means: itself, an active one in other capitals, or, where its heading names none, that of
-    its class.
+    Returns the strategy that a draft means: its own name, an active one in other capitals, or that of its class if its
+    heading names none.
 
     An evolve of an unknown name whose class is an active strategy means that one.
     """
@@ -89,7 +88,7 @@ def _known(draft: Draft, state: State) -> str:
 
 
 def _event(draft: Draft, name: str, state: State) -> tuple[str, str]:
-    """Event and parent as the rules of program.md have them for this name."""
+    """Returns event and parent for this name by the rules of program.md."""
     if name in state.active:
         return "evolve", ""
     parents = {
@@ -97,12 +96,16 @@ def _event(draft: Draft, name: str, state: State) -> tuple[str, str]:
         *(tried.strategy for tried in state.history),
         *(row.strategy for row in results_log.parse(state.rows.encode()).rows),
     }
-    parent = next((known for known in parents if known.lower() == draft.parent.lower()), "") if draft.parent else ""
+    parent = (
+        next((candidate for candidate in parents if candidate.lower() == draft.parent.lower()), "")
+        if draft.parent
+        else ""
+    )
     return ("fork", parent) if draft.event == "fork" and parent and parent != name else ("create", "")
 
 
 def _named(source: str, name: str, event: str) -> str:
-    """The source with its one strategy called like its file, where that can be done."""
+    """Returns the source with its only strategy called like its file, if that is possible."""
     classes = strategies_in(source)
     if len(classes) == 1 and classes[0] != name:
         source = renamed(source, classes[0], name) or source
@@ -127,7 +130,7 @@ def _examine(name: str, source: str, settings: Settings) -> None:
 
 
 def _together(changes: list[Change], state: State) -> list[str]:
-    """What is wrong with changes that are each in order: nothing done, done twice, too many, a demand not met."""
+    """Returns problems of changes that are each valid: nothing done, done twice, too many, a demand not met."""
     if not changes:
         return ["nothing changes: every strategy stays as it is. Evolve, create, fork or kill at least one."]
     names = [change.strategy for change in changes]
@@ -161,7 +164,7 @@ def _together(changes: list[Change], state: State) -> list[str]:
 
 
 def _bound(state: State) -> list[tuple[str, str]]:
-    """Active strategies that the rules let rest no longer."""
+    """Returns active strategies that the rules let rest no longer."""
     written, most = results_log.parse(state.rows.encode()), state.settings.max_stable_rounds
     counts = [(name, results_log.stable_rounds(written, name)) for name in state.active]
     return [
@@ -179,13 +182,13 @@ def _learnings(answer: Answer, state: State, problems: list[str]) -> str | None:
 
 
 def _hypothesis(source: str) -> str:
-    """The line `Hypothesis:` of the file's docstring; empty without one."""
+    """Returns the line `Hypothesis:` of the file's docstring; empty without one."""
     line = next((line for line in source.split("\n")[:40] if line.strip().lower().startswith("hypothesis:")), "")
     return " ".join(line.partition(":")[2].split())[:300]
 
 
 def _same(source: str, other: str) -> bool:
-    """Whether two files are one but for blanks at the ends of lines."""
+    """Whether two files are equal but for blanks at line ends."""
     return [line.rstrip() for line in source.strip().split("\n")] == [
         line.rstrip() for line in other.strip().split("\n")
     ]
