@@ -94,7 +94,7 @@ def _read_lock(arena: Settings, force: bool) -> Lock | None:
         raise
 
 
-def _source(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
+def _chosen(options: argparse.Namespace, arena: Settings, locked: Lock | None) -> Source:
     """
     Returns the source that the options name, else the one of the prepared arena, else the exchange in config.json.
     """

@@ -77,7 +77,7 @@ def _compounded(returns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(1.0, np.cumprod(1 + returns))
 
 
-def _days(of: Story, n: int) -> list[datetime]:
+def _days(of: Story, n: int) -> list[Any]:
     """Returns the times of n + 1 values: each midnight from the start of the locked search range, and its end."""
     start, end = (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) for day in of.search.split("-"))
     return [min(start + timedelta(days=k), end) for k in range(n + 1)]

@@ -51,7 +51,7 @@ def color(k: int) -> str:
 
 def whole(axis: "Axes") -> None:
     """Sets the ticks of the horizontal axis at whole numbers only."""
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]  # a MaxNLocator
 
 
 def keep_in_sight(axis: "Axes", sharpes: Iterable[float]) -> float | None:

@@ -63,10 +63,12 @@ def drawdowns(of: Story) -> "Figure":
         zorder=2,
     )
     for trial in best[-NAMED:]:
-        at = 100 * trial.max_drawdown, trial.sharpe
-        near = at[0] < 0.25 * max(100 * trial.max_drawdown for trial in measured)  # no room left of the point
-        side = {"xytext": (4, 7), "ha": "left"} if near else {"xytext": (-7, 5), "ha": "right"}
-        axis.annotate(f"{trial.strategy} #{trial.number}", at, textcoords="offset points", fontsize=8, zorder=5, **side)
+        place = 100 * trial.max_drawdown, trial.sharpe
+        near = place[0] < 0.25 * max(100 * trial.max_drawdown for trial in measured)  # no room left of the point
+        side: dict[str, Any] = {"xytext": (4, 7), "ha": "left"} if near else {"xytext": (-7, 5), "ha": "right"}
+        axis.annotate(
+            f"{trial.strategy} #{trial.number}", place, textcoords="offset points", fontsize=8, zorder=5, **side
+        )
     axis.margins(x=0.06, y=0.12)
     if (edge := keep_in_sight(axis, [trial.sharpe for trial in measured])) is not None:
         low = [trial for trial in measured if trial.sharpe < BOTTOM]

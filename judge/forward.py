@@ -93,7 +93,7 @@ def frozen(arena: Arena, say: Say) -> list[Frozen]:
             say(f"{version}: of another arena, not scored")
             continue
         returns = pd.read_parquet(
-            io.BytesIO(data_by_name[archive_reader.TRIALS]), columns=["sha256", "daily_returns"]
+            io.BytesIO(data_by_name[archive_reader.TRIALS] or b""), columns=["sha256", "daily_returns"]
         ).set_index("sha256")["daily_returns"]
         for entry in meta["strategies"]:
             file = f"strategies/{entry['strategy']}.py"

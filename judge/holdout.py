@@ -254,7 +254,7 @@ def _unopened(plan: Plan, candidate: Candidate) -> Judgement:
 
 def _judgement(plan: Plan, candidate: Candidate, outcome: Earned | StrategyError, whole: Arena, say: Say) -> Judgement:
     prospect, search = plan.prospect, _searched(candidate)
-    terms = {
+    terms: dict[str, Any] = {
         "strategy": candidate.strategy.name, "sha256": candidate.strategy.sha256, "version": plan.version,
         "search": search, "needed": 1 - prospect.level, "power": holdout_test.power(search.sharpe, prospect),
         "openings": prospect.openings,

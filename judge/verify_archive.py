@@ -88,7 +88,7 @@ def versions(settings: Settings, passphrase: Callable[[], str | None], say: Say)
 
 def _strategy(
     folder: Path,
-    contents: dict[str, bytes],
+    contents: dict[str, bytes | None],
     recorded: dict[str, Any],
     arena: Arena,
     whole: Arena | None,
@@ -117,8 +117,10 @@ def _strategy(
     return 0
 
 
-def _searched(contents: dict[str, bytes], strategy: Strategy, arena: Arena, apart: float) -> tuple[list[str], int]:
-    rows = pd.read_parquet(io.BytesIO(contents[archive_reader.TRIALS]))
+def _searched(
+    contents: dict[str, bytes | None], strategy: Strategy, arena: Arena, apart: float
+) -> tuple[list[str], int]:
+    rows = pd.read_parquet(io.BytesIO(contents[archive_reader.TRIALS] or b""))
     row = rows[rows["sha256"] == strategy.sha256].iloc[-1]
     recorded = {name: value for name, value in json.loads(row["result"]).items() if name in ACCOUNT} | {
         "daily_returns": [float(r) for r in row["daily_returns"]]

@@ -104,10 +104,13 @@ class Best:
 
 
 def best(played: list[Round]) -> Best:
-    best_trial, best_round = None, 0
+    best_trial: Tried | None = None
+    best_round = 0
     for round_ in played:
         for tried in round_.tried:
-            if tried.kept and keep_rules.best(tried.result) > keep_rules.best(best_trial and best_trial.result):
+            if tried.kept and keep_rules.best(tried.result) > keep_rules.best(
+                best_trial.result if best_trial else None
+            ):
                 best_trial, best_round = tried, round_.number
     return Best(best_trial, best_round)
 
@@ -142,9 +145,10 @@ def play(run: Run, agent: Agent, limits: Budget, brief: Brief, *, reads: bool, p
             if reads:  # an agent that reads also thinks, and that takes time
                 run.say(f"round {len(run.rounds) + 1}: asking {agent.name}")
             progress.step("", f"round {len(run.rounds) + 1}: asking {agent.name}")
-            round_ = round_steps.ask(run, agent, brief, reads=reads, population=population if reads else 0)
-            if isinstance(round_, str):
-                return f"the agent has no more: {round_}"
+            answer = round_steps.ask(run, agent, brief, reads=reads, population=population if reads else 0)
+            if isinstance(answer, str):
+                return f"the agent has no more: {answer}"
+            round_ = answer
             if interruption.asked and round_.step not in ENDS:
                 run.say(f"round {round_.number}: the answer is kept, and the next start goes on with it")
                 return INTERRUPTED

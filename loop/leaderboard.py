@@ -92,6 +92,7 @@ def read(root: Path, names: list[str]) -> list[Board]:
     facts = [Log(root, name).facts() for name in names or run_names if name in run_names]
     played: dict[str, list[Facts]] = {contract: [] for contract in by_hand}
     for run_facts in facts:
+        assert run_facts is not None  # of a run that is there
         if names or run_facts.contract == now:
             played.setdefault(run_facts.contract, []).append(run_facts)
     boards = [_board(root, contract, mine, by_hand.get(contract, "")) for contract, mine in played.items()]

@@ -68,18 +68,18 @@ def ask(run: Run, agent: Agent, brief: Brief, *, reads: bool, population: int = 
     except AgentError as error:
         failure = error
         heard.usage += error.usage
-    fields = {"usage": heard.usage, "refused": tuple(heard.refused)}
+    fields: dict[str, Any] = {"usage": heard.usage, "refused": tuple(heard.refused)}
     if heard.playable is None:
-        error = failure or AgentError(f"{ASKS} answers were refused, the last one: {heard.refused[-1][0]}")
-        last_proposal = replace(heard.last, record=error.record or heard.last.record)
+        failed = failure or AgentError(f"{ASKS} answers were refused, the last one: {heard.refused[-1][0]}")
+        last_proposal = replace(heard.last, record=failed.record or heard.last.record)
         seconds = time.perf_counter() - begun
         return run.keep(
             replace(
                 base,
                 step="skipped",
                 proposal=last_proposal,
-                why=str(error),
-                final=error.final,
+                why=str(failed),
+                final=failed.final,
                 **fields,
                 seconds=seconds,
             )
@@ -352,7 +352,9 @@ def _decisions(
         if (before := _before(run, this_round, name)) is not None:
             decisions[name] = keep_rules.evolved(before, result, this_round.state["active"][name], sources[name])
         elif name in places:
-            decisions[name] = keep_rules.replaced(_before(run, this_round, places[name]), result)
+            killed = _before(run, this_round, places[name])
+            assert killed is not None  # places are of those that were evaluated
+            decisions[name] = keep_rules.replaced(killed, result)
         else:
             decisions[name] = keep_rules.created(result)
     return decisions

@@ -103,6 +103,7 @@ class Running:
 
     def release(self) -> None:
         """Lets the run end after its step."""
+        assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
@@ -185,7 +186,9 @@ def play(arena: Settings, runs: list[Planned], options: argparse.Namespace, say:
         f"{len(runs)} runs of {options.agent}, {min(jobs, len(runs))} at a time, {options.rounds} rounds "
         f"each{_beside(arena, options, len(runs))}"
     )
-    waiting, running, failed = deque(_unfinished(runs, options, say_by_tag)), [], []
+    waiting = deque(_unfinished(runs, options, say_by_tag))
+    running: list[Running] = []
+    failed: list[str] = []
     with Interruption() as interruption:
         try:
             began = time.monotonic()
@@ -196,9 +199,9 @@ def play(arena: Settings, runs: list[Planned], options: argparse.Namespace, say:
                         process.release()
                 while len(running) < jobs and (run := _next(waiting, time.monotonic() - began)):
                     running.append(Running(run, _words(run, options), arena.root, say_by_tag[run.tag]))
-                for process in [process for process in running if process.outcome() is not None]:
+                for process, code in [(each, code) for each in running if (code := each.outcome()) is not None]:
                     running.remove(process)
-                    failed += _ended(process.run, process.outcome(), interruption.asked, say_by_tag[process.run.tag])
+                    failed += _ended(process.run, code, interruption.asked, say_by_tag[process.run.tag])
                 time.sleep(0.05)
         except BaseException:
             for process in running:

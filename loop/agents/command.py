@@ -224,11 +224,11 @@ def usage_of(printed: str) -> Usage:
             continue
         if isinstance(value, dict):
             report |= {key: value[key] for key in ("total_cost_usd", "usage") if key in value}
-    tokens = report.get("usage") if isinstance(report.get("usage"), dict) else {}
+    tokens = usage if isinstance(usage := report.get("usage"), dict) else {}
     count = {
         key: value if isinstance(value := tokens.get(key), int) and value > 0 else 0
         for key in ("input_tokens", "output_tokens")
     }
     usd = report.get("total_cost_usd")
-    is_price = isinstance(usd, int | float) and math.isfinite(usd) and usd >= 0
-    return Usage(1, count["input_tokens"], count["output_tokens"], float(usd) if is_price else math.nan)
+    price = float(usd) if isinstance(usd, int | float) and math.isfinite(usd) and usd >= 0 else math.nan
+    return Usage(1, count["input_tokens"], count["output_tokens"], price)

@@ -155,11 +155,9 @@ def population(trials: Sequence[tuple[Tried, Genome]]) -> list[Member]:
     """
     member_by_genome: dict[Genome, Member] = {}
     for tried, genome in trials:
-        figures = (
-            (tried.result.robust_sharpe, tried.result.own.sharpe)
-            if tried.result and not tried.result.error
-            else (np.nan,)
-        )
+        if tried.result is None or tried.result.error:
+            continue
+        figures = (tried.result.robust_sharpe, tried.result.own.sharpe)
         if np.isfinite(figures).all():
             member_by_genome.setdefault(
                 genome, Member(genome, tried.strategy, violation(tried.result), Fitness(figures))

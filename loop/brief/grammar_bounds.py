@@ -114,14 +114,15 @@ def _room(entry: Sequence[Need], families: Sequence[str]) -> int:
 def _scalars(brief: Brief, unmet: list[str]) -> dict[str, tuple]:
     """Returns the values that are left of genes; a gene without any value left stays unbound and is reported."""
     sizing, risk = brief.sizing, brief.risk
-    choices = {}
+    choices: dict[str, tuple[str, tuple[Gene, ...]]] = {}
     if sizing.method or sizing.share:
         choices["sizing"] = ("sizing.method", sizing.method or ("share",))
     if sizing.share:
         choices["share"] = ("sizing.share", tuple(value for value in SCALARS["share"] if value in sizing.share))
     for gene, key, span in (("stop", "risk.stop", risk.stop), ("profit", "risk.take_profit", risk.take_profit)):
         if span:
-            choices[gene] = (key, tuple(value for value in SCALARS[gene] if span[0] <= value <= span[1]))
+            values: tuple[Any, ...] = SCALARS[gene]  # ratios
+            choices[gene] = (key, tuple(value for value in values if span[0] <= value <= span[1]))
     if risk.trailing is not None:
         choices["trailing"] = (
             "risk.trailing",

@@ -91,7 +91,7 @@ def _questions(settings: Settings, ask: Ask, say: Say) -> Told:
             ask,
             say,
             f"  {kind} {len(rows) + 1} [no {'more' if rows else 'condition'}] ",
-            lambda text, kind=kind, rows=rows: _row(kind, rows, text),
+            partial(_row, kind, rows),
             answers,
         ):
             rows = row[kind]

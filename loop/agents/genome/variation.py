@@ -62,7 +62,7 @@ def simpler(genome: Genome) -> tuple[Genome, ...]:
     if genome.exit != "none":
         less.append(replace(genome, exit="none"))
     plain = {name: SCALARS[name][0] for name in ("hold", "profit", "steps", "trailing", "sizing", "fresh")}
-    less += [replace(genome, **{name: value}) for name, value in plain.items() if getattr(genome, name) != value]
+    less += [_set(genome, name, value) for name, value in plain.items() if getattr(genome, name) != value]
     return tuple(dict.fromkeys(candidate for candidate in map(normal, less) if parts(candidate) < parts(genome)))
 
 

@@ -102,7 +102,8 @@ class LanguageModel:
 
     def _answer(self, state: State, talk: "_Talk") -> tuple[str, Reply]:
         """Returns one whole answer; continues one that reached its length, as often as the limits allow in a round."""
-        text, tail = "", []
+        text = ""
+        tail: list[Message] = []
         while True:
             reply = self._ask(state, talk, tail)
             text = _joined(text, reply.text)

@@ -169,8 +169,8 @@ def _context(provider: str, defaults: Provider, model: str, environ: Mapping[str
         except (LookupError, ValueError):
             window = None
         return window or defaults.context
-    window = environ.get("OLLAMA_CONTEXT_LENGTH", "").strip() if provider == "ollama" else ""
-    return max(int(window), 1024) if window.isdecimal() else defaults.context
+    length = environ.get("OLLAMA_CONTEXT_LENGTH", "").strip() if provider == "ollama" else ""
+    return max(int(length), 1024) if length.isdecimal() else defaults.context
 
 
 def _is_local(host: str) -> bool:
