@@ -388,7 +388,7 @@ def test_a_transcript_is_played_as_it_was_and_measured_by_the_brief(repo, tmp_pa
     (repo / "wish.toml").write_text("timeframes = []\n[risk]\ntrailing = true\n")
     done = drive(repo, "--transcript", rounds, "--brief", repo / "wish.toml")
     assert done.returncode == 0, done.stderr
-    assert "brief: the agent replay honours nothing of it" in done.stdout
+    assert "brief: the agent replay ignores the brief" in done.stdout
     assert "not by the brief: Alpha: it has no stop that follows the price" in done.stdout
     assert [one.step for one in check(repo)] == ["settled"]
 
