@@ -1,4 +1,4 @@
-"""Files of the repository: written whole or not at all, and their hash."""
+"""Writes files of the repository whole or not at all, and hashes files."""
 
 import hashlib
 import os
@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def write_whole(file: Path, data: bytes) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one, and a full disk leaves the old one."""
+    """
+    Write a temporary file beside it, then rename: a reader sees the old file or the new one, and a full disk keeps the
+    old one.
+    """
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
     try:
         with os.fdopen(handle, "wb") as out:

@@ -1,9 +1,9 @@
 """
-The surroundings in which git is called, so that what it tells of a folder is true of that folder.
+The command line and environment with which we call git, so that its answer about a folder is true of that folder.
 
-No variable leads it to another repository, index or configuration; no replaced object, graft or commit-graph tells
-another history; no hook or file-system monitor runs. git itself is looked for in absolute folders outside the
-repository alone.
+No variable leads git to another repository, index or configuration; no replaced object, graft or commit-graph shows
+another history; no hook or file-system monitor runs. We look for git itself only in absolute folders outside the
+repository.
 
 Not covered: objects of a repository whose bytes are not what their names say; a clone without hard links finds them.
 """
@@ -21,7 +21,7 @@ OPTIONS = (
     "core.useReplaceRefs=false",
 )
 KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CEILING_DIRECTORIES")
-"""Variables of git's that lead it nowhere else."""
+"""Variables of git that do not lead it elsewhere."""
 FIXED = {
     "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",
@@ -32,7 +32,7 @@ FIXED = {
 
 
 def command(*arguments: str, options: tuple[str, ...] = ()) -> list[str]:
-    """A command line of git's with OPTIONS and more of their kind."""
+    """A git command line with OPTIONS and further options of the same kind."""
     return ["git", *(word for option in (*OPTIONS, *options) for word in ("-c", option)), *arguments]
 
 
@@ -40,10 +40,10 @@ def environment(root: Path, variables: Mapping[str, str] = os.environ) -> dict[s
     """The caller's variables without those that lead git elsewhere, for a call about the folder `root`."""
     kept = {name: value for name, value in variables.items() if not name.startswith("GIT_") or name.startswith(KEPT)}
     folders = [Path(folder) for folder in variables.get("PATH", os.defpath).split(os.pathsep)]
-    ours = (root.resolve(), REPOSITORY)
+    inside = (root.resolve(), REPOSITORY)
     outside = [
         str(folder)
         for folder in folders
-        if folder.is_absolute() and not any(folder.resolve().is_relative_to(place) for place in ours)
+        if folder.is_absolute() and not any(folder.resolve().is_relative_to(root_folder) for root_folder in inside)
     ]
     return kept | FIXED | {"PATH": os.pathsep.join(outside)}

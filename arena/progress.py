@@ -1,10 +1,10 @@
-"""What is being done, as it is done: whoever shows it listens. Nothing hangs on it."""
+"""Reports progress to listeners that show it. No result depends on it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Listener = Callable[[str, str], None]
-"""Is told who (a strategy, or "" for the whole) begins with what; "" ends it."""
+"""Called with who (a strategy, or "" for the whole) and the step that begins; an empty step ends it."""
 _listeners: list[Listener] = []
 
 

@@ -1,1 +1,1 @@
-"""Orders and candles to an account, marked to market: booking, replay, trades and a pessimist's fills."""
+"""Turns orders and candles into an account, marked to market: booking, replay, trades and pessimistic fills."""

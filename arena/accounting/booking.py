@@ -1,11 +1,11 @@
 """
-Orders x candles -> wallet, marked to market. Pure: what a worker claims goes in, what the account was worth comes out.
+Orders x candles -> wallet, marked to market. Pure: takes a worker's claimed orders, returns the account's value.
 
-The wallet is cash and units. An entry pays price x amount x (1 + fee), an exit gets price x amount x (1 - fee). Each
-order is checked against the arena's own candles before it is booked; the first impossible one is named and refused.
+The wallet holds cash and units. An entry pays price x amount x (1 + fee), an exit gets price x amount x (1 - fee). We
+check each order against the arena's own candles before we book it; the first impossible order raises an error that
+names it.
 
-Not judged here: whether an order was decided with knowledge of the future, and whether a fill inside a candle is
-wishful.
+Not judged: whether an order was decided with knowledge of the future, and whether a fill inside a candle is wishful.
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ from arena.errors import BookingError, when
 from arena.records import Book, Claim, Market, Orders, Trade
 
 FLAT = 1e-9
-"""A position below this fraction of its largest size is flat: what is left is the rounding of sums of decimals."""
+"""A position below this fraction of its largest size counts as flat: the rest is rounding of sums of decimals."""
 PROFIT_TOLERANCE = 1e-6
 """Largest relative difference between the booked profit and FreqTrade's."""
 ROUNDING = 1e-8
-"""FreqTrade rounds each trade's profit to eight decimals; allowed once per order."""
+"""FreqTrade rounds each trade's profit to eight decimals; this tolerance applies once per order."""
 
 
 def book(market: Market, orders: Orders, *, wallet: float, fee: float, slots: int) -> Book:
@@ -33,7 +33,7 @@ def book(market: Market, orders: Orders, *, wallet: float, fee: float, slots: in
     Parameters
     ----------
     market : Market
-        Candles of the whole range that is booked; the last candle's open is the last instant.
+        Candles of the whole booked range; the last candle's open is the last instant.
     orders : Orders
         In the order of their fills.
     wallet : float
@@ -41,7 +41,7 @@ def book(market: Market, orders: Orders, *, wallet: float, fee: float, slots: in
     fee : float
         Fraction of an order's value, paid at entry and at exit.
     slots : int
-        Most positions at a time; 0 or less means no limit.
+        Largest number of open positions; 0 or less means no limit.
 
     Raises
     ------
@@ -59,9 +59,9 @@ def book(market: Market, orders: Orders, *, wallet: float, fee: float, slots: in
 def reconcile(book: Book, claim: Claim) -> None:
     """
     Compare the booked profit of closed trades with FreqTrade's own. Raises BookingError when they differ by more than
-    PROFIT_TOLERANCE relative plus FreqTrade's own rounding: whoever is wrong, the figure cannot be believed. So it does
-    for an order that was filled and never placed: what is placed is compared between worlds, and what is filled follows
-    from it.
+    PROFIT_TOLERANCE relative plus FreqTrade's rounding: one of them is wrong, so the figure cannot be believed. Also
+    raises it for an order that was filled and never placed: the checks compare placed orders between worlds, and fills
+    must follow from them.
     """
     _check_placed(claim)
     booked = sum(trade.profit for trade in book.trades)
@@ -102,19 +102,19 @@ def _check_placed(claim: Claim) -> None:
 
 
 class _Ledger:
-    """The wallet while orders are posted. Cash and units change by order; the curves are filled in at the end."""
+    """The wallet while orders are posted. Cash and units change with each order; `close` fills in the curves."""
 
     def __init__(self, market: Market, wallet: float, fee: float, slots: int) -> None:
         n_pairs = len(market.pairs)
         self.market, self.wallet, self.fee, self.slots = market, wallet, fee, slots
         self.cash = wallet
         self.units = [0.0] * n_pairs
-        self.largest = [0.0] * n_pairs  # of the position that is open
+        self.largest = [0.0] * n_pairs  # of the open position
         self.cost = [0.0] * n_pairs  # money paid for the units held, without fees
         self.flow = [0.0] * n_pairs  # money in and out of the pair since the start
         self.opened: list[tuple[int, float] | None] = [None] * n_pairs  # candle and flow at the position's start
         self.staked = [0.0] * n_pairs
-        self.numbers: list[list[int]] = [[] for _ in range(n_pairs)]  # orders of the position that is open
+        self.numbers: list[list[int]] = [[] for _ in range(n_pairs)]  # orders of the open position
         self.last = 0  # candle in which the latest order is booked
         self.trades: list[Trade] = []
         self.cash_steps: list[tuple[int, float]] = []
@@ -133,14 +133,14 @@ class _Ledger:
             self.flow[pair] -= value * (1 + self.fee)
         else:
             self._check_units(number, pair, candle, price, amount)
-            left = max(self.units[pair] - amount, 0.0)
-            self.cost[pair] *= left / self.units[pair]
-            self.units[pair] = left
+            remaining = max(self.units[pair] - amount, 0.0)
+            self.cost[pair] *= remaining / self.units[pair]
+            self.units[pair] = remaining
             self.cash += value * (1 - self.fee)
             self.flow[pair] += value * (1 - self.fee)
-            if left <= FLAT * self.largest[pair]:
+            if remaining <= FLAT * self.largest[pair]:
                 self._flatten(pair, candle)
-        # FreqTrade's wallet pays the entry fee when a trade closes: until then it counts as free
+        # FreqTrade's wallet pays the entry fee when a trade closes; until then the fee counts as free money
         free = self.cash + self.fee * sum(self.cost)
         if buys and free < -PROFIT_TOLERANCE * self.wallet:
             raise self._refuse(number, pair, candle, f"buys for {value:.2f}, the wallet had {free + value:.2f} free")
@@ -150,12 +150,12 @@ class _Ledger:
         self.flow_steps[pair].append((self.last, self.flow[pair]))
 
     def _candle(self, number: int, pair: int, filled_ms: int, buys: bool, price: float, amount: float) -> int:
-        """The order's candle, after the checks that need nothing but the market."""
+        """The order's candle, after the checks that need only the market."""
         market = self.market
         if not 0 <= pair < len(market.pairs):
             raise BookingError(f"booking: order {number} is for pair number {pair}, the arena has {len(market.pairs)}")
-        candle, rest = divmod(filled_ms - int(market.open_ms[0]), market.step_ms)
-        if rest or not 0 <= candle < len(market.open_ms):
+        candle, remainder = divmod(filled_ms - int(market.open_ms[0]), market.step_ms)
+        if remainder or not 0 <= candle < len(market.open_ms):
             raise BookingError(
                 f"booking: order {number} {market.pairs[pair]} fills at {when(filled_ms)}, outside the arena's candles"
             )
@@ -177,16 +177,17 @@ class _Ledger:
 
     def _closes_at_pairs_end(self, pair: int, candle: int) -> bool:
         """
-        FreqTrade closes what is open at each pair's own last candle, after the last candle of all pairs. The order has
-        that candle's time and price, the money comes at the end; until then the position is worth its last close.
+        At the end FreqTrade closes each open position at its pair's own last candle, after the last candle of all
+        pairs. The order has that candle's time and price; the money comes at the end. Until then the position is worth
+        its last close.
         """
         return candle + 1 == len(self.market.open_ms) or bool(np.isnan(self.market.open[pair, candle + 1 :]).all())
 
     def _enter(self, number: int, pair: int, candle: int, price: float, amount: float) -> None:
         if self.units[pair] == 0.0:
-            used = sum(units > 0 for units in self.units)
-            if 0 < self.slots <= used:
-                raise self._refuse(number, pair, candle, f"opens position {used + 1} of {self.slots} slots")
+            open_positions = sum(units > 0 for units in self.units)
+            if 0 < self.slots <= open_positions:
+                raise self._refuse(number, pair, candle, f"opens position {open_positions + 1} of {self.slots} slots")
             self.opened[pair] = (candle, self.flow[pair])
             self.staked[pair] = 0.0
         self.units[pair] += amount
@@ -230,16 +231,16 @@ class _Ledger:
         cash = _filled(self.cash_steps, n, self.wallet)
         units = np.array([_filled(steps, n, 0.0) for steps in self.unit_steps])
         flows = np.array([_filled(steps, n, 0.0) for steps in self.flow_steps])
-        # a position beyond its pair's last candle is worth that candle's close
+        # after its pair's last candle a position is worth that candle's close
         opens, closes = last_known(market.open, market.close), last_known(market.close, market.close)
         held_at_close = np.where(units > 0, units * closes, 0.0)
         before = np.concatenate([np.zeros((len(units), 1)), units[:, :-1]], axis=1)
         equity_open = np.concatenate([[self.wallet], cash[:-1]]) + np.where(before > 0, before * opens, 0.0).sum(axis=0)
         equity_close = cash + held_at_close.sum(axis=0)
-        left = np.where(units[:, -1] > 0, units[:, -1] * opens[:, -1], 0.0)
-        equity_open[-1] = cash[-1] + left.sum()
+        open_value = np.where(units[:, -1] > 0, units[:, -1] * opens[:, -1], 0.0)
+        equity_open[-1] = cash[-1] + open_value.sum()
         pair_profit = flows + held_at_close
-        pair_profit[:, -1] = flows[:, -1] + left
+        pair_profit[:, -1] = flows[:, -1] + open_value
         return Book(
             equity_open=equity_open,
             equity_close=equity_close,
@@ -247,8 +248,14 @@ class _Ledger:
             pair_profit=pair_profit,
             traded=self.traded,
             fees=self.traded * self.fee,
-            trades=tuple(sorted(self.trades, key=lambda t: (t.close_ms, t.open_ms))),
-            open_profit=float(sum(left[p] + self.flow[p] - o[1] for p, o in enumerate(self.opened) if o is not None)),
+            trades=tuple(sorted(self.trades, key=lambda trade: (trade.close_ms, trade.open_ms))),
+            open_profit=float(
+                sum(
+                    open_value[pair] + self.flow[pair] - start[1]
+                    for pair, start in enumerate(self.opened)
+                    if start is not None
+                )
+            ),
         )
 
 
@@ -263,7 +270,7 @@ def _filled(steps: Sequence[tuple[int, float]], n: int, start: float) -> NDArray
 
 
 def last_known(values: NDArray[np.float64], closes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n_pairs, n_candles) `values`, and the last close where a pair has no candle any more; nan before its first."""
+    """(n_pairs, n_candles) `values`, or the last close after a pair's last candle; nan before its first."""
     n = closes.shape[1]
     index = np.maximum.accumulate(np.where(np.isnan(closes), 0, np.arange(n)), axis=1)
     return np.where(np.isnan(values), np.take_along_axis(closes, index, axis=1), values)

@@ -1,8 +1,8 @@
 """
-Trades or orders -> equity at each day's start, for the thousands of runs whose only figure is a Sharpe ratio. Pure.
+Trades or orders -> equity at each day's start, for thousands of runs that need only a Sharpe ratio. Pure.
 
-What an account is worth is counted as in `booking`, which stays the judge of what is reported: positions at the open
-before the candle's orders, the last instant after all orders. Nothing is checked here.
+The account's value is computed as in `booking`, which checks what is reported: positions at the open before the
+candle's orders, the last instant after all orders. This module checks nothing.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from arena.startup.compiled import kept
 from arena.stats.metrics import DAYS_A_YEAR
 
 FORCED = 4
-"""Of replay.REASONS: such an exit is booked at the last candle of all, wherever its pair ends."""
+"""Index in replay.REASONS. Such an exit is booked at the last candle of all, wherever its pair ends."""
 
 
 @kept
@@ -26,7 +26,7 @@ def of_trades(rows, n, fee, wallet, marks, days):
     fee, wallet : float
         Fraction of an order's value; money before the first trade.
     marks : float array of shape (n_pairs, n_candles)
-        What a unit is worth at each candle's open: `booking.last_known`.
+        Value of a unit at each candle's open: `booking.last_known`.
     days : int array of shape (n_days + 1,)
         Columns, ascending, as `metrics.midnights` gives them.
 
@@ -82,8 +82,8 @@ def of_orders(
 @kept
 def sharpe(equity):
     """
-    Annualised Sharpe ratio of an equity curve of shape (n_days + 1,), as `metrics.sharpe` of its returns; nan where
-    they do not vary.
+    Annualised Sharpe ratio of an equity curve of shape (n_days + 1,), as `metrics.sharpe` of its returns; nan where the
+    returns do not vary.
     """
     n = len(equity) - 1
     if n < 2:

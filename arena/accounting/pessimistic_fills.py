@@ -1,10 +1,11 @@
 """
-What a profit owes to wishful fills. Pure: booked orders and candles in, one share out.
+Measures how much of a profit comes from wishful fills. Pure: takes booked orders and candles, returns one share.
 
-A backtest sees a candle's four prices and not their order. A pessimist grants no fill that rests on the friendly order,
-keeps every trade's amounts, and counts again. He is no lower bound: the open at which he sells can be the better price.
+A backtest sees a candle's four prices and not their order. A pessimist refuses every fill that assumes the favourable
+order, keeps every trade's amounts, and computes the profit again. This is no lower bound: the open at which he sells
+can be the better price.
 
-Not judged here: whether the amounts would have found a counterparty, and how far an order of that size moves the price.
+Not judged: whether the amounts would have found a counterparty, and how far such an order moves the price.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from arena.accounting.booking import FLAT
 from arena.records import ORDER_KINDS, Book, Market, Orders
 
 TIE = 1e-9
-"""Prices that differ by less than this fraction are the same price, but for the rounding of decimals."""
+"""Prices that differ by less than this fraction are the same; only the rounding of decimals differs."""
 STOP, TRAILING = ORDER_KINDS.index("stop"), ORDER_KINDS.index("trailing")
 
 
@@ -28,23 +29,23 @@ def optimistic_fills(
 
     Four kinds of fill are not granted:
 
-    * an exit in the candle in which its trade's first entry filled, unless a stop does it that stood before the candle;
+    * an exit in the candle in which its trade's first entry filled, unless by a stop that was set before the candle;
     * a limit without trade-through: a buy below the open at the candle's low, a sell above the open at its high;
-    * an exit by a stop that this very candle has raised, for the high came after the low as often as before it;
+    * an exit by a stop that the same candle has raised: the high may have come after the low;
     * an exit of a kind in `late`, which the strategy decided with the candle's high and low before it.
 
-    An exit that is not granted sells at the next candle's open, or where there is none at the price that marks a
-    position at the end: the pair's last close, the market's last open. An entry that is not granted is left out, and
-    the exits after it sell the same fraction of what is left; the first entry takes its whole trade along.
+    An exit that is not granted sells at the next candle's open or, without one, at the price that values a position at
+    the end: the pair's last close, the market's last open. An entry that is not granted is left out, and the exits
+    after it sell the same fraction of what is left; without the first entry the whole trade is left out.
 
     Parameters
     ----------
     market : Market
     orders : Orders
-        Those that were booked. An exit by a stop whose `stop_before` is nan counts as unraised, but for a trailing stop
-        in the candle of the entry, which is not granted.
+        The booked orders. A stop exit whose `stop_before` is nan counts as unraised, except for a trailing stop in the
+        candle of the entry, which is not granted.
     book : Book
-        The same orders booked: its profit, that of open positions included, is what the loss is a share of.
+        The same orders, booked. The result is a share of its profit, open positions included.
     fee : float
         Fraction of an order's value, paid at entry and at exit.
     late : frozenset of str
@@ -53,8 +54,8 @@ def optimistic_fills(
     Returns
     -------
     float
-        0.0 when the pessimist loses nothing, and without a profit, for then there is none to be wishful about. Above 1
-        when he ends with a loss. Amounts stay as they were: what he loses does not shrink later trades.
+        0.0 when the pessimist loses nothing, and when there is no profit. Above 1 when he ends with a loss. Amounts
+        stay unchanged: his losses do not shrink later trades.
     """
     booked = sum(trade.profit for trade in book.trades) + book.open_profit
     if booked <= 0:
@@ -73,18 +74,20 @@ def optimistic_fills(
     positions = [_Position(fee) for _ in market.pairs]
     for pair, *order in zip(*(column.tolist() for column in columns), strict=True):
         positions[pair].post(*order)
-    lost = sum(p.lost + p.missing(float(mark)) for p, mark in zip(positions, _marks(market), strict=True))
+    lost = sum(
+        position.lost + position.missing(float(mark)) for position, mark in zip(positions, _marks(market), strict=True)
+    )
     return max(float(lost / booked), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Doubts:
-    """What the candles say of each order. All arrays have shape (n_orders,)."""
+    """Doubts about each order, from the candles. All arrays have shape (n_orders,)."""
 
     candle: NDArray[np.int64]
     always: NDArray[np.bool_]  # not granted
     at_entry: NDArray[np.bool_]  # not granted in the candle of its trade's first entry
-    later: NDArray[np.float64]  # price at the next open
+    later: NDArray[np.float64]  # price at the next candle's open
 
 
 def _doubt(market: Market, orders: Orders, late: frozenset[str]) -> _Doubts:
@@ -93,28 +96,28 @@ def _doubt(market: Market, orders: Orders, late: frozenset[str]) -> _Doubts:
     price, buys = orders.price, orders.buys
     by_stop = (orders.kind == STOP) | (orders.kind == TRAILING)
     raised = by_stop & (price > orders.stop_before * (1 + TIE))
-    # unless raised, which is refused anyway
+    # raised stops are refused anyway
     stood = (orders.kind == STOP) | ((orders.kind == TRAILING) & ~np.isnan(orders.stop_before))
     touched_low = buys & (price < opens * (1 - TIE)) & ~(lows < price * (1 - TIE))
     touched_high = ~buys & (price > opens * (1 + TIE)) & ~(highs > price * (1 + TIE))
-    known = ~buys & np.isin(orders.kind, [ORDER_KINDS.index(kind) for kind in late])
+    decided_late = ~buys & np.isin(orders.kind, [ORDER_KINDS.index(kind) for kind in late])
     return _Doubts(
         candle,
-        touched_low | touched_high | (~buys & raised) | known,
+        touched_low | touched_high | (~buys & raised) | decided_late,
         ~buys & ~stood,
         _next_open(market, orders.pair, candle),
     )
 
 
 def _next_open(market: Market, pair: NDArray[np.int64], candle: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n_orders,) the next candle's open; in a pair's last candle its close, in the market's last candle its open."""
+    """(n_orders,) the next candle's open; the close in a pair's last candle, the open in the market's last candle."""
     following = market.open[pair, np.minimum(candle + 1, len(market.open_ms) - 1)]
     return np.where(np.isnan(following), market.close[pair, candle], following)
 
 
 def _marks(market: Market) -> NDArray[np.float64]:
     """
-    (n_pairs,) what a unit is worth at the end, as the book has it: the last open, or the close of a pair that ended
+    (n_pairs,) value of a unit at the end, as in the book: the last open, or the last close of a pair that ended
     earlier.
     """
     n = len(market.open_ms)
@@ -124,13 +127,13 @@ def _marks(market: Market) -> NDArray[np.float64]:
 
 
 class _Position:
-    """One pair's position twice: as booked, and as a pessimist has it. `lost` is the money between the two."""
+    """One pair's position in two versions: as booked, and the pessimist's. `lost` is the difference in money."""
 
     def __init__(self, fee: float) -> None:
         self.fee = fee
         self.held = self.kept = self.largest = self.lost = 0.0
         self.opened = -1  # candle of the trade's first entry
-        self.granted = True  # whether that entry was
+        self.granted = True  # whether that entry was granted
 
     def post(
         self, candle: int, buys: bool, price: float, amount: float, always: bool, at_entry: bool, later: float
@@ -154,6 +157,6 @@ class _Position:
 
     def missing(self, mark: float) -> float:
         """
-        What the units that the pessimist lacks are worth at the end. A pair without a candle has none and no mark.
+        Value at the end of the units that the pessimist lacks. A pair without a candle has no such units and no mark.
         """
         return (self.held - self.kept) * mark if self.held > self.kept else 0.0

@@ -1,9 +1,8 @@
 """
 A booked account, trade by trade, in FreqTrade's terms: rates, reasons, tags. Pure.
 
-Times, prices, amounts and profits are those of the orders that were booked. A tag is what the strategy calls a signal
-or an order, and the time at which a trade was opened where its first order had to wait: no figure of a block hangs on
-either.
+Times, prices, amounts and profits are those of the orders that were booked. The strategy supplies tags of signals and
+orders, and the opening time of a trade whose first order had to wait; no figure of a block depends on them.
 """
 
 from collections.abc import Iterator
@@ -18,30 +17,30 @@ REASONS = {
     "signal": "exit_signal", "custom": "custom_exit", "roi": "roi", "stop": "stop_loss",
     "trailing": "trailing_stop_loss", "adjust": "partial_exit", "forced": "force_exit",
 }  # fmt: skip
-"""FreqTrade's words for an exit, by kind of order."""
+"""FreqTrade's names of exit reasons, by kind of order."""
 TAGGED = ("signal", "custom", "adjust", "other")
-"""Kinds of exits that bear the strategy's own word, where it has one."""
+"""Kinds of exits that carry the strategy's own tag, if it gives one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One order, filled whole."""
+    """One completely filled order."""
 
     filled_ms: int
     buys: bool
     price: float
     amount: float  # base currency
-    tag: str | None  # why: None where it is not told
+    tag: str | None  # reason; None where it is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A trade as FreqTrade's tools tell it, from its first order to flat."""
+    """A trade as FreqTrade's tools show it, from its first order until the position is flat."""
 
     pair: str
-    opened_ms: int  # when its first order was placed
+    opened_ms: int  # time at which its first order was placed
     closed_ms: int
-    open_rate: float  # mean price of the units that were held last
+    open_rate: float  # mean price of the units held at the end
     close_rate: float  # of the last order
     stake: float  # money paid for all its entries, without fees
     profit: float  # money, fees included
@@ -54,26 +53,24 @@ class Deal:
 
 
 def deals(claim: Claim, book: Book, market: Market, fee: float) -> tuple[Deal, ...]:
-    """Closed trades in the order of their closes, as FreqTrade lists them. `claim` has the orders that were booked."""
+    """Closed trades in the order of their closes, as FreqTrade lists them. `claim` holds the booked orders."""
     tags = list(_tags(claim, market))
-    told = claim.stretch is None and len(claim.labels.opened_ms) == len(claim.orders.price)
+    labelled = claim.stretch is None and len(claim.labels.opened_ms) == len(claim.orders.price)
     return tuple(
-        _deal(trade, claim, market, fee, tags, told)
+        _deal(trade, claim, market, fee, tags, labelled)
         for trade in sorted(book.trades, key=lambda trade: trade.orders[-1])
     )
 
 
-def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str | None], told: bool) -> Deal:
+def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str | None], labelled: bool) -> Deal:
     orders, numbers = claim.orders, list(trade.orders)
     fills = tuple(
         Fill(int(orders.filled_ms[k]), bool(orders.buys[k]), float(orders.price[k]), float(orders.amount[k]), tags[k])
         for k in numbers
     )
     first, last = ((ms - int(market.open_ms[0])) // market.step_ms for ms in (trade.open_ms, trade.close_ms))
-    p, open_rate = market.pairs.index(trade.pair), _mean_price(fills)
-    opened_ms = int(claim.labels.opened_ms[numbers[0]]) if told else trade.open_ms
-    reason = tags[numbers[-1]]
-    assert reason is not None  # of a sale, which ends every trade
+    pair, open_rate = market.pairs.index(trade.pair), _mean_price(fills)
+    opened_ms = int(claim.labels.opened_ms[numbers[0]]) if labelled else trade.open_ms
     return Deal(
         pair=trade.pair,
         opened_ms=opened_ms if int(market.open_ms[0]) <= opened_ms <= trade.open_ms else trade.open_ms,
@@ -85,14 +82,14 @@ def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str
         profit_ratio=trade.profit / (trade.stake * (1 + fee)),
         exit_reason=reason,
         enter_tag=tags[numbers[0]],
-        high=max(float(np.nanmax(market.high[p, first : last + 1])), fills[0].price),
-        low=min(float(np.nanmin(market.low[p, first : last + 1])), fills[0].price),
+        high=max(float(np.nanmax(market.high[pair, first : last + 1])), fills[0].price),
+        low=min(float(np.nanmin(market.low[pair, first : last + 1])), fills[0].price),
         fills=fills,
     )
 
 
 def _mean_price(fills: tuple[Fill, ...]) -> float:
-    """What a unit cost that was held last: an exit takes units at the mean price and leaves it."""
+    """Mean cost of the units held at the end. An exit removes units at the mean price and does not change it."""
     units = money = price = 0.0
     for fill in fills:
         units += fill.amount if fill.buys else -fill.amount
@@ -104,24 +101,24 @@ def _mean_price(fills: tuple[Fill, ...]) -> float:
 
 def _tags(claim: Claim, market: Market) -> Iterator[str | None]:
     """
-    The tag of each order, as the worker told it, or where its loop did not run over the range, from the signals'
-    hashes.
+    The tag of each order: as the worker reported it or, where its loop did not run over the whole range, from the
+    signals' hashes.
     """
     orders, labels = claim.orders, claim.labels
-    known = {tag_hash(text): text for text in ("", *labels.texts)}
+    text_by_hash = {tag_hash(text): text for text in ("", *labels.texts)}
     for k in range(len(orders.price)):
         kind, tag = ORDER_KINDS[orders.kind[k]], None
         if orders.buys[k] or kind in TAGGED:
-            tag = _told(labels, k) if claim.stretch is None else _of_signal(claim, market, k, known)
+            tag = _told(labels, k) if claim.stretch is None else _of_signal(claim, market, k, text_by_hash)
         yield tag if orders.buys[k] else tag or REASONS.get(kind, kind)
 
 
-def _of_signal(claim: Claim, market: Market, k: int, known: dict[int, str]) -> str | None:
-    """The tag of the signal on which an order acted, in the candle before it; None where its text was not told."""
+def _of_signal(claim: Claim, market: Market, k: int, text_by_hash: dict[int, str]) -> str | None:
+    """The tag of the signal, in the candle before, that caused an order; None where its text was not reported."""
     signals = claim.decisions.signals[market.pairs[claim.orders.pair[k]]]
-    at = (int(claim.orders.filled_ms[k]) - market.step_ms - signals.start_ms) // market.step_ms
-    found = int((signals.enter_tag if claim.orders.buys[k] else signals.exit_tag)[at])
-    return known.get(found) if found else ""
+    index = (int(claim.orders.filled_ms[k]) - market.step_ms - signals.start_ms) // market.step_ms
+    tag = int((signals.enter_tag if claim.orders.buys[k] else signals.exit_tag)[index])
+    return text_by_hash.get(tag) if tag else ""
 
 
 def _told(labels: Labels, k: int) -> str | None:

@@ -1,3 +1,1 @@
-"""
-What is recorded for good: trials in the ledger, the lock of data and code, strategy files, and the agent's results.tsv.
-"""
+"""Permanent records: trials in the ledger, the lock of data and code, strategy files, and the agent's results.tsv."""

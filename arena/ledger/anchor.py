@@ -1,12 +1,12 @@
 """
-Where a ledger ends, written down outside of it: one that is deleted, cut short or replaced by an older copy is told.
+Records outside of the ledger where it ends, to detect a ledger that is deleted, cut short or replaced by an older copy.
 
-Two places, each enough by itself: a file in the user's configuration directory, beside the keys, named after the
-ledger's path; and one in the checkout's git folder, which goes along when the checkout is moved. A place that cannot be
-written is left out. A clone has neither, because git clones no such file. A copy of the folder brings the second one
-along; that is the first folder's as long as this is there.
+Two places, each sufficient by itself: a file in the user's configuration directory, beside the keys, named after the
+ledger's path; and one in the checkout's git folder, which moves with the checkout. A place that cannot be written is
+skipped. A clone has neither, because git does not clone such a file. A copy of the folder contains the second file; it
+counts for the original folder as long as that exists.
 
-Not covered: whoever may write the ledger and both places. The head in a run.log tells then.
+Not covered: anyone who may write the ledger and both places. The head in a run.log reveals that.
 """
 
 import contextlib
@@ -23,28 +23,25 @@ GIT_FILE = "touchstone-ledger.json"
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The newest entry of a ledger when it was written."""
+    """The newest entry of a ledger when the anchor was written."""
 
     ledger: str  # the file's path, links resolved
     number: int
     hash: str
     time: str  # ISO 8601, UTC
-    trials: int  # distinct sources that the ledger counted then, under all contracts
+    trials: int  # distinct sources in the ledger at that time, under all contracts
 
 
 def known(ledger: Path) -> list[Anchor]:
-    """
-    What is written down of the ledger that lies at this path, or lay elsewhere before its checkout was moved. Newest
-    first.
-    """
+    """Anchors of the ledger at this path, also those from before its checkout was moved. Newest first."""
     own, beside = _read(_own(ledger)), _read(_beside(ledger))
     moved = beside is not None and not Path(beside.ledger).parent.parent.exists()
-    found = [own, beside if moved or (beside and beside.ledger == str(ledger)) else None]
-    return sorted((anchor for anchor in found if anchor), key=lambda anchor: -anchor.number)
+    anchors = [own, beside if moved or (beside and beside.ledger == str(ledger)) else None]
+    return sorted((anchor for anchor in anchors if anchor), key=lambda anchor: -anchor.number)
 
 
 def write(anchor: Anchor) -> None:
-    """In both places, each whole or not at all; where one cannot be written, it stays as it is."""
+    """Write to both places, each whole or not at all; a place that cannot be written stays unchanged."""
     ledger = Path(anchor.ledger)
     for file in (_own(ledger), _beside(ledger)):
         if file is not None:
@@ -55,7 +52,7 @@ def write(anchor: Anchor) -> None:
 
 
 def forget(ledger: Path) -> None:
-    """For a ledger that was made to be thrown away."""
+    """Delete the anchors of a temporary ledger."""
     for file in (_own(ledger), _beside(ledger)):
         if file is not None:
             with contextlib.suppress(OSError):
@@ -71,7 +68,7 @@ def _own(ledger: Path) -> Path:
 
 
 def _beside(ledger: Path) -> Path | None:
-    """In the git folder of the checkout, or of the worktree, whose user_data holds the ledger; None outside git."""
+    """The file in the git folder of the checkout or worktree whose user_data holds the ledger; None outside git."""
     git = ledger.parent.parent / ".git"
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if git.is_file():
@@ -81,10 +78,10 @@ def _beside(ledger: Path) -> Path | None:
 
 
 def _read(file: Path | None) -> Anchor | None:
-    """None too for one that is damaged: it says nothing."""
+    """The anchor in a file; None without a file or for a damaged one."""
     try:
-        told = json.loads(file.read_bytes()) if file is not None else None
-        anchor = Anchor(**told) if isinstance(told, dict) else None
+        fields = json.loads(file.read_bytes()) if file is not None else None
+        anchor = Anchor(**fields) if isinstance(fields, dict) else None
     except (OSError, ValueError, TypeError):
         return None
     fits = anchor is not None and all(

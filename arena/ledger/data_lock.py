@@ -1,15 +1,15 @@
 """
-data.lock.json: what the arena was when it was prepared. sha256 of every data file, of config.json and of all code that
-the commands run, and the versions of the packages that make the figures.
+data.lock.json: the state of the arena when it was prepared. It holds the sha256 of every data file, of config.json and
+of all code that the commands run, and the versions of the packages that compute the figures.
 
-The contract, which every block shows, is one hash over what can change a figure, a gate or a verdict: data,
-config.json, the packages' versions and the code but for PRESENTATION. Code that only words and prints is locked too, so
-that nobody prints figures that were never computed; it is no part of the contract, and a changed sentence begins no new
-one.
+The contract, which every block shows, is one hash over everything that can change a figure, a gate or a verdict: data,
+config.json, the packages' versions and the code without PRESENTATION. Code that only formats and prints is locked too,
+so that nobody prints figures that were never computed. It is no part of the contract, so a changed sentence starts no
+new contract.
 
-What is verified is what is used: a file is opened once, and its hash is of the bytes that are parsed (`reader`). No
-link is followed, neither of a file nor of a folder below the repository. A worktree of drive.py's names the checkout by
-links of a fixed text; there the checkout's own files are opened (`place`).
+We verify the bytes that we use: a file is opened once, and its hash is that of the parsed bytes (`reader`). We follow
+no link, neither to a file nor to a folder below the repository. A worktree of drive.py refers to the checkout by links
+with a fixed text; there we open the checkout's own files (`place`).
 """
 
 import fcntl
@@ -36,11 +36,11 @@ CODE = ("config.json",)
 """Files of the contract outside of arena/."""
 SCRIPTS = ("prepare.py", "run.py", "judge.py")
 PRESENTATION = ("arena/reports/", "arena/cli.py", "arena/progress.py", "arena/text.py", "judge/", *SCRIPTS)
-"""Files and folders of code that prints what was computed, and decides nothing."""
+"""Files and folders of code that prints results and decides nothing."""
 ENGINES = ("arch", "freqtrade", "numba", "numpy", "pandas", "scipy", "ta-lib")
 """Packages whose version can change a figure."""
 COVERED = ("data", "content", "code", "engines", "arena")
-"""Fields of a Lock that its contract is the hash of."""
+"""Fields of a Lock that its contract hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,17 @@ class Lock:
     contract: str  # sha256 over `data`, `content`, `code`, `engines` and `arena`
     data: dict[str, str]  # path below the repository -> sha256, of candles and metadata in the clear
     sealed: dict[str, str]  # path -> sha256 of the encrypted file, which differs each time it is sealed
-    content: dict[str, str]  # path -> sha256 of what is sealed in it, the same for the same candles
+    content: dict[str, str]  # path -> sha256 of its sealed content, the same for the same candles
     code: dict[str, str]
     engines: dict[str, str]
-    source: dict[str, Any]  # where the candles came from: label and what is needed to ask again
-    arena: dict[str, Any]  # the part of config.json that decides which candles there are
+    source: dict[str, Any]  # where the candles came from: label and what is needed to request them again
+    arena: dict[str, Any]  # the part of config.json that determines the candles
     facts: dict[str, Any]  # gaps, ranges, notes: for people
-    presentation: dict[str, str] = field(default_factory=dict)  # like `code`, of what is no part of the contract
+    presentation: dict[str, str] = field(default_factory=dict)  # like `code`, for files outside of the contract
 
 
 def verify(settings: Settings) -> Lock:
-    """Read the lock and compare every file with it. Raises LockError naming the first file that differs."""
+    """Read the lock and compare every file with it. Raises LockError that names the first file that differs."""
     lock = read(settings.root)
     if lock is None:
         raise LockError(
@@ -74,8 +74,8 @@ def verify(settings: Settings) -> Lock:
 
 
 def differences(lock: Lock, settings: Settings) -> list[str]:
-    """One sentence for each file or version that is not as it was locked; empty when nothing moved."""
-    found = []
+    """One sentence for each file or version that differs from the lock; empty when nothing changed."""
+    problems = []
     locked_data = lock.data | lock.sealed
     for kind, locked, now in (
         ("contract", lock.code, code_hashes(settings)),
@@ -88,21 +88,21 @@ def differences(lock: Lock, settings: Settings) -> list[str]:
     ):
         for name in sorted(locked.keys() | now.keys()):
             if now.get(name) is None and (link := _link(settings.root, name)):
-                found.append(f"{kind} file {name}: {link} is a link, which is not followed")
+                problems.append(f"{kind} file {name}: {link} is a link, which is not followed")
             elif now.get(name) is None:
-                found.append(f"{kind} file {name} is missing")
+                problems.append(f"{kind} file {name} is missing")
             elif name not in locked:
-                found.append(f"{kind} file {name} is new since the lock")
+                problems.append(f"{kind} file {name} is new since the lock")
             elif locked[name] != now[name]:
-                found.append(f"{kind} file {name} has changed since the lock")
-    for name, installed in engine_versions().items():
-        if lock.engines.get(name) != installed:
-            found.append(f"{name} is {installed}, the arena was locked with {lock.engines.get(name)}")
-    return found
+                problems.append(f"{kind} file {name} has changed since the lock")
+    for name, now in engine_versions().items():
+        if lock.engines.get(name) != now:
+            problems.append(f"{name} is {now}, the arena was locked with {lock.engines.get(name)}")
+    return problems
 
 
 def read(root: Path) -> Lock | None:
-    """The lock as it stands, or None. Raises LockError when it is not one."""
+    """The present lock, or None. Raises LockError for an invalid one."""
     try:
         raw = json.loads(read_bytes(root, FILE))
         if raw.pop("format") != FORMAT:
@@ -127,8 +127,8 @@ def make(
     facts: dict[str, Any],
 ) -> Lock:
     """
-    Hash data and contract as they are now. `data` is the folder of candles, wherever it lies at the moment; its files
-    are locked under the name that they have below user_data/data.
+    Hash data and contract as they are now. `data` is the folder of candles, wherever it is now; its files are locked
+    under their names below user_data/data.
     """
     confirm()
     hashes = {f"{DATA}/{file.name}": file_sha256(file) for file in sorted(data.iterdir())}
@@ -151,7 +151,7 @@ def make(
 
 
 def renew(lock: Lock, settings: Settings) -> Lock:
-    """The same data under the contract code, configuration and versions of now."""
+    """The same data under the present contract code, configuration and versions."""
     confirm()
     parts = {
         "data": lock.data,
@@ -171,10 +171,9 @@ def renew(lock: Lock, settings: Settings) -> Lock:
 
 def confirm(lock: Lock | None = None) -> None:
     """
-    Raises LockError where this process or its fork server runs code that is not what was installed, or not what is
-    locked.
+    Raises LockError where this process or its fork server runs code that differs from what is installed or locked.
 
-    Asked after what is to be used is imported: `verify` reads files, and this looks at the bytes that were compiled.
+    Call it after all imports: `verify` reads files, and this function checks the bytes that were compiled.
     """
     if problems := isolation.problems():
         raise LockError(f"{problems[0]}. `uv sync --reinstall` installs every package anew.")
@@ -189,8 +188,8 @@ def confirm(lock: Lock | None = None) -> None:
 
 def reader(lock: Lock, root: Path) -> Callable[[str], bytes]:
     """
-    A function that reads a locked file of the data by its name there, once. It raises LockError where its bytes are not
-    what is locked.
+    A function that reads a locked data file by its name, once. It raises LockError where the bytes differ from the
+    lock.
     """
     locked = lock.data | lock.sealed
 
@@ -210,13 +209,13 @@ def reader(lock: Lock, root: Path) -> Callable[[str], bytes]:
 
 
 def read_bytes(root: Path, name: str) -> bytes:
-    """A file's bytes. Raises OSError, also where it, or a folder between it and the repository, is a link."""
+    """A file's bytes. Raises OSError, also where the file, or a folder between it and the repository, is a link."""
     return isolation.read_below(place(root, name), name)
 
 
 def place(root: Path, name: str) -> Path:
     """
-    The folder below which a file of the arena lies: `root`, or the checkout whose data and lock the worktree `root`
+    The folder that contains a file of the arena: `root`, or the checkout whose data and lock the worktree `root`
     shares.
     """
     if root.parent.parts[-2:] == ("user_data", "worktrees"):
@@ -228,10 +227,12 @@ def place(root: Path, name: str) -> Path:
 
 
 def _link(root: Path, name: str) -> str | None:
-    """Which of the folders down to a file, or the file itself, is a link."""
+    """The first link among the folders down to a file and the file itself; None if there is none."""
     top = place(root, name)
     parts = Path(name).parts
-    return next((str(part) for k in range(1, len(parts) + 1) if (top / (part := Path(*parts[:k]))).is_symlink()), None)
+    return next(
+        (str(part) for depth in range(1, len(parts) + 1) if (top / (part := Path(*parts[:depth]))).is_symlink()), None
+    )
 
 
 def _is_locked(name: str) -> bool:
@@ -239,7 +240,7 @@ def _is_locked(name: str) -> bool:
 
 
 def conditions(lock: Lock) -> str:
-    """sha256 over what figures follow from beside the code that computes them: candles, config.json, ranges."""
+    """sha256 over everything that determines figures except code: candles, config.json, ranges."""
     return contract_of(
         {"data": lock.data, "content": lock.content, "config.json": lock.code["config.json"], "arena": lock.arena}
     )
@@ -250,21 +251,21 @@ def contract_of(parts: dict[str, Any]) -> str:
 
 
 def write(root: Path, lock: Lock) -> None:
-    """Whole or not at all."""
+    """Write the lock, whole or not at all."""
     fields = {name: getattr(lock, name) for name in Lock.__slots__}
     write_whole(root / FILE, json.dumps({"format": FORMAT, **fields}, indent=1).encode())
 
 
 @contextmanager
 def exclusive(root: Path) -> Iterator[None]:
-    """One preparation at a time. Raises ArenaError when another one, or an evaluation, is under way."""
+    """Allow one preparation at a time. Raises ArenaError when another preparation or an evaluation is running."""
     with _locked(root, shared=False, message="another prepare.py or run.py is under way here. Wait for it to end."):
         yield
 
 
 @contextmanager
 def shared(root: Path) -> Iterator[None]:
-    """Any number of evaluations at a time, and no preparation."""
+    """Allow any number of evaluations at a time, but no preparation."""
     with _locked(root, shared=True, message="prepare.py is under way here. Wait for it to end."):
         yield
 
@@ -289,19 +290,20 @@ def _locked(root: Path, *, shared: bool, message: str) -> Iterator[None]:
 
 def code_hashes(settings: Settings) -> dict[str, str]:
     """
-    The contract's: sha256 by path; of config.json that of what it says, which is refused where it is not what was
-    loaded.
+    sha256 by path of the contract's files. For config.json it is that of its parsed content; content that differs from
+    what was loaded is refused.
     """
     root = settings.root
     hashes = {name: digest for name, digest in _hashes(root).items() if not name.startswith(PRESENTATION)}
-    with suppress(OSError, ValueError, AttributeError, TypeError):  # what cannot be parsed keeps the hash of its bytes
+    # a file that cannot be parsed keeps the hash of its bytes
+    with suppress(OSError, ValueError, AttributeError, TypeError):
         hashes["config.json"] = fingerprint(parsed(read_bytes(root, "config.json")))
     hashes.setdefault("config.json", settings.sha256)
     return hashes
 
 
 def presentation_hashes(settings: Settings) -> dict[str, str]:
-    """sha256 by path of the code that is locked and no part of the contract."""
+    """sha256 by path of code that is locked but no part of the contract."""
     return {name: digest for name, digest in _hashes(settings.root).items() if name.startswith(PRESENTATION)}
 
 
@@ -320,15 +322,18 @@ def _hashes(root: Path) -> dict[str, str]:
 
 
 def engine_versions() -> dict[str, str]:
-    major_minor = ".".join(platform.python_version_tuple()[:2])  # from 3.12 on sum() of floats is compensated
+    # included because sum() of floats is compensated from 3.12 on
+    major_minor = ".".join(platform.python_version_tuple()[:2])
     return {"python": major_minor, **{name: version(name) for name in ENGINES}}
 
 
 def _data_files(root: Path) -> set[str]:
-    """What a worker could find in the data folder; hidden files, which a desktop leaves there, hold no candles."""
+    """
+    Files that a worker could find in the data folder. Hidden files, which a desktop may create there, hold no candles.
+    """
     top = place(root, DATA)
-    there = (file for file in (top / DATA).rglob("*") if not file.name.startswith("."))
-    return {str(file.relative_to(top)) for file in there if file.is_file() or file.is_symlink()}
+    files = (file for file in (top / DATA).rglob("*") if not file.name.startswith("."))
+    return {str(file.relative_to(top)) for file in files if file.is_file() or file.is_symlink()}
 
 
 def _sha256(root: Path, name: str) -> str | None:

@@ -1,8 +1,8 @@
 """
-The ledger's SQLite file: which one is opened, and what may be in it.
+The ledger's SQLite file: which file is opened, and what it may contain.
 
-A trigger, a view, an index over some of the rows or a changed CHECK can drop or change rows while they are written, and
-leave a chain that looks whole. So nothing but what SCHEMA declares may be there, word for word.
+A trigger, a view, a partial index or a changed CHECK can drop or change rows while they are written and leave a chain
+that looks complete. So the file may hold only what SCHEMA declares, word for word.
 """
 
 import functools
@@ -35,8 +35,8 @@ CREATE INDEX IF NOT EXISTS by_source ON entries (contract, sha256);
 
 def own_file(path: Path) -> Path:
     """
-    The file itself. A link is followed where a run's worktree shares the ledger of its checkout, and nowhere else: what
-    a link leads to can be exchanged between two looks at it. Raises LedgerError for other links.
+    The file itself. We follow a link only where a run's worktree shares the ledger of its checkout, because a link's
+    target can be exchanged between two accesses. Raises LedgerError for other links.
     """
     path = Path(os.path.abspath(path))
     if path.is_symlink() and path.parents[2].name == "worktrees":
@@ -51,16 +51,16 @@ def own_file(path: Path) -> Path:
 
 
 def declare(db: sqlite3.Connection) -> None:
-    """Make the table and the index where they are missing."""
+    """Create the table and the index where they are missing."""
     if not {name for _, name, _ in _objects(db)} >= {name for _, name, _ in _own_objects()}:
         db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
 
 
 def refuse_others(path: Path, db: sqlite3.Connection) -> None:
-    """Raises LedgerError for anything in the database but the table and the index as SCHEMA has them."""
-    own = _own_objects()
-    for kind, name, _ in sorted(_objects(db) - own):
-        if name in {ours for _, ours, _ in own}:
+    """Raises LedgerError for anything in the database except the table and the index as SCHEMA declares them."""
+    declared = _own_objects()
+    for kind, name, _ in sorted(_objects(db) - declared):
+        if name in {declared_name for _, declared_name, _ in declared}:
             raise LedgerError(
                 f"the ledger {path} cannot be used: its {kind} {name!r} is not the one that Touchstone makes, so rows "
                 f"could be lost. "
@@ -86,5 +86,5 @@ def _own_objects() -> frozenset[tuple[str, str, str]]:
 
 
 def _objects(db: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
-    """(type, name, words) of everything that the database declares."""
+    """(type, name, SQL) of everything that the database declares."""
     return frozenset(db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master"))

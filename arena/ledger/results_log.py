@@ -1,10 +1,10 @@
 """
-results.tsv, the agent's event log: one row per strategy and round. Read here, never written.
+Reads results.tsv, the agent's event log: one row per strategy and round. Never writes it.
 
-The file belongs to the agent, so nothing in it raises: what is not a row becomes a problem, a row that breaks a rule a
-violation, and both are one line that says where, what, and what instead. A round is a maximal run of consecutive rows
-with the same commit; rows inside it may stand in any order. What this cannot see: whether a row's figures are the ones
-that run.py printed (the ledger has those), and what a rewritten file said before.
+The file belongs to the agent, so its content raises no error: a line that is no row becomes a problem, a row that
+breaks a rule a violation. Both are one line that says where, what, and what to do instead. A round is a maximal run of
+consecutive rows with the same commit, in any order. Not covered: whether a row's figures are those that run.py printed
+(the ledger has them), and what a rewritten file said before.
 """
 
 import math
@@ -24,7 +24,7 @@ _ARROW = re.compile(r"→|->")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event of one strategy. The figures are nan for a kill, for a failed strategy and where they are undefined."""
+    """One event of one strategy. Figures are nan for a kill, for a failed strategy and where undefined."""
 
     line: int  # in results.tsv, from 1
     commit: str  # 7 to 40 hex digits, lower case
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What results.tsv says, in its order, and what of it could not be read."""
+    """The rows of results.tsv in their order, and what could not be read."""
 
     rows: tuple[Row, ...] = ()
     problems: tuple[str, ...] = ()  # one line each
@@ -49,16 +49,17 @@ class Round:
     number: int  # from 1
     commit: str
     rows: tuple[Row, ...]
-    before: tuple[str, ...]  # active strategies when it began
-    stable: Mapping[str, int]  # active strategies at its end, and for how many rounds in a row each is untouched
+    before: tuple[str, ...]  # active strategies when the round began
+    # active strategies at its end, each with the number of consecutive rounds in which it was untouched
+    stable: Mapping[str, int]
 
 
 class _NotARow(Exception):
-    """Why a line is not a row, and what instead."""
+    """Says why a line is no row, and what to write instead."""
 
 
 def read(path: str | Path = FILE) -> Journal:
-    """The journal at `path`; empty when there is no file. Never raises: a file that cannot be read is a problem."""
+    """The journal at `path`; empty when there is no file. Never raises: an unreadable file becomes a problem."""
     try:
         return parse(Path(path).read_bytes())
     except FileNotFoundError:
@@ -95,23 +96,24 @@ def parse(data: bytes) -> Journal:
 
 def row(commit: str, event: str, name: str, sharpe: float, max_drawdown: float, note: str = "") -> str:
     """
-    A row as results.tsv wants it, without a newline.
+    A row in the format of results.tsv, without a newline.
 
     `max_drawdown` is a positive fraction and becomes per cent below zero. Both figures are `-` for a kill and for a
     failed strategy, which is one that has neither. The note becomes one line of visible characters without tabs.
     """
     failed = event == "kill" or (math.isnan(sharpe) and math.isnan(max_drawdown))
     figures = ["-", "-"] if failed else [f"{sharpe:.4f}", f"{0 - 100 * max_drawdown:.1f}"]
-    visible = "".join(c if c.isprintable() else " " for c in note)
+    visible = "".join(character if character.isprintable() else " " for character in note)
     return "\t".join([commit, event, name, *figures, " ".join(visible.split())])
 
 
 def after(journal: Journal, texts: Iterable[str]) -> Journal:
     """
-    The journal as it will be when the rows `texts` are appended, so that rules can be told before a round is written.
+    The journal as it will be after the rows `texts` are appended, so that we can show the rules before a round is
+    written.
 
-    A text for a commit and strategy that has a row already is left out, and so is one that is no row, such as that of
-    an uncommitted strategy.
+    We skip a text for a commit and strategy that already has a row, and a text that is no row, such as that of an
+    uncommitted strategy.
     """
     rows = list(journal.rows)
     line = rows[-1].line if rows else 1
@@ -120,37 +122,37 @@ def after(journal: Journal, texts: Iterable[str]) -> Journal:
             new = _row(line, text)
         except _NotARow:
             continue
-        if not any(r.strategy == new.strategy and _same(r.commit, new.commit) for r in rows):
+        if not any(earlier.strategy == new.strategy and _same(earlier.commit, new.commit) for earlier in rows):
             rows.append(new)
     return Journal(tuple(rows), journal.problems)
 
 
 def rounds(journal: Journal) -> tuple[Round, ...]:
     """
-    Every round with the strategies that were active before it and after it.
+    All rounds, each with the strategies that were active before and after it.
 
-    An active strategy without a row counts as untouched: leaving a row out does not reset its count. A forked parent
-    counts as touched, whatever its own row says.
+    An active strategy without a row counts as untouched: a missing row does not reset its count. A forked parent counts
+    as touched, whatever its own row says.
     """
     groups: list[list[Row]] = []
-    for one in journal.rows:
-        if groups and _same(groups[-1][-1].commit, one.commit):
-            groups[-1].append(one)
+    for row in journal.rows:
+        if groups and _same(groups[-1][-1].commit, row.commit):
+            groups[-1].append(row)
         else:
-            groups.append([one])
+            groups.append([row])
     built: list[Round] = []
     stable: dict[str, int] = {}
     for number, rows in enumerate(groups, 1):
         before = tuple(stable)
         stable = {name: count + 1 for name, count in stable.items()}
-        for one in rows:
-            if one.event == "kill":
-                stable.pop(one.strategy, None)
-            elif one.event == "stable":
-                stable.setdefault(one.strategy, 1)
+        for row in rows:
+            if row.event == "kill":
+                stable.pop(row.strategy, None)
+            elif row.event == "stable":
+                stable.setdefault(row.strategy, 1)
             else:
-                stable[one.strategy] = 0
-        stable |= {one.parent: 0 for one in rows if one.parent in stable}
+                stable[row.strategy] = 0
+        stable |= {row.parent: 0 for row in rows if row.parent in stable}
         built.append(Round(number, rows[0].commit, tuple(rows), before, stable))
     return tuple(built)
 
@@ -161,12 +163,14 @@ def active(journal: Journal) -> tuple[str, ...]:
 
 
 def stable_rounds(journal: Journal, name: str) -> int:
-    """For how many rounds in a row, up to the last one, `name` is untouched; 0 when it is not active."""
+    """In how many consecutive rounds, up to the last one, `name` was untouched; 0 when it is not active."""
     return rounds(journal)[-1].stable.get(name, 0) if journal.rows else 0
 
 
 def suggest_event(journal: Journal, name: str, changed: bool) -> str:
-    """create, evolve or stable. `changed` compares with the commit before this one; a fork looks like a create."""
+    """
+    create, evolve or stable. `changed`: whether the file differs from the previous commit. A fork looks like a create.
+    """
     if name not in active(journal):
         return "create"
     return "evolve" if changed else "stable"
@@ -174,22 +178,24 @@ def suggest_event(journal: Journal, name: str, changed: bool) -> str:
 
 def missing(journal: Journal, evaluated: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """
-    Those (commit, strategy) that were evaluated and have no row.
+    The (commit, strategy) pairs that were evaluated and have no row.
 
-    Uncommitted evaluations (`abc1234+dirty`) belong to no round and need none.
+    Uncommitted evaluations (`abc1234+dirty`) belong to no round and need no row.
     """
     commits: dict[str, list[str]] = {}
-    for one in journal.rows:
-        commits.setdefault(one.strategy, []).append(one.commit)
+    for row in journal.rows:
+        commits.setdefault(row.strategy, []).append(row.commit)
     needed = [(commit, name) for commit, name in evaluated if _COMMIT.fullmatch(commit.lower())]
-    return tuple((c, name) for c, name in needed if not any(_same(c.lower(), known) for known in commits.get(name, ())))
+    return tuple(
+        (c, name) for c, name in needed if not any(_same(c.lower(), logged) for logged in commits.get(name, ()))
+    )
 
 
 def demands(journal: Journal, present: Iterable[str], max_stable_rounds: int) -> tuple[str, ...]:
     """
-    What the rules demand of the round after the journal's last one, one line each.
+    What the rules require of the round after the journal's last one, one line each.
 
-    `present` are the strategies in the folder. Call it on `after(...)` to tell the agent before it writes its rows.
+    `present` are the strategies in the folder. Call it with `after(...)` to inform the agent before it writes its rows.
     """
     stable = rounds(journal)[-1].stable if journal.rows else {}
     present = tuple(present)
@@ -204,46 +210,49 @@ def demands(journal: Journal, present: Iterable[str], max_stable_rounds: int) ->
 
 
 def violations(journal: Journal, max_stable_rounds: int, max_strategies: int) -> tuple[str, ...]:
-    """Rules that the journal's rounds broke, in order, one line each. Its last round counts as finished."""
+    """Rules that the journal's rounds broke, in order, one line each. The last round counts as finished."""
     broken: list[str] = []
-    known: set[str] = set()
-    for one in rounds(journal):
-        known |= {r.strategy for r in one.rows}
-        broken += _broken_rows(one, known)
+    named: set[str] = set()
+    for round_ in rounds(journal):
+        named |= {row.strategy for row in round_.rows}
+        broken += _broken_rows(round_, named)
         broken += [
-            f"round {one.number} ({one.commit}): {text}"
-            for text in _broken_round(one, max_stable_rounds, max_strategies)
+            f"round {round_.number} ({round_.commit}): {text}"
+            for text in _broken_round(round_, max_stable_rounds, max_strategies)
         ]
     return tuple(broken)
 
 
-def _broken_rows(one: Round, known: set[str]) -> Iterator[str]:
+def _broken_rows(round_: Round, named: set[str]) -> Iterator[str]:
     seen: set[str] = set()
-    for r in one.rows:
-        where = f"{FILE} line {r.line}"
-        if r.strategy in seen:
-            yield f"{where}: {r.strategy} has two rows in the round {one.commit}. Keep one."
+    for row in round_.rows:
+        where = f"{FILE} line {row.line}"
+        if row.strategy in seen:
+            yield f"{where}: {row.strategy} has two rows in the round {round_.commit}. Keep one."
             continue
-        seen.add(r.strategy)
-        was_active = r.strategy in one.before
-        if was_active and r.event in ("create", "fork"):
-            yield f"{where}: {r.event} of {r.strategy}, which is already active. Use evolve or stable."
-        elif not was_active and r.event not in ("create", "fork"):
-            instead = "Remove the row." if r.event == "kill" else "Use create or fork."
-            yield f"{where}: {r.event} of {r.strategy}, which is not active. {instead}"
-        if r.parent and r.parent not in known:
-            yield f"{where}: fork of {r.parent}, which no row names. Use create, or name the parent as its rows do."
+        seen.add(row.strategy)
+        was_active = row.strategy in round_.before
+        if was_active and row.event in ("create", "fork"):
+            yield f"{where}: {row.event} of {row.strategy}, which is already active. Use evolve or stable."
+        elif not was_active and row.event not in ("create", "fork"):
+            instead = "Remove the row." if row.event == "kill" else "Use create or fork."
+            yield f"{where}: {row.event} of {row.strategy}, which is not active. {instead}"
+        if row.parent and row.parent not in named:
+            yield f"{where}: fork of {row.parent}, which no row names. Use create, or name the parent as its rows do."
 
 
-def _broken_round(one: Round, max_stable_rounds: int, max_strategies: int) -> Iterator[str]:
-    if all(r.event == "stable" for r in one.rows):
+def _broken_round(round_: Round, max_stable_rounds: int, max_strategies: int) -> Iterator[str]:
+    if all(row.event == "stable" for row in round_.rows):
         yield "every event is stable. Touch at least one strategy in a round."
-    for name in one.before:
-        if all(r.strategy != name for r in one.rows):
+    for name in round_.before:
+        if all(row.strategy != name for row in round_.rows):
             yield f"{name} is active and has no row. Write one row per strategy and round."
-    if len(one.stable) > max_strategies:
-        yield f"{len(one.stable)} strategies are active, at most {max_strategies} are allowed. Kill first, then create."
-    for name, count in one.stable.items():
+    if len(round_.stable) > max_strategies:
+        yield (
+            f"{len(round_.stable)} strategies are active, at most {max_strategies} are allowed. "
+            f"Kill first, then create."
+        )
+    for name, count in round_.stable.items():
         if count > max_stable_rounds:
             yield f"{name} is stable for {count} rounds in a row, at most {max_stable_rounds} are allowed."
 
@@ -261,8 +270,8 @@ def _row(line: int, text: str) -> Row:
         hint = " Commit, run again and copy the new row." if commit.endswith("+dirty") else ""
         raise _NotARow(f"commit {_shown(commit)} is not 7 to 40 hex digits.{hint}")
     if event not in EVENTS:
-        near = get_close_matches(event.lower(), EVENTS, n=1)
-        instead = f"Did you mean {near[0]!r}?" if near else f"Use {', '.join(EVENTS)}."
+        similar = get_close_matches(event.lower(), EVENTS, n=1)
+        instead = f"Did you mean {similar[0]!r}?" if similar else f"Use {', '.join(EVENTS)}."
         raise _NotARow(f"event {_shown(event)} is unknown. {instead}")
     parent, child = _names(event, name)
     return Row(line, commit.lower(), event, child, parent, *_figures(event, sharpe, max_dd, note), note)

@@ -1,21 +1,21 @@
 """
-Every trial, for good: SQLite in user_data/ledger.db, outside git, so that `git reset --hard` does not forget one.
+Permanent record of every trial: SQLite in user_data/ledger.db, outside git, so that `git reset --hard` removes none.
 
-Each row carries the hash of the one before: a row that is removed, changed or moved breaks the chain. Kinds of rows:
-`trial`, one evaluation of one source under one contract, failed ones included, or, with the error kind UNFINISHED, that
-one has begun; `contract`, written when data, configuration or contract code changed, with what identifies the candles
-(`arena.ledger.trial_history`); and what judge.py did: `opening`, before the holdout is shown to one source,
-`judgement`, what came of it, `forward`, how an archived strategy did on candles after the arena's end. An unchanged
-source under an unchanged contract is answered from here and is no new trial.
+Each row holds the hash of the row before: removing, changing or moving a row breaks the chain. Kinds of rows: `trial`,
+one evaluation of one source under one contract, failed ones included, or, with the error kind UNFINISHED, the start of
+one; `contract`, written when data, configuration or contract code changed, with a description of the candles
+(`arena.ledger.trial_history`); and from judge.py: `opening`, before the holdout is shown to one source, `judgement`,
+its result, `forward`, an archived strategy's result on candles after the arena's end. The ledger answers for an
+unchanged source under an unchanged contract, which is no new trial.
 
-The database holds one table and one index, word for word as `arena.ledger.database` has them; anything else could
-change rows while they are written, and is refused. What is written is read back through another connection. Where the
-ledger ends is written down outside of it (`arena.ledger.anchor`), and nothing is appended to one that ends elsewhere.
-No answer is read through the index, which could leave rows out.
+The database holds one table and one index, word for word as in `arena.ledger.database`; anything else could change rows
+while they are written, and is refused. We read a written row back through another connection. `arena.ledger.anchor`
+records outside of the ledger where it ends, and nothing is appended to a ledger that ends elsewhere. No query uses the
+index, which could omit rows.
 
-Not covered: whoever may write the file and its anchors can rebuild the whole chain, or cut off its newest rows. The
-hash that every `round:` block shows as `head` tells: a run.log that names a head which the ledger does not hold was
-followed by a change.
+Not covered: anyone who may write the file and its anchors can rebuild the whole chain or cut off its newest rows. The
+`head` hash in every `round:` block reveals that: if the ledger does not hold the head that a run.log names, it was
+changed later.
 """
 
 import hashlib
@@ -38,16 +38,16 @@ from arena.ledger.anchor import Anchor
 LEDGER = "user_data/ledger.db"
 GENESIS = "0" * 64
 LIMIT = "LimitError"
-"""Kind of the one failure that says as much of the machine as of the source."""
+"""Error kind of the only failure that depends on the machine as much as on the source."""
 UNFINISHED = "Unfinished"
 """
-Error kind of a row that is written before a source's code runs, or before the validation window is asked: no end is
-known yet.
+Error kind of a row that is written before a source's code runs, or before the validation window is queried: the result
+is not known yet.
 """
 EVALUATION, LOOK = "evaluation", "look"
-"""What begins. Any other text, which older ledgers have, is both."""
+"""What begins. Any other text, which older ledgers contain, means both."""
 REFUSED = RefusedError.__name__
-"""Kind of the failure of which no code ran: it is recorded, and no try of the market."""
+"""Error kind of a source whose code never ran: it is recorded but does not count as a try."""
 RUNS = f"kind = 'trial' AND error_kind != '{UNFINISHED}'"
 TRIES = f"kind = 'trial' AND error_kind != '{REFUSED}'"
 LOST = (
@@ -64,23 +64,23 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of the ledger, without its place in the chain."""
+    """One row of the ledger, without its position in the chain."""
 
-    kind: str  # as the module says
+    kind: str  # one of those in the module's docstring
     contract: str
     strategy: str = ""
     sha256: str = ""
     source: str = ""
     commit_id: str = ""
     error_kind: str = ""
-    result: str = "{}"  # JSON of the Result, of what changed in the contract, or of what judge.py found
+    result: str = "{}"  # JSON of the Result, of the changes of the contract, or of judge.py's findings
     verdict: str = ""
     returns: bytes = b""  # float64, little-endian: daily returns of the search range
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """An entry that is no trial, as a reader needs it."""
+    """An entry that is no trial, with the fields that readers need."""
 
     number: int
     time: str  # ISO 8601, UTC
@@ -93,7 +93,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row that tells of a try, or describes a contract's candles, as `arena.ledger.trial_history` needs it."""
+    """A row about a try or a contract's candles, with the fields that `arena.ledger.trial_history` needs."""
 
     contract: str
     sha256: str
@@ -104,7 +104,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a reader of the ledger needs of one trial."""
+    """A trial, with the fields that readers need."""
 
     commit: str
     strategy: str
@@ -119,7 +119,7 @@ class Trial:
 
 class Ledger:
     """
-    Opens and closes the file at every call, so that several processes may share it.
+    Opens and closes the file at every call, so that several processes can share it.
 
     Raises LedgerError when the file cannot be read or written: a figure that is not recorded is not printed.
     """
@@ -129,20 +129,20 @@ class Ledger:
 
     def append(self, entry: Entry) -> int:
         """
-        Write one row and return its number. Another process's row may come between two of ours, never inside.
+        Write one row and return its number. Other processes may add rows between two of ours.
 
-        Raises LedgerError, before anything is written, where the ledger ends elsewhere than was written down of it.
+        Raises LedgerError, before anything is written, where the ledger's end differs from its anchors.
         """
         return self._append(entry, forgiven=False)
 
     def begin(self, entry: Entry, what: str) -> None:
-        """Record that a source is tried from here on: EVALUATION or LOOK begins. A trial's row ends it."""
+        """Record that EVALUATION or LOOK begins for a source. A trial's row ends it."""
         self.append(replace(entry, kind="trial", error_kind=UNFINISHED, result=json.dumps({"begun": what})))
 
     def confirm(self) -> None:
         """
-        Raises LedgerError where rows are missing, were changed, or the ledger does not end as was written down of it,
-        and no person has accepted that; else writes its end down again.
+        Raises LedgerError where rows are missing or changed, or the ledger's end differs from its anchors, and no
+        person has accepted that; else writes the anchors again.
         """
         path = self._file()
         if wrong := self.wrong():
@@ -152,44 +152,42 @@ class Ledger:
 
     def accept_loss(self) -> int:
         """
-        Go on with what is there; the row that says so keeps how many trials are gone. Returns that number; 0 where
-        nothing is wrong.
+        Accept the ledger as it is, and record how many trials are lost. Returns that number; 0 where nothing is wrong.
         """
-        known = anchor.known(self._file())
+        anchors = anchor.known(self._file())
         if not self.wrong():
             return 0
         with self._connection() as db:
-            (last, _), here, lost = _last(db), _count(db), _missing(db, known)
-        gone = [end.trials if end in lost and end.number <= last else end.trials - here for end in known]
-        trials = max([*gone, 0])
-        told = {"lost": [asdict(end) for end in lost], "trials": trials}
+            (last, _), n_counted, lost = _last(db), _count(db), _missing(db, anchors)
+        losses = [end.trials if end in lost and end.number <= last else end.trials - n_counted for end in anchors]
+        result = {"lost": [asdict(end) for end in lost], "trials": max([*losses, 0])}
         self._append(
-            Entry(kind="contract", contract=self.last_contract() or "", result=json.dumps(told)), forgiven=True
+            Entry(kind="contract", contract=self.last_contract() or "", result=json.dumps(result)), forgiven=True
         )
-        return trials
+        return result["trials"]
 
     def wrong(self) -> list[str]:
-        """What is wrong with the ledger and was not accepted, a sentence each."""
-        known = anchor.known(self._file())
+        """One sentence for each thing that is wrong with the ledger and was not accepted."""
+        anchors = anchor.known(self._file())
         if not self._file().exists():
-            return [_ends(self.path, end, 0) for end in known]
+            return [_ends(self.path, end, 0) for end in anchors]
         with self._connection() as db:
             accepted = max((number for number, _, _ in _losses(db)), default=0)
             breaks = [
-                f"the ledger {self.path} is not as it was written: {words}"
-                for number, words in _breaks(db)
+                f"the ledger {self.path} is not as it was written: {sentence}"
+                for number, sentence in _breaks(db)
                 if number > accepted
             ]
-            return [*(_ends(self.path, end, _last(db)[0]) for end in _missing(db, known)), *breaks]
+            return [*(_ends(self.path, end, _last(db)[0]) for end in _missing(db, anchors)), *breaks]
 
     def _append(self, entry: Entry, *, forgiven: bool) -> int:
-        # before the ledger is read: what is written down later may be newer than what was read
-        known = anchor.known(self._file())
+        # read anchors before the ledger: later ones may be newer than the rows that we read
+        anchors = anchor.known(self._file())
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             database.refuse_others(self.path, db)
             number, before = _last(db)
-            if not forgiven and (lost := _missing(db, known)):
+            if not forgiven and (lost := _missing(db, anchors)):
                 raise LedgerError(f"{_ends(self.path, lost[0], number)}. {LOST.format(name=self.path.name)}.")
             values = {
                 "number": number + 1,
@@ -205,15 +203,15 @@ class Ledger:
         return number + 1
 
     def _anchor(self, row: list | None) -> None:
-        """Read a row back that was written, and write the ledger's end down. No other process writes meanwhile."""
+        """Read a written row back and record the ledger's end in the anchors. No other process writes meanwhile."""
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             if row is not None:
-                there = db.execute(
+                stored = db.execute(
                     f"SELECT {', '.join(COLUMNS)}, hash FROM entries NOT INDEXED WHERE number = ?", row[:1]
                 ).fetchone()
-                if there is None or list(there) != row:
-                    state = "is gone" if there is None else "is another one"
+                if stored is None or list(stored) != row:
+                    state = "is gone" if stored is None else "is another one"
                     raise LedgerError(
                         f"entry {row[0]} of the ledger {self.path} {state} after it was written: something changes "
                         f"what is recorded there."
@@ -227,8 +225,8 @@ class Ledger:
 
     def answer(self, contract: str, sha256: str) -> str | None:
         """
-        JSON of the newest Result for this source under this contract, or None. Limits depend on the machine: asked
-        again.
+        JSON of the newest Result for this source under this contract, or None. Results of limits are ignored, as they
+        depend on the machine.
         """
         with self._connection() as db:
             row = db.execute(
@@ -258,7 +256,7 @@ class Ledger:
         return [Trial(*row[:-1], returns=np.frombuffer(row[-1], dtype="<f8")) for row in rows]  # type: ignore[misc]
 
     def tries(self) -> list[Row]:
-        """Whatever was tried under whatever contract, begun or ended, oldest first."""
+        """Everything that was tried under any contract, begun or ended, oldest first."""
         return self._rows(TRIES)
 
     def contracts(self) -> list[Row]:
@@ -284,7 +282,7 @@ class Ledger:
         return [Noted(*row) for row in rows]
 
     def head(self) -> str:
-        """Hash of the newest entry. Whoever noted it elsewhere can tell later whether newer or older rows are gone."""
+        """Hash of the newest entry. Anyone who noted it can later tell whether newer or older rows are missing."""
         with self._connection() as db:
             return _last(db)[1]
 
@@ -295,15 +293,12 @@ class Ledger:
         return row[0] if row else None
 
     def check(self) -> list[str]:
-        """
-        One sentence for each break of the chain, and for an end that is not there; empty when every row is as it was
-        written.
-        """
-        known = anchor.known(self._file())
+        """One sentence for each break of the chain and each missing end; empty when every row is as it was written."""
+        anchors = anchor.known(self._file())
         with self._connection() as db:
             return [
-                *(words for _, words in _breaks(db)),
-                *(_ends(self.path, end, _last(db)[0]) for end in _missing(db, known)),
+                *(sentence for _, sentence in _breaks(db)),
+                *(_ends(self.path, end, _last(db)[0]) for end in _missing(db, anchors)),
             ]
 
     @contextmanager
@@ -334,23 +329,23 @@ def _last(db: sqlite3.Connection) -> tuple[int, str]:
 
 
 def _count(db: sqlite3.Connection) -> int:
-    """Distinct sources that were tried under any contract, and those that were lost with earlier entries."""
+    """Number of distinct sources that were tried under any contract, plus those that were lost with earlier entries."""
     (tried,) = db.execute(f"SELECT COUNT(DISTINCT sha256) FROM entries NOT INDEXED WHERE {TRIES}").fetchone()
     return tried + sum(count for _, _, count in _losses(db))
 
 
 def _losses(db: sqlite3.Connection) -> list[tuple[int, set[str], int]]:
     """
-    Of each loss that a person has accepted: the entry that says so, hashes of the ends that are gone, and the number of
+    For each loss that a person has accepted: the number of its entry, the hashes of the lost ends, and the number of
     trials.
     """
     rows = db.execute("SELECT number, result FROM entries NOT INDEXED WHERE kind = 'contract'").fetchall()
-    told = [(number, json.loads(result)) for number, result in rows if '"lost"' in result]
-    return [(number, {end["hash"] for end in loss["lost"]}, loss["trials"]) for number, loss in told]
+    entries = [(number, json.loads(result)) for number, result in rows if '"lost"' in result]
+    return [(number, {end["hash"] for end in loss["lost"]}, loss["trials"]) for number, loss in entries]
 
 
 def _breaks(db: sqlite3.Connection) -> list[tuple[int, str]]:
-    """Where the chain is broken: the entry, and a sentence."""
+    """Breaks of the chain: entry number and a sentence each."""
     problems, before, expected = [], GENESIS, 1
     for *row, written in db.execute(f"SELECT {', '.join(COLUMNS)}, hash FROM entries NOT INDEXED ORDER BY number"):
         number = row[0]
@@ -364,12 +359,12 @@ def _breaks(db: sqlite3.Connection) -> list[tuple[int, str]]:
     return problems
 
 
-def _missing(db: sqlite3.Connection, known: list[Anchor]) -> list[Anchor]:
-    """Those of the ends that were written down which the ledger does not hold and nobody has accepted as lost."""
+def _missing(db: sqlite3.Connection, anchors: list[Anchor]) -> list[Anchor]:
+    """Anchors whose entry the ledger does not hold and nobody has accepted as lost."""
     accepted = set().union(*(ends for _, ends, _ in _losses(db)))
-    there = "SELECT 1 FROM entries NOT INDEXED WHERE number = ? AND hash = ?"
+    query = "SELECT 1 FROM entries NOT INDEXED WHERE number = ? AND hash = ?"
     return [
-        end for end in known if end.hash not in accepted and not db.execute(there, (end.number, end.hash)).fetchone()
+        end for end in anchors if end.hash not in accepted and not db.execute(query, (end.number, end.hash)).fetchone()
     ]
 
 
@@ -383,7 +378,7 @@ def _ends(path: Path, lost: Anchor, last: int) -> str:
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
-    """Write-ahead logging. Alone of all statements the change of a new file to it does not wait for another process."""
+    """Switch to write-ahead logging. We retry, because this statement alone does not wait for another process."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
@@ -397,14 +392,14 @@ def _use_wal(db: sqlite3.Connection) -> None:
 
 def distinct(trials: list[Trial]) -> dict[str, Trial]:
     """
-    By source, in the order in which they first came: the newest evaluation, one that ended at a limit only where there
-    is no other.
+    The newest evaluation by source, in the order of first appearance; one that ended at a limit only where there is no
+    other.
     """
-    found: dict[str, Trial] = {}
+    newest: dict[str, Trial] = {}
     for trial in trials:
-        if trial.sha256 not in found or trial.error_kind != LIMIT:
-            found[trial.sha256] = trial
-    return found
+        if trial.sha256 not in newest or trial.error_kind != LIMIT:
+            newest[trial.sha256] = trial
+    return newest
 
 
 def returns_bytes(returns: tuple[float, ...]) -> bytes:
@@ -412,7 +407,7 @@ def returns_bytes(returns: tuple[float, ...]) -> bytes:
 
 
 def _text(value: object) -> object:
-    """A file name that is not UTF-8 holds lone surrogates, which SQLite refuses: they become question marks."""
+    """Replace lone surrogates, as in a file name that is not UTF-8, by question marks: SQLite refuses them."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
@@ -420,7 +415,7 @@ def _hash(row: list) -> str:
     digest = hashlib.sha256()
     for value in row:
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
-        digest.update(len(data).to_bytes(8, "little") + data)  # lengths keep neighbours apart
+        digest.update(len(data).to_bytes(8, "little") + data)  # lengths separate neighbouring values
     return digest.hexdigest()
 
 

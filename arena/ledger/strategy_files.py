@@ -1,8 +1,7 @@
 """
-Strategy files as the trusted process sees them: found, read and examined as text. None is ever imported here.
+Strategy files in the trusted process: it finds, reads and examines them as text and never imports one.
 
-A file is read once: what is examined, hashed, labelled and run are the same bytes, whatever happens to the file
-meanwhile.
+A file is read once: we examine, hash, label and run the same bytes, even if the file changes meanwhile.
 """
 
 import ast
@@ -27,25 +26,27 @@ FOLDER = Path("user_data", "strategies")
 MAX_BYTES = 1_000_000
 MAX_NAME = 60
 PREFIX = 7
-"""Digits by which a commit is named."""
+"""Number of digits with which we name a commit."""
 
 
 def find(folder: Path, cap: int | None) -> list[Path]:
     """
-    Strategy files in alphabetical order; names with a leading underscore are left out. Links, folders and pipes named
-    like a strategy are among them: `examine` refuses them by name.
+    Strategy files in alphabetical order, without names that begin with an underscore. Links, folders and pipes with a
+    strategy's name are included; `examine` refuses them by name.
 
     Raises ArenaError when there is none, or more than `cap`.
     """
-    there = folder.iterdir() if folder.is_dir() else ()
-    files = sorted(f for f in there if f.name.endswith(".py") and not f.name.startswith("_"))
+    entries = folder.iterdir() if folder.is_dir() else ()
+    files = sorted(file for file in entries if file.name.endswith(".py") and not file.name.startswith("_"))
     if not files:
         raise ArenaError(
             f"no strategies in {folder}. Copy _template.py.example to YourName.py with the class YourName, or try `uv "
             f"run run.py --demo`."
         )
     if cap is not None and len(files) > cap:
-        names = ", ".join(f.stem if f.stem.isidentifier() and f.stem.isascii() else ascii(f.stem) for f in files)
+        names = ", ".join(
+            file.stem if file.stem.isidentifier() and file.stem.isascii() else ascii(file.stem) for file in files
+        )
         raise ArenaError(
             f"{len(files)} strategies in {folder} ({names}), the cap arena.max_strategies is {cap}. Remove "
             f"{len(files) - cap}."
@@ -55,9 +56,9 @@ def find(folder: Path, cap: int | None) -> list[Path]:
 
 def by_path(text: str, folder: Path) -> Path | None:
     """
-    The file that a path names; None for a bare name and for a path into `folder`, whose files are known by name.
+    The file at a path; None for a bare name and for a path into `folder`, whose files are given by name.
 
-    Raises ArenaError for what is no Python file.
+    Raises ArenaError for a path that is no Python file.
     """
     path = Path(text).expanduser()
     if os.sep not in text or path.parent.resolve() == folder.resolve():
@@ -75,9 +76,9 @@ def by_path(text: str, folder: Path) -> Path | None:
 
 def read(path: Path) -> bytes:
     """
-    The file's bytes, all of one open file; neither a link is followed nor a pipe waited for.
+    The file's bytes, all from one open file. It follows no link and does not wait for a pipe.
 
-    Raises LoadError for what is not a regular file, larger than MAX_BYTES, or not to be read.
+    Raises LoadError for a file that is not regular, larger than MAX_BYTES, or unreadable.
     """
     name = ascii(path.name) if not path.name.isprintable() else path.name
     try:
@@ -100,14 +101,14 @@ def read(path: Path) -> bytes:
 
 def examine(path: Path, settings: Settings, data: bytes | None = None) -> Strategy:
     """
-    Check what can be checked without running it: `data`, or else the file, which is read once.
+    Check everything that can be checked without running the code: `data`, or else the file, which is read once.
 
     Raises
     ------
     LoadError
         Not a regular UTF-8 file, a syntax error, no strategy or several, a class named unlike its file, a bad basket,
-        another timeframe, a package that is not installed, or an import of a file beside it. What only running the code
-        would show is not seen here; in a worker there is nothing beside the file.
+        another timeframe, a package that is not installed, or an import of a file beside it. Errors that only running
+        the code would show are not found here; in a worker there is nothing beside the file.
     """
     name = path.stem
     check_name(path)
@@ -130,13 +131,13 @@ def examine(path: Path, settings: Settings, data: bytes | None = None) -> Strate
         if _is_beside(path, imported):
             raise LoadError(f"imports {imported}, a file beside it: one file is one strategy")
     _check_packages(path, tree, source)
-    own = _strategy_class(tree, name)
-    _check_timeframe(own, tree, settings.timeframe)
-    return Strategy(name, path, source, hashlib.sha256(data).hexdigest(), _basket(own, settings.pairs))
+    class_node = _strategy_class(tree, name)
+    _check_timeframe(class_node, tree, settings.timeframe)
+    return Strategy(name, path, source, hashlib.sha256(data).hexdigest(), _basket(class_node, settings.pairs))
 
 
 def content(path: Path) -> bytes:
-    """The file's bytes; none for what `read` refuses."""
+    """The file's bytes; empty for a file that `read` refuses."""
     try:
         return read(path)
     except LoadError:
@@ -149,37 +150,34 @@ def head(root: Path) -> str | None:
 
 
 def history(root: Path) -> set[str]:
-    """All commits that HEAD holds, its own among them, by PREFIX digits; empty outside git."""
+    """All commits in HEAD's history, HEAD included, as PREFIX digits; empty outside git."""
     return {line[:PREFIX] for line in (_git(root, "rev-list", "HEAD") or "").split()}
 
 
 def stood(root: Path) -> set[str]:
     """
-    Commits at which HEAD ever stood in this worktree, and those that it holds, by PREFIX digits.
+    All commits that HEAD has ever pointed to in this worktree, and those in its history, as PREFIX digits.
 
-    What was discarded is in no branch any more, but in the worktree's reflog; what another worktree tried is in
-    neither.
+    A discarded commit is in no branch, but in the worktree's reflog; commits of another worktree are in neither.
     """
     return history(root) | {line[:PREFIX] for line in (_git(root, "rev-list", "--walk-reflogs", "HEAD") or "").split()}
 
 
 def label(root: Path, head: str | None, path: Path, data: bytes) -> str:
-    """`head`, with `+dirty` where `data` is not what the file holds in that commit; `unknown` without a commit."""
+    """`head`, with `+dirty` where `data` differs from the file in that commit; `unknown` without a commit."""
     if head is None:
         return "unknown"
     return head + ("" if _is_as_in(root, head, path, data) else "+dirty")
 
 
 def touched(root: Path, path: Path) -> bool:
-    """
-    Whether the file differs from the commit before the one that is evaluated: from HEAD when dirty, else from HEAD~1.
-    """
+    """Whether the file differs from the commit before the evaluated one: from HEAD when dirty, else from HEAD~1."""
     data = content(path)
     return not (_is_as_in(root, "HEAD", path, data) and _is_as_in(root, "HEAD~1", path, data))
 
 
 def _is_as_in(root: Path, commit: str, path: Path, data: bytes) -> bool:
-    """Compares contents, because git's own status can be told to overlook a file."""
+    """Compare contents, because git's own status can be configured to ignore a file."""
     name = path.relative_to(root) if path.is_relative_to(root) else path
     blob = _git(root, "rev-parse", "--verify", "--quiet", f"{commit}:./{name.as_posix()}")
     if not blob:
@@ -190,7 +188,7 @@ def _is_as_in(root: Path, commit: str, path: Path, data: bytes) -> bool:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             git.command(*arguments),
             cwd=root,
             env=git.environment(root),
@@ -201,11 +199,11 @@ def _git(root: Path, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None
 
 
 def check_name(path: Path) -> None:
-    """Raises LoadError where the file's name is no class name."""
+    """Raises LoadError where the file's name is no valid class name."""
     name = path.stem
     if not name.isidentifier() or not name.isascii():
         raise LoadError(f"file name {ascii(path.name)} is no class name. Use letters, digits and underscores")
@@ -216,7 +214,7 @@ def check_name(path: Path) -> None:
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
-    """Names of what the file imports, wherever in it, as they are written."""
+    """Names of all imports anywhere in the file, as they are written."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -227,7 +225,8 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 
 def _is_beside(path: Path, imported: str) -> bool:
     """
-    Whether an import leads to the strategy's folder: relatively, by the folder's name, or by that of a module in it.
+    Whether an import leads to the strategy's folder: relatively, by the folder's name, or by the name of a module in
+    it.
     """
     first = imported.split(".")[0]
     if not first or imported.split(".")[: len(FOLDER.parts)] == list(FOLDER.parts):
@@ -241,8 +240,8 @@ def _is_beside(path: Path, imported: str) -> bool:
 
 def _check_packages(path: Path, tree: ast.Module, source: str) -> None:
     """
-    Raises LoadError where one of the imports that the file begins with names a package that is not installed. Later
-    ones may depend on what ran before them.
+    Raises LoadError where one of the file's first imports names a package that is not installed. Later imports may
+    depend on code that runs before them.
     """
     for node in tree.body:
         if isinstance(node, ast.Import):
@@ -265,57 +264,63 @@ def _check_packages(path: Path, tree: ast.Module, source: str) -> None:
 def _is_installed(package: str) -> bool:
     try:
         return package in sys.modules or importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):  # half of a module, of which its import alone can tell
+    except (ImportError, ValueError):  # a module without a valid spec: only its import can tell
         return True
 
 
-def _check_timeframe(own: ast.ClassDef, tree: ast.Module, timeframe: str) -> None:
+def _check_timeframe(class_node: ast.ClassDef, tree: ast.Module, timeframe: str) -> None:
     """
-    Raises LoadError where the class spells out another timeframe; one that is put together, or set later, is the
-    worker's to see.
+    Raises LoadError where the class states another timeframe literally. The worker checks one that is computed or set
+    later.
     """
-    told = [
+    values = [
         node.value
-        for node in own.body
+        for node in class_node.body
         if isinstance(node, ast.Assign) and [_last_name(target) for target in node.targets] == ["timeframe"]
         or isinstance(node, ast.AnnAssign) and node.value is not None and _last_name(node.target) == "timeframe"
     ]  # fmt: skip
-    others = (
+    other_mentions = (
         sum(
             isinstance(node, ast.Name) and node.id == "timeframe" and not isinstance(node.ctx, ast.Load)
-            for node in ast.walk(own)
+            for node in ast.walk(class_node)
         )
         - 1
     )
-    others += sum(
+    other_mentions += sum(
         isinstance(node, ast.Attribute) and node.attr == "timeframe" and not isinstance(node.ctx, ast.Load)
         for node in ast.walk(tree)
     )
-    others += sum(isinstance(node, ast.Constant) and node.value == "timeframe" for node in ast.walk(tree))
-    if own.decorator_list or own.keywords or len(told) != 1 or others or not isinstance(told[0], ast.Constant):
+    other_mentions += sum(isinstance(node, ast.Constant) and node.value == "timeframe" for node in ast.walk(tree))
+    if (
+        class_node.decorator_list
+        or class_node.keywords
+        or len(values) != 1
+        or other_mentions
+        or not isinstance(values[0], ast.Constant)
+    ):
         return
-    if isinstance(told[0].value, str) and told[0].value != timeframe:
+    if isinstance(values[0].value, str) and values[0].value != timeframe:
         raise LoadError(
-            f"timeframe is {told[0].value!r}, the arena trades {timeframe!r}. Higher ones come through @informative"
+            f"timeframe is {values[0].value!r}, the arena trades {timeframe!r}. Higher ones come through @informative"
         )
 
 
 def _strategy_class(tree: ast.Module, name: str) -> ast.ClassDef:
-    """The one class that derives, here or through a class of this file, from IStrategy."""
+    """The only class that derives from IStrategy, directly or through a class of this file."""
     imports = [name for node in tree.body if isinstance(node, ast.ImportFrom) for name in node.names]
     roots = {"IStrategy", *(name.asname for name in imports if name.name == "IStrategy" and name.asname)}
-    found: dict[str, ast.ClassDef] = {}
+    classes: dict[str, ast.ClassDef] = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(
-            base in found or base in roots for base in map(_last_name, node.bases)
+            base in classes or base in roots for base in map(_last_name, node.bases)
         ):
-            found[node.name] = node
-    if len(found) > 1:
-        raise LoadError(f"holds {len(found)} strategies ({', '.join(found)}). One strategy a file")
-    if name in found:
-        return found[name]
-    if found:
-        raise LoadError(f"the class is {next(iter(found))}, the file is {name}.py. Name them alike")
+            classes[node.name] = node
+    if len(classes) > 1:
+        raise LoadError(f"holds {len(classes)} strategies ({', '.join(classes)}). One strategy a file")
+    if name in classes:
+        return classes[name]
+    if classes:
+        raise LoadError(f"the class is {next(iter(classes))}, the file is {name}.py. Name them alike")
     raise LoadError(f"no strategy in {name}.py. It needs `class {name}(IStrategy):`")
 
 
@@ -323,27 +328,27 @@ def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _basket(own: ast.ClassDef, pairs: tuple[str, ...]) -> tuple[str, ...]:
+def _basket(class_node: ast.ClassDef, pairs: tuple[str, ...]) -> tuple[str, ...]:
     """
-    The pairs that it trades, in the arena's order: FreqTrade serves pairs in the order of its list, and so do replay
-    and booking.
+    The pairs that it trades, in the arena's order: FreqTrade, replay and booking process pairs in the order of their
+    list.
     """
-    for node in own.body:
-        if not isinstance(node, ast.Assign | ast.AnnAssign):
-            continue
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if not any(isinstance(t, ast.Name) and t.id == "pair_basket" for t in targets):
+    for node in class_node.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if not any(isinstance(target, ast.Name) and target.id == "pair_basket" for target in targets):
             continue
         try:
             basket = ast.literal_eval(node.value) if node.value else None
         except (ValueError, TypeError):
             basket = None
-        if not isinstance(basket, (list, tuple)) or not basket or not all(isinstance(p, str) for p in basket):
+        if not isinstance(basket, (list, tuple)) or not basket or not all(isinstance(entry, str) for entry in basket):
             raise LoadError('pair_basket must be a literal list of pairs, for example ["BTC/USDT", "ETH/USDT"]')
         for pair in basket:
             if pair not in pairs:
-                near = get_close_matches(pair, pairs, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"It trades {', '.join(pairs)}"
+                similar = get_close_matches(pair, pairs, n=1)
+                hint = f"Did you mean {similar[0]!r}?" if similar else f"It trades {', '.join(pairs)}"
                 raise LoadError(f"pair_basket names {pair!r}, which the arena does not trade. {hint}")
         if len(set(basket)) != len(basket):
             raise LoadError("pair_basket names a pair twice")

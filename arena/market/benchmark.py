@@ -1,4 +1,4 @@
-"""Buy and hold of the whole arena: what doing nothing would have earned, with the same wallet, fee and marks."""
+"""Buy and hold of the whole arena: the profit of doing nothing, with the same wallet, fee and marks."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,9 @@ from arena.stats.metrics import between, curve_figures, daily_returns
 
 def hold(market: Market, window: Window, fee: float) -> Metrics:
     """
-    Equal money in every pair at the window's start, held to its end, the fee paid at both. A pair that is listed later
-    is bought at its first candle; its share waits as cash. A pair that ends early is worth its last close from then on.
+    Put equal money into every pair at the window's start and hold it to the end; pay the fee at both. A pair that is
+    listed later is bought at its first candle; its share stays in cash until then. A pair that ends early keeps the
+    value of its last close.
     """
     span = between(market, window)
     opens, closes = market.open[:, span], market.close[:, span]
@@ -37,9 +38,7 @@ def hold_pair(market: Market, pair: int, window: Window, fee: float) -> float:
 def _held(
     opens: NDArray[np.float64], closes: NDArray[np.float64], marks: NDArray[np.float64], fee: float
 ) -> NDArray[np.float64]:
-    """
-    (n_pairs, n_candles) worth of 1 put into each pair at its first open, valued at `marks`; sold at the last open.
-    """
+    """(n_pairs, n_candles) value at `marks` of 1 invested in each pair at its first open; sold at the last open."""
     worth = np.ones_like(marks)
     for p in range(len(opens)):
         listed = np.flatnonzero(np.isfinite(opens[p]))
@@ -50,5 +49,5 @@ def _held(
         worth[p, first:] = units * np.where(np.isnan(marks[p, first:]), closes[p, last], marks[p, first:])
         worth[p, -1] *= 1 - fee
         if marks is opens:
-            worth[p, first] = 1.0  # before its order, at the open at which it buys
+            worth[p, first] = 1.0  # value before its order, at the open at which it buys
     return worth

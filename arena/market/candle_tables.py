@@ -1,5 +1,5 @@
 """
-The arena's own candles as arrays: tables as they are stored, and one common grid that booking and the benchmark use.
+The arena's candles as arrays: stored tables, and the common grid that booking and the benchmark use.
 
 A table is float64 of shape (n_candles, 6): open time in milliseconds, open, high, low, close, volume; gaps stay gaps.
 """
@@ -27,8 +27,8 @@ def candle_file(data_dir: Path, pair: str, timeframe: str) -> Path:
 
 def read_candles(data_dir: Path, settings: Settings, read: Callable[[str], bytes] | None = None) -> Tables:
     """
-    Base-timeframe candles of every pair, warm-up included, as stored; `read` gives a file's bytes by its name,
-    verified.
+    Base-timeframe candles of every pair, warm-up included, as stored. `read` returns a file's verified bytes by its
+    name.
 
     Raises DataError for a file that cannot be read.
     """
@@ -45,33 +45,38 @@ def read_candles(data_dir: Path, settings: Settings, read: Callable[[str], bytes
 def table(frame: pd.DataFrame) -> NDArray[np.float64]:
     """A frame of candles as a table. Milliseconds are exact in float64 until the year 287396."""
     return np.column_stack(
-        [milliseconds(frame["date"]).astype(np.float64), *(frame[c].to_numpy(np.float64) for c in CANDLE_COLUMNS[1:])]
+        [
+            milliseconds(frame["date"]).astype(np.float64),
+            *(frame[column].to_numpy(np.float64) for column in CANDLE_COLUMNS[1:]),
+        ]
     )
 
 
 def frame(table: NDArray[np.float64]) -> pd.DataFrame:
-    """A table as the frame that FreqTrade reads from a candle file."""
+    """A table as a frame, as FreqTrade reads it from a candle file."""
     dates = pd.DatetimeIndex(table[:, 0].astype(np.int64).astype("datetime64[ms]")).tz_localize("UTC")
     return pd.DataFrame({"date": dates, **{name: table[:, i].copy() for i, name in enumerate(CANDLE_COLUMNS) if i}})
 
 
 def joined(tables: Tables, more: Tables) -> Tables:
-    """By pair the candles of both: of `more` those alone that open after the last one before. A pair may be new."""
-    made = dict(tables)
+    """
+    The candles of both by pair; from `more` only those that open after the last one of `tables`. A pair may be new.
+    """
+    result = dict(tables)
     for pair, table in more.items():
-        known = made.get(pair)
-        if known is None or not len(known):
-            made[pair] = table
+        earlier = result.get(pair)
+        if earlier is None or not len(earlier):
+            result[pair] = table
         else:
-            made[pair] = np.concatenate([known, table[table[:, 0] > known[-1, 0]]])
-    return made
+            result[pair] = np.concatenate([earlier, table[table[:, 0] > earlier[-1, 0]]])
+    return result
 
 
 def market(tables: Tables, settings: Settings, window: Window) -> Market:
     """
     Candles from the window's start to its end instant, gaps filled as FreqTrade fills them.
 
-    The last candle is the one that opens at the window's end, or the last one that any pair has.
+    The last candle opens at the window's end, or is the last one that any pair has.
     """
     frames = {}
     for pair in settings.pairs:

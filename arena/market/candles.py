@@ -1,5 +1,5 @@
 """
-Frames of candles: check, gaps, resampling and tick sizes. Nothing here knows where candles come from.
+Frames of candles: checks, gaps, resampling and tick sizes, independent of the source of the candles.
 
 A frame has CANDLE_COLUMNS: date is the open time as datetime64[ms, UTC], ascending and unique; the rest is float64.
 Everything is UTC: a day starts at midnight, a week on Monday.
@@ -17,11 +17,11 @@ from arena.settings import TIMEFRAME_MINUTES
 CANDLE_COLUMNS = ["date", "open", "high", "low", "close", "volume"]
 PRICES = ["open", "high", "low", "close"]
 _MONDAY_MS = 4 * 86_400_000  # 1970-01-05: weeks count from here
-_DIGITS = 14  # significant digits that FreqTrade looks at
+_DIGITS = 14  # significant digits that FreqTrade uses
 
 
 def step_ms(timeframe: str) -> int:
-    """Length of a candle in milliseconds. Raises DataError for a timeframe that the arena does not know."""
+    """Length of a candle in milliseconds. Raises DataError for an unknown timeframe."""
     if timeframe not in TIMEFRAME_MINUTES:
         raise DataError(f"Unknown timeframe {timeframe!r}. Known: {', '.join(TIMEFRAME_MINUTES)}.")
     return TIMEFRAME_MINUTES[timeframe] * 60_000
@@ -34,7 +34,7 @@ def milliseconds(dates: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
 
 def check(frame: pd.DataFrame, pair: str, timeframe: str, where: str) -> pd.DataFrame:
     """
-    The frame with exactly CANDLE_COLUMNS and their types, or a DataError.
+    Return the frame with exactly CANDLE_COLUMNS and their types, or raise DataError.
 
     Refused: no rows, a missing column, dates without a timezone, duplicates, unsorted dates, prices that are no
     positive numbers, negative volume, open or close outside high and low, another timeframe. Gaps are allowed: see
@@ -43,8 +43,8 @@ def check(frame: pd.DataFrame, pair: str, timeframe: str, where: str) -> pd.Data
     step = step_ms(timeframe)
     name = f"{where}: {pair} {timeframe}"
     if missing := [column for column in CANDLE_COLUMNS if column not in frame.columns]:
-        found = ", ".join(map(str, frame.columns))
-        raise DataError(f"{name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}. Found: {found}.")
+        columns = ", ".join(map(str, frame.columns))
+        raise DataError(f"{name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}. Found: {columns}.")
     frame = frame[CANDLE_COLUMNS].reset_index(drop=True)
     if frame.empty:
         raise DataError(f"{name} has no candles. Give a file with at least one row, or leave the pair out.")
@@ -59,25 +59,28 @@ def check(frame: pd.DataFrame, pair: str, timeframe: str, where: str) -> pd.Data
 
 def gaps(frame: pd.DataFrame, timeframe: str) -> list[tuple[datetime, datetime, int]]:
     """
-    Missing candles between the first and the last one: open time of the first missing, of the last missing, how many.
+    Missing candles between the first and the last one. Per gap: open time of the first missing candle, open time of the
+    last, number.
     """
     step = step_ms(timeframe)
     ms = milliseconds(frame["date"])
     holes = np.flatnonzero(np.diff(ms) > step)
-    return [(utc(ms[i] + step), utc(ms[i + 1] - step), int((ms[i + 1] - ms[i]) // step - 1)) for i in holes]
+    return [
+        (utc(ms[hole] + step), utc(ms[hole + 1] - step), int((ms[hole + 1] - ms[hole]) // step - 1)) for hole in holes
+    ]
 
 
 def fill_gaps(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
     """
     The frame without gaps, as FreqTrade fills it in a backtest: a missing candle has the last close as its four prices
-    and volume 0. Never stored; the arena keeps gaps as gaps and fills where it computes.
+    and volume 0. The result is never stored: the arena keeps gaps as gaps and fills them for computations.
     """
     if frame.empty:
         return frame.copy()
     step = step_ms(timeframe)
     ms = milliseconds(frame["date"])
     grid = np.arange(ms[0], ms[-1] + step, step)
-    source = np.searchsorted(ms, grid, side="right") - 1  # the candle itself, or the last one before the hole
+    source = np.searchsorted(ms, grid, side="right") - 1  # the candle itself, or the last one before the gap
     invented = ms[source] != grid
     columns = {name: frame[name].to_numpy()[source] for name in frame.columns if name != "date"}
     for name in PRICES[:3]:
@@ -88,12 +91,12 @@ def fill_gaps(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
 
 def resample(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
     """
-    Longer candles: open of the first, highest high, lowest low, close of the last, sum of volume; UTC-aligned.
+    Longer candles: first open, highest high, lowest low, last close, sum of volume; aligned to UTC.
 
-    Candles inside a longer one may be missing. The last longer candle is dropped when the frame ends before it does; a
-    market that pauses (a week that ends on Friday) is not known here, so its last week is dropped too. The frame's own
-    timeframe is its most common spacing; DataError when the longer one is no multiple of it. A frame of fewer than two
-    candles gives none.
+    Candles inside a longer one may be missing. The last longer candle is dropped when the frame ends before it does; so
+    the last week of a market that pauses (a week that ends on Friday) is dropped too. The frame's own timeframe is its
+    most common spacing; Raises DataError when the longer timeframe is no multiple of it. A frame of fewer than two
+    candles gives no candle.
     """
     step = step_ms(timeframe)
     if len(frame) < 2:
@@ -125,11 +128,11 @@ def resample(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
 
 def decimals(frame: pd.DataFrame) -> NDArray[np.int16]:
     """
-    Decimals of each price, after rounding to 14 significant digits; -1 where the price is a whole number or no number.
+    Number of decimals of each price, after rounding to 14 significant digits; -1 for a whole number or no number.
 
-    Shape (n_candles, 4) for open, high, low, close. Compute it once, slice its rows, give them to `monthly_tick`.
-    Rounding is numpy.format_float_positional's: correct, ties to even; 12.5 has 1, 0.00012 has 5, 1234567890123.45 has
-    1.
+    Shape (n_candles, 4) for open, high, low, close. Compute it once and pass slices of its rows to `monthly_tick`.
+    Rounding follows numpy.format_float_positional: correct, ties to even; 12.5 has 1, 0.00012 has 5, 1234567890123.45
+    has 1.
     """
     prices = np.abs(frame[PRICES].to_numpy(dtype=np.float64))
     return np.stack([_count(prices[:, column]) for column in range(4)], axis=1)
@@ -137,11 +140,12 @@ def decimals(frame: pd.DataFrame) -> NDArray[np.int16]:
 
 def monthly_tick(dates: "pd.Series[pd.Timestamp]", decimals: NDArray[np.int16]) -> "pd.Series[float]":
     """
-    Tick size by month: 1/10**n, n the most decimals of any price of the month; nan for a month of whole prices or none.
+    Tick size by month: 1/10**n, where n is the most decimals of any price in the month; nan for a month without
+    decimals or prices.
 
-    Bit for bit freqtrade.data.btanalysis.get_tick_size_over_time of the same candles, its index and name included, and
-    also its integer overflow: where every price has decimals FreqTrade computes 10**n in int64, which is wrong from n =
-    19 on. `decimals` has the rows of `dates`.
+    Equals freqtrade.data.btanalysis.get_tick_size_over_time of the same candles bit for bit, index and name included.
+    This includes its integer overflow: where every price has decimals FreqTrade computes 10**n in int64, which is wrong
+    from n = 19 on. `decimals` has the rows of `dates`.
     """
     most = decimals.max(axis=1, initial=-1).astype(np.int64)
     index = pd.DatetimeIndex(dates, name="date")
@@ -161,11 +165,10 @@ def tick_sizes(frame: pd.DataFrame) -> "pd.Series[float]":
 
 def _count(prices: NDArray[np.float64]) -> NDArray[np.int16]:
     """
-    Decimals of one column. A price becomes an integer of 14 digits, whose trailing zeros are counted.
+    Decimals of one column. We turn a price into an integer of 14 digits and count its trailing zeros.
 
-    The product with a power of ten is off by less than 0.03, so its rounding is proved when it lies further than that
-    from a half; the rest (a few per cent of random numbers, none of real prices) is written out by numpy, value by
-    value.
+    The product with a power of ten has an error below 0.03, so its rounding is certain when it lies further than that
+    from a half. numpy writes out the rest value by value (a few per cent of random numbers, no real prices).
     """
     usable = np.isfinite(prices) & (prices > 0)
     exponent = np.floor(np.log10(np.where(usable, prices, 1.0)))
@@ -173,7 +176,7 @@ def _count(prices: NDArray[np.float64]) -> NDArray[np.int16]:
     usable &= shift > 0
     with np.errstate(over="ignore"):
         scaled = np.where(usable, prices, 1.0) * np.power(10.0, np.where(usable, shift, 0.0))
-    scaled[~np.isfinite(scaled)] = 0.0  # prices below 1e-294: not proved
+    scaled[~np.isfinite(scaled)] = 0.0  # prices below 1e-294: not certain
     proved = (scaled >= 10.0 ** (_DIGITS - 1)) & (scaled < 10.0**_DIGITS - 1) & (np.abs(scaled % 1 - 0.5) > 0.05)
     digits = np.where(usable & proved, np.rint(np.where(proved, scaled, 1.0)), 1.0).astype(np.int64)
     zeros = np.zeros(len(digits), dtype=np.int64)
@@ -185,8 +188,8 @@ def _count(prices: NDArray[np.float64]) -> NDArray[np.int16]:
     count = np.where(usable & (places > 0), places, -1).astype(np.int16)
     unproved = np.flatnonzero(usable & ~proved)
     if len(unproved):
-        values, back = np.unique(prices[unproved], return_inverse=True)
-        count[unproved] = np.array([_written(value) for value in values], dtype=np.int16)[back]
+        values, inverse = np.unique(prices[unproved], return_inverse=True)
+        count[unproved] = np.array([_written(value) for value in values], dtype=np.int16)[inverse]
     return count
 
 
@@ -224,11 +227,11 @@ def _check_order(dates: pd.Series, name: str) -> None:
             f"{name} has {first} {int((dates == first).sum())} times, and {int(repeated.sum())} repeated dates in all. "
             "Keep one candle a date."
         )
-    back = np.diff(milliseconds(dates)) < 0
-    if back.any():
-        at = int(np.argmax(back))
+    backwards = np.diff(milliseconds(dates)) < 0
+    if backwards.any():
+        row = int(np.argmax(backwards))
         raise DataError(
-            f"{name} is not sorted: {dates.iloc[at + 1]} comes after {dates.iloc[at]}. Sort it, oldest candle first."
+            f"{name} is not sorted: {dates.iloc[row + 1]} comes after {dates.iloc[row]}. Sort it, oldest candle first."
         )
 
 
@@ -239,17 +242,17 @@ def _check_spacing(dates: pd.Series, step: int, timeframe: str, name: str) -> No
             f"{name} has candles that are mostly {_spacing(common)} apart, not {timeframe}, from {dates.iloc[0]} on. "
             "Correct the file's name, or the timeframe in config.json."
         )
-    off = (ms - _origin(step)) % step != 0
-    if off.any():
+    wrong = (ms - _origin(step)) % step != 0
+    if wrong.any():
         raise DataError(
-            f"{name} has {dates.iloc[int(np.argmax(off))]}, which is not the open time of a {timeframe} candle in UTC "
-            f"({np.count_nonzero(off)} such rows). Shift the dates to UTC open times."
+            f"{name} has {dates.iloc[int(np.argmax(wrong))]}, which is not the open time of a {timeframe} candle in "
+            f"UTC ({np.count_nonzero(wrong)} such rows). Shift the dates to UTC open times."
         )
 
 
 def _check_prices(frame: pd.DataFrame, name: str) -> None:
     low, high = frame["low"], frame["high"]
-    for wrong, what in [
+    for wrong, problem in [
         (frame[PRICES].min(axis=1) <= 0, "a price that is not positive"),
         (frame["volume"] < 0, "a negative volume"),
         (high < low, "its high below its low"),
@@ -260,7 +263,7 @@ def _check_prices(frame: pd.DataFrame, name: str) -> None:
             row = frame[wrong].iloc[0]
             values = " ".join(f"{column} {row[column]:.12g}" for column in CANDLE_COLUMNS[1:])
             raise DataError(
-                f"{name} has {what} on {row['date']}: {values} ({int(wrong.sum())} such rows). "
+                f"{name} has {problem} on {row['date']}: {values} ({int(wrong.sum())} such rows). "
                 "Repair or leave out such candles; a gap is allowed."
             )
 
@@ -284,5 +287,5 @@ def _as_dates(ms: NDArray[np.int64]) -> pd.DatetimeIndex:
 
 
 def utc(ms: int) -> datetime:
-    """An instant of milliseconds since 1970."""
+    """The datetime of milliseconds since 1970."""
     return datetime.fromtimestamp(int(ms) / 1000, tz=UTC)

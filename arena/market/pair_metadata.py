@@ -1,7 +1,7 @@
 """
-Market metadata: what an exchange says of a pair (tick, amount step, smallest order), in ccxt's structure by pair.
+Market metadata: an exchange's facts about a pair (tick, amount step, smallest order), in ccxt's structure by pair.
 
-Frozen once by prepare.py, so that no evaluation needs the network. Derived from prices where no exchange says anything.
+prepare.py freezes it once, so that no evaluation needs the network. Without an exchange it is derived from prices.
 """
 
 import math
@@ -17,18 +17,18 @@ from arena.market.candles import decimals
 MAX_DECIMALS = 8
 FEE = 0.001
 _ABOUT_A_DOLLAR = {"BTC": 1e-5, "ETH": 1e-3, "BNB": 1e-2, "JPY": 100.0, "TRY": 10.0}
-"""In units of a stake currency; 1 for all others. Only the power of ten matters."""
+"""Units of a stake currency that are worth about a dollar; 1 for all others. Only the power of ten matters."""
 
 
 def derive(frame: pd.DataFrame, pair: str) -> dict[str, Any]:
     """
-    A plausible market made from prices alone.
+    A plausible market, derived from prices only.
 
     Tick: one unit of the last decimal that any price has (after 14 significant digits), never below 1e-8, 1 for whole
     prices. Amount step: the largest power of ten that is worth at most a tenth of about a dollar at the median close,
     from 1e-8 to 1. Smallest order: one step, and about a dollar. Fees 0.001, which config.json's `fee` replaces in a
-    backtest. Where the real market is known, a markets.json beside the candles is better: adjusted prices have decimals
-    that never traded.
+    backtest. If the real market is known, put a markets.json beside the candles: adjusted prices have decimals that
+    never traded.
     """
     base, _, quote = pair.partition("/")
     dollar = _ABOUT_A_DOLLAR.get(quote, 1.0)
@@ -86,10 +86,10 @@ def check(markets: dict[str, dict[str, Any]], pairs: tuple[str, ...]) -> None:
         for key in ("price", "amount"):
             _number(market, pair, "precision", key)
         for limit in ("amount", "price", "cost"):
-            least = _number(market, pair, "limits", limit, "min")
-            most = _number(market, pair, "limits", limit, "max")
-            if least is not None and most is not None and least > most:
-                raise DataError(f"markets: {pair} has limits.{limit}.min {least} above its max {most}.")
+            smallest = _number(market, pair, "limits", limit, "min")
+            largest = _number(market, pair, "limits", limit, "max")
+            if smallest is not None and largest is not None and smallest > largest:
+                raise DataError(f"markets: {pair} has limits.{limit}.min {smallest} above its max {largest}.")
 
 
 def _number(market: dict[str, Any], pair: str, *path: str) -> float | None:
@@ -115,4 +115,4 @@ def _number(market: dict[str, Any], pair: str, *path: str) -> float | None:
 
 
 def _power(exponent: int) -> float:
-    return float(f"1e{exponent}")  # the closest float, which 10.0**exponent is not on every machine
+    return float(f"1e{exponent}")  # the closest float; 10.0**exponent is not on every machine

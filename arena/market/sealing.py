@@ -1,10 +1,12 @@
 """
-Candles that nobody may see yet: AES-256-GCM, one key a range. The bytes on disk are never clear.
+Seals candles that nobody may see yet: AES-256-GCM, one key per range. The disk never holds them in the clear.
 
 The validation key and the holdout key are random files in the user's configuration directory, outside the repository,
-readable by the user alone. The holdout's key can be derived from a passphrase instead (scrypt), and then is nowhere.
+readable by the user alone. The holdout's key can be derived from a passphrase instead (scrypt) and is then stored
+nowhere.
 
-Not covered: whoever has the account can read the key files. A passphrase closes that for the holdout.
+Not covered: anyone with access to the user's account can read the key files. A passphrase prevents that for the
+holdout.
 """
 
 import base64
@@ -26,7 +28,7 @@ from arena.errors import SealError
 MAGIC = b"TOUCHSTONE-SEAL-1\n"
 LENGTH = struct.Struct("<I")
 SCRYPT = {"n": 2**15, "r": 8, "p": 1}
-"""Cost of one guess: about 32 MB and a tenth of a second. RFC 7914."""
+"""Parameters of scrypt (RFC 7914). One guess costs about 32 MB and a tenth of a second."""
 
 
 def keys_dir() -> Path:
@@ -43,8 +45,8 @@ def new_key(name: str) -> tuple[bytes, dict[str, str]]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(base64.b64encode(key) + b"\n")
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(base64.b64encode(key) + b"\n")
     except OSError as error:
         raise SealError(
             f"the key {file} cannot be written: {error.strerror}. Set XDG_CONFIG_HOME to a writable folder."
@@ -67,18 +69,18 @@ def stored_key(header: dict[str, str]) -> bytes:
 
 
 def header(file: Path) -> dict[str, str]:
-    """Which key seals a file. Raises SealError for one that is no sealed file."""
+    """A sealed file's header, which names its key. Raises SealError for any other file."""
     return _parts(file)[0]
 
 
 def forget_key(header: dict[str, str]) -> None:
-    """Delete a key file; what it sealed cannot be opened any more."""
+    """Delete a key file; files sealed with it can no longer be opened."""
     _key_file(header).unlink(missing_ok=True)
 
 
 def passphrase_key(name: str, passphrase: str) -> tuple[bytes, dict[str, str]]:
     """
-    A key derived from a passphrase with a fresh salt, stored nowhere, and the header that lets it be derived again.
+    A key derived from a passphrase with a new salt, stored nowhere, and the header from which it can be derived again.
     """
     if not passphrase:
         raise SealError("the passphrase is empty.")
@@ -89,8 +91,8 @@ def passphrase_key(name: str, passphrase: str) -> tuple[bytes, dict[str, str]]:
 
 def seal(file: Path, frames: dict[str, pd.DataFrame], key: bytes, header: dict[str, str]) -> bytes:
     """
-    Encrypt frames by pair and return what belongs into `file`. The header is authenticated too, so that neither the
-    range's name nor the key's salt can be exchanged.
+    Encrypt frames by pair and return the content of `file`. The header is authenticated too, so nobody can exchange the
+    range's name or the key's salt.
     """
     clear = io.BytesIO()
     pd.concat([frame.assign(pair=pair) for pair, frame in frames.items()], ignore_index=True).to_feather(clear)
@@ -112,7 +114,7 @@ def content_hash(frames: dict[str, pd.DataFrame]) -> str:
 
 def unseal(file: Path, passphrase: str | None = None, data: bytes | None = None) -> dict[str, pd.DataFrame]:
     """
-    Decrypt into memory: candles by pair. `data` are the file's bytes where they were read already.
+    Decrypt into memory: candles by pair. `data` are the file's bytes, if they were read already.
 
     Raises
     ------
@@ -137,17 +139,17 @@ def unseal(file: Path, passphrase: str | None = None, data: bytes | None = None)
 
 
 def _parts(file: Path, data: bytes | None = None) -> tuple[dict[str, str], bytes, bytes]:
-    """Header, its bytes, and nonce with what is sealed."""
+    """Header, the header's bytes, and nonce with ciphertext."""
     try:
         data = file.read_bytes() if data is None else data
     except OSError as error:
         raise SealError(f"{file} cannot be read: {error.strerror}.") from None
     if not data.startswith(MAGIC):
         raise SealError(f"{file} is not a sealed file of this version.")
-    at = len(MAGIC) + LENGTH.size
+    start = len(MAGIC) + LENGTH.size
     try:
-        (size,) = LENGTH.unpack(data[len(MAGIC) : at])
-        head, rest = data[at : at + size], data[at + size :]
+        (size,) = LENGTH.unpack(data[len(MAGIC) : start])
+        head, rest = data[start : start + size], data[start + size :]
         header = json.loads(head)
         return {str(name): str(value) for name, value in header.items()}, head, rest
     except (struct.error, ValueError, AttributeError):
@@ -174,5 +176,5 @@ def _key_file(header: dict[str, str]) -> Path:
 
 
 def _key_id(key: bytes) -> str:
-    """Names a key without telling it."""
+    """A name for a key that does not reveal it."""
     return hashlib.sha256(b"touchstone key id" + key).hexdigest()[:16]

@@ -1,1 +1,1 @@
-"""What prepare.py does: take candles from a source, check them, store and seal them, write the lock."""
+"""What prepare.py does: take candles from a source, check, store and seal them, and write the lock."""

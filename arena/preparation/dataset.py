@@ -1,9 +1,9 @@
 """
-From a source to the arena's data: candles in the clear up to the end of the search, everything later sealed.
+Builds the arena's data from a source: candles in the clear up to the end of the search range, everything later sealed.
 
-All is built in a folder beside user_data/data and exchanged for it at the end; the lock is written last. An interrupted
-preparation leaves the old arena as it was. Pairs that an exchange has delivered are kept in a staging folder, so that
-the next start goes on with the next pair; there too, nothing after the search range is ever in the clear.
+We build in a folder beside user_data/data, exchange the two at the end and write the lock last. An interrupted
+preparation leaves the old arena unchanged. A staging folder keeps the pairs that an exchange has delivered, so that the
+next start continues with the next pair; there too, nothing after the search range is ever in the clear.
 """
 
 import contextlib
@@ -32,24 +32,24 @@ from arena.settings import Settings
 
 STAGING = "user_data/.staging"
 LATEST_END = timedelta(days=5)
-"""How long before a range's end the last candle may lie: a market that rests over a long weekend is complete."""
+"""How long before a range's end the last candle may lie: a market that is closed over a long weekend is complete."""
 
 Say = Callable[[str], None]
 
 
 def prepare(settings: Settings, source: Source, passphrase: str | None, say: Say, *, resume: bool = False) -> Lock:
-    """Build the arena's data and write into the ledger under which contract it goes on from here."""
+    """Build the arena's data and record in the ledger the contract that holds from here on."""
     ledger = Ledger(settings.root / LEDGER)
     ledger.confirm()
-    ledger.last_contract()  # an unusable ledger is said before anything is made
+    ledger.last_contract()  # reports an unusable ledger before any work is done
     _describe_earlier(settings.root, ledger)
-    made = build(settings, source, passphrase, say, resume=resume)
-    note_contract(settings, made, [f"data prepared from {source.label}"])
-    return made
+    lock = build(settings, source, passphrase, say, resume=resume)
+    note_contract(settings, lock, [f"data prepared from {source.label}"])
+    return lock
 
 
 def prepare_sample(settings: Settings, say: Say) -> None:
-    """The market for who has not prepared one yet; prepare.py replaces it without being asked."""
+    """Prepare a sample market where none is prepared yet; prepare.py replaces it without asking."""
     with data_lock.exclusive(settings.root):
         prepare(
             settings, source_from({"kind": "sample", "market": "market", "seed": 0, "demo": True}, settings), None, say
@@ -57,7 +57,7 @@ def prepare_sample(settings: Settings, say: Say) -> None:
 
 
 def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
-    """The same data under the contract of now; the ledger keeps what changed."""
+    """Lock the same data under the present contract; the ledger records what changed."""
     ledger = Ledger(settings.root / LEDGER)
     ledger.confirm()
     _describe_earlier(settings.root, ledger)
@@ -69,22 +69,22 @@ def relock(settings: Settings, locked: Lock, changes: list[str]) -> Lock:
 
 def note_contract(settings: Settings, locked: Lock, changes: list[str]) -> None:
     """
-    Write into the ledger that another contract holds from here on, and what its candles are; nothing when it is the one
-    of the newest entry, and described.
+    Record in the ledger that another contract holds from here on, and describe its candles. Does nothing when the
+    newest entry has this contract and its candles are described.
     """
     ledger = Ledger(settings.root / LEDGER)
-    before, known = ledger.last_contract(), trial_history.described(ledger)
-    if before != locked.contract or locked.contract not in known:
-        told: dict[str, Any] = {"before": before, "changes": changes}
-        if locked.contract not in known:
-            told["candles"] = _description(settings.root, locked)
-        ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(told)))
+    before, described = ledger.last_contract(), trial_history.described(ledger)
+    if before != locked.contract or locked.contract not in described:
+        result: dict[str, Any] = {"before": before, "changes": changes}
+        if locked.contract not in described:
+            result["candles"] = _description(settings.root, locked)
+        ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(result)))
 
 
 def _describe_earlier(root: Path, ledger: Ledger) -> None:
     """
-    While its candles are still there: those of the contract so far, where it has trials and the ledger does not know
-    its candles.
+    Describe the candles of the present contract while they still exist, if it has trials and the ledger does not
+    describe them yet.
     """
     with contextlib.suppress(LockError, DataError):
         locked = data_lock.read(root)
@@ -93,12 +93,8 @@ def _describe_earlier(root: Path, ledger: Ledger) -> None:
             and ledger.n_trials(locked.contract)
             and locked.contract not in trial_history.described(ledger)
         ):
-            told: dict[str, Any] = {
-                "before": ledger.last_contract(),
-                "changes": [],
-                "candles": _description(root, locked),
-            }
-            ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(told)))
+            result = {"before": ledger.last_contract(), "changes": [], "candles": _description(root, locked)}
+            ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(result)))
 
 
 def _description(root: Path, locked: Lock) -> dict[str, Any]:
@@ -110,33 +106,34 @@ def _description(root: Path, locked: Lock) -> dict[str, Any]:
 
 
 def _tables(root: Path, locked: Lock) -> Tables:
-    """The candles in the clear of a lock's own pairs, as they were locked. Raises DataError."""
-    found = {}
+    """The unsealed candles of a lock's own pairs, as they were locked. Raises DataError."""
+    tables = {}
     for pair in locked.arena["pairs"]:
         file = candle_file(root / data_lock.DATA, pair, locked.arena["timeframe"])
         try:
             data = file.read_bytes()
-            found[pair] = table(pd.read_feather(io.BytesIO(data)))
+            tables[pair] = table(pd.read_feather(io.BytesIO(data)))
         except (OSError, ValueError) as error:
             raise DataError(f"{file} cannot be read: {error}. Run `uv run prepare.py`.") from None
         if hashlib.sha256(data).hexdigest() != locked.data.get(f"{data_lock.DATA}/{file.name}"):
             raise DataError(f"{file} has changed since the lock. Run `uv run prepare.py`.")
-    return found
+    return tables
 
 
 def check_ledger(settings: Settings) -> None:
-    """Raises LedgerError where the ledger is not what was written, and no person has accepted that."""
+    """Raises LedgerError where the ledger differs from what was written and no person has accepted that."""
     Ledger(settings.root / LEDGER).confirm()
 
 
 def accept_loss(settings: Settings) -> int:
-    """Go on with a ledger of which entries are gone. Returns how many trials they held, as far as is known."""
+    """Continue with a ledger that has lost entries. Returns how many trials they held, as far as known."""
     return Ledger(settings.root / LEDGER).accept_loss()
 
 
 class Staging:
     """
-    What has been delivered so far, one sealed file a pair. Their key is a key file of its own, deleted with the folder.
+    What has been delivered so far, one sealed file per pair. Their key has its own key file, which is deleted with the
+    folder.
     """
 
     def __init__(self, root: Path, wanted: dict[str, Any], *, keep: bool) -> None:
@@ -153,10 +150,10 @@ class Staging:
         try:
             return sealing.unseal(file) if self.keep and file.exists() else None
         except SealError:
-            return None  # damaged or without its key: asked for again
+            return None  # damaged or without its key: requested again
 
     def put(self, pair: str, frames: dict[str, pd.DataFrame]) -> None:
-        if self.keep and all(map(len, frames.values())):  # a pair without candles in a range is asked for again
+        if self.keep and all(map(len, frames.values())):  # a pair without candles in a range is requested again
             key, header = self._key()
             write_whole(self._file(pair), sealing.seal(self._file(pair), frames, key, header))
 
@@ -177,7 +174,7 @@ class Staging:
     def _key(self) -> tuple[bytes, dict[str, str]]:
         header = self._header()
         if header is not None:
-            with contextlib.suppress(SealError):  # a key that is gone is replaced; what it sealed is asked for again
+            with contextlib.suppress(SealError):  # a missing key is replaced; what it sealed is requested again
                 return sealing.stored_key(header), header
         key, header = sealing.new_key("staging")
         write_whole(self.folder / "key.json", json.dumps(header).encode())
@@ -199,14 +196,13 @@ class Keys:
 
     @classmethod
     def make(cls, settings: Settings, passphrase: str | None) -> "Keys":
-        made = {}
+        keys = {}
         for window in sealed_ranges(settings):
-            made[window.name] = (
-                sealing.passphrase_key(window.name, passphrase)
-                if window.name == "holdout" and passphrase is not None
-                else sealing.new_key(window.name)
+            from_passphrase = window.name == "holdout" and passphrase is not None
+            keys[window.name] = (
+                sealing.passphrase_key(window.name, passphrase) if from_passphrase else sealing.new_key(window.name)
             )
-        return cls(made)
+        return cls(keys)
 
 
 def sealed_ranges(settings: Settings) -> tuple[Window, ...]:
@@ -214,7 +210,7 @@ def sealed_ranges(settings: Settings) -> tuple[Window, ...]:
 
 
 def request(settings: Settings, source: Source) -> dict[str, Any]:
-    """What decides which candles there are. Two preparations with the same request give the same data."""
+    """Everything that determines the candles. Two preparations with the same request give the same data."""
     days = {
         window.name: f"{window.start:%Y%m%d}-{window.end:%Y%m%d}"
         for window in (settings.search, *sealed_ranges(settings))
@@ -231,11 +227,10 @@ def request(settings: Settings, source: Source) -> dict[str, Any]:
 
 def build(settings: Settings, source: Source, passphrase: str | None, say: Say, *, resume: bool) -> Lock:
     """
-    Get every pair, check it, store it, seal what lies after the search, and lock. Returns the new lock, already
+    Get, check and store every pair, seal what lies after the search range, and lock. Returns the new lock, already
     written.
 
-    `resume` keeps what a source delivers pair by pair until the whole is done; for sources that answer at once it is
-    False.
+    `resume` keeps what a source delivers, pair by pair, until all is done; it is False for sources that answer at once.
     """
     staging = Staging(settings.root, request(settings, source), keep=resume)
     metadata = source.markets(settings.pairs)
@@ -261,24 +256,24 @@ def build(settings: Settings, source: Source, passphrase: str | None, say: Say, 
     pair_metadata.check(metadata, settings.pairs)
     for note in facts["notes"]:
         say(f"note: {note}")
-    new = _write(settings, parts, metadata, Keys.make(settings, passphrase), say)
-    made = data_lock.make(
+    folder = _write(settings, parts, metadata, Keys.make(settings, passphrase), say)
+    lock = data_lock.make(
         settings,
-        new,
+        folder,
         content={f"{data_lock.DATA}/{name}.sealed": sealing.content_hash(parts[name]) for name in sealed},
         source={"label": source.label, **source.description},
         arena=request(settings, source),
         facts=facts,
     )
-    _exchange(settings.root / data_lock.DATA, new)
-    data_lock.write(settings.root, made)
+    _exchange(settings.root / data_lock.DATA, folder)
+    data_lock.write(settings.root, lock)
     staging.clear()
-    return made
+    return lock
 
 
 def _split(settings: Settings, source: Source, pair: str) -> dict[str, pd.DataFrame]:
     """
-    One pair's candles by range. Neighbouring ranges share the candle at their border: it values the end of the first.
+    One pair's candles by range. Adjacent ranges share the candle at their border, which values the end of the first.
     """
     ranges = [Window("search", settings.warmup_from, settings.search.end), *sealed_ranges(settings)]
     first, last = ranges[0].start, ranges[-1].end
@@ -290,20 +285,23 @@ def _split(settings: Settings, source: Source, pair: str) -> dict[str, pd.DataFr
             "Leave the pair out, or choose other dates in config.json."
         )
     frame = candles.check(frame, pair, settings.timeframe, source.label)
-    return {r.name: frame[(frame["date"] >= r.start) & (frame["date"] <= r.end)].reset_index(drop=True) for r in ranges}
+    return {
+        window.name: frame[(frame["date"] >= window.start) & (frame["date"] <= window.end)].reset_index(drop=True)
+        for window in ranges
+    }
 
 
 def _describe(settings: Settings, pair: str, frame: pd.DataFrame, say: Say) -> dict[str, Any]:
-    """Facts of the part in the clear: of the sealed parts nothing is told."""
+    """Facts about the unsealed part; nothing about the sealed parts."""
     if frame.empty:
         raise DataError(
             f"{pair} has no candle before {settings.search.end:%Y-%m-%d}. Leave it out of exchange.pair_whitelist."
         )
     missing = candles.gaps(frame, settings.timeframe)
     first, last = frame["date"].iloc[0], frame["date"].iloc[-1]
-    lost = sum(count for _, _, count in missing)
+    n_missing = sum(count for _, _, count in missing)
     say(
-        f"{pair}: {len(frame)} candles {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, {lost} missing in "
+        f"{pair}: {len(frame)} candles {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, {n_missing} missing in "
         f"{len(missing)} gaps"
     )
     return {
@@ -334,21 +332,21 @@ def _check_coverage(settings: Settings, parts: dict[str, dict[str, pd.DataFrame]
 
 
 def _write(settings: Settings, parts: dict[str, Any], metadata: dict[str, Any], keys: Keys, say: Say) -> Path:
-    """The data folder under a temporary name."""
-    new = settings.root / f"{data_lock.DATA}.new"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
+    """Write the data folder under a temporary name, and return its path."""
+    folder = settings.root / f"{data_lock.DATA}.new"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for pair, frame in parts["search"].items():
         for timeframe in (settings.timeframe, *settings.informative_timeframes):
             longer = frame if timeframe == settings.timeframe else candles.resample(frame, timeframe)
-            longer.reset_index(drop=True).to_feather(candle_file(new, pair, timeframe), compression="lz4")
-    (new / "markets.json").write_text(json.dumps(metadata, indent=1, sort_keys=True))
+            longer.reset_index(drop=True).to_feather(candle_file(folder, pair, timeframe), compression="lz4")
+    (folder / "markets.json").write_text(json.dumps(metadata, indent=1, sort_keys=True))
     for name, (key, header) in keys.by_range.items():
-        file = new / f"{name}.sealed"
+        file = folder / f"{name}.sealed"
         file.write_bytes(sealing.seal(file, parts[name], key, header))
         where = "a passphrase" if header["kind"] == "passphrase" else f"a key in {sealing.keys_dir()}"
         say(f"{name}: sealed with {where}")
-    return new
+    return folder
 
 
 def _exchange(current: Path, new: Path) -> None:
@@ -361,15 +359,13 @@ def _exchange(current: Path, new: Path) -> None:
 
 
 def source_from(description: dict[str, Any], settings: Settings) -> Source:
-    """
-    The source that a description, from the command line or from the lock, names. Raises DataError for a wrong one.
-    """
+    """The source named by a description from the command line or the lock. Raises DataError for a wrong description."""
     match description["kind"]:
         case "files":
             from arena.preparation.sources.files import FileSource
 
-            given = description.get("markets")
-            return FileSource(Path(description["path"]), Path(given) if given else None)
+            markets_file = description.get("markets")
+            return FileSource(Path(description["path"]), Path(markets_file) if markets_file else None)
         case "sample":
             from arena.preparation.sources.synthetic import SampleSource
 

@@ -1,1 +1,1 @@
-"""The trusted side of the workers in which strategy code runs: start them, send candles, check what they answer."""
+"""The trusted side of the workers that run strategy code: it starts them, sends candles and checks their answers."""

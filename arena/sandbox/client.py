@@ -1,13 +1,13 @@
 """
-The parent's side of the workers in which strategy code runs, and nowhere else.
+The trusted process's side of the workers. Strategy code runs in workers and nowhere else.
 
-One fork server loads FreqTrade once and forks a clean process per task in milliseconds. A worker puts up its walls, is
-given candles through a pipe, and is killed with its whole process group at its limits. What it answers is JSON of
-bounded size, checked field by field; it is never unpickled, because unpickling would run the worker's code here.
+One fork server loads FreqTrade once and forks a clean process per task in milliseconds. A worker puts up its walls,
+receives candles through a pipe, and is killed with its whole process group when it exceeds a limit. Its answer is JSON
+of bounded size, checked field by field. We never unpickle it, because unpickling would run the worker's code here.
 
-Time is what the worker and all that it started have used of processors, and time in which none of them wanted one,
-while an answer is waited for. Time in which they wanted one and got none is the machine's: no limit of a strategy
-counts it.
+While we wait for an answer, a worker's limit counts the CPU time of the worker and of every process that it started,
+plus the time in which none of them wanted a processor. Time in which they wanted a processor and got none does not
+count.
 """
 
 import contextlib
@@ -41,14 +41,14 @@ from arena.settings import Settings
 from arena.startup import isolation
 
 SCRATCH = "touchstone-worker-"
-"""Names of scratch folders begin so; the process that made them follows."""
+"""Prefix of scratch folders; the ID of the process that made the folder follows."""
 PRELOADED = (
     "arena.sandbox.entry",
     "arena.sandbox.worker.main",
     "arena.sandbox.worker.runner",
     "arena.sandbox.worker.staged_runs",
 )
-"""What the fork server loads, and FreqTrade with it."""
+"""Modules that the fork server loads; they load FreqTrade."""
 
 _starting = threading.Lock()
 _hearing = threading.Lock()
@@ -58,7 +58,7 @@ _running: set[multiprocessing.process.BaseProcess] = set()
 
 
 def warm_up() -> None:
-    """Start the fork server, which loads FreqTrade while the caller goes on. Starting it twice does nothing."""
+    """Start the fork server, which loads FreqTrade while the caller goes on. A second call does nothing."""
     _stopping.clear()
     with _starting:
         _ensure_server()
@@ -66,7 +66,7 @@ def warm_up() -> None:
 
 
 def _server_pid() -> int | None:
-    """The fork server's process, None when there is none that runs."""
+    """The fork server's process ID; None when it does not run."""
     from multiprocessing import forkserver
 
     pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
@@ -88,8 +88,9 @@ def _ensure_server() -> None:
 @contextlib.contextmanager
 def _isolated_server() -> Iterator[None]:
     """
-    multiprocessing starts its server as it started this process; ours imports by `arena.startup.isolation`, and tells
-    through a pipe what it has loaded. What it cannot preload, walls would keep from workers.
+    multiprocessing starts its server the way it started this process. Our server imports by `arena.startup.isolation`
+    and reports through a pipe which modules it has loaded. Workers cannot load these modules themselves inside the
+    walls.
     """
     from multiprocessing import util
 
@@ -114,7 +115,7 @@ def _isolated_server() -> Iterator[None]:
 
 def loaded() -> None:
     """
-    Wait until the fork server has told what it loaded. Raises ArenaError where something of that is not what was
+    Wait until the fork server has reported what it loaded. Raises ArenaError where a loaded file is not what was
     installed.
     """
     with _hearing:
@@ -129,8 +130,8 @@ def loaded() -> None:
 @contextlib.contextmanager
 def _few_variables() -> Iterator[None]:
     """
-    The fork server starts without the caller's environment: what a process is started with stays readable in its
-    memory, and in that of its children.
+    The fork server starts without the caller's environment, because a process's first environment stays readable in its
+    memory and in its children's.
     """
     kept = {name: os.environ[name] for name in ("VIRTUAL_ENV", "SYSTEMROOT") if name in os.environ}
     kept |= {name: value for name, value in isolation.environment(os.environ).items() if name == "LD_LIBRARY_PATH"}
@@ -145,7 +146,7 @@ def _few_variables() -> Iterator[None]:
 
 
 def _sweep() -> None:
-    """Remove scratch folders of runs that were killed: their names tell the process, and it is not there any more."""
+    """Remove scratch folders of killed runs: a folder's name holds a process ID, and that process no longer exists."""
     for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
         with contextlib.suppress(OSError, ValueError):
             owner = int(folder.name.removeprefix(SCRATCH).split("-")[0])
@@ -157,14 +158,14 @@ def _sweep() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a worker is to do, beside the strategy and the arena."""
+    """What a worker has to do, beside the strategy and the arena."""
 
     task: str  # "backtest", "look" or "walk"
-    window: Window  # from the start of what counts to the end of the candles that are sent
+    window: Window  # from the first instant that counts to the end of the candles that are sent
     markets: dict[str, Any]
     ticks: Ticks | None = None
-    end_ms: int = 0  # of a walk: the last candle of the loop
-    # milliseconds: between them FreqTrade's loop runs where signals say everything; None: everywhere
+    end_ms: int = 0  # for a walk: the last candle of the loop
+    # milliseconds: range of FreqTrade's loop where signals decide everything; None: the whole range
     stretch: tuple[int, int] | None = None
 
 
@@ -175,31 +176,31 @@ def backtest(strategy: Strategy, settings: Settings, task: Task, tables: Tables)
     Raises
     ------
     StrategyError
-        Whatever the strategy did wrong: its own error, a limit, or an answer that is not a claim.
+        The strategy raised an error, exceeded a limit, or gave an answer that is not a claim.
     """
-    with Worker(strategy, settings, task) as made:
-        made.send({"task": task.task}, tables)
-        return made.claim()
+    with Worker(strategy, settings, task) as worker:
+        worker.send({"task": task.task}, tables)
+        return worker.claim()
 
 
 def look(
     strategy: Strategy, settings: Settings, task: Task, tables: Tables, *, since_ms: int, stakes: list[list[int]] | None
 ) -> Decisions | None:
     """
-    What a fresh worker that runs the populate functions alone decides in these frames: signals from `since_ms` on,
-    parameters, and shares of stakes in these spans. None where it ends before it tells. Raises StrategyError.
+    What a fresh worker decides in these frames when it runs only the populate functions: signals from `since_ms` on,
+    parameters, and shares of stakes in these spans. None where it ends before it answers. Raises StrategyError.
     """
-    with Worker(strategy, settings, task) as made:
-        made.send({"task": "look", "since_ms": since_ms, "stakes": stakes}, tables)
-        return made.stage()
+    with Worker(strategy, settings, task) as worker:
+        worker.send({"task": "look", "since_ms": since_ms, "stakes": stakes}, tables)
+        return worker.stage()
 
 
 class Worker:
     """
-    One forked process for one strategy, killed with its group and its scratch folder at the end of the `with`.
+    One forked process for one strategy. The end of the `with` kills its process group and removes its scratch folder.
 
-    Every call raises LimitError when the worker ends early, says too much, or its time is up, which counts from the
-    start; BusyError when it got no time.
+    Every call raises LimitError when the worker ends early, sends too much, or has used up its time, which counts from
+    the start; BusyError when it got no processor.
     """
 
     def __init__(self, strategy: Strategy, settings: Settings, task: Task, *, seconds: float | None = None) -> None:
@@ -228,7 +229,7 @@ class Worker:
             "timeframes": (settings.timeframe, *settings.informative_timeframes),
             "config": settings.raw,
             "markets": task.markets,
-            # the same in every run: what a worker holds ends where its candles end
+            # open-ended in every run: a worker's data ends where its candles end
             "timerange": f"{task.window.start:%Y%m%d}-",
             "start_ms": task.window.start_ms,
             "task": task.task,
@@ -238,20 +239,20 @@ class Worker:
             "stretch": task.stretch,
         }
         context = _context()
-        self.pipe, theirs = context.Pipe(duplex=True)
+        self.pipe, worker_end = context.Pipe(duplex=True)
         limits = self.limits.model_dump() | {"seconds": self.seconds}
-        self.process = process = context.Process(target=entry.begin, args=(theirs, job, limits), daemon=True)
+        self.process = context.Process(target=entry.begin, args=(worker_end, job, limits), daemon=True)
         try:
             with _starting, _hidden_main():
                 if _stopping.is_set():
                     raise ArenaError("interrupted.")
                 _ensure_server()
                 loaded()
-                process.start()  # waits until the fork server is there
-                _running.add(process)
+                self.process.start()  # waits until the fork server runs
+                _running.add(self.process)
                 self.server = _server_pid()
         finally:
-            theirs.close()
+            worker_end.close()
         os.set_blocking(self.pipe.fileno(), False)
 
     def __exit__(self, *error: object) -> None:
@@ -282,7 +283,7 @@ class Worker:
             try:
                 view = view[os.write(self.pipe.fileno(), view[: 1 << 20]) :]
             except (BrokenPipeError, ConnectionResetError):
-                return  # what it said before it ended is still to be read
+                return  # its last message can still be read
             except BlockingIOError:
                 continue
 
@@ -326,8 +327,8 @@ class Worker:
 
     def _blameless(self) -> None:
         """
-        ArenaError where it is not the strategy's fault that no answer comes; a child of the worker may keep the pipe
-        open.
+        Raise ArenaError where the missing answer is not the strategy's fault. We check this, because a child of the
+        worker may keep the pipe open.
         """
         if _stopping.is_set():
             raise ArenaError("interrupted.")
@@ -336,23 +337,23 @@ class Worker:
 
 
 def stop() -> None:
-    """SIGKILL for every worker; their callers get an ArenaError, because an interrupted evaluation has no result."""
+    """Kill every worker. Their callers get an ArenaError, because an interrupted evaluation has no result."""
     _stopping.set()
     for process in list(_running):
         _kill(process)
 
 
 def pause(seconds: float) -> None:
-    """Wait, unless it is interrupted. Raises ArenaError then."""
+    """Wait. Raises ArenaError when interrupted."""
     if _stopping.wait(max(seconds, 0)):
         raise ArenaError("interrupted.")
 
 
 def _kill(process: multiprocessing.process.BaseProcess) -> None:
-    """SIGKILL for the worker's whole group; it may ignore every other signal."""
+    """Send SIGKILL to the worker's whole process group; it may ignore every other signal."""
     if process.pid is None:
         return
-    for kill in (os.killpg, os.kill):  # the group exists once the worker has made it
+    for kill in (os.killpg, os.kill):  # the group exists once the worker has created it
         try:
             kill(process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
@@ -374,7 +375,7 @@ def _context() -> Any:
 
 class _hidden_main:
     """
-    Without this, multiprocessing would import the caller's main module in every worker: run.py with all that the
+    Hides the caller's main module, which multiprocessing would import in every worker: run.py with everything that the
     trusted process needs, or a test runner.
     """
 

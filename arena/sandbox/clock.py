@@ -1,6 +1,6 @@
 """
-The time of a worker: what it used of processors, and in which it wanted none. Waiting for a processor that others have
-is the machine's.
+The time of a worker: its CPU time, and the time in which it wanted no processor. Time spent waiting for a busy
+processor does not count against the worker.
 """
 
 import os
@@ -14,18 +14,16 @@ from arena.sandbox import usage
 
 WATCH_S = 1.0
 """
-While a worker says nothing, its fork server is looked after this often, and the worker's own use of time about twice as
-often.
+While a worker is silent, we check its fork server this often, and the worker's own use of time about twice as often.
 """
 PATIENCE = 20
-"""By the clock a worker may take this many times its limit, if it is because others have the processors."""
+"""A worker may take this many times its limit in wall-clock time, if other processes keep the processors busy."""
 
 
 class Clock:
     """
-    The time of one worker, while it is waited for. What it used of processors is added up as the kernel counts it;
-    whether it wanted one is seen at instants that it cannot foresee, each of which stands for the time since the one
-    before.
+    The time of one worker while we wait for it. CPU time is what the kernel counts. We sample at random instants, which
+    the worker cannot predict, whether it wants a processor; each sample stands for the time since the one before.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -37,14 +35,14 @@ class Clock:
         self._last = time.monotonic()
 
     def pause(self) -> float:
-        """Seconds until the next look; sooner where the limit may be reached by then."""
-        left = self.seconds - self.used_s - self.idle_s
-        return max(min(self._dice.uniform(0, WATCH_S), left / (os.cpu_count() or 1)), 0.02)
+        """Seconds until the next sample; fewer where the limit may be reached by then."""
+        remaining_s = self.seconds - self.used_s - self.idle_s
+        return max(min(self._dice.uniform(0, WATCH_S), remaining_s / (os.cpu_count() or 1)), 0.02)
 
     def tick(self, pid: int, *, ready: bool) -> None:
         """
-        Look, unless an answer is there and the last look was not long ago. Raises LimitError when its time is up, and
-        BusyError when it got none of the machine's.
+        Take a sample, unless an answer is ready and the last sample is recent. Raises LimitError when the worker's time
+        is up, and BusyError when it got too little CPU time.
         """
         now = time.monotonic()
         elapsed, self._last = now - self._last, now
@@ -52,19 +50,19 @@ class Clock:
         self._unseen += elapsed
         if ready and self._unseen < 2 * WATCH_S:
             return
-        seen = usage.of(pid)
-        if seen is not None:
-            self.used_s = max(self.used_s, seen.cpu_s)
-        if sys.platform == "linux" and not (seen and seen.eager):
+        worker_usage = usage.of(pid)
+        if worker_usage is not None:
+            self.used_s = max(self.used_s, worker_usage.cpu_s)
+        if sys.platform == "linux" and not (worker_usage and worker_usage.eager):
             self.idle_s += self._unseen
         self._unseen = 0.0
         if self.used_s + self.idle_s >= self.seconds:
             raise LimitError(self._late())
         if self.waited_s >= PATIENCE * self.seconds:
-            self._give_up(known=seen is not None)
+            self._give_up(known=worker_usage is not None)
 
     def ended(self, exit_code: int | None) -> None:
-        """Raises LimitError where the kernel ended the process because of its time."""
+        """Raises LimitError where the kernel killed the process for its CPU time."""
         if exit_code in (-signal.SIGXCPU, -signal.SIGKILL) and self.used_s + self.idle_s >= 0.9 * self.seconds:
             raise LimitError(self._late())
 
@@ -74,7 +72,7 @@ class Clock:
         )
 
     def _give_up(self, *, known: bool) -> None:
-        """Where /proc does not tell what the worker wanted, the queue for the processors does, as far as it can."""
+        """Where /proc does not show whether the worker wanted a processor, we judge by the machine's load average."""
         if not known and os.getloadavg()[0] <= (os.cpu_count() or 1):
             raise LimitError(self._late())
         raise BusyError(

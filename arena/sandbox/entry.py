@@ -1,4 +1,4 @@
-"""Where a worker's process begins: it loads the untrusted code, which the trusted process itself never imports."""
+"""Where a worker's process begins. It loads the untrusted code, which the trusted process never imports."""
 
 from multiprocessing.connection import Connection
 

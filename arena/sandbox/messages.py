@@ -1,8 +1,8 @@
 """
-How a strategy's decisions travel between worker and trusted process: as text, bounded in size.
+The format of a strategy's decisions between worker and trusted process: text, bounded in size.
 
-The worker packs, the trusted process unpacks; both directions are here so that they stay in step. Packed arrays are
-base64 of zlib; unpacking is bounded by the size that is expected, whatever the text claims to hold.
+The worker packs and the trusted process unpacks; both directions are here so that they stay in step. Packed arrays are
+base64 of zlib. Unpacking stops at the expected size, whatever the text claims to hold.
 """
 
 import base64
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from arena.decisions import HASH, INSTANTS_MS, NAMES, TEXT, Events, Signals
 
 HEADER = struct.Struct("<Q")
-"""Length of what follows: JSON from the worker; from the trusted process a JSON head, then encoded candles."""
+"""Length of what follows. The worker sends JSON; the trusted process sends a JSON head, then encoded candles."""
 MAX_EVENTS = 5_000_000
 MAX_TEXTS = 5_000
 MAX_STAKES = 100_000
-"""Candles at which custom_stake_amount is asked beside FreqTrade's loop, of all pairs together."""
+"""Candles at which we ask custom_stake_amount outside of FreqTrade's loop, all pairs together."""
 MAX_TAGS = 5000
-"""Distinct tags that are told as texts."""
+"""Distinct tags that are sent as texts."""
 MAX_TAG = 255
-"""Characters of one, as in FreqTrade's database."""
+"""Characters of a tag, as in FreqTrade's database."""
 MAX_SIGNAL_TAG = 1000
 """Characters of a tag in a signal's column."""
 MAX_PARAMETER = 1000
-"""Characters of a parameter that is told as it is; a longer one ends in a hash of the whole."""
+"""Characters of a parameter that is sent unchanged; a longer one is cut and ends in a hash of the whole."""
 
 
 def pack(values: NDArray) -> str:
@@ -36,7 +36,9 @@ def pack(values: NDArray) -> str:
 
 
 def unpack(text: str, dtype: str, n: int) -> NDArray:
-    """An array of exactly n values. Raises ValueError for anything else, before it would take more memory than that."""
+    """
+    An array of exactly n values. Raises ValueError for anything else, without using more memory than n values need.
+    """
     size = max(n, 0) * np.dtype(dtype).itemsize
     try:
         stream = zlib.decompressobj()
@@ -60,13 +62,13 @@ def pack_signals(signals: Signals) -> dict:
 
 
 def unpack_signals(start_ms: int, n: int, enter: str, exit: str, enter_tag: str, exit_tag: str) -> Signals:
-    """Raises ValueError for what is not a packed pair."""
+    """The inverse of `pack_signals`. Raises ValueError for malformed input."""
     bits = [np.unpackbits(unpack(text, "u1", (n + 7) // 8), count=n).astype(np.bool_) for text in (enter, exit)]
     return Signals(start_ms, bits[0], bits[1], unpack(enter_tag, "<u8", n), unpack(exit_tag, "<u8", n))
 
 
 def unpack_events(n: int, columns: list[str], texts: list[str]) -> Events:
-    """Raises ValueError for what is not a packed list of events, or one that names what does not exist."""
+    """Raises ValueError for malformed input, or for an event whose name or text does not exist."""
     if len(columns) != 5:
         raise ValueError("events need five columns")
     time_ms, pair, name, kind, value = (

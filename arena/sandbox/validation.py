@@ -1,6 +1,6 @@
 """
-What a worker says, checked field by field. It is JSON of bounded size, typed and finite; whatever is not exactly that
-is refused, and nothing of it is shown but where it is wrong.
+Checks a worker's answer field by field. It must be JSON of bounded size, with the expected types and finite numbers.
+Anything else is refused; the error shows where it is wrong and none of its content.
 """
 
 from collections.abc import Callable
@@ -38,10 +38,10 @@ MAX_INT = 2**53
 MAX_CANDLES = 5_000_000
 MAX_FRAMES = 20
 MAX_ENTRIES = 1000
-"""Pairs or parameters."""
+"""Most pairs or parameters."""
 MAX_PLACE = 200
 MAX_SHOWN = 2000
-"""Characters of a message or of a line of the strategy's."""
+"""Characters of an error message or of a line of the strategy's code."""
 
 Int = Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
 Instant = Annotated[int, Field(ge=INSTANTS_MS[0], le=INSTANTS_MS[1])]
@@ -50,13 +50,15 @@ Name = Annotated[str, Field(max_length=100)]
 Packed = str
 T = TypeVar("T")
 Column = Annotated[list[T], FailFast()]
-"""Wrong from the first wrong value on: a message full of them would otherwise become gigabytes of complaints."""
+"""
+Validation stops at the first wrong value: a message full of wrong values would otherwise produce gigabytes of errors.
+"""
 
 
-def _few(said: Any) -> Any:
-    if isinstance(said, dict) and len(said) > MAX_ENTRIES:
+def _few(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) > MAX_ENTRIES:
         raise ValueError(f"more than {MAX_ENTRIES} entries")
-    return said
+    return value
 
 
 Few = BeforeValidator(_few)
@@ -67,11 +69,11 @@ class _Closed(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _few_keys(cls, said: Any) -> Any:
-        """One complaint, however many unknown keys there are."""
-        if isinstance(said, dict) and not said.keys() <= cls.model_fields.keys():
+    def _few_keys(cls, data: Any) -> Any:
+        """Raises one error, however many unknown keys there are."""
+        if isinstance(data, dict) and not data.keys() <= cls.model_fields.keys():
             raise ValueError("unknown keys")
-        return said
+        return data
 
 
 class _Columns(_Closed):
@@ -160,18 +162,21 @@ class _Answer(_Closed):
 
 
 def claim(answer: bytes, pairs: tuple[str, ...]) -> Claim:
-    """The answer of a backtest. Raises StrategyError: its own failure, or for what is no claim."""
-    said = _parse(answer).claim
-    if said is None:
+    """
+    The answer of a backtest. Raises StrategyError for a failure that the worker reports and for an answer that is no
+    claim.
+    """
+    message = _parse(answer).claim
+    if message is None:
         raise StrategyError("the worker's answer is neither a claim nor a failure")
-    columns = said.orders
+    columns = message.orders
     if len({len(getattr(columns, name)) for name in type(columns).model_fields}) != 1:
         raise StrategyError("the worker's answer is not a claim: columns of orders have different lengths")
-    number = {pair: i for i, pair in enumerate(pairs)}
-    if unknown := set(columns.pair) - number.keys():
+    number_by_pair = {pair: number for number, pair in enumerate(pairs)}
+    if unknown := set(columns.pair) - number_by_pair.keys():
         raise StrategyError(f"orders for a pair outside the arena: {min(unknown)}")
     orders = Orders(
-        pair=np.array([number[p] for p in columns.pair], dtype=np.int64),
+        pair=np.array([number_by_pair[order_pair] for order_pair in columns.pair], dtype=np.int64),
         filled_ms=np.array(columns.filled_ms, dtype=np.int64),
         buys=np.array(columns.buys, dtype=np.bool_),
         price=np.array(columns.price, dtype=np.float64),
@@ -179,84 +184,93 @@ def claim(answer: bytes, pairs: tuple[str, ...]) -> Claim:
         kind=np.array(columns.kind, dtype=np.int8),
         stop_before=np.array([np.nan if stop is None else stop for stop in columns.stop_before], dtype=np.float64),
     )
-    made = {
+    fields = {
         "orders": orders,
-        "labels": _labels(said.labels, len(orders.price)),
-        "decisions": _decisions(said.decisions, pairs),
-        "callbacks": tuple(name for name in said.callbacks if name.isprintable()),
-        "stretch": (said.stretch[0], said.stretch[1]) if said.stretch else None,
+        "labels": _labels(message.labels, len(orders.price)),
+        "decisions": _decisions(message.decisions, pairs),
+        "callbacks": tuple(name for name in message.callbacks if name.isprintable()),
+        "stretch": (message.stretch[0], message.stretch[1]) if message.stretch else None,
     }
-    return Claim(**{name: getattr(said, name) for name in type(said).model_fields} | made)
+    return Claim(**{name: getattr(message, name) for name in type(message).model_fields} | fields)
 
 
 def stage(answer: bytes, pairs: tuple[str, ...]) -> Decisions | None:
-    """What was decided in one stage of a look or a walk; None at the end. Raises StrategyError as `claim` does."""
-    said = _parse(answer)
-    if said.end:
+    """Decisions in one stage of a look or a walk; None at the end. Raises StrategyError as `claim` does."""
+    message = _parse(answer)
+    if message.end:
         return None
-    if said.stage is None:
+    if message.stage is None:
         raise StrategyError("the worker's answer is no stage")
-    return _decisions(said.stage, pairs)
+    return _decisions(message.stage, pairs)
 
 
 def twin(answer: bytes) -> Events | str | None:
-    """What was decided with another candle; a text when it failed there, None when the copy ended without a word."""
-    said = _parse(answer).twin
-    if said is None:
+    """
+    Decisions with another candle; an error text when the strategy failed there, None when the copy ended without an
+    answer.
+    """
+    message = _parse(answer).twin
+    if message is None:
         raise StrategyError("the worker's answer is no decision with another candle")
-    if said.failure:
-        return said.failure[:MAX_SHOWN]
-    if said.events is None:
+    if message.failure:
+        return message.failure[:MAX_SHOWN]
+    if message.events is None:
         return None
-    events = _checked(_events, said.events)
-    if len(said.numbers) != len(said.extremes) or len(said.numbers) not in (0, len(events)):
+    events = _checked(_events, message.events)
+    if len(message.numbers) != len(message.extremes) or len(message.numbers) not in (0, len(events)):
         raise StrategyError("the worker's answer is not a claim: what callbacks were handed needs two numbers an event")
-    given = np.array([said.numbers, said.extremes], dtype=np.int64).T if said.numbers else None
+    given = np.array([message.numbers, message.extremes], dtype=np.int64).T if message.numbers else None
     return replace(events, given=given)
 
 
 def _parse(answer: bytes) -> _Answer:
     try:
-        said = _Answer.model_validate_json(answer)
+        message = _Answer.model_validate_json(answer)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise StrategyError(f"the worker's answer is not a claim: {where[:MAX_PLACE]}: {first['msg']}") from None
-    if said.failure is not None:
-        kind = FAILURES.get(said.failure.kind, StrategyError)
-        raise kind(said.failure.error[:MAX_SHOWN], tuple(line[:MAX_SHOWN] for line in said.failure.frames[:MAX_FRAMES]))
-    return said
+    if message.failure is not None:
+        kind = FAILURES.get(message.failure.kind, StrategyError)
+        raise kind(
+            message.failure.error[:MAX_SHOWN], tuple(line[:MAX_SHOWN] for line in message.failure.frames[:MAX_FRAMES])
+        )
+    return message
 
 
-def _decisions(said: _Decisions, pairs: tuple[str, ...]) -> Decisions:
-    if unknown := said.signals.keys() - set(pairs):
+def _decisions(message: _Decisions, pairs: tuple[str, ...]) -> Decisions:
+    if unknown := message.signals.keys() - set(pairs):
         raise StrategyError(f"signals for a pair outside the arena: {min(unknown)}")
-    signals = {pair: _checked(unpack_signals, **dict(packed)) for pair, packed in said.signals.items()}
-    events = None if said.events is None else _checked(_events, said.events)
-    return Decisions(signals, said.parameters, events, None if said.stakes is None else _stakes(said.stakes, pairs))
+    signals = {pair: _checked(unpack_signals, **dict(packed)) for pair, packed in message.signals.items()}
+    events = None if message.events is None else _checked(_events, message.events)
+    return Decisions(
+        signals, message.parameters, events, None if message.stakes is None else _stakes(message.stakes, pairs)
+    )
 
 
-def _stakes(said: dict[str, _Stakes], pairs: tuple[str, ...]) -> dict[str, Stakes]:
-    if unknown := said.keys() - set(pairs):
+def _stakes(columns_by_pair: dict[str, _Stakes], pairs: tuple[str, ...]) -> dict[str, Stakes]:
+    if unknown := columns_by_pair.keys() - set(pairs):
         raise StrategyError(f"stakes for a pair outside the arena: {min(unknown)}")
-    made = {}
-    for pair, told in said.items():
-        scale = np.array([np.nan if share is None else share for share in told.scale], dtype=np.float64)
-        made[pair] = Stakes(np.array(told.open_ms, dtype=np.int64), scale)
-        if len(told.open_ms) != len(scale) or (np.diff(made[pair].open_ms) <= 0).any():
+    stakes = {}
+    for pair, columns in columns_by_pair.items():
+        scale = np.array([np.nan if share is None else share for share in columns.scale], dtype=np.float64)
+        stakes[pair] = Stakes(np.array(columns.open_ms, dtype=np.int64), scale)
+        if len(columns.open_ms) != len(scale) or (np.diff(stakes[pair].open_ms) <= 0).any():
             raise StrategyError("the worker's answer is not a claim: stakes need one instant each, ascending")
-    return made
+    return stakes
 
 
-def _labels(said: _Labels, n: int) -> Labels:
-    made = Labels(tuple(said.texts), np.array(said.order, dtype=np.int64), np.array(said.opened_ms, dtype=np.int64))
-    if not len(made.order) == len(made.opened_ms) == n or (made.order >= len(made.texts)).any():
+def _labels(message: _Labels, n: int) -> Labels:
+    labels = Labels(
+        tuple(message.texts), np.array(message.order, dtype=np.int64), np.array(message.opened_ms, dtype=np.int64)
+    )
+    if not len(labels.order) == len(labels.opened_ms) == n or (labels.order >= len(labels.texts)).any():
         raise StrategyError("the worker's answer is not a claim: labels need one text and one instant an order")
-    return made
+    return labels
 
 
-def _events(said: _Events) -> Events:
-    return unpack_events(said.n, said.columns, said.texts)
+def _events(message: _Events) -> Events:
+    return unpack_events(message.n, message.columns, message.texts)
 
 
 def _checked(unpack: Callable[..., T], *arguments: Any, **named: Any) -> T:

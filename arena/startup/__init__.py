@@ -1,3 +1,1 @@
-"""
-How a trusted process starts: in isolation, importing only verified code, with compiled functions kept for the user.
-"""
+"""Start of a trusted process: isolated, importing only verified code, with a cache of compiled functions per user."""

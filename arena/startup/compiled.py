@@ -1,12 +1,12 @@
 """
-Compiled functions, kept for the user: a fresh clone, a worktree and a second run share what one of them has compiled.
+A cache of compiled functions per user: a fresh clone, a worktree and a second run share what one of them has compiled.
 
-Numba keeps compiled code beside the module and looks at that one file to see whether it is stale; a function in another
-file may have changed. Here one folder holds what was compiled from one state of all modules with compiled code, under
-one Python and one version of Numba: nothing in it is ever stale.
+Numba stores compiled code beside the module and checks only that file for changes, although a function in another file
+may have changed. Here one folder holds the code compiled from one state of all modules with compiled code, under one
+version of Python and Numba, so nothing in it is ever stale.
 
-Compiled code that is loaded runs in the trusted process. The folder lies outside the repository, belongs to the user
-alone, and no variable leads elsewhere; where that does not hold, code is kept for this process only.
+Compiled code runs in the trusted process. So the folder lies outside the repository, belongs to the user alone, and no
+variable changes its path; where that does not hold, code is kept for this process only.
 """
 
 import atexit
@@ -36,11 +36,11 @@ MODULES = tuple(
 """Files below arena/ whose functions, constants and records are compiled."""
 ARENA = Path(__file__).parents[1]
 _OTHERS = "UserProvidedCacheLocator,InTreeCacheLocator,UserWideCacheLocator,ZipCacheLocator"
-"""Where Numba keeps what other packages compile, as without this module."""
+"""Where Numba stores the compiled code of other packages, as without this module."""
 
 
 class Locator(UserProvidedCacheLocator):
-    """The folder of this state of MODULES, for functions in them; Numba asks for it by name."""
+    """Gives Numba, which finds this class by name, the folder for the present state of MODULES."""
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         super().__init__(py_func, py_file)
@@ -53,15 +53,16 @@ class Locator(UserProvidedCacheLocator):
 
 config.CACHE_LOCATOR_CLASSES = f"{__name__}.{Locator.__name__},{_OTHERS}"  # type: ignore[attr-defined]
 inlined = njit(error_model="numpy", nogil=True)
-"""Decorator of functions that compiled functions call: they become part of their callers."""
+"""Decorator for functions that only compiled functions call; they become part of their callers."""
 kept = njit(cache=True, error_model="numpy", nogil=True)
-"""Decorator of functions that Python calls: compiled at the first call, and kept."""
+"""Decorator for functions that Python calls; compiled at the first call and stored."""
 
 
 @functools.cache
 def folder() -> Path:
     """
-    Where compiled code of this state is kept: in the user's private folder, or a temporary one where there can be none.
+    Folder of compiled code of the present state: in the user's private folder, or a temporary one where that is
+    impossible.
     """
     private = isolation.private("compiled")
     if private is not None:
@@ -86,13 +87,13 @@ def _is_own(place: Path) -> bool:
 
 
 def refuse_settings(folder: Path) -> None:
-    """Numba reads this file where a command is started, and compiles by it. Raises ArenaError where there is one."""
+    """Raises ArenaError if this folder holds Numba's settings file, which Numba reads from the working folder."""
     if os.path.lexists(file := folder / ".numba_config.yaml"):
         raise ArenaError(f"{file} would change how Numba compiles the arena's code. Remove it.")
 
 
 def state(arena: Path) -> str:
-    """A name of all that compiled code is made of, with the modules in this folder."""
+    """A name for everything that determines compiled code, with the modules in this folder."""
     digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
     for name in MODULES:
         digest.update(hashlib.sha256((arena / name).read_bytes()).digest())

@@ -1,14 +1,14 @@
 """
 What a trusted process imports, and from where. Standard library only: `arena.startup.isolation` runs it before anything
-else is there.
+else is imported.
 
-Our own packages come from source alone, compiled from the very bytes that are hashed. Of the installed packages only
-what a RECORD names is there at all: a file, a folder or compiled code that was put beside it is not looked at. Each
-file has the sha256 that its RECORD says. Where the same file was hashed before is known by device, inode, size and
-times, noted in a folder of the user's own.
+Our own packages come only from source, compiled from the bytes that we hash. Of installed packages we see only files
+that a RECORD names: other files, folders or compiled code beside them are ignored. Each file must have the sha256 in
+its RECORD. A file that was hashed before is recognised by device, inode, size and times, which we store in the user's
+own folder.
 
-Not covered: a RECORD that was edited along with its files; the standard library; a library that another one loads is
-looked at once it is in memory, and on Linux alone; so is an extension module that changes while it is loaded.
+Not covered: a RECORD that was edited along with its files; the standard library. We check a library that another one
+loads, and an extension module that changes while it is loaded, only once it is in memory, and only on Linux.
 """
 
 import base64
@@ -34,7 +34,7 @@ from types import CodeType, ModuleType
 OWN = ("arena", "judge", "loop", "analysis")
 """Packages of this repository."""
 RACY_NS = 2_000_000_000
-"""A file that changed so short a time ago may change again without its times showing it."""
+"""A file that changed less than this ago may change again with the same times."""
 _RECORD = re.compile(rb'^"?([^,"\n]+)"?,sha256=([\w-]+),', re.MULTILINE)
 
 Read = Callable[[str, str], bytes]
@@ -42,8 +42,8 @@ Read = Callable[[str, str], bytes]
 
 class Finder(PathFinder):
     """
-    The one finder beside those of built-in and frozen modules. `problems` has a sentence for each file that is not what
-    it should be.
+    The only finder beside those of built-in and frozen modules. `problems` has one sentence for each file that differs
+    from what it should be.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class Finder(PathFinder):
         return _namespace(name, portions) if portions else None
 
     def _own(self, name: str) -> ModuleSpec | None:
-        inside = name.replace(".", "/")
-        for file, folder in ((f"{inside}/__init__.py", os.path.join(self.root, inside)), (f"{inside}.py", None)):
+        base = name.replace(".", "/")
+        for file, folder in ((f"{base}/__init__.py", os.path.join(self.root, base)), (f"{base}.py", None)):
             try:
                 data = self._read(self.root, file)
             except (FileNotFoundError, NotADirectoryError):
@@ -104,7 +104,7 @@ class Finder(PathFinder):
 
 
 class OwnSource(SourceFileLoader):
-    """Source that was read and hashed already. Compiled code of it is neither read nor written."""
+    """Source that was read and hashed already. It neither reads nor writes compiled code."""
 
     def __init__(self, name: str, path: str, data: bytes) -> None:
         super().__init__(name, path)
@@ -119,8 +119,7 @@ class OwnSource(SourceFileLoader):
 
 class PackageSource(SourceFileLoader):
     """
-    A package's source. What it is compiled from has the hash of the RECORD, and so does the name under which the result
-    is kept.
+    A package's source. The source has the hash in the RECORD, and the name of its compiled file contains that hash.
     """
 
     def __init__(self, name: str, path: str, installed: "Installed") -> None:
@@ -143,7 +142,7 @@ class PackageSource(SourceFileLoader):
         return f"{path}.{self.installed.digest(self.path)}" if self._is_kept(path) else path
 
     def _is_kept(self, path: str) -> bool:
-        """Whether a path is one of compiled code in the user's own folder."""
+        """Whether a path is a compiled file in the user's own folder."""
         return sys.pycache_prefix is not None and below(path, sys.pycache_prefix) and path.endswith(".pyc")
 
 
@@ -164,10 +163,7 @@ class PackageLibrary(ExtensionFileLoader):
 
 
 class Installed:
-    """
-    The files that the RECORDs of the installed packages name, by absolute path, and whether they are what was
-    installed.
-    """
+    """The files that the RECORDs of installed packages name, by absolute path, and whether they are unchanged."""
 
     def __init__(self, folders: list[str], noted: str | None) -> None:
         self.folders, self._noted = folders, noted
@@ -176,9 +172,9 @@ class Installed:
         self._folders: set[str] = set()
         for folder in folders:
             for record in _records(folder):
-                found = ((name.decode(), digest.decode()) for name, digest in _RECORD.findall(record))
+                digests = ((name.decode(), digest.decode()) for name, digest in _RECORD.findall(record))
                 self._digests.update(
-                    (f"{folder}/{name}", digest) for name, digest in found if not name.startswith(("/", ".."))
+                    (f"{folder}/{name}", digest) for name, digest in digests if not name.startswith(("/", ".."))
                 )
         for path in self._digests:
             while (path := path.rpartition("/")[0]) not in self._folders and path:
@@ -187,11 +183,13 @@ class Installed:
         self._changed = False
 
     def holds(self, place: str) -> bool:
-        """Whether packages lie in this folder, or it lies in one of them."""
+        """Whether this folder is, or lies in, a folder of packages."""
         return any(below(place, folder) for folder in self.folders)
 
     def spec(self, name: str, place: str) -> ModuleSpec | None:
-        """As Python's own finder for one folder: a package goes before an extension module, and that before source."""
+        """
+        As Python's own finder for one folder: a package comes before an extension module, which comes before source.
+        """
         base = f"{place}/{name.rpartition('.')[2]}"
         for stem, inner in ((f"{base}/__init__", [base]), (base, None)):
             for suffix, loader in _SUFFIXES:
@@ -204,13 +202,11 @@ class Installed:
         return _namespace(name, [base]) if base in self._folders else None
 
     def digest(self, path: str) -> str:
-        """sha256 that the RECORD has of a file."""
+        """sha256 of a file according to its RECORD."""
         return self._digests[path]
 
     def verified(self, path: str) -> bool:
-        """
-        Whether a file is named by a RECORD, and has the hash that stands there. One that differs is among the problems.
-        """
+        """Whether a RECORD names a file and the file has its hash. A file that differs is added to the problems."""
         if path not in self._digests:
             return self._differs(path, "belongs to no installed package")
         try:
@@ -229,12 +225,12 @@ class Installed:
         return True
 
     def agrees(self, path: str, data: bytes) -> bool:
-        """Whether these bytes of the file have its hash."""
+        """Whether these bytes have the file's hash."""
         text = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
         return text == self._digests[path] or self._differs(path, "is not what was installed")
 
     def check_libraries(self, root: str) -> None:
-        """Every file below `root` or a folder of packages whose code is in this process's memory (Linux)."""
+        """Verify every file below `root` or a folder of packages whose code is in this process's memory (Linux)."""
         try:
             with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
                 lines = [line.split(maxsplit=5) for line in file]
@@ -245,7 +241,7 @@ class Installed:
                 self.verified(path)
 
     def keep_marks(self) -> None:
-        """Note what was hashed, for the next process."""
+        """Store what was hashed, for the next process."""
         if not (self._noted and self._changed):
             return
         try:
@@ -277,7 +273,7 @@ def _records(folder: str) -> Iterator[bytes]:
                 with open(f"{folder}/{entry}/RECORD", "rb") as file:
                     yield file.read()
             except OSError:
-                continue  # such a package has no files
+                continue  # such a package counts as without files
 
 
 def _mark(path: str) -> tuple[int, ...]:

@@ -1,15 +1,15 @@
 """
 The start of a trusted process. Standard library only: it runs before anything else is imported.
 
-A command starts itself anew, once: without variables that lead Python, its libraries or the dynamic linker to other
-code, without `site` (no `.pth` file, no sitecustomize), and without the script's folder on sys.path. From then on
-`arena.startup.imports` finds every module. Compiled code of packages and of the standard library is kept in a folder of
-the user's own and never read from `__pycache__`. The fork server of the workers starts in the same way, and the workers
-import by the same rules.
+A command restarts itself once: without variables that lead Python, its libraries or the dynamic linker to other code,
+without `site` (no `.pth` file, no sitecustomize), and without the script's folder on sys.path. From then on
+`arena.startup.imports` finds every module. Compiled code of packages and of the standard library is kept in the user's
+own folder and never read from `__pycache__`. The workers' fork server starts in the same way, and workers import by the
+same rules.
 
 Not covered: the interpreter, its standard library and the system's libraries; code that runs before a command's first
-line and keeps it from starting itself anew (an exchanged interpreter in `.venv/bin`, a sitecustomize that replaces
-`os.execve`); who can write into the user's own folder. `gaps` names what is known not to hold in this process.
+line and prevents the restart (an exchanged interpreter in `.venv/bin`, a sitecustomize that replaces `os.execve`);
+anyone who can write into the user's own folder. `gaps` names what does not hold in this process.
 """
 
 import os
@@ -18,7 +18,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = "arena/startup"
 DROPPED = ("PYTHON", "LD_", "DYLD_", "__PYVENV_LAUNCHER__", "NUMBA_", "OPENSSL_", "GCONV_PATH")
-"""Variables that begin so lead Python, numba, the dynamic linker, OpenSSL or the C library to other code."""
+"""Prefixes of variables that lead Python, numba, the dynamic linker, OpenSSL or the C library to other code."""
 
 loaded: dict[str, str] = {}
 """sha256 of the repository's own code that this process and its fork server run, by path below the repository."""
@@ -27,10 +27,10 @@ _state: dict = {"finder": None, "clean": False, "elsewhere": []}
 
 def begin(script: str) -> None:
     """
-    Called by a command before it imports anything: start it anew in isolation, or, where that was done, import by our
-    own rules.
+    A command calls this before it imports anything. Restarts the command in isolation or, after that restart, installs
+    our import rules.
 
-    Nothing happens where the script is not the program that was started.
+    Does nothing where the script is not the program that was started.
     """
     if os.path.basename(script) not in map(os.path.basename, sys.orig_argv):
         return
@@ -51,7 +51,7 @@ def begin(script: str) -> None:
             sys.stdout.flush()
             os.execve(interpreter, [interpreter, *options, script, *sys.argv[1:]], kept)
         except OSError:
-            return  # the block says that the start was not isolated
+            return  # the block reports that the start was not isolated
     _state["clean"] = bool(sys.flags.isolated and sys.flags.no_site and kept == dict(os.environ))
     install(given, sys._xoptions["touchstone_python"])
     name = os.path.basename(script)
@@ -60,7 +60,7 @@ def begin(script: str) -> None:
 
 def install(prefix: str, python: str) -> None:
     """
-    Import by our own rules from here on. `prefix` and `python` are those of the environment in which the packages lie.
+    Import by our own rules from here on. `prefix` and `python` are those of the environment that holds the packages.
     """
     import atexit
     import site
@@ -76,7 +76,7 @@ def install(prefix: str, python: str) -> None:
     sys.prefix = sys.exec_prefix = prefix
     sys.executable = python
     sys.path[:] = [*standard, *packages, ROOT]
-    for name in ("setquit", "setcopyright", "sethelper"):  # what `site` gives every program
+    for name in ("setquit", "setcopyright", "sethelper"):  # builtins that `site` normally adds
         getattr(site, name)()
     sys.dont_write_bytecode = private("bytecode") is None
     folder = private("verified")
@@ -90,7 +90,7 @@ def install(prefix: str, python: str) -> None:
 
 
 def problems() -> list[str]:
-    """A sentence for each file of this process or its fork server that is not what was installed."""
+    """One sentence for each file of this process or its fork server that differs from what was installed."""
     finder = _state["finder"]
     if finder is None:
         return list(_state["elsewhere"])
@@ -104,30 +104,31 @@ def isolated() -> bool:
 
 
 def gaps() -> tuple[str, ...]:
-    """What of this does not hold here."""
-    found = [] if _state["clean"] else ["start not isolated"]
+    """The parts of the isolation that do not hold here."""
+    names = [] if _state["clean"] else ["start not isolated"]
     if _below(os.path.realpath(sys.base_prefix), os.path.realpath(ROOT)):
-        found.append("interpreter in the repository")
+        names.append("interpreter in the repository")
     if sys.platform != "linux":
-        found.append("libraries unchecked")
-    return tuple(found)
+        names.append("libraries unchecked")
+    return tuple(names)
 
 
 def environment(variables: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
-    """The variables without DROPPED. Of LD_LIBRARY_PATH those folders stay in which this user cannot write."""
+    """The variables without DROPPED. Folders of LD_LIBRARY_PATH stay if this user cannot write to them."""
     kept = {name: value for name, value in variables.items() if not name.startswith(DROPPED)}
     folders = [
-        f for f in variables.get("LD_LIBRARY_PATH", "").split(":") if os.path.isabs(f) and not os.access(f, os.W_OK)
+        folder
+        for folder in variables.get("LD_LIBRARY_PATH", "").split(":")
+        if os.path.isabs(folder) and not os.access(folder, os.W_OK)
     ]
     return kept | ({"LD_LIBRARY_PATH": ":".join(folders)} if folders else {})
 
 
 def private(name: str) -> str | None:
     """
-    A folder that this user alone can enter, outside the repository, made where it is missing; None where there can be
-    none.
+    A folder outside the repository that only this user can enter, created if missing; None where that is impossible.
 
-    It lies in the home that the user database names: no variable leads elsewhere.
+    It lies in the home folder from the user database, which no variable can change.
     """
     import pwd
     import stat
@@ -149,9 +150,9 @@ def private(name: str) -> str | None:
 
 def read_below(root: str | os.PathLike[str], name: str) -> bytes:
     """
-    The bytes of the file `name` below the folder `root`, all of one open file.
+    The bytes of the file `name` below the folder `root`, all from one open file.
 
-    Raises OSError for what is no regular file, and where the file or a folder between the two is a link.
+    Raises OSError for a file that is not regular, and where the file or a folder between the two is a link.
     """
     import stat
 
@@ -174,8 +175,8 @@ def read_below(root: str | os.PathLike[str], name: str) -> bytes:
 
 def program(call: str) -> list[str]:
     """
-    The command line of a Python process that imports by our rules and then runs `call`, in which this module is
-    `isolation`.
+    The command line of a Python process that imports by our rules and then runs `call`, where `isolation` is this
+    module.
     """
     file = os.path.join(ROOT, HERE, "isolation.py")
     prefix, python = _prefix(), sys.executable
@@ -189,7 +190,7 @@ def program(call: str) -> list[str]:
 
 
 def preload(modules: tuple[str, ...], descriptor: int) -> None:
-    """Import modules and tell through a pipe what was loaded, and what was wrong with it."""
+    """Import modules and report through a pipe what was loaded and what was wrong with it."""
     import contextlib
     import importlib
     import json
@@ -197,17 +198,17 @@ def preload(modules: tuple[str, ...], descriptor: int) -> None:
     for name in modules:
         try:
             importlib.import_module(name)
-        # told to the process that asked; what it does not find preloaded, no worker can be given
+        # reported to the parent process; a worker cannot get a module that was not preloaded
         except Exception as error:
             _state["elsewhere"].append(f"{name} cannot be imported: {type(error).__name__}: {error}")
-    told = {"loaded": loaded, "problems": problems()}
+    report = {"loaded": loaded, "problems": problems()}
     _state["finder"].installed.keep_marks()
-    with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "w") as pipe:  # who asked may have ended
-        json.dump(told, pipe)
+    with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "w") as pipe:  # the parent may have ended
+        json.dump(report, pipe)
 
 
 def heard(told: dict) -> None:
-    """Take over what a fork server told: the code that it runs counts as this process's own."""
+    """Take over a fork server's report: the code that it runs counts as this process's own."""
     _state["elsewhere"] += [line for line in told["problems"] if line not in _state["elsewhere"]]
     for name, digest in told["loaded"].items():
         if loaded.setdefault(name, digest) != digest:
@@ -216,8 +217,8 @@ def heard(told: dict) -> None:
 
 def variables() -> dict[str, str]:
     """
-    For Python processes that a library starts: their folder is not on sys.path, and no compiled code lies beside its
-    source.
+    Variables for Python processes that a library starts: sys.path lacks the script's folder, and no compiled code lies
+    beside its source.
     """
     return {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"} | (
         {"PYTHONPYCACHEPREFIX": sys.pycache_prefix} if sys.pycache_prefix else {}
@@ -225,19 +226,19 @@ def variables() -> dict[str, str]:
 
 
 def readable() -> list[str]:
-    """The folder of compiled code, which workers read."""
+    """The folder of compiled code, which workers may read."""
     folder = private("bytecode")
     return [folder] if folder else []
 
 
 def _prefix() -> str:
-    """Of the environment that this interpreter was started in; without `site`, Python 3.13 and older do not know it."""
-    beside = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
-    return beside if os.path.exists(os.path.join(beside, "pyvenv.cfg")) else sys.prefix
+    """Prefix of the environment of this interpreter; without `site`, Python 3.13 and older do not know it."""
+    environment_folder = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+    return environment_folder if os.path.exists(os.path.join(environment_folder, "pyvenv.cfg")) else sys.prefix
 
 
 def _shares_packages(prefix: str) -> bool:
-    """Whether an environment has the interpreter's own packages too."""
+    """Whether an environment also uses the interpreter's own packages."""
     try:
         with open(os.path.join(prefix, "pyvenv.cfg"), encoding="utf-8") as file:
             return "include-system-site-packages = true" in file.read().lower()
@@ -246,7 +247,7 @@ def _shares_packages(prefix: str) -> bool:
 
 
 def _options() -> list[str]:
-    """Compiled code comes from the user's own folder or, where there is none, from nowhere."""
+    """Options that make Python read compiled code from the user's own folder or, without one, not at all."""
     folder = private("bytecode")
     version = ".".join(map(str, sys.version_info[:3]))
     return [
@@ -257,8 +258,8 @@ def _options() -> list[str]:
     ]
 
 
-def _module(name: str):  # type: ignore[no-untyped-def]  # its type has no name without an import
-    """A module of the arena, from source, before there is a finder."""
+def _module(name: str):
+    """Load a module of the arena from source, before a finder exists."""
     file = os.path.join(ROOT, HERE, f"{name}.py")
     module = sys.modules[f"arena.startup.{name}"] = type(sys)(f"arena.startup.{name}")
     module.__file__ = file

@@ -1,9 +1,10 @@
 """
-ccxt without the hundred exchanges that an arena does not trade: they are most of what FreqTrade's import costs.
+Imports ccxt without the hundred exchanges that an arena does not trade: they take most of the time of FreqTrade's
+import.
 
-Import this before FreqTrade. From then on an exchange's module is an empty stand-in, until `load` brings the real one.
-Names, errors and base classes of ccxt are the real ones throughout. Only the workers do this; prepare.py's download has
-all of ccxt.
+Import this before FreqTrade. From then on an exchange's module is an empty stand-in until `load` imports the real one.
+Names, errors and base classes of ccxt are always the real ones. Only workers do this; prepare.py's download uses all of
+ccxt.
 
 `rfc3987_syntax`, which compiles grammars of web addresses at import, is treated as not installed: jsonschema, which
 checks FreqTrade's configuration, does without it.
@@ -18,11 +19,11 @@ from typing import Any
 
 PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
 NO_EXCHANGES = {"abstract", "async_support", "base", "pro", "static_dependencies", "prediction", "protobuf", "test"}
-"""What lies beside the exchanges in these packages."""
+"""Modules of these packages that are no exchanges."""
 
 
 NOT_NEEDED = frozenset({"rfc3987_syntax"})
-"""Treated as not installed. Two CPU seconds at import, as long as the rest of FreqTrade."""
+"""Treated as not installed. Their import takes two CPU seconds, as long as the rest of FreqTrade."""
 
 
 class _Unused(ModuleType):
@@ -45,20 +46,23 @@ class _Finder(MetaPathFinder, Loader):
         return _Unused(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """There is nothing to run."""
+        """A stand-in has no code to run."""
 
 
 _finder = _Finder()
 
 
 def install() -> None:
-    """From here on exchanges are stand-ins, and NOT_NEEDED is absent. Without effect once ccxt is imported."""
+    """Make exchanges stand-ins and NOT_NEEDED absent from here on. Has no effect once ccxt is imported."""
     if "ccxt" not in sys.modules:
         sys.meta_path.insert(0, _finder)
 
 
 def _show_classes(package: str) -> None:
-    """ccxt has the class of an exchange where the import of its module puts the module."""
+    """
+    In ccxt an exchange's class has the same attribute as its module: replace the module, which an import puts there, by
+    the class.
+    """
     for name, module in list(sys.modules.items()):
         parent, _, exchange = name.rpartition(".")
         if parent == package and not isinstance(module, _Unused) and isinstance(getattr(module, exchange, None), type):
@@ -66,10 +70,7 @@ def _show_classes(package: str) -> None:
 
 
 def load(exchange: str) -> None:
-    """
-    Put the real classes of an exchange, and of those that it derives from, where ccxt has them. Unknown ones are left
-    out.
-    """
+    """Load the real classes of an exchange, and of those from which it derives, into ccxt. Unknown names do nothing."""
     unused = {name: module for name, module in sys.modules.items() if isinstance(module, _Unused)}
     if f"ccxt.{exchange}" not in unused:
         return

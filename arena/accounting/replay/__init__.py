@@ -1,4 +1,4 @@
 """
-FreqTrade's trading loop as compiled code, for strategies that their signals describe. Held against FreqTrade order by
-order.
+FreqTrade's trading loop as compiled code, for strategies that are fully described by their signals. We compare it with
+FreqTrade order by order.
 """

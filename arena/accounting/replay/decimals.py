@@ -1,14 +1,14 @@
 """
-Decimal arithmetic in compiled code: products of decimals rounded once, and steps of a decimal grid, as FreqTrade has
-them.
+Decimal arithmetic in compiled code, as FreqTrade does it: products of decimals rounded once, and steps of a decimal
+grid.
 
-FreqTrade takes a float for the decimal that Python writes for it (0.1 is a tenth), multiplies such decimals exactly and
-rounds the result to a float once. Here a decimal is a pair of floats, `high` the nearest one and `low` what is missing
-to the decimal, about 106 bits together. A grid is given by its `scale`, the steps per unit, a power of ten up to 1e22
-(100.0 for steps of 0.01).
+FreqTrade treats a float as the decimal that Python prints for it (0.1 is a tenth), multiplies such decimals exactly and
+rounds the result to a float once. Here a decimal is a pair of floats: `high`, the nearest float, and `low`, the
+difference to the decimal, together about 106 bits. The `scale` of a grid is its steps per unit, a power of ten up to
+1e22 (100.0 for steps of 0.01).
 
-Valid while value times scale stays below EXACT; for `round_half_up` a tenth of it, because the middle between two steps
-has a digit more. Within that bound different steps are different floats, so comparing floats compares decimals.
+Valid while value times scale is below EXACT; for `round_half_up` below a tenth of it, because the middle between two
+steps has one more digit. Within that bound different steps are different floats, so comparing floats compares decimals.
 """
 
 import math
@@ -20,7 +20,7 @@ import numpy as np
 from arena.startup.compiled import kept
 
 EXACT = 2.0**51
-"""Values times scale below this are told apart by floats, and found again after the product is rounded."""
+"""Below this, floats distinguish different values of value times scale, also after the product is rounded."""
 _SPLIT = 134217729.0  # 2**27 + 1: cuts a float into two halves whose products are exact
 _DOUBT = 1.0 + 2.0**-40
 
@@ -32,13 +32,13 @@ def parts(value: Fraction) -> tuple[float, float]:
 
 
 def fraction(value: float) -> Fraction:
-    """The decimal that Python writes for a float."""
+    """The decimal that Python prints for a float."""
     return Fraction(Decimal(repr(value)))
 
 
 @kept
 def exact_product(a, b):
-    """a times b as (high, low), exactly, unless it leaves the range of floats. Dekker 1971, doi:10.1007/BF01397083."""
+    """a times b as (high, low), exact unless it exceeds the range of floats. Dekker 1971, doi:10.1007/BF01397083."""
     high = a * b
     t = _SPLIT * a
     a_high = t - (t - a)
@@ -52,7 +52,7 @@ def exact_product(a, b):
 @kept
 def product(a_high, a_low, b_high, b_low):
     """
-    The product of two pairs as a pair, off by less than 2**-100 of it. `high` is the float that it rounds to: see
+    The product of two pairs as a pair, with a relative error below 2**-100. `high` is the float to which it rounds: see
     `certain`.
     """
     high, low = exact_product(a_high, b_high)
@@ -63,13 +63,16 @@ def product(a_high, a_low, b_high, b_low):
 
 @kept
 def certain(high, low):
-    """Whether `high` is the right float: not when the pair lies so near the middle of two that 106 bits cannot tell."""
+    """
+    Whether `high` is certainly the right float. It is not when the pair lies too near the middle of two floats for 106
+    bits.
+    """
     return high + low * _DOUBT == high
 
 
 @kept
 def low_part(value, scale):
-    """What is missing from a float to its decimal, which lies on the grid."""
+    """The difference between a float and its decimal, which lies on the grid."""
     high, low = exact_product(value, scale)
     return ((np.rint(high) - high) - low) / scale
 
@@ -93,7 +96,7 @@ def steps_below(value, scale):
 
 @kept
 def round_up(value, scale):
-    """The value, or the next step above it. A scale of 0 leaves it as it is."""
+    """The value, or the next step above it. A scale of 0 leaves it unchanged."""
     if scale == 0.0:
         return value
     steps = steps_below(value, scale)
@@ -102,7 +105,7 @@ def round_up(value, scale):
 
 @kept
 def round_half_up(value, scale):
-    """The nearest step, the upper one in the middle. A scale of 0 leaves it as it is."""
+    """The nearest step, the upper one in the middle. A scale of 0 leaves the value unchanged."""
     if scale == 0.0:
         return value
     steps = steps_below(value, scale)

@@ -1,8 +1,8 @@
 """
-When and at what price a trade closes, compiled. Once it is open, that depends on its own pair's candles alone, so the
-exit is found by going ahead from the entry; the account goes on in `replay_loop`.
+When and at what price a trade closes, compiled. For an open trade this depends only on its own pair's candles, so we
+search for the exit from the entry on; `loop` handles the account.
 
-Arguments are the records of `replay`: a Course, Rules, and a trade as a row of TRADE.
+Arguments are the records of `simulator`: a Course, Rules, and a trade as a row of TRADE.
 """
 
 import math
@@ -20,15 +20,15 @@ PRICE_SCALE = 1e8
 """Prices have at most 8 decimals."""
 NEAR = 1e-7
 """
-A profit ratio this near to a limit is computed as FreqTrade does, decimals and rounding; further away floats cannot be
-wrong.
+A profit ratio this near to a limit is computed as in FreqTrade, with decimals and rounding; further away floats are
+exact enough.
 """
 _NONE = -1
 _NEVER = 1 << 60
 
 
 class Holding(NamedTuple):
-    """What an open trade's profit follows from."""
+    """The values from which an open trade's profit follows."""
 
     tick: float  # ticks per unit of price in the month of the entry; kept until the exit
     cost: float  # money paid at the rounded open rate, fee included
@@ -41,13 +41,13 @@ class Trail(NamedTuple):
     """How a stop follows the highs. Distances are positive fractions of a high."""
 
     distance: float  # of the stop-loss
-    positive: float  # in place of it where the profit is above `offset`; nan: never
+    positive: float  # replaces `distance` where the profit is above `offset`; nan: never
     offset: float
-    only: bool  # whether the stop stays where it was while the profit is below `offset`
+    only: bool  # whether the stop stays unchanged while the profit is below `offset`
 
 
 class Path(NamedTuple):
-    """A pair's candles up to its last one, and the flags that are acted on in them. Arrays of shape (n,)."""
+    """A pair's candles up to its last one, and the flags that act in them. Arrays have shape (n,)."""
 
     open: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -65,13 +65,13 @@ class Candle(NamedTuple):
 
 @inlined
 def value_at(kept_high, kept_low, rate):
-    """Money that an exit at `rate` brings, as a pair: the exact product of the decimals."""
+    """Money from an exit at `rate`, as a pair of floats: the exact product of the decimals."""
     return product(kept_high, kept_low, rate, low_part(rate, PRICE_SCALE))
 
 
 @inlined
 def profit_at(holding, rate, limit):
-    """Profit ratio at `rate`, good enough to be compared with `limit`. FreqTrade rounds it to 8 decimals."""
+    """Profit ratio at `rate`, accurate enough for a comparison with `limit`. FreqTrade rounds it to 8 decimals."""
     ratio = rate * holding.growth - 1.0
     if math.fabs(ratio - limit) > NEAR * (1.0 + math.fabs(limit)):
         return ratio
@@ -82,9 +82,9 @@ def profit_at(holding, rate, limit):
 @inlined
 def find_exit(path, rules, trade, holding):
     """
-    Fill the trade's exit: closed, reason, close_rate, max_rate, min_rate, stop, stop_before. Returns how many exits did
-    not fill before and timed out. A trade without an exit is FORCED out in its pair's last candle, at its open, by
-    whoever asked.
+    Fill the trade's exit: closed, reason, close_rate, max_rate, min_rate, stop, stop_before. Returns how many exits
+    timed out unfilled before. A trade without an exit gets the reason FORCED and its pair's last candle, at the open;
+    the caller closes it.
     """
     opens, highs, lows, closes, flags = path.open, path.high, path.low, path.close, path.flags
     opened, end = trade.opened, len(opens)
@@ -139,7 +139,7 @@ def find_exit(path, rules, trade, holding):
 
 @inlined
 def _raised(trail, holding, high, stop, distance, moved):
-    """The stop after a candle's high, its distance, and whether it has ever moved. It only rises."""
+    """The stop after a candle's high, its distance, and whether it has ever moved. A stop only rises."""
     share = trail.distance
     if trail.only or not math.isnan(trail.positive):
         profit = profit_at(holding, high, trail.offset)
@@ -173,7 +173,7 @@ def _decide(rules, holding, trade, candle, minutes, rung, signal, hit, earned, s
 
 @inlined
 def _roi_rate(rules, holding, trade, candle, minutes, rung):
-    """The price that gives the ROI, or the open where the rung is new; nan: no order, on a red first candle."""
+    """The price that gives the ROI, or the open where the rung is new; nan: no order, in a falling first candle."""
     since, roi = rules.roi_minutes[rung], rules.roi_ratios[rung]
     aligned = since % rules.step_minutes == 0
     if roi == -1.0 and aligned:
@@ -189,7 +189,8 @@ def _roi_rate(rules, holding, trade, candle, minutes, rung):
 @inlined
 def _trailing_rate(rules, candle, minutes, stop, distance):
     """
-    A stop that has moved. In the entry candle it is assumed to have moved just so far as to be armed, then to be hit.
+    Rate of a stop that has moved. In the entry candle FreqTrade assumes that it moved just far enough to be armed, and
+    was then hit.
     """
     if stop > candle.high:
         return candle.open

@@ -1,11 +1,10 @@
 """
-From what a worker tells to what a replay needs, and back to orders: signals, parameters and the arena's own candles.
-Pure.
+Converts a worker's report (signals, parameters) and the arena's own candles into a replay's inputs, and the replay's
+trades back into orders. Pure.
 
-Prices, ticks, limits of orders, fee, wallet and slots are the arena's. Of the worker's claim only signals and
-parameters are used, which the checks of causality compare; none of its orders is believed. Stakes are used too where it
-tells them: they are its word, and whoever uses them holds the orders that come of them against FreqTrade's over the
-whole range.
+Prices, ticks, limits of orders, fee, wallet and slots are the arena's. Of the worker's claim we use only signals and
+parameters, which the checks of causality compare; we trust none of its orders. We also use stakes where it reports
+them: these are unverified, so the caller compares the resulting orders with FreqTrade's over the whole range.
 """
 
 import ast
@@ -24,18 +23,17 @@ from arena.records import ORDER_KINDS, Market, Orders, Strategy
 from arena.settings import Settings
 
 POWER = 1e-9
-"""A tick is a power of ten when it is this close to one, relative."""
+"""A tick within this relative distance of a power of ten counts as one."""
 NO_SHARE = "custom_stake_amount is not a share of what is proposed"
 
 
 class Outside(Exception):
-    """The replay cannot represent this strategy; the message says why, in a few words."""
+    """The replay cannot represent this strategy; the message says why."""
 
 
 class Described(NamedTuple):
     """
-    A strategy that its signals and parameters fully describe, and its stakes where it has some, in one market, with one
-    account.
+    A strategy in one market with one account, fully described by signals, parameters and, where it has some, stakes.
     """
 
     course: Course
@@ -53,49 +51,51 @@ def described(
     decided: Decisions,
 ) -> Described:
     """
-    All that a replay needs; with shares of stakes, where custom_stake_amount decides on the way, as one that clamps
-    nothing itself. Raises Outside for what it cannot represent, exactly.
+    Everything that a replay needs. Where custom_stake_amount decides, it includes shares of stakes, and we assume that
+    the strategy does not clamp them. Raises Outside for a strategy that it cannot represent exactly.
     """
-    made = Described(
+    description = Described(
         course(strategy, settings, tables, market, markets, ticks, decided),
         account_of(settings),
         rules(settings, decided),
     )
     if decided.stakes is not None:
-        scale = _scale(decided.stakes, market, made.course.flags.shape[1])
-        made = made._replace(course=made.course._replace(scale=scale), rules=made.rules._replace(sized=True))
-    if why := simulator.refusal(*made):
-        raise Outside(why)
-    return made
+        scale = _scale(decided.stakes, market, description.course.flags.shape[1])
+        description = description._replace(
+            course=description.course._replace(scale=scale), rules=description.rules._replace(sized=True)
+        )
+    if reason := simulator.refusal(*description):
+        raise Outside(reason)
+    return description
 
 
 def part(made: Described, market: Market, start_ms: int, end_ms: int) -> Described:
-    """The same from the candle after the one at `start_ms` up to the one at `end_ms`, as if the range ended there."""
+    """The same strategy from the candle after `start_ms` up to the one at `end_ms`, as if the range ended there."""
     first, last = ((ms - int(market.open_ms[0])) // market.step_ms for ms in (start_ms, end_ms))
     base, n = made.course, min(last + 1, made.course.flags.shape[1])
-    by_candle = ("open", "high", "low", "close", "flags", *(["scale"] if made.rules.sized else []))
-    arrays = {name: np.ascontiguousarray(getattr(base, name)[:, :n]) for name in by_candle}
+    names = ("open", "high", "low", "close", "flags", *(["scale"] if made.rules.sized else []))
+    arrays = {name: np.ascontiguousarray(getattr(base, name)[:, :n]) for name in names}
     end = np.minimum(base.end, n)
-    whole = base._replace(
+    shortened = base._replace(
         **arrays, month=base.month[:n], end=end, first=np.clip(base.first, first + 1, np.maximum(end, first + 1))
     )
-    return made._replace(course=whole._replace(first=np.minimum(whole.first, whole.end)))
+    return made._replace(course=shortened._replace(first=np.minimum(shortened.first, shortened.end)))
 
 
 def span(made: Course) -> tuple[int, int]:
-    """Columns of the first candle whose signals count and of the last candle."""
+    """Columns of the first candle whose signals count, and of the last candle."""
     return int(made.first[made.end > made.first].min()) - 1, made.flags.shape[1] - 1
 
 
 def replayed(made: Described, settings: Settings, decided: Decisions) -> Replayed:
-    """The trades. Raises Outside where it shows on the way that they would not be FreqTrade's."""
+    """The trades. Raises Outside where the run shows that they would differ from FreqTrade's."""
     try:
-        found = simulator.replay(*made)
+        result = simulator.replay(*made)
     except simulator.ReplayError as error:
         raise Outside(str(error)) from None
-    if found.unfilled and exits_wait(settings, decided):
+    if result.unfilled and exits_wait(settings, decided):
         raise Outside("an exit did not fill in its candle, and unfilledtimeout is longer than that")
-    return found
+    return result
 
 
 def course(
@@ -108,22 +108,25 @@ def course(
     decided: Decisions,
 ) -> Course:
     """
-    Candles and signals as a replay needs them, all pairs of the arena by row, those outside the basket without candles.
+    Candles and signals as a replay needs them: one row per pair of the arena; pairs outside the basket have no candles.
 
-    `market` begins at the start of the range; its columns are the replay's, up to the last candle of the basket. Raises
+    `market` begins at the start of the range; the replay uses its columns up to the last candle of the basket. Raises
     Outside.
     """
     startup = rule(decided.parameters, "startup_candle_count", int)
-    rows = {p: columns(tables[pair], market, startup) for p, pair in enumerate(market.pairs) if pair in strategy.pairs}
-    n = max((end for _, end in rows.values()), default=0)
+    columns_by_row = {
+        row: columns(tables[pair], market, startup) for row, pair in enumerate(market.pairs) if pair in strategy.pairs
+    }
+    n = max((end for _, end in columns_by_row.values()), default=0)
     if n == 0:
         raise Outside("no candle of its pairs lies in the range")
     first, end = np.zeros(len(market.pairs), dtype=np.int64), np.zeros(len(market.pairs), dtype=np.int64)
     flags = np.zeros((len(market.pairs), n), dtype=np.uint8)
-    for p, (begin, stop) in rows.items():
+    prices = [np.ascontiguousarray(values[:, :n]) for values in (market.open, market.high, market.low, market.close)]
+    for row, (begin, stop) in columns_by_row.items():
         if stop - begin > 0:
-            first[p], end[p] = begin, stop
-            flags[p, begin:stop] = _flags(decided.signals.get(market.pairs[p]), market, begin, stop)
+            first[row], end[row] = begin, stop
+            flags[row, begin:stop] = _flags(decided.signals.get(market.pairs[row]), market, begin, stop)
     month, tick = _ticks(market, n, markets, ticks)
     limits = [markets[pair]["limits"] for pair in market.pairs]
     return Course(
@@ -146,7 +149,7 @@ def course(
 
 
 def account_of(settings: Settings, fee: float | None = None) -> Account:
-    """The arena's account, or the same with another fee. Raises Outside for one that a replay does not know."""
+    """The arena's account, optionally with another fee. Raises Outside for settings that a replay does not support."""
     stake = settings.raw["stake_amount"]
     if settings.raw.get("amend_last_stake_amount"):
         raise Outside("amend_last_stake_amount is set")
@@ -161,29 +164,29 @@ def account_of(settings: Settings, fee: float | None = None) -> Account:
 
 
 def rules(settings: Settings, decided: Decisions) -> Rules:
-    """What of a strategy's parameters decides its exits. Raises Outside for parameters that a replay does not know."""
-    said = decided.parameters
-    for name, wanted in _PLAIN.items():
-        if (found := _value(said, name)) not in wanted:
-            raise Outside(f"{name} is {found!r}")
-    table = _value(said, "minimal_roi")
+    """The parameters that decide a strategy's exits. Raises Outside for parameters that a replay does not support."""
+    parameters = decided.parameters
+    for name, allowed in _PLAIN.items():
+        if (value := _value(parameters, name)) not in allowed:
+            raise Outside(f"{name} is {value!r}")
+    table = _value(parameters, "minimal_roi")
     if not isinstance(table, dict) or not all(
-        _is_number(entry) for pair in table.items() for entry in (_minutes(pair[0]), pair[1])
+        _is_number(entry) for rung in table.items() for entry in (_minutes(rung[0]), rung[1])
     ):
         raise Outside("minimal_roi is no table of minutes and ratios")
-    positive = _value(said, "trailing_stop_positive")
+    positive = _value(parameters, "trailing_stop_positive")
     return simulator.rules(
-        rule(said, "stoploss", float),
+        rule(parameters, "stoploss", float),
         {_minutes(minutes): ratio for minutes, ratio in table.items()},
         settings.step_ms // 60_000,
-        trailing_stop=rule(said, "trailing_stop", bool),
-        trailing_stop_positive=None if positive is None else rule(said, "trailing_stop_positive", float),
-        trailing_stop_positive_offset=rule(said, "trailing_stop_positive_offset", float),
-        trailing_only_offset_is_reached=rule(said, "trailing_only_offset_is_reached", bool),
-        use_exit_signal=rule(said, "use_exit_signal", bool),
-        exit_profit_only=rule(said, "exit_profit_only", bool),
-        exit_profit_offset=rule(said, "exit_profit_offset", float),
-        ignore_roi_if_entry_signal=rule(said, "ignore_roi_if_entry_signal", bool),
+        trailing_stop=rule(parameters, "trailing_stop", bool),
+        trailing_stop_positive=None if positive is None else rule(parameters, "trailing_stop_positive", float),
+        trailing_stop_positive_offset=rule(parameters, "trailing_stop_positive_offset", float),
+        trailing_only_offset_is_reached=rule(parameters, "trailing_only_offset_is_reached", bool),
+        use_exit_signal=rule(parameters, "use_exit_signal", bool),
+        exit_profit_only=rule(parameters, "exit_profit_only", bool),
+        exit_profit_offset=rule(parameters, "exit_profit_offset", float),
+        ignore_roi_if_entry_signal=rule(parameters, "ignore_roi_if_entry_signal", bool),
     )
 
 
@@ -194,11 +197,11 @@ _PLAIN: dict[str, tuple[Any, ...]] = {
     "can_short": (False, None),
     "protections": (None, [], ()),
 }
-"""Parameters with which a trade follows from signals alone."""
+"""Values with which trades follow from signals alone."""
 
 
 def rule(said: dict[str, str], name: str, kind: type) -> Any:
-    """One parameter as a number or a bool. Raises Outside where it is something else."""
+    """One parameter as a number or a bool. Raises Outside for another type."""
     value = _value(said, name)
     fits = (
         isinstance(value, bool)
@@ -213,14 +216,14 @@ def rule(said: dict[str, str], name: str, kind: type) -> Any:
 
 
 def exits_wait(settings: Settings, decided: Decisions) -> bool:
-    """Whether an exit that does not fill is still there after the next candle: a replay tries anew with each one."""
+    """Whether an unfilled exit order outlives the next candle. A replay makes a new order in each candle instead."""
     timeout = _value(decided.parameters, "unfilledtimeout")
     minutes = timeout.get("exit") if isinstance(timeout, dict) and timeout.get("unit", "minutes") == "minutes" else None
     return not _is_number(minutes) or minutes > settings.step_ms // 60_000
 
 
 def orders(made: Replayed, market: Market) -> Orders:
-    """The fills of a replay, entries and exits in the order in which they happened."""
+    """The fills of a replay: entries and exits in the order of their time."""
     n = len(made.pair)
     kinds = np.array([ORDER_KINDS.index(reason) for reason in simulator.REASONS], dtype=np.int8)
     stops = np.isin(made.reason, [simulator.REASONS.index("stop"), simulator.REASONS.index("trailing")])
@@ -266,8 +269,8 @@ def _told(orders: Orders, k: int, market: Market) -> str:
 
 def columns(table: NDArray[np.float64], market: Market, startup: int) -> tuple[int, int]:
     """
-    First and end column of a pair in FreqTrade's loop: it loads candles from `startup` before the range on, drops as
-    many from the pair's own first one, and one more, whose signals trade in the candle after it.
+    First and end column of a pair in FreqTrade's loop. It loads candles from `startup` candles before the range on,
+    drops as many from the pair's own first one, and one more, whose signals trade in the next candle.
     """
     start_ms, step = int(market.open_ms[0]), market.step_ms
     times = table[:, 0].astype(np.int64)
@@ -280,27 +283,26 @@ def columns(table: NDArray[np.float64], market: Market, startup: int) -> tuple[i
 
 
 def _flags(signals: Signals | None, market: Market, begin: int, stop: int) -> NDArray[np.uint8]:
-    """Bits by candle, from the signals of the candle before it."""
+    """Flag bits of each candle, from the signals of the candle before it."""
     if signals is None or not len(signals.enter):
         raise Outside("a pair has no signals")
-    ahead, rest = divmod(int(market.open_ms[begin]) - market.step_ms - signals.start_ms, market.step_ms)
-    if rest or ahead < 0 or ahead + stop - begin > len(signals.enter):
+    start, remainder = divmod(int(market.open_ms[begin]) - market.step_ms - signals.start_ms, market.step_ms)
+    if remainder or start < 0 or start + stop - begin > len(signals.enter):
         raise Outside("a pair's signals do not reach over the range")
-    enter, leave = (column[ahead : ahead + stop - begin] for column in (signals.enter, signals.exit))
+    enter, leave = (column[start : start + stop - begin] for column in (signals.enter, signals.exit))
     return (enter & ~leave) * np.uint8(ENTER) + (leave & ~enter) * np.uint8(EXIT) + enter * np.uint8(ENTERING)
 
 
 def _scale(stakes: dict[str, Stakes], market: Market, n: int) -> NDArray[np.float64]:
     """
-    (n_pairs, n) what custom_stake_amount answers over what is proposed, in the candle of the entry; nan where nobody
-    knows.
+    (n_pairs, n) custom_stake_amount's answer divided by the proposal, in the candle of the entry; nan where unknown.
     """
     scale = np.full((len(market.pairs), n), np.nan)
-    for pair, told in stakes.items():
-        column, rest = np.divmod(told.open_ms - market.open_ms[0], market.step_ms)
-        if rest.any() or (column < 0).any() or (column >= n).any():
+    for pair, stake in stakes.items():
+        column, remainder = np.divmod(stake.open_ms - market.open_ms[0], market.step_ms)
+        if remainder.any() or (column < 0).any() or (column >= n).any():
             raise Outside("stakes are told of candles outside the range")
-        scale[market.pairs.index(pair), column] = told.scale
+        scale[market.pairs.index(pair), column] = stake.scale
     if np.isnan(scale).all():
         raise Outside(NO_SHARE)
     return scale
@@ -310,25 +312,25 @@ def _ticks(
     market: Market, n: int, markets: dict[str, Any], ticks: Ticks
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """
-    The month of each candle, and ticks per unit of price by pair and month: the latest month's that is known, else the
+    The month of each candle, and ticks per unit of price by pair and month: the latest known month's tick, else the
     exchange's.
     """
     months = market.open_ms[:n].astype("datetime64[ms]").astype("datetime64[M]")
     month = (months - months[0]).astype(np.int64)
     starts = np.arange(months[0], months[-1] + 1).astype("datetime64[ms]").astype(np.int64)
     tick = np.zeros((len(market.pairs), len(starts)))
-    for p, pair in enumerate(market.pairs):
-        known = ticks.get(pair, [])
-        at = np.searchsorted([ms for ms, _ in known], starts, side="right") - 1
-        usual = markets[pair]["precision"]["price"]
-        for column, k in enumerate(at):
-            size = known[k][1] if k >= 0 else usual
-            tick[p, column] = 0.0 if size is None else _per_unit(size, pair, "tick")
+    for row, pair in enumerate(market.pairs):
+        monthly = ticks.get(pair, [])
+        latest = np.searchsorted([ms for ms, _ in monthly], starts, side="right") - 1
+        exchange_tick = markets[pair]["precision"]["price"]
+        for column, index in enumerate(latest):
+            size = monthly[index][1] if index >= 0 else exchange_tick
+            tick[row, column] = 0.0 if size is None else _per_unit(size, pair, "tick")
     return month, tick
 
 
 def _per_unit(size: float | None, pair: str, what: str) -> float:
-    """How many steps make one: a power of ten."""
+    """How many steps make one unit: a power of ten."""
     if size is None or not size > 0:
         raise Outside(f"{pair} has no {what}")
     decimals = round(-np.log10(size))
@@ -341,9 +343,9 @@ def _limit(limits: list[dict[str, Any]], what: str, which: str) -> NDArray[np.fl
     return np.array([np.nan if (value := limit[what][which]) is None else float(value) for limit in limits])
 
 
-def _value(said: dict[str, str], name: str) -> Any:
+def _value(parameters: dict[str, str], name: str) -> Any:
     try:
-        return ast.literal_eval(said[name])
+        return ast.literal_eval(parameters[name])
     except (KeyError, ValueError, SyntaxError, MemoryError, RecursionError):
         raise Outside(f"{name} is no plain value") from None
 

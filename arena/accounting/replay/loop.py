@@ -1,8 +1,8 @@
 """
-The account over a course, compiled: cash, slots and the order of pairs, from one entry or exit to the next.
+Runs the account over a course, compiled: cash, slots and the order of pairs, from one entry or exit to the next.
 
-Arguments are the records of `replay`, and its Room's arrays; `sums` is the row of TOTALS. Between two such candles
-nothing happens.
+Arguments are the records of `simulator` and the arrays of its Room; `sums` is the row of TOTALS. Nothing happens
+between two such candles.
 """
 
 import math
@@ -25,12 +25,12 @@ from arena.accounting.replay.exits import ENTER, FORCED, PRICE_SCALE, Holding, P
 from arena.startup.compiled import inlined, kept
 
 FINE, UNKNOWN_SIZE, LEFT_OPEN, LARGE, OFF_GRID, DOUBT, FULL = range(7)
-"""What can go wrong in a run."""
+"""FINE, and what can go wrong in a run."""
 _NEVER = 1 << 60
 
 
 class Limits(NamedTuple):
-    """What an exchange allows of a pair. nan: it sets none."""
+    """An exchange's limits for a pair. nan: it sets none."""
 
     step: float
     min_cost: float
@@ -42,11 +42,11 @@ class Limits(NamedTuple):
 @kept
 def run(course, account, rules, rows, pending, totals):
     """
-    Fill `rows` with trades in the order of their closes and `totals` with the rest; after trouble the trades are not
-    valid.
+    Fill `rows` with trades in the order of their closes and `totals` with the rest. After trouble the trades are
+    invalid.
 
-    Each pair has the candle of its next event: of its exit while it holds a trade, else of its next entry signal. In a
-    candle the pairs that held a trade before it come first, in the order of their opening, then the others in the
+    For each pair we keep the candle of its next event: its exit while it holds a trade, else its next entry signal.
+    Within a candle, pairs that held a trade before it come first, in the order of their opening, then the others in the
     whitelist's order.
     """
     n_pairs, flags, opens, closes = len(course.first), course.flags, course.open, course.close
@@ -117,7 +117,9 @@ def _next_entry(flags, pair, candle, end):
 
 @inlined
 def _enter(event, held, rows, trade, sums):
-    """The trade's entry is the next fill. It closes in its first candle, or its pair waits for the exit."""
+    """
+    Record the trade's entry as the next fill. The trade closes in its first candle, or its pair waits for the exit.
+    """
     trade.entered = sums.fills
     sums.fills += 1
     if trade.reason != FORCED and trade.closed == trade.opened:
@@ -130,7 +132,7 @@ def _enter(event, held, rows, trade, sums):
 
 @inlined
 def _close(rows, trade, sums):
-    """The trade is the next row, its exit the next fill, its profit in the wallet from now on."""
+    """Record the trade as the next row and its exit as the next fill; its profit is in the wallet from now on."""
     trade.left = sums.fills
     rows[sums.trades] = trade
     sums.trades += 1
@@ -147,7 +149,7 @@ def _release(held, k, sums):
 
 @inlined
 def _force_out(first, rows, pending, held, sums):
-    """Close what is left open: in the order of the pairs' first candles, then of the whitelist."""
+    """Close all open trades, in the order of the pairs' first candles, then of the whitelist."""
     while sums.held:
         best = 0
         for k in range(1, sums.held):
@@ -176,7 +178,7 @@ def _scale(scale, pair, candle):
 
 @inlined
 def _amount(account, limits, price, tied, scale, sized, clamp, sums):
-    """Amount of an entry at `price`; 0 where FreqTrade makes no trade."""
+    """Amount of an entry at `price`; 0 where FreqTrade opens no trade."""
     free = account.wallet + sums.profit - tied
     available = min((tied + free) * account.ratio - tied, free)
     stake = account.stake

@@ -1,7 +1,7 @@
 """
-`replay.replay` in plain Python: the specification. Candle by candle, pair by pair, with a wallet that is always up to
-date and Python's own decimals. Slow, and read beside FreqTrade 2026.9's optimize/backtesting.py, strategy/interface.py,
-persistence/trade_model.py and wallets.py, whose functions the comments name.
+`simulator.replay` in plain Python: the specification. It goes candle by candle and pair by pair, with a wallet that is
+always up to date and Python's own decimals. It is slow. Read it beside FreqTrade 2026.9's optimize/backtesting.py,
+strategy/interface.py, persistence/trade_model.py and wallets.py, whose functions the docstrings name.
 """
 
 import math
@@ -23,20 +23,20 @@ from arena.accounting.replay.simulator import (
     Rules,
 )
 
-_EXACTLY = Context(prec=200)  # no product below is as long
+_EXACTLY = Context(prec=200)  # longer than any product below
 _LARGEST = 2**51
-"""More steps than this compiled code cannot count, so they are refused here too."""
+"""Compiled code cannot count more steps than this, so we refuse them here too."""
 
 
 def replay(course: Course, account: Account, rules: Rules) -> Replayed:
     """
-    As `replay.replay`, and with its errors, but for products in the middle between two floats, which nothing here is
-    unsure of.
+    As `simulator.replay`, with the same errors, except for products in the middle between two floats, which are exact
+    here.
     """
     run = _Run(course, account, rules)
     n_pairs, n_candles = course.open.shape
     for candle in range(n_candles):
-        # fixed here: who closes in this candle keeps its place and cannot come back
+        # fixed here: a pair that closes in this candle keeps its place and cannot enter again
         held = [trade.pair for trade in run.open]
         for pair in dict.fromkeys([*held, *range(n_pairs)]):
             if course.first[pair] <= candle < course.end[pair]:
@@ -50,7 +50,7 @@ class _Trade:
     pair: int
     opened: int
     entered: int
-    tick: float  # of the month of the entry, until the exit
+    tick: float  # of the entry's month, used until the exit
     entry_price: float
     open_rate: float
     amount: float
@@ -59,7 +59,7 @@ class _Trade:
     cost: float  # money at the open rate, fee included
     initial_stop: float
     stop: float
-    distance: float  # of the stop when it was set last, from the price then
+    distance: float  # of the stop from the price when it was last set
     max_rate: float
     min_rate: float
     stop_before: float
@@ -83,7 +83,9 @@ class _Run:
         self.fee = Decimal(repr(account.fee))
 
     def process(self, pair: int, candle: int, enters: bool) -> None:
-        """Backtesting.backtest_loop: an unfilled exit times out; entry; exit, in the candle of the entry too."""
+        """
+        Backtesting.backtest_loop: an unfilled exit times out; then entry; then exit, also in the candle of the entry.
+        """
         trade = next((trade for trade in self.open if trade.pair == pair), None)
         if trade is not None and trade.waits:
             trade.waits = False
@@ -98,8 +100,8 @@ class _Run:
 
     def enter(self, pair: int, candle: int) -> _Trade | None:
         """
-        Backtesting._enter_trade: at the raw open. The trade's own open rate is rounded, its profit is not computed from
-        it.
+        Backtesting._enter_trade: enters at the raw open. The trade's open rate is rounded; its profit is not computed
+        from it.
         """
         course, price = self.course, float(self.course.open[pair, candle])
         stake = self.stake(pair, candle, price)
@@ -110,7 +112,7 @@ class _Run:
         if amount == 0.0:
             return None
         rate = _stepped(price, tick, ROUND_HALF_UP)  # recalc_trade_from_orders
-        # close_bt_order forgets the stop of the raw price and sets one from the rounded open rate
+        # close_bt_order discards the stop of the raw price and sets one from the rounded open rate
         stop = _stepped(rate * (1 - abs(self.rules.stoploss)), tick, ROUND_CEILING)
         trade = _Trade(
             pair, candle, self.fills, tick, price, rate, amount, stake=_product(amount, price),
@@ -123,8 +125,8 @@ class _Run:
 
     def stake(self, pair: int, candle: int, price: float) -> float:
         """
-        Backtesting.get_valid_entry_price_and_stake: what Wallets propose, the strategy answers and Wallets validate; 0:
-        none.
+        Backtesting.get_valid_entry_price_and_stake: Wallets propose a stake, the strategy answers, Wallets validate; 0:
+        no trade.
         """
         account, course = self.account, self.course
         tied = _sum([trade.stake for trade in self.open], account.compensated)
@@ -153,16 +155,16 @@ class _Run:
         return min(stake, largest)
 
     def stake_limits(self, pair: int, price: float) -> tuple[float, float]:
-        """Exchange._get_stake_amount_limit: of cost and amount the stricter one; the smallest with a reserve."""
+        """Exchange._get_stake_amount_limit: the stricter limit of cost and amount; the smallest stake has a reserve."""
         course, account = self.course, self.account
-        least = [
+        lower = [
             float(course.min_cost[pair]) * account.cost_reserve,
             float(course.min_amount[pair]) * price * account.amount_reserve,
         ]
-        most = [float(course.max_cost[pair]), float(course.max_amount[pair]) * price]
+        upper = [float(course.max_cost[pair]), float(course.max_amount[pair]) * price]
         return (
-            max((limit for limit in least if not math.isnan(limit)), default=0.0),
-            min((limit for limit in most if not math.isnan(limit)), default=math.inf),
+            max((limit for limit in lower if not math.isnan(limit)), default=0.0),
+            min((limit for limit in upper if not math.isnan(limit)), default=math.inf),
         )
 
     def look_for_exit(self, trade: _Trade, candle: int) -> None:
@@ -199,8 +201,8 @@ class _Run:
 
     def trail(self, trade: _Trade, high: float, low: float) -> None:
         """
-        IStrategy.ft_stoploss_adjust, before the stop is tested: from this candle's high, while the stop is below its
-        low.
+        IStrategy.ft_stoploss_adjust: raises the stop from this candle's high, while it is below the low; runs before
+        the stop is tested.
         """
         rules = self.rules
         if not rules.trailing_stop or trade.stop >= low:
@@ -216,13 +218,13 @@ class _Run:
 
     def roi(self, minutes: int) -> tuple[int, float | None]:
         """IStrategy.min_roi_reached_entry: the last rung that began; None before the first."""
-        began = [k for k, since in enumerate(self.rules.roi_minutes) if since <= minutes]
-        return (int(self.rules.roi_minutes[began[-1]]), float(self.rules.roi_ratios[began[-1]])) if began else (0, None)
+        rungs = [rung for rung, since in enumerate(self.rules.roi_minutes) if since <= minutes]
+        return (int(self.rules.roi_minutes[rungs[-1]]), float(self.rules.roi_ratios[rungs[-1]])) if rungs else (0, None)
 
     def roi_rate(
         self, trade: _Trade, since: int, roi: float, minutes: int, open_: float, high: float, low: float, close: float
     ) -> float | None:
-        """Backtesting._get_close_rate_for_roi. None: it raises, and the next exit is asked."""
+        """Backtesting._get_close_rate_for_roi. None: it raises, and the next exit is tried."""
         aligned = since % self.rules.step_minutes == 0
         if roi == -1 and aligned:
             return open_
@@ -234,7 +236,7 @@ class _Run:
         return min(max(rate, low), high)
 
     def trailing_rate(self, trade: _Trade, minutes: int, open_: float, high: float, low: float) -> float:
-        """Backtesting._get_close_rate_for_stoploss of a stop that has moved."""
+        """Backtesting._get_close_rate_for_stoploss for a stop that has moved."""
         rules, positive = self.rules, self.rules.trailing_stop_positive
         if trade.stop > high:
             return open_
@@ -246,7 +248,8 @@ class _Run:
 
     def order(self, trade: _Trade, candle: int, reason: str, rate: float) -> None:
         """
-        Backtesting._exit_trade and _process_exit_order: rounded to the tick, filled inside the candle or not at all.
+        Backtesting._exit_trade and _process_exit_order: rounds the rate to the tick and fills inside the candle or not
+        at all.
         """
         rate = _stepped(rate, trade.tick, ROUND_HALF_UP)
         if not self.course.low[trade.pair, candle] <= rate <= self.course.high[trade.pair, candle]:
@@ -273,7 +276,8 @@ class _Run:
 
     def close_what_is_left(self) -> None:
         """
-        Backtesting.handle_left_open: each at its own pair's last open, by the order in which pairs were first seen.
+        Backtesting.handle_left_open: closes each trade at its own pair's last open, in the order of the pairs' first
+        candles.
         """
         for trade in sorted(self.open, key=lambda trade: (self.course.first[trade.pair], trade.pair)):
             last = int(self.course.end[trade.pair]) - 1
@@ -294,7 +298,7 @@ class _Run:
 
 
 def _product(*factors: float | Decimal) -> float:
-    """Exact product of decimals, a float being the decimal that Python writes for it; rounded once."""
+    """Exact product of decimals, rounded once. A float counts as the decimal that Python prints for it."""
     total = Decimal(1)
     for factor in factors:
         total = _EXACTLY.multiply(total, factor if isinstance(factor, Decimal) else Decimal(repr(factor)))
@@ -302,7 +306,7 @@ def _product(*factors: float | Decimal) -> float:
 
 
 def _stepped(value: float, scale: float, rounding: str) -> float:
-    """A positive value on the grid of 1/scale, by its decimal; as it is where the scale is 0."""
+    """A positive value, taken as its decimal, rounded to the grid of 1/scale; unchanged where the scale is 0."""
     if scale == 0.0:
         return value
     return float((Decimal(repr(value)) * int(scale)).to_integral_value(rounding) / int(scale))

@@ -1,12 +1,12 @@
 """
-Signals -> trades, as FreqTrade 2026.9 simulates them: spot, long, candle by candle, for strategies that decide by
-signals alone.
+Signals -> trades, as FreqTrade 2026.9 simulates them: spot, long, candle by candle, for strategies that decide only by
+signals.
 
-Compiled, and bit for bit FreqTrade's own figures; `replay_twin` is the same in plain Python and is the specification.
-What the compiled code cannot represent is refused before (`refusal`) or raised during a run (ReplayError); nothing is
-approximated.
+Compiled; its figures equal FreqTrade's bit for bit. `reference` does the same in plain Python and is the specification.
+What the compiled code cannot represent is refused before a run (`refusal`) or raised during it (ReplayError); nothing
+is approximated.
 
-Not covered, and for whoever makes a Course and Rules to rule out: callbacks other than a linear custom_stake_amount,
+Not covered; the maker of a Course and Rules must rule these out: callbacks other than a linear custom_stake_amount,
 protections and pair locks, position adjustment, position stacking, short and futures, detail timeframes, dynamic pair
 lists, available_capital, amend_last_stake_amount, a timeout of unfilled exits that is longer than a candle, startup
 candles of another strategy.
@@ -26,12 +26,12 @@ from arena.accounting.replay.decimals import fraction, parts
 
 REASONS = ("signal", "stop", "roi", "trailing", "forced")
 """
-Why a trade closed. stop: the stop-loss as it was; trailing: one that has moved; forced: at the end of its pair's
+Why a trade closed. stop: the initial stop-loss; trailing: a stop that has moved; forced: at the end of its pair's
 candles.
 """
 ENTER, EXIT, ENTERING = exits.ENTER, exits.EXIT, exits.ENTERING
 """
-Bits of Course.flags. ENTER: enter is 1 and exit is not; EXIT: there is an exit and no enter; ENTERING: enter is not 0.
+Bits of Course.flags. ENTER: enter is 1 and exit is not; EXIT: exit is set and enter is not; ENTERING: enter is not 0.
 """
 SUM_IS_COMPENSATED = sum([1e100, 1.0, -1e100]) == 1.0
 """Whether this Python adds floats with compensation, as it does from 3.12 on. FreqTrade's wallet uses sum()."""
@@ -45,7 +45,7 @@ TOTALS = np.dtype(
     [("balance", "f8"), ("profit", "f8")]
     + [(name, "i8") for name in ("trades", "fills", "held", "rejected", "unfilled", "trouble", "pair", "candle")]
 )
-"""Of a Room: what there is beside trades, while a replay runs and after it."""
+"""Fields of Room.totals: all figures besides trades, during a replay and after it."""
 TROUBLES = {
     loop.UNKNOWN_SIZE: "nobody knows what custom_stake_amount would have answered",
     loop.LEFT_OPEN: "the last open lies off the candle when it is rounded to the tick, so FreqTrade's results lack the "
@@ -58,53 +58,51 @@ TROUBLES = {
 
 
 class ReplayError(ValueError):
-    """The trades cannot be computed; FreqTrade itself has to."""
+    """The replay cannot compute the trades; FreqTrade itself must run."""
 
 
 class Course(NamedTuple):
-    """
-    What happened and what was signalled. Arrays are C-contiguous; a candle outside [first, end) of its pair is nan.
-    """
+    """Candles and signals. Arrays are C-contiguous; a candle outside [first, end) of its pair is nan."""
 
     open: NDArray[np.float64]  # (n_pairs, n_candles), pairs in the whitelist's order
     high: NDArray[np.float64]
     low: NDArray[np.float64]
     close: NDArray[np.float64]
-    # (n_pairs, n_candles) ENTER | EXIT | ENTERING of the candle before: it stands where it is acted on
+    # (n_pairs, n_candles) ENTER | EXIT | ENTERING from the candle before, stored in the candle in which they act
     flags: NDArray[np.uint8]
     first: NDArray[np.int64]  # (n_pairs,) a pair's first candle
-    end: NDArray[np.int64]  # (n_pairs,) one past its last; equal to `first` where it has none
-    # (n_pairs, n_months) ticks per unit of price, a power of ten; 0: FreqTrade knows none, does not round
+    end: NDArray[np.int64]  # (n_pairs,) one past its last; equal to `first` for a pair without candles
+    # (n_pairs, n_months) ticks per unit of price, a power of ten; 0: FreqTrade knows no tick and does not round
     tick: NDArray[np.float64]
-    month: NDArray[np.int64]  # (n_candles,) column of `tick` that holds in a candle
+    month: NDArray[np.int64]  # (n_candles,) column of `tick` that applies to a candle
     step: NDArray[np.float64]  # (n_pairs,) amount steps per unit, a power of ten
     min_cost: NDArray[np.float64]  # (n_pairs,) money; nan here and below: none
     max_cost: NDArray[np.float64]
     min_amount: NDArray[np.float64]  # (n_pairs,) base currency
     max_amount: NDArray[np.float64]
-    # (n_pairs, n_candles) or (1, 1) custom_stake_amount's answer over what was proposed; nan: unknown
+    # (n_pairs, n_candles) or (1, 1) custom_stake_amount's answer divided by the proposal; nan: unknown
     scale: NDArray[np.float64]
 
 
 class Account(NamedTuple):
-    """The account's side. Made by `account`."""
+    """The account's settings, made by `account`."""
 
     wallet: float  # money at the start
     ratio: float  # tradable_balance_ratio
-    stake: float  # money a trade; nan: unlimited, a slot's share
+    stake: float  # money per trade; nan: unlimited, a slot's share
     slots: float  # max_open_trades; inf: no limit
     fee: float  # fraction of an order's value
     paid_high: float  # 1 + fee as a pair of floats
     paid_low: float
     kept_high: float  # 1 - fee
     kept_low: float
-    cost_reserve: float  # what multiplies a pair's smallest cost to give the smallest stake
-    amount_reserve: float  # the same for its smallest amount
-    compensated: bool  # whether stakes are added as Python 3.12 and later do
+    cost_reserve: float  # smallest stake divided by a pair's smallest cost
+    amount_reserve: float  # smallest stake divided by the value of its smallest amount
+    compensated: bool  # whether stakes are added as in Python 3.12 and later
 
 
 class Rules(NamedTuple):
-    """The strategy's side. Made by `rules`."""
+    """The strategy's rules, made by `rules`."""
 
     stoploss: float  # negative fraction
     trailing_stop: bool
@@ -119,7 +117,7 @@ class Rules(NamedTuple):
     ignore_roi_if_entry_signal: bool
     step_minutes: int  # a candle
     sized: bool  # whether custom_stake_amount decides, by Course.scale
-    clamp: bool  # whether its answer is clamped to the smallest and largest stake already
+    clamp: bool  # whether its answer is clamped to the smallest and largest stake
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ class Replayed:
     reason: NDArray[np.int64]  # index into REASONS
     entered: NDArray[np.int64]  # number of the entry among all fills of the account, from 0
     left: NDArray[np.int64]  # number of the exit among them
-    entry_price: NDArray[np.float64]  # the open at which the order filled
+    entry_price: NDArray[np.float64]  # open price at which the order filled
     open_rate: NDArray[np.float64]  # rounded to the tick: FreqTrade's figure
     close_rate: NDArray[np.float64]
     amount: NDArray[np.float64]  # base currency
@@ -143,7 +141,7 @@ class Replayed:
     min_rate: NDArray[np.float64]
     stop: NDArray[np.float64]  # at the close
     initial_stop: NDArray[np.float64]
-    stop_before: NDArray[np.float64]  # at the start of the exit's candle, before that candle moved it
+    stop_before: NDArray[np.float64]  # stop at the start of the exit's candle, before that candle moved it
     balance: float  # money at the end
     rejected: int  # entries for which no slot was free
     unfilled: int  # exits that did not fill and timed out
@@ -151,7 +149,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where a replay writes. Reused, a thousand replays allocate nothing for their trades."""
+    """Arrays into which a replay writes. Reusing a Room saves the allocation of trades in many replays."""
 
     rows: NDArray[np.void]  # (capacity,) of TRADE, in the order of the closes; the first n of the last replay are valid
     totals: NDArray[np.void]  # (1,) of TOTALS
@@ -159,7 +157,7 @@ class Room:
 
     @classmethod
     def of(cls, course: Course, capacity: int | None = None) -> "Room":
-        """For at most `capacity` trades, or for as many as there are entry signals."""
+        """A Room for at most `capacity` trades, or for as many as there are entry signals."""
         n = int(np.count_nonzero(course.flags & ENTER)) if capacity is None else capacity
         return cls(np.zeros(n, TRADE), np.zeros(1, TOTALS), np.zeros(len(course.first), TRADE))
 
@@ -175,9 +173,9 @@ def account(
     compensated: bool = SUM_IS_COMPENSATED,
 ) -> Account:
     """
-    An Account from FreqTrade's settings: `stake` None is "unlimited", `slots` -1 is no limit.
+    An Account from FreqTrade's settings: `stake` None means "unlimited", `slots` -1 means no limit.
 
-    FreqTrade's smallest stake leaves room for a stop 5 % below, but for no more than half as much again.
+    FreqTrade's smallest stake leaves room for a stop 5 % below, but is raised by at most half.
     """
     amount_reserve = 1.0 + amount_reserve_percent
     cost_reserve = max(min(amount_reserve / (1 - 0.05), 1.5), 1.0)
@@ -227,21 +225,21 @@ def rules(
 
 def refusal(course: Course, account: Account, rules: Rules) -> str | None:
     """
-    Why these cannot be replayed, or None. Some ten milliseconds for five pairs and five years; flags may change after
-    it.
+    Why these cannot be replayed, or None. Takes about ten milliseconds for five pairs and five years; flags may change
+    afterwards.
     """
     return support.refusal(course, account, rules)
 
 
 def replay(course: Course, account: Account, rules: Rules, room: Room | None = None) -> Replayed:
     """
-    The trades that FreqTrade makes of these signals. Ask `refusal` first: nothing is checked here.
+    The trades that FreqTrade makes from these signals. Call `refusal` first: this function checks nothing.
 
     Raises
     ------
     ReplayError
-        The trades cannot be computed, and why, by pair number and candle: a size that nobody knows, an exit at the end
-        that FreqTrade does not list, an amount or rate with more digits than floats can tell apart.
+        The trades cannot be computed; the message says why, with pair number and candle: an unknown stake, an exit at
+        the end that FreqTrade does not list, an amount or rate with more digits than floats can hold.
     """
     room = Room.of(course) if room is None else room
     n = replay_into(course, account, rules, room)
@@ -253,7 +251,7 @@ def replay(course: Course, account: Account, rules: Rules, room: Room | None = N
 
 
 def replay_into(course: Course, account: Account, rules: Rules, room: Room) -> int:
-    """As `replay`, into room.rows and room.totals: the number of trades. Raises ReplayError."""
+    """As `replay`, but writes into room.rows and room.totals and returns the number of trades. Raises ReplayError."""
     loop.run(course, account, rules, room.rows, room.pending, room.totals)
     totals = room.totals[0]
     if totals["trouble"]:

@@ -1,7 +1,7 @@
 """
-What the compiled replay cannot represent, or FreqTrade would not run: found before it starts, and said in a sentence.
+Finds, before a replay starts, what it cannot represent or FreqTrade would not run, and describes it in a sentence.
 
-A course, an account and rules are the records of `replay`, which stands above this module.
+Course, account and rules are the records of `simulator`, which imports this module.
 """
 
 import math
@@ -15,12 +15,12 @@ from arena.accounting.replay.decimals import EXACT, fraction, parts
 from arena.accounting.replay.exits import ENTER, ENTERING, EXIT, PRICE_SCALE
 
 LONGEST_MINUTES = 1 << 40
-"""Of a candle, a run or a ROI rung: no sum of them leaves int64."""
+"""Longest candle, run or ROI rung: no sum of them exceeds int64."""
 _TYPES = {"u1": "uint8", "i8": "int64", "f8": "float64"}
 
 
 def refusal(course: Any, account: Any, rules: Any) -> str | None:
-    """The first reason, or None. Arrays are looked into only when their shapes and types are right."""
+    """The first reason, or None. Values of arrays are read only when shapes and types are right."""
     for reasons in (
         _shapes(course, rules),
         _account(account),
@@ -114,7 +114,7 @@ def _rules(rules: Any) -> Iterator[str]:
 def _plain(
     record: Any, kinds: dict[str, type], may_be_nan: tuple[str, ...] = (), may_be_infinite: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """Another type would be compiled anew, and mean something else."""
+    """Check types and finite values: another type would be compiled anew and mean something else."""
     for name, value in zip(record._fields, record, strict=True):
         kind: Any = kinds.get(name, float)
         if type(value) is not kind:
@@ -166,7 +166,7 @@ def _prices(course: Any) -> Iterator[str]:
             yield f"pair {pair} has an open or close outside low and high"
         tick = course.tick[pair, course.month[first:end]]
         highest = float(high.max())
-        # the middle of two ticks has a digit more
+        # the middle of two ticks has one more digit
         if not (highest * PRICE_SCALE < EXACT and highest * tick.max() * 10 < EXACT):
             yield f"pair {pair} reaches {highest:.10g}, more than floats can hold with so many decimals"
         if not all(_has_decimals(prices) for prices in (open_, high, low, close)):

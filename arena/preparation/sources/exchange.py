@@ -1,10 +1,10 @@
 """
-Candles from an exchange, by FreqTrade's own downloader: any exchange that FreqTrade supports, public archives first
-where it knows some. Nothing is written to disk here, because part of the range is sealed.
+Candles from an exchange, through FreqTrade's own downloader: any exchange that FreqTrade supports, from public archives
+first where it knows some. This module writes nothing to disk, because part of the range is sealed.
 
-FreqTrade runs in a helper process. It is killed when the network swallows packets, which no client library does
-reliably; it keeps FreqTrade's imports and log out of this process. It starts with the first question and ends with
-`close` or with us.
+FreqTrade runs in a helper process, which keeps its imports and log out of this process. We kill the helper when the
+network drops packets, because no client library times out reliably. It starts with the first question and ends with
+`close` or with this process.
 
 Not covered: exchanges without a history of candles (Kraken, Hyperliquid, Luno), for which FreqTrade downloads every
 trade.
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from freqtrade.exchange import Exchange
 
 IMPORT_S = 120.0
-"""For starting the helper and importing FreqTrade, which needs no network; 6 s on a slow core."""
+"""Time limit for starting the helper and importing FreqTrade, which needs no network; it takes 6 s on a slow core."""
 NO_NETWORK_S, MARKETS_S = 28.0, 10.0
 """
-Until the list of markets is there, the import included; and what it gets at least. FreqTrade would retry for 40 s and
-more.
+Time limit for the list of markets, import included, and the least that the list itself gets. FreqTrade would retry for
+40 s or more.
 """
 STRETCH_S = 180.0
-"""For one stretch of candles. Each request has ccxt's own timeout; this one is behind it."""
+"""Time limit for one stretch of candles, in addition to ccxt's own timeout of each request."""
 STRETCH_CANDLES, STRETCH_DAYS = 10_000, 120
-"""A stretch is the longer of the two: some ten requests of long candles, 120 daily archives of short ones."""
+"""A stretch is the longer of the two: about ten requests for long candles, 120 daily archives for short ones."""
 
 ARCHIVE = "https://data.binance.vision"
 ARCHIVE_S = 5.0
@@ -58,7 +58,7 @@ class ExchangeSource:
     """
     The exchange of config.json, its ccxt_config, ccxt_async_config and ccxt_sync_config included.
 
-    A larger `timeout` in ccxt_config also gives the list of markets more time. `progress`, when set, is called with the
+    A larger `timeout` in ccxt_config also gives the list of markets more time. If set, `progress` is called with the
     pair and the date that the download has reached.
     """
 
@@ -74,7 +74,7 @@ class ExchangeSource:
 
     def candles(self, pair: str, timeframe: str, start: datetime, end: datetime) -> pd.DataFrame:
         """
-        As the Protocol says; candles that are not closed yet are left out.
+        As the Protocol says, without candles that are not closed yet.
 
         Raises DataError for a pair or timeframe that the exchange does not have, and for a download that fails, naming
         the date that it reached.
@@ -90,7 +90,7 @@ class ExchangeSource:
             question = ("candles", pair, timeframe, since, until, not frames)
             frame = _frame(self._ask(question, STRETCH_S, f"{pair} {timeframe}, {reached}"))
             ms = candles.milliseconds(frame["date"])
-            frame = frame[(ms >= since) & (ms < until)]  # the last page reaches further
+            frame = frame[(ms >= since) & (ms < until)]  # the last page extends beyond the stretch
             if len(frame):
                 frames.append(frame)
             if self.progress:
@@ -117,14 +117,16 @@ class ExchangeSource:
         self._loaded = False
 
     def _start(self) -> None:
-        """A helper that knows the exchange's markets. Raises DataError when there is no network."""
+        """Start a helper and load the exchange's markets. Raises DataError when there is no network."""
         began = time.monotonic()
         if not self._process:
             context = multiprocessing.get_context("spawn")
-            self._connection, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs, self._config), daemon=True, name="downloader")
+            self._connection, helper_end = context.Pipe()
+            self._process = context.Process(
+                target=_serve, args=(helper_end, self._config), daemon=True, name="downloader"
+            )
             self._process.start()
-            theirs.close()  # so that the end of the helper is the end of the pipe
+            helper_end.close()  # so that the pipe closes when the helper ends
             self._ask(("imported",), IMPORT_S, "start of FreqTrade")
         if not self._loaded:
             section = self._config["exchange"]
@@ -134,13 +136,13 @@ class ExchangeSource:
             self._loaded = True
 
     def _ask(self, question: tuple[Any, ...], seconds: float, what: str) -> Any:
-        """The helper's answer. Raises DataError when it says no, is silent for `seconds`, or ends."""
+        """The helper's answer. Raises DataError when it reports an error, is silent for `seconds`, or ends."""
         assert self._process and self._connection
         try:
             self._connection.send(question)
             if self._connection.poll(seconds):
-                good, answer = self._connection.recv()
-                if good:
+                succeeded, answer = self._connection.recv()
+                if succeeded:
                     return answer
                 raise DataError(f"{self.label}, {what}: {answer}")
         except (EOFError, OSError):
@@ -155,11 +157,11 @@ class ExchangeSource:
 
 
 def _freqtrade_config(settings: Settings) -> dict[str, Any]:
-    """What FreqTrade's download-data would use, for an exchange that only reads."""
+    """The configuration that FreqTrade's download-data would use, for read-only access."""
     config = deepcopy(settings.raw)
     config["dry_run"] = True
-    config["stake_currency"] = ""  # as download-data does: no check of what trading would need
-    # FreqTrade would drop the last candle of each stretch as incomplete; `candles` knows which one is
+    config["stake_currency"] = ""  # as in download-data: skips checks that only trading needs
+    # FreqTrade would drop the last candle of each stretch as incomplete; `candles` knows which one really is
     config["exchange"]["_ft_has_params"] = {"ohlcv_partial_candle": False}
     return config
 
@@ -179,8 +181,8 @@ def _frame(rows: np.ndarray) -> pd.DataFrame:
 
 
 def _serve(connection: Connection, config: dict[str, Any]) -> None:
-    """Answer questions until the pipe ends. An answer is (True, data) or (False, why not)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C belongs to the parent, which ends us
+    """Answer questions until the pipe closes. An answer is (True, data) or (False, reason)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl+C and ends this process
     reasons = _Reasons()
     logging.basicConfig(handlers=[reasons], level=logging.WARNING, force=True)
     warnings.simplefilter("ignore")
@@ -196,17 +198,17 @@ def _serve(connection: Connection, config: dict[str, Any]) -> None:
             answer = True, getattr(downloader, name)(*arguments)
         except _Refused as error:
             answer = False, str(error)
-        except Exception as error:  # the border of the process: whatever the libraries raise is a failed download
+        except Exception as error:  # last resort: any error of a library is a failed download
             answer = False, f"{_reason(error)}. {OTHERWISE}"
         connection.send(answer)
 
 
 class _Refused(Exception):
-    """The exchange answers, but does not have what is asked."""
+    """The exchange answers but does not have the requested data."""
 
 
 class _Reasons(logging.Handler):
-    """Keeps why FreqTrade's last step failed, which it logs and does not raise. Prints nothing."""
+    """Keeps the reason of FreqTrade's last failure, which FreqTrade logs and does not raise. Prints nothing."""
 
     last = ""
 
@@ -237,9 +239,9 @@ class _Downloader:
         try:
             self._exchange = ExchangeResolver.load_exchange(self._config, validate=False)
         except OperationalException as error:
-            near = ", ".join(get_close_matches(name, ccxt.exchanges, n=3))
+            similar = ", ".join(get_close_matches(name, ccxt.exchanges, n=3))
             raise _Refused(
-                f"{_one_line(error)}. {f'Did you mean {near}?' if near else 'Correct exchange.name.'}"
+                f"{_one_line(error)}. {f'Did you mean {similar}?' if similar else 'Correct exchange.name.'}"
             ) from None
         if not self._exchange.markets:
             raise _Refused(f"{self._reasons.last or 'the answer holds none'}. {OTHERWISE}")
@@ -268,16 +270,19 @@ class _Downloader:
     def _market(self, pair: str) -> dict[str, Any]:
         spot = {name: market for name, market in self._exchange.markets.items() if market.get("spot")}
         if pair not in spot:
-            near = get_close_matches(pair.upper(), spot, n=3, cutoff=0.4)
+            similar = get_close_matches(pair.upper(), spot, n=3, cutoff=0.4)
             raise _Refused(
                 f"{pair} is not listed. "
-                f"{'Nearest: ' + ', '.join(near) + '.' if near else f'{len(spot)} spot pairs are.'} "
+                f"{'Nearest: ' + ', '.join(similar) + '.' if similar else f'{len(spot)} spot pairs are.'} "
                 "Correct exchange.pair_whitelist."
             )
         return spot[pair]
 
     def _skip_archive_that_is_silent(self, timeframe: str) -> None:
-        """FreqTrade would wait twenty minutes for an archive that never answers; the REST API has the same candles."""
+        """
+        Skip an archive that does not answer: FreqTrade would wait for it for twenty minutes, and the REST API has the
+        same candles.
+        """
         import requests
 
         section = self._config["exchange"]
@@ -291,11 +296,11 @@ class _Downloader:
 
 
 def _reason(error: BaseException) -> str:
-    """The error and, where libraries wrapped one, what was at the bottom of it; on one line."""
-    bottom = error
-    while bottom.__cause__:
-        bottom = bottom.__cause__
-    return _one_line(error) if bottom is error else f"{_one_line(error)} ({_one_line(bottom)})"
+    """The error and, if libraries wrapped one, its root cause; on one line."""
+    cause = error
+    while cause.__cause__:
+        cause = cause.__cause__
+    return _one_line(error) if cause is error else f"{_one_line(error)} ({_one_line(cause)})"
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,12 +1,12 @@
 """
-Candles from files: another FreqTrade user_data, or a folder with one feather, parquet or CSV file a pair.
+Candles from files: another FreqTrade user_data, or a folder with one feather, parquet or CSV file per pair.
 
-Files are found by name, case ignored: BTC_USDT, BTCUSDT, BTC-USDT or the base alone (SPY for SPY/USD), then the
-timeframe (-1h or _1h), which may be left out. They lie in the folder or up to two levels below it. Of several files the
-nearest folder wins, then the timeframe itself over a shorter one that is resampled.
+We find files by name, ignoring case: BTC_USDT, BTCUSDT, BTC-USDT or the base alone (SPY for SPY/USD), then the
+timeframe (-1h or _1h), which may be missing. They lie in the folder or up to two levels below it. Of several files we
+take the one in the nearest folder, then prefer the timeframe itself to a shorter one, which is resampled.
 
 Times are UTC: seconds, milliseconds or microseconds since 1970, dates (2021-01-01), or ISO date-times with a timezone.
-What is ambiguous is refused and never guessed. Not read: FreqTrade's json and hdf5 files, CSV without a header.
+Ambiguous times are refused, never guessed. Not read: FreqTrade's json and hdf5 files, CSV without a header.
 """
 
 import json
@@ -34,20 +34,24 @@ HEADERS = {
     "volume": ("volume", "vol"),
 }
 ROUNDING = 1e-6
-"""A close this far above the high (as a fraction of the price) is rounding of adjusted prices, not an error."""
+"""
+A close up to this far above the high (as a fraction of the price) comes from rounding of adjusted prices and is no
+error.
+"""
 
 _TIMEFRAME = re.compile(r"[-_](\d+[mhdwHDW])$")
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _ZONED = _DAY + r"[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)? ?(?:Z|UTC|[+-]\d{2}:?\d{2})"
-_EPOCH_FROM_S, _EPOCH_TO_S = 1e8, 1e10  # 1973 and 2286: in this range the unit of a number since 1970 is certain
+# 1973 and 2286: within this range the unit of a number since 1970 is unambiguous
+_EPOCH_FROM_S, _EPOCH_TO_S = 1e8, 1e10
 
 
 class FileSource:
     """
     Candles below `path`, which is a folder or, for one pair, a file.
 
-    `markets` names a markets.json (ccxt's structures by pair); without it one in the folder or in its parent is used.
-    What was repaired or assumed stands in `notes`, one sentence each.
+    `markets` names a markets.json (ccxt's structures by pair); by default we use one in the folder or in its parent.
+    `notes` holds one sentence for each repair or assumption.
     """
 
     label = "files"
@@ -65,31 +69,32 @@ class FileSource:
 
     def candles(self, pair: str, timeframe: str, start: datetime, end: datetime) -> pd.DataFrame:
         """
-        As the Protocol says; every row of the file is checked, also outside start and end.
+        As the Protocol says. We check every row of the file, also outside start and end.
 
-        Raises DataError when there is no file or more than one, and for everything that `candles.check` refuses.
+        Raises DataError when there is no file or more than one, and for data that `candles.check` refuses.
         """
         step = candles.step_ms(timeframe)
-        file, named = self._find(pair, timeframe)
+        file, stated = self._find(pair, timeframe)
         where = file.name if file == self.path else str(file.relative_to(self.path))
         frame = self._widen(_read(file, pair, where), pair, where)
-        own = named or _timeframe_of(frame) or timeframe
-        if candles.step_ms(own) > step or step % candles.step_ms(own):
+        stored = stated or _timeframe_of(frame) or timeframe
+        if candles.step_ms(stored) > step or step % candles.step_ms(stored):
             raise DataError(
-                f"{where} holds {own} candles of {pair}, from which {timeframe} cannot be made. Give a file of "
+                f"{where} holds {stored} candles of {pair}, from which {timeframe} cannot be made. Give a file of "
                 f"{timeframe}."
             )
-        frame = candles.check(frame, pair, own, where)
-        if own != timeframe:
-            self._note(f"{pair}: {timeframe} candles are resampled from {own} in {where}.")
+        frame = candles.check(frame, pair, stored, where)
+        if stored != timeframe:
+            self._note(f"{pair}: {timeframe} candles are resampled from {stored} in {where}.")
             frame = candles.resample(frame, timeframe)
         return frame[(frame["date"] >= start) & (frame["date"] <= end)].reset_index(drop=True)
 
     def markets(self, pairs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """
-        Those of the asked pairs that markets.json knows.
+        Market structures of the requested pairs that markets.json has.
 
-        Raises DataError for a file that is not JSON, and for one that was named and does not exist or lacks a pair.
+        Raises DataError for a file that is not JSON, and for an explicitly named file that does not exist or lacks a
+        pair.
         """
         folder = self.path if self.path.is_dir() else self.path.parent
         if self._markets and not self._markets.is_file():
@@ -99,21 +104,21 @@ class FileSource:
         if file is None:
             return {}
         try:
-            known = json.loads(file.read_text(encoding="utf-8"))
+            markets = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{file} is not JSON: {error}. Correct it or remove it.") from None
-        if not isinstance(known, dict):
-            raise DataError(f"{file} must hold an object {{pair: market}}, not a {type(known).__name__}.")
-        lacking = [pair for pair in pairs if not isinstance(known.get(pair), dict)]
-        if lacking and self._markets:
+        if not isinstance(markets, dict):
+            raise DataError(f"{file} must hold an object {{pair: market}}, not a {type(markets).__name__}.")
+        missing = [pair for pair in pairs if not isinstance(markets.get(pair), dict)]
+        if missing and self._markets:
             raise DataError(
-                f"{file} lacks a market structure for {', '.join(lacking)}. It knows {', '.join(list(known)[:20])}. "
+                f"{file} lacks a market structure for {', '.join(missing)}. It knows {', '.join(list(markets)[:20])}. "
                 "Add the pair, or leave --markets out: markets are then derived from prices."
             )
-        given = {pair: known[pair] for pair in pairs if pair not in lacking}
-        if given:
-            self._note(f"market metadata of {', '.join(given)} from {file}.")
-        return given
+        selected = {pair: markets[pair] for pair in pairs if pair not in missing}
+        if selected:
+            self._note(f"market metadata of {', '.join(selected)} from {file}.")
+        return selected
 
     def _find(self, pair: str, timeframe: str) -> tuple[Path, str | None]:
         """The file to read and the timeframe in its name, if any."""
@@ -126,27 +131,30 @@ class FileSource:
             _suffix(self.path)
             self._only_pair = pair
             return self.path, _split(self.path)[1]
-        found = []
+        candidates = []
         for depth, folder in _folders(self.path):
             for file in (entry for entry in _entries(folder) if entry.is_file() and _is_candles(entry)):
-                name, named = _split(file)
-                rank = _rank(name, pair), _distance(named, timeframe)
+                name, stated = _split(file)
+                rank = _rank(name, pair), _distance(stated, timeframe)
                 if None not in rank:
-                    found.append(((depth, *rank), file, named))
-        if not found:
+                    candidates.append(((depth, *rank), file, stated))
+        if not candidates:
             raise DataError(self._nothing(pair, timeframe))
-        best = min(key for key, _, _ in found)
-        same = [(file, named) for key, file, named in found if key == best]
-        if len(same) > 1:
-            names = ", ".join(str(file.relative_to(self.path)) for file, _ in same)
+        best = min(key for key, _, _ in candidates)
+        best_files = [(file, stated) for key, file, stated in candidates if key == best]
+        if len(best_files) > 1:
+            names = ", ".join(str(file.relative_to(self.path)) for file, _ in best_files)
             raise DataError(
                 f"{self.path} has several files for {pair} {timeframe}: {names}. Give the folder of one of them."
             )
-        return same[0]
+        return best_files[0]
 
     def _nothing(self, pair: str, timeframe: str) -> str:
         files = [
-            str(f.relative_to(self.path)) for _, folder in _folders(self.path) for f in _entries(folder) if f.is_file()
+            str(file.relative_to(self.path))
+            for _, folder in _folders(self.path)
+            for file in _entries(folder)
+            if file.is_file()
         ]
         listed = ", ".join(files[:12]) + (f" and {len(files) - 12} more" if len(files) > 12 else "")
         return (
@@ -157,8 +165,8 @@ class FileSource:
 
     def _widen(self, frame: pd.DataFrame, pair: str, where: str) -> pd.DataFrame:
         """
-        High and low reach open and close where only rounding keeps them apart; what is more is left for `check` to
-        refuse.
+        Widen high and low to include open and close where only rounding separates them. `check` refuses larger
+        differences.
         """
         prices = frame[candles.PRICES].apply(pd.to_numeric, errors="coerce")
         top, bottom = prices.max(axis=1, skipna=False), prices.min(axis=1, skipna=False)
@@ -180,20 +188,20 @@ class FileSource:
 
 
 def _folders(path: Path) -> list[tuple[int, Path]]:
-    """The folder, and what is up to two levels below it, with the depth."""
-    found, level = [(0, path)], [path]
+    """The folder and the folders up to two levels below it, each with its depth."""
+    folders, level = [(0, path)], [path]
     for depth in (1, 2):
         level = [
             entry for folder in level for entry in _entries(folder) if entry.is_dir() and not entry.name.startswith(".")
         ]
-        found += [(depth, folder) for folder in level]
-    return found
+        folders += [(depth, folder) for folder in level]
+    return folders
 
 
 def _entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
-    except PermissionError:  # a folder of somebody else beside the candles
+    except PermissionError:  # another user's folder beside the candles
         return []
 
 
@@ -231,18 +239,18 @@ def _rank(name: str, pair: str) -> int | None:
 
 def _distance(named: str | None, timeframe: str) -> int | None:
     """
-    0 for the timeframe itself, 1 for a file that does not name one, more the shorter it is; None when it does not
-    divide.
+    0 for the timeframe itself, 1 for a file that names none, more for shorter timeframes; None for one that does not
+    divide it.
     """
     wanted = TIMEFRAME_MINUTES[timeframe]
     if named is None:
         return 1
-    times, rest = divmod(wanted, TIMEFRAME_MINUTES[named])
-    return None if rest or not times else (0 if times == 1 else times)
+    multiple, remainder = divmod(wanted, TIMEFRAME_MINUTES[named])
+    return None if remainder or not multiple else (0 if multiple == 1 else multiple)
 
 
 def _timeframe_of(frame: pd.DataFrame) -> str | None:
-    """The timeframe that the rows have, for a file that does not name one."""
+    """The timeframe of the rows, for a file that names none."""
     if len(frame) < 2:
         return None
     step = frame["date"].diff().mode().iloc[0] / pd.Timedelta(minutes=1)
@@ -253,7 +261,7 @@ def _read(file: Path, pair: str, where: str) -> pd.DataFrame:
     """The file's columns under the arena's names, dates in UTC."""
     try:
         raw = _open(file)
-    except (OSError, EOFError, ValueError, zlib.error) as error:  # what pandas' and pyarrow's own errors are
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # the base classes of pandas' and pyarrow's errors
         raise DataError(
             f"{where} cannot be read: {str(error).splitlines()[0]}. Write it again, or convert it to CSV."
         ) from None
@@ -285,24 +293,24 @@ def _open(file: Path) -> pd.DataFrame:
 
 def _column(raw: pd.DataFrame, name: str, pair: str) -> str | None:
     """
-    The file's column for one of ours. Of several time columns one that needs no interpretation is taken (numbers, or a
-    date type); of several volumes the base currency's, which is FreqTrade's.
+    The file's column for one of ours. Of several time columns we take one that needs no interpretation (numbers, or a
+    date type); of several volumes that in the base currency, as FreqTrade has it.
     """
     headers = {" ".join(column.lower().replace("_", " ").split()): column for column in reversed(raw.columns)}
-    wanted = HEADERS[name]
+    names = HEADERS[name]
     if name == "volume":
         base, _, quote = pair.lower().partition("/")
-        wanted = (*wanted, f"volume {base}", f"volume {quote}")
-    found = [headers[header] for header in wanted if header in headers]
+        names = (*names, f"volume {base}", f"volume {quote}")
+    matches = [headers[header] for header in names if header in headers]
     if name == "date":
-        found.sort(key=lambda column: pd.api.types.is_string_dtype(raw[column].dtype))
-    return found[0] if found else None
+        matches.sort(key=lambda column: pd.api.types.is_string_dtype(raw[column].dtype))
+    return matches[0] if matches else None
 
 
 def _utc(dates: pd.Series, where: str) -> pd.Series:
     """
-    Dates as datetime64[ms, UTC]. Raises DataError naming the first that is no date, or has a time of day and no
-    timezone.
+    Dates as datetime64[ms, UTC]. Raises DataError naming the first value that is no date, or has a time of day without
+    a timezone.
     """
     if dates.isna().any():
         raise DataError(
@@ -323,7 +331,7 @@ def _utc(dates: pd.Series, where: str) -> pd.Series:
 def _from_epoch(numbers: pd.Series, where: str) -> pd.Series:
     ms = np.full(len(numbers), -1.0)
     values = numbers.to_numpy(dtype=np.float64)
-    for per_second in (1, 1e3, 1e6):  # a file may change its unit, as Binance's did in 2025
+    for per_second in (1, 1e3, 1e6):  # a file may change its unit, as Binance's files did in 2025
         inside = (values >= _EPOCH_FROM_S * per_second) & (values < _EPOCH_TO_S * per_second)
         ms[inside] = values[inside] / per_second * 1000
     if (wrong := ms < 0).any():

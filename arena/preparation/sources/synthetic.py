@@ -1,15 +1,15 @@
 """
-A market for people without data or network, made on the spot from a seed. Nothing in it is real.
+A sample market for use without data or network, generated from a seed. Nothing in it is real.
 
 Time runs on a fixed grid of five-minute bars from ORIGIN on. Inside a bar the log price of a pair is a Brownian path,
 
     dx = (drift - s**2 / 2) dt + s dW,    s**2 = (beta * s_market)**2 + s_own**2,
 
 so the price is a martingale wherever drift is 0, whatever s does. Both volatilities are exponentials of sums of AR(1)
-processes with half-lives from an hour to months, which gives heavy tails and clusters that decay slowly; they carry the
-hour, the day of the week and the regime, and rise when the market falls. A burst, the market's jump, is a bar whose s
-is many times larger. High and low are drawn from the law of the maximum and the minimum of a Brownian bridge between
-open and close: an order that fills inside a candle is as fair as one at its close.
+processes with half-lives from an hour to months, which gives heavy tails and slowly decaying clusters. They depend on
+the hour, the day of the week and the regime, and rise when the market falls. A burst, this market's jump, is a bar
+whose s is many times larger. High and low follow the law of the maximum and the minimum of a Brownian bridge between
+open and close, so an order that fills inside a candle is as fair as one at its close.
 
 market   made to look like a market, not to test a statistic: months of bull, bear and sideways, shared through beta;
          slow trends of single pairs; bursts that lean down; and, so that prices stay plausible for many years, no
@@ -26,15 +26,15 @@ planted  null plus a latent drift per pair, EDGE * s_pair * z, where s_pair is t
              breakout        1.52 (0.60)       1.31 (0.59)             -0.01 (0.48)    -0.25 (0.48)
              holding         -0.02 (0.54)      -0.02 (0.54)            -0.02 (0.49)    -0.02 (0.49)
 
-         The knowing rule is the steady-state Kalman-Bucy estimate of the drift: long when it passes half its standard
-         deviation, flat below 0. The breakout buys above the high of 120 hours, sells below the low of 60. Both are
-         spelled out in tests/test_synthetic.py, which measures this table when slow tests run.
+         The knowing rule uses the steady-state Kalman-Bucy estimate of the drift: long when it exceeds half its
+         standard deviation, flat below 0. The breakout buys above the high of 120 hours and sells below the low of 60.
+         tests/test_synthetic.py defines both and measures this table when slow tests run.
 
-The kinds share every random number of a seed; null and planted differ in the drift alone. What a sample market lacks:
-an order book, spreads, delistings, news, and any trade of one's own that moves the price.
+With one seed the kinds use the same random numbers; null and planted differ only in the drift. A sample market has no
+order book, spreads, delistings or news, and no trade moves its price.
 
 Source of the extremes: Glasserman (2003), Monte Carlo Methods in Financial Engineering, section 6.4,
-doi:10.1007/978-0-387-21617-1. Deviation: maximum and minimum are drawn independently given open and close.
+doi:10.1007/978-0-387-21617-1. Deviation: we draw maximum and minimum independently, given open and close.
 """
 
 import hashlib
@@ -59,12 +59,12 @@ END = datetime(2040, 1, 1, tzinfo=UTC)
 """No bar opens at or after this instant; it bounds memory."""
 BAR_MINUTES = 5
 EDGE = 4.0
-"""Annualised Sharpe ratio that a planted drift of one standard deviation gives its pair."""
+"""Annualised Sharpe ratio of a pair whose planted drift is one standard deviation."""
 EDGE_HALF_LIFE_DAYS = 7.0
 
 _PER_DAY = 1440 // BAR_MINUTES
 _PER_YEAR = 365 * _PER_DAY
-_FACTOR_VOLATILITY = 0.60  # annualised, of the market factor, before bursts' echoes and regimes
+_FACTOR_VOLATILITY = 0.60  # annualised, of the market factor, before echoes of bursts and regimes
 _LEVERAGE = 0.25  # correlation of a fall of the market with the next change of its log volatility
 _BURSTS_PER_YEAR = 40  # of the market factor, and of each pair
 _BURST_SCALE = 14.0  # factor on the volatility of the bar
@@ -79,12 +79,12 @@ _DAYS = [1.09, 1.09, 1.08, 1.03, 1.05, 0.80, 0.86]
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    regimes: float  # share of the regimes' drift that is there
-    lean: float  # mean of a burst, in standard deviations of the burst
+    regimes: float  # share of the regimes' drift that applies
+    lean: float  # mean of a burst, in its standard deviations
     edge: float  # as EDGE
     half_life_days: float
     calm: float  # factor on all volatility
-    fair: float  # share of - s**2 / 2 that is there; 1 makes the price a martingale
+    fair: float  # share of - s**2 / 2 that applies; 1 makes the price a martingale
     growth: float  # a year, of the log price at beta 1
     pull_days: float  # half-life of the distance from the path of growth
 
@@ -106,12 +106,12 @@ class _Pair:
 
     @property
     def decimals(self) -> int:
-        """Of the price: a tick is 0.3 to 3 millionths of the first price, still fine after a fall by 99 %."""
+        """Decimals of the price: a tick is 0.3 to 3 millionths of the first price, still small after a fall by 99 %."""
         return int(np.ceil(5.5 - np.log10(self.price)))
 
     @property
     def amount_decimals(self) -> int:
-        """Of an amount: a step is worth some tenths of the quote currency."""
+        """Decimals of an amount: a step is worth some tenths of the quote currency."""
         return max(0, int(np.rint(np.log10(self.price) + 0.7)))
 
     @property
@@ -143,9 +143,9 @@ class SampleSource:
     """
     A sample market as a Source.
 
-    A candle depends on the kind, the seed and the pair alone: not on the other pairs, on their order, or on the range
-    asked for. A longer timeframe is the exact aggregation of a shorter one. Where the last bit of exp differs between
-    platforms, a price on a rounding border can differ by a tick; another version of numpy may draw other numbers.
+    A candle depends only on the kind, the seed and the pair: not on the other pairs, their order, or the requested
+    range. A longer timeframe is the exact aggregation of a shorter one. Where platforms differ in the last bit of exp,
+    a price at a rounding border can differ by a tick; another version of numpy may draw other numbers.
 
     Parameters
     ----------
@@ -179,36 +179,39 @@ class SampleSource:
         -------
         pandas.DataFrame with the columns date, open, high, low, close, volume
             date: open time, datetime64[ms, UTC]; prices in the quote currency, on the tick of `markets`; volume in the
-            base currency, positive. The first candle after an outage opens where the hidden market has moved meanwhile.
+            base currency, positive. The first candle after an outage opens where the hidden market price has moved in
+            the meantime.
 
         Raises
         ------
         DataError
-            A timeframe that is not a multiple of 5 minutes or longer than a day, an instant without a timezone, or a
+            A timeframe that is no multiple of 5 minutes or is longer than a day, an instant without a timezone, or a
             pair that is not BASE/QUOTE.
         """
         spec = _pair(pair)
         step = TIMEFRAME_MINUTES.get(timeframe, 0)
         if step % BAR_MINUTES or not 0 < step <= 1440:
-            known = [
+            allowed = [
                 name for name, minutes in TIMEFRAME_MINUTES.items() if minutes % BAR_MINUTES == 0 and minutes <= 1440
             ]
             raise DataError(
-                f"a sample market has no {timeframe!r} candles, its grid is {BAR_MINUTES}m. Use {', '.join(known)}."
+                f"a sample market has no {timeframe!r} candles, its grid is {BAR_MINUTES}m. Use {', '.join(allowed)}."
             )
         if start.tzinfo is None or end.tzinfo is None:
             raise DataError(f"candles from {start} to {end}: give both instants with a timezone.")
-        per = step // BAR_MINUTES
-        first = -((ORIGIN - start) // timedelta(minutes=step)) * per  # the first candle that opens at or after start
+        bars_per_candle = step // BAR_MINUTES
+        first = (
+            -((ORIGIN - start) // timedelta(minutes=step)) * bars_per_candle
+        )  # the first candle that opens at or after start
         listed = _bar(spec.listed)
-        stop = min((_bar(end) // per + 1) * per, _bar(END))
+        stop = min((_bar(end) // bars_per_candle + 1) * bars_per_candle, _bar(END))
         if stop <= max(first, listed):
             return _frame(np.empty(0, np.int64), np.empty((5, 0)))
         factor = self._shared(stop)
         rows = _bars(self._kind, self._seed, pair, spec, factor, stop)
         bars = np.flatnonzero(factor.open[:stop])
         bars = bars[bars >= max(first, listed)]
-        return _aggregate(bars, rows[:, bars], per, spec)
+        return _aggregate(bars, rows[:, bars], bars_per_candle, spec)
 
     def markets(self, pairs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """Market metadata in ccxt's structure by pair; DataError for a pair that is not BASE/QUOTE."""
@@ -231,7 +234,7 @@ def _make_factor(kind: _Kind, seed: int, n_bars: int) -> _Factor:
         + _ar(_stream(seed, "days"), n_bars, 8.0, 0.35, falls)
         + _ar(_stream(seed, "months"), n_bars, 75.0, 0.25)
         + lfilter([_BURST_ECHO], [1.0, -_keep(1 / 3)], _lagged(burst))
-        - (2 * 0.30**2 + 0.35**2 + 0.25**2)  # so that the mean of exp(2 * mood) is 1
+        - (2 * 0.30**2 + 0.35**2 + 0.25**2)  # makes the mean of exp(2 * mood) equal to 1
         + np.log(_season(n_bars) * _REGIMES[regime, 1])
     )
     sd = kind.calm * _FACTOR_VOLATILITY / np.sqrt(_PER_YEAR) * np.exp(mood) * scale
@@ -241,7 +244,8 @@ def _make_factor(kind: _Kind, seed: int, n_bars: int) -> _Factor:
 
 def _bars(kind: _Kind, seed: int, pair: str, spec: _Pair, factor: _Factor, n_bars: int) -> Floats:
     """
-    Shape (5, n_bars): open, high, low, close in ticks, volume in amount steps; whole numbers, outages not yet cut.
+    Shape (5, n_bars): open, high, low, close in ticks, volume in amount steps; whole numbers; outages are still
+    included.
     """
 
     def stream(name: str) -> np.random.Generator:
@@ -266,10 +270,10 @@ def _bars(kind: _Kind, seed: int, pair: str, spec: _Pair, factor: _Factor, n_bar
         np.sqrt(change**2 + 2 * variance * stream(name).standard_exponential(n_bars)) for name in ("high", "low")
     )
     high, low = before * np.exp((change + up) / 2), before * np.exp((change - down) / 2)
-    close, before, high, low = (np.maximum(np.rint(x), 1.0) for x in (close, before, high, low))
-    # the first trade of a bar is a tick away from the last one of the bar before in every second bar
-    u = stream("open").random(n_bars)
-    opening = np.maximum(before + (u < 0.25) - (u > 0.75), 1.0)
+    close, before, high, low = (np.maximum(np.rint(price), 1.0) for price in (close, before, high, low))
+    # in every second bar the first trade is one tick away from the last trade of the bar before
+    uniform = stream("open").random(n_bars)
+    opening = np.maximum(before + (uniform < 0.25) - (uniform > 0.75), 1.0)
     high = np.maximum(high, np.maximum(opening, close))
     low = np.minimum(low, np.minimum(opening, close))
 
@@ -282,11 +286,13 @@ def _bars(kind: _Kind, seed: int, pair: str, spec: _Pair, factor: _Factor, n_bar
     return np.stack([opening, high, low, close, volume])
 
 
-def _aggregate(bars: NDArray[np.int64], rows: Floats, per: int, spec: _Pair) -> pd.DataFrame:
-    """Whole ticks and steps are added up and divided once, so that every timeframe has the same last digit."""
+def _aggregate(bars: NDArray[np.int64], rows: Floats, bars_per_candle: int, spec: _Pair) -> pd.DataFrame:
+    """
+    Candles from bars. We add up whole ticks and steps and divide once, so that every timeframe has the same last digit.
+    """
     if not len(bars):
         return _frame(bars, rows)
-    bucket = bars // per
+    bucket = bars // bars_per_candle
     first = np.flatnonzero(np.diff(bucket, prepend=bucket[0] - 1))
     last = np.append(first[1:], len(bars)) - 1
     high, low, volume = (
@@ -295,7 +301,7 @@ def _aggregate(bars: NDArray[np.int64], rows: Floats, per: int, spec: _Pair) -> 
         np.add.reduceat(rows[4], first),
     )
     prices = np.stack([rows[0, first], high, low, rows[3, last]]) / 10.0**spec.decimals
-    return _frame(bucket[first] * per, np.vstack([prices, volume / 10.0**spec.amount_decimals]))
+    return _frame(bucket[first] * bars_per_candle, np.vstack([prices, volume / 10.0**spec.amount_decimals]))
 
 
 def _frame(bars: NDArray[np.int64], columns: Floats) -> pd.DataFrame:
@@ -306,7 +312,7 @@ def _frame(bars: NDArray[np.int64], columns: Floats) -> pd.DataFrame:
 
 def _stream(seed: int, name: str) -> np.random.Generator:
     """
-    One stream per purpose, drawn from ORIGIN on in a single call: a longer market begins with the shorter one.
+    Random numbers of one purpose, drawn from ORIGIN on in a single call: a longer market begins with the shorter one.
 
     Python's own hash changes from process to process; SHA-256 does not.
     """
@@ -321,24 +327,24 @@ def _ar(rng: np.random.Generator, n_bars: int, half_life_days: float, sd: float,
     if falls is not None:
         shocks = np.sqrt(1 - _LEVERAGE**2) * shocks + _LEVERAGE * falls
     shocks *= sd * np.sqrt(1 - keep**2)
-    shocks[0] /= np.sqrt(1 - keep**2)  # starts in its stationary law
+    shocks[0] /= np.sqrt(1 - keep**2)  # the first value has the stationary variance
     return lfilter([1.0], [1.0, -keep], shocks)
 
 
 def _keep(half_life_days: float) -> float:
-    """What is left after one bar."""
+    """Share that is left after one bar."""
     return 0.5 ** (1 / (half_life_days * _PER_DAY))
 
 
 def _bursts(rng: np.random.Generator, n_bars: int) -> tuple[Floats, Floats]:
-    """Which bars burst (1 or 0), and the factor on their volatility, which keeps the mean square at 1."""
+    """Which bars burst (1 or 0), and the factor on each bar's volatility, whose mean square is 1."""
     chance = _BURSTS_PER_YEAR / _PER_YEAR
     burst = (rng.random(n_bars) < chance).astype(np.float64)
     return burst, np.where(burst > 0, _BURST_SCALE, 1.0) / np.sqrt(1 + chance * (_BURST_SCALE**2 - 1))
 
 
 def _lagged(values: Floats) -> Floats:
-    """One bar later: volatility answers to the past alone, so the price stays a martingale."""
+    """Values shifted by one bar: volatility depends only on the past, so the price stays a martingale."""
     return np.concatenate(([0.0], values[:-1]))
 
 
@@ -351,7 +357,7 @@ def _season(n_bars: int) -> Floats:
 
 
 def _regimes(rng: np.random.Generator, n_bars: int) -> NDArray[np.int64]:
-    """Row of _REGIMES by bar. One regime is never followed by itself; 200 of them last beyond END."""
+    """Row of _REGIMES for each bar. A regime never follows itself; 200 of them last beyond END."""
     turns = rng.integers(1, 3, 200)
     days = rng.uniform(*_REGIME_DAYS, 200)
     return np.repeat(np.cumsum(turns) % 3, np.rint(days * _PER_DAY).astype(np.int64))[:n_bars]
@@ -374,19 +380,22 @@ def _bar(instant: datetime) -> int:
 
 
 def _pair(pair: str) -> _Pair:
-    """The five of config.json by their base; every other pair from the hash of its name, listed in 2019 or 2020."""
+    """
+    Properties of a pair: for the five of config.json by their base, for others from the hash of the name, listed in
+    2019 or 2020.
+    """
     base, slash, quote = pair.partition("/")
     if not (base and slash and quote):
         raise DataError(f"a sample market has no pair {pair!r}. Expected BASE/QUOTE, for example BTC/USDT.")
     if base in _PAIRS:
         return _PAIRS[base]
-    u = _stream(0, f"pair {pair}").random(5)
+    uniform = _stream(0, f"pair {pair}").random(5)
     return _Pair(
-        price=float(0.1 * 5_000 ** u[0]),  # 0.1 to 500
-        beta=float(0.9 + 0.6 * u[1]),
-        own=float(0.3 + 0.5 * u[2]),
-        listed=ORIGIN + timedelta(hours=int(700 * u[3]) * 24 + 6),
-        turnover=float(1e6 * 100 ** u[4]),
+        price=float(0.1 * 5_000 ** uniform[0]),  # 0.1 to 500
+        beta=float(0.9 + 0.6 * uniform[1]),
+        own=float(0.3 + 0.5 * uniform[2]),
+        listed=ORIGIN + timedelta(hours=int(700 * uniform[3]) * 24 + 6),
+        turnover=float(1e6 * 100 ** uniform[4]),
     )
 
 

@@ -1,6 +1,6 @@
 """
-A PID namespace for a worker, and the processes above it: the one that its caller knows, which ends as the worker ends,
-and the namespace's first one. Neither holds a candle or runs a line of a strategy. Standard library only.
+A PID namespace for a worker, and the two processes above it: the keeper, which the caller knows and which ends as the
+worker ends, and the namespace's first process. Neither holds a candle or runs strategy code. Standard library only.
 """
 
 import contextlib
@@ -18,11 +18,10 @@ from arena.sandbox.confinement.kernel import NEWPID, NEWUSER, SET_SUBREAPER
 
 def seclude() -> bool:
     """
-    Go on in a grandchild with a PID namespace of its own, and return whether it has one. The process that called stays
-    behind as its keeper, holds nothing, ends as it ends and takes its time on itself, which no orphan's escapes.
+    Continue in a grandchild in its own PID namespace, and return whether it has one. The calling process stays as its
+    keeper: it holds nothing, ends as the grandchild ends, and collects its CPU time and that of every orphan.
 
-    Call it while one thread runs, and descriptors that the keeper must not hold open are none but the inheritable one
-    of `main`.
+    Call it while one thread runs and the pipe of `main` is the only descriptor that the keeper must not hold open.
     """
     if sys.platform != "linux":
         return False
@@ -38,7 +37,7 @@ def seclude() -> bool:
         os.close(writer)
         _keep(child, reader)
     os.close(reader)
-    # this one is the namespace's first process, to which the kernel delivers no signal from within
+    # this is the namespace's first process, to which the kernel delivers no signal from inside
     if apart and (worker := os.fork()):
         status = _reap(worker, keep=writer)
         os.write(writer, struct.pack("i", status))
@@ -48,10 +47,10 @@ def seclude() -> bool:
 
 
 def _keep(child: int, reader: int) -> NoReturn:
-    """End as the worker ended: by the same signal, or with the same exit code."""
+    """End as the worker ended: with the same signal or exit code."""
     status = _reap(child, keep=reader)
-    if told := os.read(reader, 4):
-        (status,) = struct.unpack("i", told)
+    if report := os.read(reader, 4):
+        (status,) = struct.unpack("i", report)
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with contextlib.suppress(OSError):
@@ -61,17 +60,20 @@ def _keep(child: int, reader: int) -> NoReturn:
 
 
 def _reap(child: int, keep: int) -> int:
-    """The status of this child. Whoever else ends is waited for too: its time is not lost, and it fills no table."""
+    """
+    The exit status of this child. We also wait for every other process that ends, so that its time counts and its entry
+    in the process table is freed.
+    """
     os.closerange(0, keep)
     os.closerange(keep + 1, 1024)
     while True:
-        ended, status = os.waitpid(-1, 0)
-        if ended == child:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
             return status
 
 
 def map_identity(user: int, group: int) -> None:
-    """In a new user namespace everybody is who he was, and nobody else is there."""
+    """Map this user and group to themselves in a new user namespace, and no others."""
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")

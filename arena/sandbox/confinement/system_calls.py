@@ -1,13 +1,13 @@
 """
 The seccomp filter of the walls: which system calls a worker may make, on x86_64 and aarch64. Standard library only.
 
-Refused is what reaches other processes, programs, sockets, mounts, identities, metadata of files, memory shared beyond
-forks, the process group and the kernel's rarer corners; and what two processes that share nothing could speak through:
-locks, leases and flags of a file that both may read, a word of memory in it to wait for, counters of the whole machine,
-clocks and processors of another process, a name that /proc shows everybody.
+The filter refuses what reaches other processes, programs, sockets, mounts, identities, metadata of files, memory shared
+beyond forks, the process group and rarely used parts of the kernel. It also refuses what two processes that share
+nothing could communicate through: locks, leases and flags of a file that both may read, waiting for a word of memory in
+it, counters of the whole machine, clocks and processors of another process, a name that /proc shows everybody.
 
-Not covered: time, and with it what two processes do to each other's speed; serial numbers of new pipes and sockets;
-counters that the kernel keeps for each user, such as pages in pipes.
+Not covered: time, and so how two processes slow each other down; serial numbers of new pipes and sockets; counters that
+the kernel keeps per user, such as pages in pipes.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ from arena.sandbox.confinement import kernel
 from arena.sandbox.confinement.kernel import SET_DUMPABLE, SET_MM, SET_NAME, SET_PDEATHSIG, SET_PTRACER, SET_SECCOMP
 
 _VFORK = 0x4000
-# Names with their numbers on x86_64:aarch64. Not memory and files: those Landlock and the limits bound.
+# Names with their numbers on x86_64:aarch64. Memory and files are bounded by Landlock and the limits.
 _REFUSED = """
 ptrace 101:117 process_vm_readv 310:270 process_vm_writev 311:271 kcmp 312:272 pidfd_open 434:434 pidfd_getfd 438:438
 pidfd_send_signal 424:424 process_madvise 440:440 process_mrelease 448:448 rt_sigqueueinfo 129:138 rt_tgsigqueueinfo 297:240
@@ -52,37 +52,37 @@ futex_wake 454:454 futex_wait 455:455 futex_requeue 456:456 futex_waitv 449:449 
 setdomainname 171:162 settimeofday 164:170 clock_settime 227:112 adjtimex 159:171 clock_adjtime 305:266 iopl 172:- ioperm 173:-
 modify_ldt 154:- lookup_dcookie 212:18 nfsservctl 180:42 vhangup 153:58 fanotify_init 300:262 inotify_init 253:- inotify_init1 294:26
 """
-# every new namespace; a child of one's parent; the parent's tracer; a parent that waits
+# refused for clone: new namespaces, CLONE_PARENT, CLONE_PTRACE, CLONE_VFORK
 _CLONE_FLAGS = 0x7E020000 | 0x8000 | 0x2000 | _VFORK
-# descriptors and their flags: no lock, lease, notice or hint on a file, no size of a pipe
+# allowed: descriptors and their flags; no lock, lease, notice or hint on a file, no size of a pipe
 _FCNTL = (0, 1, 2, 3, 4, 1030)
-# of terminals only questions; FIONREAD, FIONBIO, close on exec; no flag of a file
+# allowed: terminal queries, FIONREAD, FIONBIO, close on exec; no flag of a file
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
-# whatever wakes, or is kept, by a file's page; pthread_join waits by one, the kernel wakes it
+# refused on a file's page: all that wakes or persists; waiting stays allowed, for pthread_join, which the kernel wakes
 _SHARED_FUTEX = (1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)
-# column above, and what the kernel calls the machine
+# column above, and the kernel's code of the machine
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
 def refuse(*, signals_scoped: bool) -> bool:
-    """The seccomp filter. Whether it holds."""
+    """Install the seccomp filter. Returns whether it holds."""
     if platform.machine() not in MACHINES or sys.maxsize < 1 << 32:
         return False
-    made = program(*MACHINES[platform.machine()], own=None if signals_scoped else os.getpid())
-    buffer = ctypes.create_string_buffer(b"".join(made))
-    header = struct.pack("HxxxxxxP", len(made), ctypes.addressof(buffer))
+    instructions = program(*MACHINES[platform.machine()], own=None if signals_scoped else os.getpid())
+    buffer = ctypes.create_string_buffer(b"".join(instructions))
+    header = struct.pack("HxxxxxxP", len(instructions), ctypes.addressof(buffer))
     if kernel.prctl(SET_SECCOMP, 2, header) != 0:
         return False
     try:
         socket.socket(socket.AF_UNIX).close()
     except PermissionError:
-        return kernel.libc().personality(0xFFFFFFFF) == -1  # would only ask
+        return kernel.libc().personality(0xFFFFFFFF) == -1  # would only query
     return False
 
 
 def program(column: int, machine: int, own: int | None) -> list[bytes]:
     """
-    A program of classic BPF over number and arguments of a system call. `own`: the one process that signals may reach,
+    A classic BPF program over a system call's number and arguments. `own`: the only process that signals may reach,
     None for any.
     """
     load, equal, at_least, jump, mask, answer = 0x20, 0x15, 0x35, 0x05, 0x54, 0x06
@@ -91,43 +91,47 @@ def program(column: int, machine: int, own: int | None) -> list[bytes]:
     def line(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
         return struct.pack("HBBI", code, yes, no, value)
 
-    made = [line(load, 4), line(equal, machine, 1), line(answer, refused), line(load, 0)]
-    made += [line(at_least, 0x40000000, 0, 1), line(answer, refused)]  # x32: the same calls under other numbers
+    lines = [line(load, 4), line(equal, machine, 1), line(answer, refused), line(load, 0)]
+    lines += [line(at_least, 0x40000000, 0, 1), line(answer, refused)]  # x32: the same calls under other numbers
     words = _REFUSED.split()
-    for listed in words[1::2]:
-        if (number := listed.split(":")[column]) != "-":
-            made += [line(equal, int(number), 0, 1), line(answer, refused)]
-    made += [line(equal, 435, 0, 1), line(answer, unknown)]  # clone3 has its flags in memory; libc falls back to clone
+    for numbers in words[1::2]:
+        if (number := numbers.split(":")[column]) != "-":
+            lines += [line(equal, int(number), 0, 1), line(answer, refused)]
+    lines += [line(equal, 435, 0, 1), line(answer, unknown)]  # clone3 has its flags in memory; libc falls back to clone
 
     def check(numbers: tuple[int, int], *parts: tuple[int, bool, Sequence[int], int]) -> None:
-        """Of this call: (argument, whether it must be one of the values or none of them, values, mask)."""
-        rest: list[bytes] = []
+        """
+        Check arguments of one call; each part is (argument, True: it must be one of the values, False: none of them,
+        values, mask).
+        """
+        checks: list[bytes] = []
         for argument, must, values, bits in parts:
-            rest += [line(load, 16 + 8 * argument), line(mask, bits)]
-            rest += [line(equal, value, len(values) - i) for i, value in enumerate(values)]
-            rest += [line(answer, refused)] if must else [line(jump, 1), line(answer, refused)]
-        made.extend([line(equal, numbers[column], 0, len(rest) + 1), *rest, line(answer, allowed)])
+            checks += [line(load, 16 + 8 * argument), line(mask, bits)]
+            checks += [line(equal, value, len(values) - i) for i, value in enumerate(values)]
+            checks += [line(answer, refused)] if must else [line(jump, 1), line(answer, refused)]
+        lines.extend([line(equal, numbers[column], 0, len(checks) + 1), *checks, line(answer, allowed)])
 
-    every = 0xFFFFFFFF
+    all_bits = 0xFFFFFFFF
     if own is not None:
         for numbers in ((62, 129), (200, 130), (234, 131)):  # kill, tkill, tgkill
-            check(numbers, (0, True, (own,), every))
+            check(numbers, (0, True, (own,), all_bits))
     check((56, 220), (0, True, (0,), _CLONE_FLAGS))
-    # a forked child may bind its life to its parent's, as the caller bound this process's; nobody may undo that
-    made += [line(equal, (157, 167)[column], 0, 7), line(load, 16), line(equal, SET_PDEATHSIG, 0, 4), line(load, 24)]
-    made += [line(equal, signal.SIGKILL, 0, 1), line(answer, allowed), line(answer, refused), line(load, 0)]
-    check((157, 167), (0, False, (SET_PDEATHSIG, SET_DUMPABLE, SET_NAME, SET_MM, SET_PTRACER), every))
-    # the time of a child whose end is ignored is counted nowhere: the action for SIGCHLD may be asked for, not set
-    made += [line(equal, (13, 134)[column], 0, 8), line(load, 16), line(equal, signal.SIGCHLD, 0, 4), line(load, 24)]
-    made += [line(equal, 0, 0, 3), line(load, 28), line(equal, 0, 0, 1), line(answer, allowed), line(answer, refused)]
-    check((302, 261), (0, True, (0,), every))  # prlimit64, which is how libc reads and sets one's own limits too
-    check((204, 123), (0, True, (0, os.getpid()), every))  # sched_getaffinity
+    # a forked child may ask to be killed with its parent, as this process did; no process may undo that
+    lines += [line(equal, (157, 167)[column], 0, 7), line(load, 16), line(equal, SET_PDEATHSIG, 0, 4), line(load, 24)]
+    lines += [line(equal, signal.SIGKILL, 0, 1), line(answer, allowed), line(answer, refused), line(load, 0)]
+    check((157, 167), (0, False, (SET_PDEATHSIG, SET_DUMPABLE, SET_NAME, SET_MM, SET_PTRACER), all_bits))
+    # CPU time of a child whose end is ignored would be lost: the action for SIGCHLD may be queried, not set
+    lines += [line(equal, (13, 134)[column], 0, 8), line(load, 16), line(equal, signal.SIGCHLD, 0, 4), line(load, 24)]
+    lines += [line(equal, 0, 0, 3), line(load, 28), line(equal, 0, 0, 1), line(answer, allowed), line(answer, refused)]
+    # prlimit64, with which libc also reads and sets a process's own limits
+    check((302, 261), (0, True, (0,), all_bits))
+    check((204, 123), (0, True, (0, os.getpid()), all_bits))  # sched_getaffinity
     for numbers in ((228, 113), (229, 114), (230, 115), (222, 107)):  # clocks of other processes have negative numbers
         check(numbers, (0, True, (0,), 0x80000000))
-    # streams alone: a datagram socket of a pair can send to any socket file by its path
-    check((53, 199), (0, True, (socket.AF_UNIX,), every), (1, True, (socket.SOCK_STREAM,), 0xF))
-    check((16, 29), (1, True, _IOCTL, every))
-    check((72, 25), (1, True, _FCNTL, every))
-    # without FUTEX_PRIVATE_FLAG; a page of a file that two may read is one to it
+    # streams only: a datagram socket of a pair can send to any socket file by its path
+    check((53, 199), (0, True, (socket.AF_UNIX,), all_bits), (1, True, (socket.SOCK_STREAM,), 0xF))
+    check((16, 29), (1, True, _IOCTL, all_bits))
+    check((72, 25), (1, True, _FCNTL, all_bits))
+    # without FUTEX_PRIVATE_FLAG a futex works across processes that map the same file's page
     check((202, 98), (1, False, _SHARED_FUTEX, 0xFF))
-    return [*made, line(answer, allowed)]
+    return [*lines, line(answer, allowed)]

@@ -1,13 +1,13 @@
 """
-Walls around the present process on Linux, put up by itself before it runs code that nobody has read. Standard library
-only.
+Walls around the present process on Linux, which it puts up itself before it runs untrusted code. Standard library only.
 
-Seven mechanisms, each tried after it is set; what does not hold is named as missing, never assumed:
+Seven mechanisms. Each is tested after it is set; one that does not hold is reported as missing:
 
 * namespaces     a user, network, IPC and mount namespace of its own; no interface is up in it, not even loopback
-* pids           a PID namespace of its own: no number of a process outside, and none follows from what others start
-* own-root       a root folder of its own, in memory: what may be read is mounted into it, what is written stays in it,
-  and nothing else has a name, a size or a date there. Its memory goes with the last process
+* pids           a PID namespace of its own: it sees no process number from outside, and its own numbers do not depend
+  on other processes
+* own-root       a root folder of its own, in memory: readable paths are mounted into it, written files stay in it, no
+  other file shows its name, size or date. The memory is freed with the last process
 * landlock       files: read below given paths, write below others, nothing else, execute nothing; no TCP; signals and
                  abstract sockets stay inside (kernel 6.12; before that seccomp and the network namespace do it)
 * no-new-privs   no program can give rights back; memory and /proc entries of this process are closed to others
@@ -17,11 +17,11 @@ Seven mechanisms, each tried after it is set; what does not hold is named as mis
   its niceness, its processors
 * process-limit  processes and threads that it may start, counted for this process alone
 
-Not covered: where there is no own root, names, sizes and dates of files outside (stat asks no right of Landlock);
-memory of all forked children together; time; what was in memory, in the first environment or in open descriptors
-before; what /proc shows everybody of every process, its size, its times and its threads. Children that it forks are
-inside the same walls; the caller kills the group. As root, the real user ID is one that nobody has, so os.access, which
-asks for it, may say no where open says yes.
+Not covered: without an own root, names, sizes and dates of files outside (stat needs no right of Landlock); memory of
+all forked children together; time; what was in memory, in the first environment or in open descriptors before; what
+/proc shows everybody of every process: its size, its times and its threads. Forked children are inside the same walls;
+the caller kills the group. As root, the real user ID is one that nobody has, so os.access, which uses it, may say no
+where open succeeds.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ from arena.sandbox.confinement.kernel import (  # fmt: skip
 from arena.sandbox.confinement.pid_namespace import map_identity
 
 WALLS = ("namespaces", "pids", "own-root", "landlock", "no-new-privs", "seccomp", "process-limit")
-"""In the order of printing."""
+"""In the order in which they are printed."""
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -79,26 +79,27 @@ ENVIRONMENT = {
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # Landlock's system calls, the same on every machine
 
-# Landlock: bits of rights; each constant is what an ABI brought
+# Landlock: bits of rights; each constant holds the rights that one ABI version added
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _FIRST, _REFER, _TRUNCATE, _IOCTL_DEV = (1 << 13) - 1, 1 << 13, 1 << 14, 1 << 15
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
-_NEVER = _EXECUTE | 1 << 6 | 1 << 9 | 1 << 11 | _IOCTL_DEV  # nor make character devices, sockets and block devices
+# no making of character devices, sockets and block devices either
+_NEVER = _EXECUTE | 1 << 6 | 1 << 9 | 1 << 11 | _IOCTL_DEV
 
 
 class Entered(NamedTuple):
-    """What `enter` has made."""
+    """What `enter` has achieved."""
 
     namespaces: bool
-    counted: bool  # whether RLIMIT_NPROC counts this process's own alone
+    counted: bool  # whether RLIMIT_NPROC counts only this process's own children
     root: bool
 
 
 def enter(read: Sequence[str | Path], write: Sequence[str | Path]) -> Entered:
     """
-    The first part of `confine`, for what must be done in the new root while files can still be made: namespaces, and a
-    root in memory in which `read` is mounted, as far as it is there, and `write` are new, empty folders. Without a
-    root, all stays where it was.
+    The first part of `confine`; between the two, the caller can still make files in the new root. It makes namespaces
+    and a root in memory, in which existing paths of `read` are mounted and `write` are new, empty folders. If the root
+    cannot be made, all stays as it was.
     """
     if sys.platform != "linux":
         return Entered(False, False, False)
@@ -107,30 +108,30 @@ def enter(read: Sequence[str | Path], write: Sequence[str | Path]) -> Entered:
             f"walls hold for the thread that puts them up, and {threads} threads run. Confine before threads start."
         )
     hide_arguments()
-    alone, counted, mounts = _leave_namespaces()
-    links = [Path(p) for p in (*SYSTEM, *SYSTEM_DATA, *sys.path) if p]
-    root = mounts and root_folder.enter([Path(p) for p in read], [Path(p) for p in write], links)
+    separate, counted, mounts = _leave_namespaces()
+    links = [Path(path) for path in (*SYSTEM, *SYSTEM_DATA, *sys.path) if path]
+    root = mounts and root_folder.enter([Path(path) for path in read], [Path(path) for path in write], links)
     kernel.libc().capset(struct.pack("Ii", 0x20080522, 0), struct.pack("6I", *[0] * 6))
-    return Entered(alone, counted, root)
+    return Entered(separate, counted, root)
 
 
 def confine(
     read: Sequence[str | Path], write: Sequence[str | Path], *, processes: int, entered: Entered | None = None
 ) -> tuple[str, ...]:
     """
-    Put up every wall that this kernel gives and return the names of those that do not hold, () for none. Not
-    reversible. `pids` is not among them: it is the caller's, who has it from `keeper.seclude`.
+    Put up every wall that this kernel supports and return the names of those that do not hold, () for none. Not
+    reversible. `pids` is never among them: the caller gets it from `pid_namespace.seclude`.
 
-    `read` and what lies below it can be read, `write` can be read and written, `/dev/null` always; everything else of
-    the file system is closed, `/proc` too, so what must be asked there is asked before (`limits` does). `processes` is
-    how many processes and threads may run beside this one. Death signal, descriptors and process group are the
-    caller's. `entered` is what `enter` returned, where it was called before.
+    `read` and everything below it can be read; `write` and `/dev/null` can be read and written. The rest of the file
+    system is closed, `/proc` too, so read what you need there before (`limits` does). `processes` is how many processes
+    and threads may run beside this one. The caller sets death signal, descriptors and process group. `entered` is what
+    `enter` returned, if it was called before.
 
     Raises
     ------
     OSError
-        More than one thread runs, the walls would hold for this one only; or a path is not there, or cannot be read
-        within the walls: as root one is left with what the owner may, whatever root may do outside.
+        More than one thread runs, and the walls would hold for this one only; or a path does not exist, or cannot be
+        read within the walls, where root has only the owner's rights.
     """
     if sys.platform != "linux":
         return WALLS
@@ -154,11 +155,11 @@ def confine(
 
 def limits(*, memory_mb: int, file_kb: int | None = None, descriptors: int = 256, cpu_s: float | None = None) -> None:
     """
-    Hard limits of this process: address space beyond what is taken already, size of a file (None: as it is),
-    descriptors, signals and timers that wait, CPU time, at which SIGKILL ends it; no core file.
+    Set hard limits of this process: address space beyond what is in use already, size of a file (None: unchanged),
+    descriptors, pending signals and timers, CPU time, after which SIGKILL ends it; no core file.
 
-    Call it before `enter` or `confine`, which close /proc and set the limit on processes. Each child has these limits
-    for itself.
+    Call it before `enter` or `confine`, which close /proc and set the limit on processes. The limits apply to each
+    child separately.
     """
     try:
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -170,7 +171,7 @@ def limits(*, memory_mb: int, file_kb: int | None = None, descriptors: int = 256
         (resource.RLIMIT_AS, taken + memory_mb * 1024 * 1024),
         (resource.RLIMIT_NOFILE, descriptors),
         (resource.RLIMIT_CORE, 0),
-        # far from what all of one user share
+        # far below the limit that all processes of one user share
         *([(resource.RLIMIT_SIGPENDING, 256)] if sys.platform == "linux" else []),
         *([(resource.RLIMIT_CPU, math.ceil(cpu_s))] if cpu_s is not None else []),
     ):
@@ -178,33 +179,34 @@ def limits(*, memory_mb: int, file_kb: int | None = None, descriptors: int = 256
 
 
 def limit_files(kb: int) -> None:
-    """No file that this process writes grows beyond it."""
+    """Limit the size of every file that this process writes."""
     _limit(resource.RLIMIT_FSIZE, kb * 1024)
 
 
 def _limit(kind: int, limit: int) -> None:
     hard = resource.getrlimit(kind)[1]
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit on memory and refuses to set it
+    with contextlib.suppress(ValueError, OSError):  # macOS defines the memory limit but refuses to set it
         resource.setrlimit(kind, (limit, limit))
 
 
 def clean_environment(keep: Mapping[str, str]) -> None:
     """
-    ENVIRONMENT and `keep`, nothing else; keep["HOME"] is where temporary files go too.
+    Reduce the environment to ENVIRONMENT and `keep`; temporary files go to keep["HOME"] too.
 
-    The process's first environment stays in its memory, where ctypes finds it: start the fork server without secrets.
+    The first environment stays in the process's memory, where ctypes can read it: start the fork server without
+    secrets.
     """
     kept = ENVIRONMENT | ({"TMPDIR": keep["HOME"]} if "HOME" in keep else {}) | dict(keep)
     os.environ.clear()
     os.environ.update(kept)
-    tempfile.tempdir = None  # asked again
+    tempfile.tempdir = None  # determined anew
     time.tzset()
 
 
 def readable() -> list[Path]:
     """
-    What Python and its packages load while they run: libraries, time zones, randomness. Never a folder around the
+    What Python and its packages load while they run: libraries, time zones, randomness. Never a folder that holds the
     repository.
     """
     standard = [
@@ -213,17 +215,17 @@ def readable() -> list[Path]:
         *(f"{sys.base_prefix}/{lib}" for lib in ("lib", "lib64")),
     ]
     packages = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
-    found = dict.fromkeys(
-        Path(p).resolve() for p in (*SYSTEM, *standard, *packages, *SYSTEM_DATA) if p and Path(p).exists()
+    paths = dict.fromkeys(
+        Path(candidate).resolve()
+        for candidate in (*SYSTEM, *standard, *packages, *SYSTEM_DATA)
+        if candidate and Path(candidate).exists()
     )
-    return [path for path in found if path not in (REPOSITORY, *REPOSITORY.parents)]
+    return [path for path in paths if path not in (REPOSITORY, *REPOSITORY.parents)]
 
 
 @functools.cache
 def missing() -> tuple[str, ...]:
-    """
-    Walls that do not hold on this machine, found out by a child process that tries. One that does not answer has none.
-    """
+    """Walls that do not hold on this machine, as tested in a child process; all of them if it does not answer."""
     if sys.platform != "linux":
         return WALLS
     with tempfile.TemporaryDirectory(prefix="touchstone-") as scratch:
@@ -236,21 +238,23 @@ def missing() -> tuple[str, ...]:
             f"walls.probe({scratch!r})",
         ]
         try:
-            done = subprocess.run(probe, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=True)
-            return tuple(name for name in WALLS if name in json.loads(done.stdout))
+            process = subprocess.run(probe, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=True)
+            return tuple(name for name in WALLS if name in json.loads(process.stdout))
         except (OSError, subprocess.SubprocessError, ValueError):
             return WALLS
 
 
 def probe(scratch: str) -> None:
-    """In the process of `missing`: put up every wall, and print the names of those that do not hold."""
-    apart = pid_namespace.seclude()
+    """Runs in the child process of `missing`: put up every wall and print the names of those that do not hold."""
+    secluded = pid_namespace.seclude()
     absent = confine(readable(), [scratch], processes=4)
-    print(json.dumps([name for name in WALLS if name in absent or (name == "pids" and not apart)]), flush=True)
+    print(json.dumps([name for name in WALLS if name in absent or (name == "pids" and not secluded)]), flush=True)
 
 
 def die_with_parent() -> None:
-    """Linux: SIGKILL when the parent ends, however it ends. A forked child does not inherit it and asks for itself."""
+    """
+    Linux: get SIGKILL when the parent ends, for whatever reason. Forked children do not inherit this and call it again.
+    """
     if sys.platform == "linux":
         kernel.prctl(SET_PDEATHSIG, signal.SIGKILL)
 
@@ -265,18 +269,17 @@ def level() -> str:
 
 def _leave_namespaces() -> tuple[bool, bool, bool]:
     """
-    New namespaces. Whether they hold, whether RLIMIT_NPROC now counts this process's own alone, and whether mounts are
-    its own.
+    Make new namespaces. Returns whether they hold, whether RLIMIT_NPROC now counts only this process's own children,
+    and whether it has its own mounts.
 
-    A user namespace is what lets a plain user do it, and from Linux 5.14 on it counts for itself; root may do without.
-    Root's processes are under no such limit, so root takes a real user ID that nobody has; files are opened by the
-    effective one.
+    A user namespace lets an ordinary user do it, and from Linux 5.14 on has its own process count; root needs none. The
+    limit does not apply to root, so root takes a real user ID that nobody has; files are opened by the effective one.
     """
     user, group = os.geteuid(), os.getegid()
     counted = mounts = False
     if user == 0:
         with contextlib.suppress(OSError):
-            # by the number outside, which nobody else has
+            # based on the PID outside, which is unique
             os.setresuid(0x40000000 + int(os.readlink("/proc/self")), user, user)
             counted = True
     before = _network()
@@ -296,24 +299,24 @@ def _network() -> str:
 
 def _reaches_loopback() -> bool:
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            one.connect(("127.0.0.1", 9))  # sends nothing
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
+            connection.connect(("127.0.0.1", 9))  # sends nothing
     except OSError:
         return False
     return True
 
 
 def _limit_processes(processes: int) -> bool:
-    """Whether RLIMIT_NPROC holds: with none allowed, the attempt to fork one fails."""
+    """Set the limit. Returns whether it holds: with 0 processes allowed, a fork must fail."""
     hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    own = processes + 1 if hard == resource.RLIM_INFINITY else min(processes + 1, hard)
+    allowed = processes + 1 if hard == resource.RLIM_INFINITY else min(processes + 1, hard)
     resource.setrlimit(resource.RLIMIT_NPROC, (0, hard))
     try:
         child = os.fork()
     except BlockingIOError:
         return True
     finally:
-        resource.setrlimit(resource.RLIMIT_NPROC, (own, own))
+        resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
@@ -321,7 +324,7 @@ def _limit_processes(processes: int) -> bool:
 
 
 def _close_files(read: Iterable[Path], write: Iterable[Path]) -> tuple[bool, bool]:
-    """Landlock. Whether it holds, and whether it keeps signals inside."""
+    """Apply Landlock. Returns whether it holds, and whether it keeps signals inside."""
     abi = kernel.libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     if abi < 1:
         return False, False
@@ -346,8 +349,8 @@ def _close_files(read: Iterable[Path], write: Iterable[Path]) -> tuple[bool, boo
 def _allow(ruleset: int, path: Path, rights: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        below = struct.pack("=Qi", rights if path.is_dir() else rights & _OF_FILES, descriptor)
-        if kernel.libc().syscall(_ADD_RULE, ruleset, 1, below, 0) != 0:
+        rule = struct.pack("=Qi", rights if path.is_dir() else rights & _OF_FILES, descriptor)
+        if kernel.libc().syscall(_ADD_RULE, ruleset, 1, rule, 0) != 0:
             raise OSError(ctypes.get_errno(), f"Landlock takes no rule for {path}")
     finally:
         os.close(descriptor)

@@ -1,6 +1,6 @@
 """
-What FreqTrade swallows or only logs, in the worker: exceptions in callbacks, files that do not import, candles that are
-not there.
+Errors that FreqTrade swallows or only logs, in the worker: exceptions in callbacks, files that cannot be imported,
+missing candles.
 """
 
 import logging
@@ -13,7 +13,7 @@ from arena.errors import LoadError, StrategyError
 
 
 class Notes(logging.Handler):
-    """Keeps the first thing that went wrong; `check` raises it."""
+    """Keeps the first error; `check` raises it."""
 
     def __init__(self, source: Path, has_candles: Callable[[str, str], bool]) -> None:
         super().__init__(logging.WARNING)
@@ -35,11 +35,11 @@ class Notes(logging.Handler):
             self.found = LoadError(f"does not import: {type(error).__name__}: {error}", self.frames(error))
         elif record.name == "freqtrade.data.history.datahandlers.idatahandler":
             text = record.getMessage()
-            wanted = text.removeprefix("No history for ").split(" found")[0]
-            if wanted != text:
-                pair, _, timeframe = wanted.replace(" ", "").split(",")
+            candles = text.removeprefix("No history for ").split(" found")[0]
+            if candles != text:
+                pair, _, timeframe = candles.replace(" ", "").split(",")
                 if not self.has_candles(pair, timeframe):
-                    self.found = StrategyError(f"asks for candles that the arena does not have: {wanted}")
+                    self.found = StrategyError(f"asks for candles that the arena does not have: {candles}")
 
     def swallowed(self, error: Exception) -> None:
         if self.found is None:

@@ -1,4 +1,4 @@
-"""UNTRUSTED: the worker's list of events while FreqTrade runs."""
+"""UNTRUSTED: records events in the worker while FreqTrade runs."""
 
 import math
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ class Recorder:
         self.texts: dict[str, int] = {}
         self.given: list[tuple[int, int]] | None = None
         """
-        Of each event two hashes of what the callback was handed: numbers and texts, and the trade's highest and lowest
-        rate.
+        For each event two hashes of the callback's arguments: of numbers and texts, and of the trade's highest and
+        lowest rate.
         """
 
     def note(self, time_ms: int, pair: str, name: str, answer: object, given: tuple[int, int] = (0, 0)) -> None:
-        """`answer` as FreqTrade got it; texts and numbers keep their value, everything else its printed form."""
+        """Record `answer` as FreqTrade got it: numbers and texts by value, everything else by its printed form."""
         if self.given is not None:
             self.given.append(given)
         if type(answer) is float or (isinstance(answer, (int, float)) and not isinstance(answer, bool)):
@@ -34,15 +34,15 @@ class Recorder:
         self.rows.append((time_ms, self.pairs.get(pair, -1), self.names[name], kind, value))
 
     def _text(self, text: str) -> tuple[int, float]:
-        known = self.texts.get(text)
-        if known is None and len(self.texts) < MAX_TEXTS and len(text) <= MAX_TEXT:
-            known = self.texts[text] = len(self.texts)
-        if known is not None:
-            return TEXT, float(known)
+        index = self.texts.get(text)
+        if index is None and len(self.texts) < MAX_TEXTS and len(text) <= MAX_TEXT:
+            index = self.texts[text] = len(self.texts)
+        if index is not None:
+            return TEXT, float(index)
         return HASH, float(text_hash(text))
 
     def take(self) -> dict:
-        """What was noted since the last time, packed."""
+        """Events since the last call, packed."""
         rows, self.rows = self.rows, []
         columns = list(zip(*rows, strict=True)) if rows else [()] * 5
         types = ("<i8", "<i2", "i1", "i1", "<f8")
@@ -53,5 +53,5 @@ class Recorder:
 def _number(answer: float) -> float:
     try:
         return float(answer)
-    except OverflowError:  # an integer beyond all floats
+    except OverflowError:  # an integer too large for a float
         return math.inf if answer > 0 else -math.inf

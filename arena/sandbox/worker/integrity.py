@@ -1,9 +1,9 @@
 """
-Whether the strategy left alone what belongs to the arena, in the worker: settings, FreqTrade's and pandas' functions.
-The candles in the frames that it returns are looked at in `arena/sandbox/worker/signals.py`.
+Checks, in the worker, that the strategy has not changed what belongs to the arena: settings, FreqTrade's and pandas'
+functions. `arena/sandbox/worker/signals.py` checks the candles in the frames that it returns.
 
-These checks run in the process that they check. They find accidents and every plain attempt; what gets past them still
-has to pass booking, which runs elsewhere, and the comparison of decisions between processes.
+These checks run in the process that they check. They find accidents and every plain attempt. A strategy that evades
+them still has to pass booking, which runs elsewhere, and the comparison of decisions between processes.
 """
 
 import builtins
@@ -40,11 +40,13 @@ OWN = frozenset(CALLBACKS) - {"lock_pair"} | set(SETTINGS) | {
     "_abc_impl", "__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__", "__slots__",
     "__annotate__", "__annotate_func__", "__annotations_cache__", "__conditional_annotations__",
 }  # fmt: skip
-"""What a strategy's class may define although IStrategy, or Python's object, has it too."""
+"""Names that a strategy's class may define although IStrategy, or Python's object, defines them too."""
 DEFAULTS = {name: schema.get("default") for name, schema in CONF_SCHEMA["properties"].items()}
-"""Keys of the configuration that FreqTrade knows, with what it puts there itself where they are left out."""
+"""Keys of FreqTrade's configuration, with the default that FreqTrade sets where a key is left out."""
 TAKEN = frozenset(SETTINGS) | {"process_only_new_candles", "disable_dataframe_checks", "strategy", "strategy_path"}
-"""Those of them that FreqTrade takes from a strategy, or sets itself, where the configuration leaves them out."""
+"""
+Keys among DEFAULTS that FreqTrade takes from the strategy, or sets itself, where the configuration leaves them out.
+"""
 ALWAYS_REFUSED = (
     "__getattribute__",
     "__getattr__",
@@ -61,7 +63,7 @@ _CLASSES = (
     pd.core.indexing._iLocIndexer, Store,
 )  # fmt: skip
 _MODES = (TradingMode, MarginMode, CandleType, RunMode)
-"""FreqTrade's own words, which it puts into a configuration in the place of texts."""
+"""FreqTrade's enumerations, which it puts into a configuration in place of texts."""
 _PATH = type(Path())
 _WATCHED = (
     "arena",
@@ -77,9 +79,7 @@ _WATCHED = (
     "struct",
     "builtins",
 )
-"""
-Modules, those below arena and freqtrade included, whose functions and whose place in sys.modules stay what they are.
-"""
+"""Modules whose functions and entries in sys.modules must not change; those below arena and freqtrade are included."""
 
 
 def _modules() -> list[ModuleType]:
@@ -107,10 +107,10 @@ def _functions(owner: type | ModuleType) -> dict[str, Any]:
 
 
 class Guard:
-    """Made before the strategy is loaded; `check` afterwards."""
+    """Records the state before the strategy is loaded; `check` compares it afterwards."""
 
     def __init__(self) -> None:
-        """After the arena's own replacements are in place, before any code of the strategy."""
+        """Call it after the arena's own replacements are in place and before any code of the strategy runs."""
         modules = _modules()
         self.before = [(owner, _functions(owner)) for owner in (*_CLASSES, *modules)]
         self.places = {
@@ -123,7 +123,7 @@ class Guard:
     def remember(
         self, backtesting: engine.Backtesting, config: dict[str, Any], fee: float, pairs: tuple[str, ...]
     ) -> None:
-        """What must hold from here to the end. `config` is the arena's, before the strategy saw a copy."""
+        """Record what must hold until the end. `config` is the arena's, before the strategy saw a copy."""
         self.settings = {
             **{f"config.{key}": value for key, value in config.items()},
             "fee": fee,
@@ -135,7 +135,7 @@ class Guard:
         self.attached = {id(value) for value in vars(backtesting).values() if callable(value)}
 
     def check(self, backtesting: engine.Backtesting, strategy: IStrategy) -> None:
-        """Raises IntegrityError naming the first thing that is not as it was."""
+        """Raises IntegrityError naming the first thing that has changed."""
         self._check_settings(backtesting)
         if type(strategy) is not self.loaded or backtesting.strategy is not strategy:
             raise IntegrityError("integrity: puts another strategy in the place of the one that was loaded")
@@ -145,8 +145,8 @@ class Guard:
         for name, module in self.places.items():
             if sys.modules.get(name) is not module:
                 raise IntegrityError(f"integrity: puts another module in the place of {name}")
-        for owner, known in self.before:
-            for name, value in known.items():
+        for owner, functions in self.before:
+            for name, value in functions.items():
                 if vars(owner).get(name) is not value:
                     raise IntegrityError(f"integrity: replaces {owner.__name__}.{name}")
         for owner, names in self.names:
@@ -186,7 +186,7 @@ class Guard:
 
 
 def _equal(now: object, wanted: object) -> bool:
-    """Whether two settings are one value. What is not plain could compare as it likes: it is not."""
+    """Whether two settings are equal. A value that is not plain could define its own comparison, so it never is."""
     try:
         return _plain(now) == _plain(wanted)
     except plain.NotPlain:
@@ -199,18 +199,18 @@ def _plain(value: Any) -> Any:
 
 
 def configured(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration's values, as they are before a strategy has it."""
+    """Plain copies of the configuration's values, made before the strategy gets it."""
     return {key: _plain(value) for key, value in config.items()}
 
 
 def _check_class(strategy: IStrategy) -> None:
-    """What decides trades besides callbacks, signals and settings is FreqTrade's."""
+    """Raises IntegrityError where the class overrides anything of FreqTrade's but callbacks, signals and settings."""
     if type(type(strategy)).__module__ not in ("abc", "builtins"):
         raise IntegrityError(f"integrity: the class has a metaclass of its own, {type(type(strategy)).__name__}")
     engine_names = {name for cls in (IStrategy, HyperStrategyMixin) for name in (*vars(cls), *get_annotations(cls))}
     methods = {n: v for n, v in vars(strategy).items() if callable(v) and callable(getattr(IStrategy, n, None))}
-    for place in (*map(vars, own_classes(strategy)), methods):
-        for name in place:
+    for namespace in (*map(vars, own_classes(strategy)), methods):
+        for name in namespace:
             if name in ALWAYS_REFUSED or (name in engine_names and name not in OWN):
                 raise IntegrityError(f"integrity: overrides {name}, which is FreqTrade's own")
 
@@ -218,6 +218,6 @@ def _check_class(strategy: IStrategy) -> None:
 def _short(value: object) -> str:
     try:
         text = repr(_plain(value))
-    except plain.NotPlain as odd:
-        text = f"no plain value: it {odd}"
+    except plain.NotPlain as error:
+        text = f"no plain value: it {error}"
     return text if len(text) <= 60 else text[:59] + "…"

@@ -1,9 +1,9 @@
 """
-The child's side: confine, run one task for one strategy, tell what came of it, end.
+The worker's side: confine the process, run one task for one strategy, send the result, end.
 
-The walls go up before a candle or a line of the strategy is there (`arena/sandbox/confinement/walls.py`; docs/checks.md
-says what each system has). Candles come through the pipe, in one piece or stage by stage; what goes back is JSON. What
-is written is written into memory of the worker's own; where there is none, nothing can be written.
+The walls go up before the process holds a candle or the strategy's code (`arena/sandbox/confinement/walls.py`;
+docs/checks.md says what each system has). Candles come through the pipe, in one piece or stage by stage; the answer is
+JSON. Files are written into the worker's own memory; where there is none, nothing can be written.
 """
 
 import contextlib
@@ -22,47 +22,49 @@ from arena.sandbox.messages import HEADER
 from arena.startup import isolation
 
 CPU_RESERVE_S = 5
-"""The kernel ends a process this long after the trusted process would have, which looks at all of them together."""
+"""
+The kernel kills a single process this long after the limit, which the trusted process applies to all of them together.
+"""
 
 
 def main(pipe: Connection, job: dict, limits: dict) -> None:
-    """Runs in a process that the fork server forked: FreqTrade is loaded, no candle and no strategy is."""
+    """Runs in a process that the fork server forked: FreqTrade is loaded, candles and the strategy are not."""
     from arena.sandbox.worker import runner  # loaded already by the fork server; the trusted process never loads it
 
-    gc.freeze()  # what the fork server loaded lives on, and is not looked through again and again
-    os.setsid()  # one group to kill, whatever the strategy starts
+    gc.freeze()  # objects that the fork server loaded stay; the garbage collector skips them
+    os.setsid()  # one process group to kill, whatever the strategy starts
     _close_descriptors(keep=pipe.fileno())
-    walls.die_with_parent()  # the fork server, which ends with the trusted process
-    os.register_at_fork(after_in_child=walls.die_with_parent)  # a chain: whoever is forked in here ends with its parent
+    walls.die_with_parent()  # the parent is the fork server, which ends with the trusted process
+    os.register_at_fork(after_in_child=walls.die_with_parent)  # every process forked here ends with its parent too
     pid_namespace.seclude()
-    home, own = Path(job["scratch"], "home"), Path(job["scratch"], "strategy")
-    for folder in (home, own):
+    home, strategy_folder = Path(job["scratch"], "home"), Path(job["scratch"], "strategy")
+    for folder in (home, strategy_folder):
         folder.mkdir()
     walls.limits(memory_mb=limits["memory_mb"], cpu_s=limits["seconds"] + CPU_RESERVE_S)
     libraries = [*walls.readable(), *map(Path, isolation.readable())]
-    entered = walls.enter(libraries, [home, own])
+    entered = walls.enter(libraries, [home, strategy_folder])
     _redirect_output(home)
     os.chdir(home)
     walls.clean_environment({"HOME": str(home)})
     source = job.pop("source")
-    Path(own, f"{job['strategy']}.py").write_text(source, encoding="utf-8")
+    Path(strategy_folder, f"{job['strategy']}.py").write_text(source, encoding="utf-8")
     runner.furnish(home)
     walls.limit_files(limits["printed_kb"])
     writable = entered.root or sys.platform != "linux"
-    read = [*libraries, own]
+    read = [*libraries, strategy_folder]
     walls.confine(
         read if writable else [*read, home], [home] if writable else [], processes=limits["processes"], entered=entered
     )
     _forget_seeds()
     link = Link(pipe.fileno())
-    message = _task({**job, "scratch": str(home), "strategy_dir": str(own)}, link)
-    with contextlib.suppress(OSError):  # the file is at its limit
+    message = _task({**job, "scratch": str(home), "strategy_dir": str(strategy_folder)}, link)
+    with contextlib.suppress(OSError):  # the file has reached its size limit
         sys.stdout.flush()
     if message and _printed() >= limits["printed_kb"] * 1024:
         message = _failure(LimitError(f"prints more than arena.limits.printed_kb = {limits['printed_kb']}"))
     if message:
         link.send(message)
-    os._exit(0)  # nothing that the strategy left behind runs at exit
+    os._exit(0)  # no exit handler of the strategy runs
 
 
 class Link:
@@ -104,24 +106,24 @@ def _task(job: dict, link: Link) -> dict[str, Any] | None:
     )
 
     try:
-        told = runner.Job(**job)
-        store = Store(told.timeframes[0])
-        if told.task != "walk":
+        assignment = runner.Job(**job)
+        store = Store(assignment.timeframes[0])
+        if assignment.task != "walk":
             head, tables = link.receive()
             store.add(tables)
-        run = runner.Run(told, store)
+        run = runner.Run(assignment, store)
         with run.telling():
             run.load()
-            if told.task == "backtest":
+            if assignment.task == "backtest":
                 return {"claim": run.backtest()}
-            if told.task == "look":
+            if assignment.task == "look":
                 staged_runs.look(run, link, head)
             else:
                 staged_runs.walk(run, link)
         return None
     except StrategyError as error:
         return _failure(error)
-    except Exception as error:  # the border of the process: what is not foreseen is still told, not a silent end
+    except Exception as error:  # last resort: report an unexpected error instead of ending silently
         return _failure(StrategyError(f"{type(error).__name__}: {error}, after the backtest"))
 
 
@@ -131,8 +133,8 @@ def _failure(error: StrategyError) -> dict[str, Any]:
 
 def _forget_seeds() -> None:
     """
-    The fork server's random state would be every worker's, and hide that a strategy throws dice: two runs must be able
-    to differ.
+    Seed anew. With the fork server's random state every worker would draw the same random numbers, which would hide
+    that a strategy uses them: two runs must be able to differ.
     """
     import numpy as np
 
@@ -141,7 +143,7 @@ def _forget_seeds() -> None:
 
 
 def _redirect_output(home: Path) -> None:
-    """Standard output and error go into memory, which its limit keeps from growing; there is nothing to read from."""
+    """Standard output and error go into memory, bounded by the file size limit; standard input is empty."""
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("printed")
     else:
@@ -152,7 +154,7 @@ def _redirect_output(home: Path) -> None:
 
 
 def _printed() -> int:
-    """Bytes that were printed; 0 where the strategy has put something else in the place."""
+    """Bytes that were printed; 0 where the strategy has closed or replaced standard output."""
     try:
         return os.fstat(1).st_size
     except OSError:
@@ -161,8 +163,8 @@ def _printed() -> int:
 
 def _close_descriptors(keep: int) -> None:
     """
-    Whatever was inherited. One of them is the pipe whose end tells the fork server that the trusted process is gone: a
-    worker that held it would keep the server, and itself, alive after a SIGKILL of that process.
+    Close all inherited descriptors but `keep`. One of them is the pipe whose end tells the fork server that the trusted
+    process is gone. A worker that held it would keep the server and itself alive after a SIGKILL of that process.
     """
     import resource
 

@@ -1,8 +1,8 @@
 """
-What decides in a strategy besides its signals, in the worker: settings that FreqTrade reads, callbacks that it asks.
+What decides in a strategy besides its signals, in the worker: settings that FreqTrade reads and callbacks that it
+calls.
 
-Settings are compared by type and value: FreqTrade reads plain numbers, texts, lists and dicts; everything else is
-refused.
+We compare settings by type and value. They must be plain numbers, texts, lists and dicts; everything else is refused.
 """
 
 from typing import Any
@@ -23,57 +23,65 @@ SETTINGS = (
     "startup_candle_count", "order_types", "order_time_in_force", "unfilledtimeout", "protections", "can_short",
     "stake_currency", "stake_amount", "_ft_stop_uses_after_fill",
 )  # fmt: skip
-"""What FreqTrade reads from a strategy besides signals and callbacks."""
+"""Settings that FreqTrade reads from a strategy besides signals and callbacks."""
 OLD_NAMES = {
     "custom_sell": "custom_exit", "check_buy_timeout": "check_entry_timeout",
     "check_sell_timeout": "check_exit_timeout",
 }  # fmt: skip
-"""Callbacks that FreqTrade asks where the new one is not there."""
+"""Old names of callbacks, which FreqTrade calls where the strategy does not define the new one."""
 MAX_PARAMETERS = 500
 MAX_NAME = 100
 
 
 def parameters(strategy: IStrategy, protections: object = None) -> dict[str, str]:
     """
-    Settings and hyperopt parameters as texts, as they stand now; `protections` are those that FreqTrade has taken.
+    The present settings and hyperopt parameters as texts; `protections` are those that FreqTrade uses.
 
     Raises IntegrityError for a setting that is not plain.
     """
-    made = {name: _setting(name, setting(strategy, name)) for name in SETTINGS if name != "protections"}
-    made["protections"] = _setting("protections", protections)
-    own = {}
+    texts = {name: _setting(name, setting(strategy, name)) for name in SETTINGS if name != "protections"}
+    texts["protections"] = _setting("protections", protections)
+    hyperopt = {}
     for name in sorted(dir(type(strategy))):
         if isinstance(value := getattr(strategy, name, None), BaseParameter):
-            own[plain.bounded(f"{name}.value", MAX_NAME)] = _told(value.value)
-    listed = list(own.items())
-    made |= dict(listed[:MAX_PARAMETERS])
+            hyperopt[plain.bounded(f"{name}.value", MAX_NAME)] = _told(value.value)
+    listed = list(hyperopt.items())
+    texts |= dict(listed[:MAX_PARAMETERS])
     if len(listed) > MAX_PARAMETERS:
-        made["others"] = plain.bounded(repr(listed[MAX_PARAMETERS:]), plain.SHOWN)
-    return made
+        texts["others"] = plain.bounded(repr(listed[MAX_PARAMETERS:]), plain.SHOWN)
+    return texts
 
 
 def setting(strategy: IStrategy, name: str) -> object:
-    """A setting where FreqTrade's loop reads it."""
+    """A setting, from the place where FreqTrade's loop reads it."""
     return strategy.config.get(name) if name == "unfilledtimeout" else getattr(strategy, name, None)
 
 
 def plain_setting(name: str, value: object) -> object:
-    """A copy in Python's own types. Raises IntegrityError where that would be another value."""
+    """A copy in Python's own types. Raises IntegrityError for a value that is not plain."""
     try:
         return plain.copy(value)
-    except plain.NotPlain as odd:
+    except plain.NotPlain as error:
         rule = "settings are plain numbers, texts, True, False, None, lists and dicts"
-        raise IntegrityError(f"integrity: {name} {odd}; {rule}") from None
+        raise IntegrityError(f"integrity: {name} {error}; {rule}") from None
 
 
 def callbacks(strategy: IStrategy) -> list[str]:
     """
-    What of a strategy can decide while candles pass: callbacks that it defines, and settings that are computed when
-    read. Nothing: then its signals and parameters say everything.
+    What can decide during FreqTrade's loop: callbacks that the strategy defines, and settings that are computed when
+    read. If there are none, signals and parameters decide everything.
     """
-    own = own_classes(strategy)
-    names = [n for n in CALLBACKS if n != "lock_pair" and (n in vars(strategy) or any(n in vars(cls) for cls in own))]
-    computed = [n for n in SETTINGS if n != "protections" and any(hasattr(vars(cls).get(n), "__get__") for cls in own)]
+    classes = own_classes(strategy)
+    names = [
+        name
+        for name in CALLBACKS
+        if name != "lock_pair" and (name in vars(strategy) or any(name in vars(cls) for cls in classes))
+    ]
+    computed = [
+        name
+        for name in SETTINGS
+        if name != "protections" and any(hasattr(vars(cls).get(name), "__get__") for cls in classes)
+    ]
     return names + computed
 
 
@@ -88,8 +96,8 @@ def _setting(name: str, value: object) -> str:
 
 def _told(value: Any) -> str:
     """
-    A hyperopt parameter's value; FreqTrade reads none. What is not plain is told by its class: its printed form may
-    hold an address.
+    A hyperopt parameter's value as text; FreqTrade reads none. A value that is not plain becomes the name of its class,
+    because its printed form may hold an address.
     """
     try:
         return plain.bounded(_literal(plain.copy(value)), MAX_PARAMETER)
@@ -98,7 +106,7 @@ def _told(value: Any) -> str:
 
 
 def _literal(value: object) -> str:
-    """A literal of Python, the keys of a dict in order."""
+    """A Python literal; the keys of a dict are sorted."""
     if isinstance(value, dict):
         value = dict(sorted(value.items(), key=lambda item: str(item[0])))
     return repr(value)

@@ -1,8 +1,8 @@
 """
-Plain values: what is exactly a number, a text, True, False, None, or a list, tuple or dict of such. Pure.
+Plain values: numbers, texts, True, False, None, and lists, tuples and dicts of them, of exactly these types. Pure.
 
-Everything else may answer for itself: a subclass of float compares as it likes, whatever its printed form says. What
-FreqTrade reads of a strategy is plain, so that what is compared is what decides.
+Other types can define their own behaviour: a subclass of float may compare differently than it prints. FreqTrade reads
+only plain values from a strategy, so the values that we compare are the values that decide.
 """
 
 from enum import Enum
@@ -13,18 +13,18 @@ import numpy as np
 
 SCALARS = frozenset({type(None), bool, int, float, str})
 NUMBERS = frozenset(kind for kind in np.sctypeDict.values() if issubclass(kind, np.bool_ | np.integer | np.floating))
-"""numpy's own scalars."""
+"""Types of numpy's scalars."""
 MAX_DEPTH = 12
 SHOWN = 200
-"""Characters that are left of a text that is too long to be told."""
+"""Characters that we keep of a text that is too long."""
 
 
 class NotPlain(ValueError):
-    """The message says what it is instead."""
+    """The value is not plain; the message says what it is."""
 
 
-def copy(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The same value in Python's own types, nothing shared that could be changed. Raises NotPlain."""
+def copy(value: object, depth: int = MAX_DEPTH) -> object:
+    """A deep copy of the value in Python's own types. Raises NotPlain."""
     kind = type(value)
     if kind in SCALARS:
         return value
@@ -40,7 +40,7 @@ def copy(value: Any, depth: int = MAX_DEPTH) -> Any:
 
 
 def text_of(value: object) -> str | None:
-    """A text as Python's own, where it is one, or a member of an enumeration of texts. None for everything else."""
+    """A plain str from a str, a numpy str, or a member of an enumeration of texts. None for everything else."""
     if type(value) is str:
         return value
     return (
@@ -49,13 +49,13 @@ def text_of(value: object) -> str | None:
 
 
 def named(value: object) -> str:
-    """What a value is, for a message: no code of its class runs."""
+    """A description of a value for a message, without running code of its class."""
     name = type(value).__name__
     return f"{'an' if name[:1].lower() in set('aeiou') else 'a'} {name}"
 
 
 def shown(value: object) -> str:
-    """A value in a message: plain ones as they are, shortened, others by their class."""
+    """A value as a message shows it: plain ones themselves, shortened; others by their class."""
     if type(value) in (int, float) or type(value) in NUMBERS:
         return f"{value:.10g}" if isinstance(value, float | np.floating) else str(value)
     if type(value) not in SCALARS:
@@ -66,10 +66,10 @@ def shown(value: object) -> str:
 
 def bounded(text: str, most: int) -> str:
     """
-    The text itself, or where it is longer than `most`, at least 100, its beginning and a hash of the whole: two that
-    differ anywhere differ here.
+    The text itself, or, where it is longer than `most` (at least 100), its beginning and a hash of the whole, so that
+    different texts stay different.
     """
     if len(text) <= most:
         return text
-    kept = text[: min(SHOWN, max(most - 100, 0))]
-    return f"{kept}… {len(text)} characters, sha256 {sha256(text.encode(errors='surrogatepass')).hexdigest()}"
+    beginning = text[: min(SHOWN, max(most - 100, 0))]
+    return f"{beginning}… {len(text)} characters, sha256 {sha256(text.encode(errors='surrogatepass')).hexdigest()}"

@@ -1,9 +1,9 @@
 """
-What FreqTrade does with a strategy while candles pass, in the worker: every filled order, every answer of a callback,
-every order that is placed.
+Records what FreqTrade does with a strategy during its loop, in the worker: every order placed, every order filled,
+every answer of a callback.
 
-It listens in the strategy's own process, so what it notes is a claim. Fills are checked by booking; answers are
-compared between processes that know different futures.
+It runs in the strategy's own process, so its record is a claim. Booking checks the fills; the checks compare answers
+between processes that hold different futures.
 """
 
 import functools
@@ -37,13 +37,13 @@ KINDS = {
 
 PASSED_ON = {
     **{new: (old,) for old, new in OLD_NAMES.items()},
-    "adjust_order_price": ("adjust_entry_price", "adjust_exit_price"),  # of an entry, of an exit
+    "adjust_order_price": ("adjust_entry_price", "adjust_exit_price"),  # for an entry, for an exit
 }
-"""Defaults of FreqTrade's that ask the strategy again, under other names."""
+"""FreqTrade's default callbacks that call the strategy again under other names."""
 IGNORED = ("bot_loop_start", "order_filled")
-"""FreqTrade does not look at what they answer."""
+"""FreqTrade ignores the answers of these callbacks."""
 SHOWN = (float, int, str, datetime)
-"""Of what FreqTrade hands to a callback, what is compared between worlds."""
+"""Types of a callback's arguments that are compared between worlds."""
 
 _close_order = Order.close_bt_order
 _lock_pair = PairLocks.lock_pair
@@ -55,8 +55,8 @@ class Witness:
         self.fills: dict[str, list[Any]] = {
             name: [] for name in ("pair", "filled_ms", "buys", "price", "amount", "kind", "stop_before")
         }
-        self.tags: list[Any] = []  # of each fill: why the trade ends, or the entry's own
-        self.opened_ms: list[int] = []  # of each fill's trade
+        self.tags: list[Any] = []  # per fill: the exit reason, or the entry's tag
+        self.opened_ms: list[int] = []  # per fill, of its trade
         self.strategy: IStrategy | None = None
         self.now_ms = 0  # open time of the candle that is simulated
         self._why: dict[str, tuple[int, float | None]] = {}  # order id -> kind, stop at the candle's start
@@ -65,12 +65,12 @@ class Witness:
         self._wrapped: dict[Any, Any] = {}
 
     def install(self) -> None:
-        """Listen to what belongs to the process: callbacks, fills, locks."""
+        """Record what is global to the process: callbacks, fills, locks."""
         record, fills, why = self.record, self.fills, self._why
 
         def close_order(order: Order, close_date: datetime, trade: LocalTrade) -> None:
             if order.ft_order_side == trade.entry_side:
-                self._placed(trade, order, "entry", (ENTRY, None))  # one that fills at once is not noted yet
+                self._placed(trade, order, "entry", (ENTRY, None))  # an order that fills at once is not recorded yet
             _close_order(order, close_date, trade)
             record.note(self.now_ms, trade.pair, "filled", order.ft_price)
             kind, stop = why.get(order.order_id, (OTHER, None))
@@ -93,7 +93,7 @@ class Witness:
         interface.strategy_safe_wrapper = engine.strategy_safe_wrapper = self._safe_wrapper
 
     def attach(self, backtesting: engine.Backtesting) -> None:
-        """Listen to what belongs to one backtest: the orders that it places, and why."""
+        """Record what belongs to one backtest: the orders that it places, and why."""
         self.strategy = backtesting.strategylist[0]
         enter, leave = backtesting._enter_trade, backtesting._exit_trade
         signal, check = backtesting._get_exit_for_signal, backtesting._check_trade_exit
@@ -107,10 +107,10 @@ class Witness:
         def exit_trade(trade: LocalTrade, *args: Any, **kwargs: Any) -> Any:
             reason = kwargs.get("exit_reason") or args[-1]
             why = (FORCED, None) if reason == ExitType.FORCE_EXIT.value else self._exit
-            left = leave(trade, *args, **kwargs)
+            result = leave(trade, *args, **kwargs)
             if trade.orders and trade.orders[-1].ft_order_side == trade.exit_side:
                 self._placed(trade, trade.orders[-1], "exit", why)
-            return left
+            return result
 
         def exit_for_signal(trade: LocalTrade, row: Any, exit_: Any, *args: Any, **kwargs: Any) -> Any:
             kind = ORDER_KINDS.index(KINDS.get(exit_.exit_type, "other"))
@@ -128,42 +128,42 @@ class Witness:
         backtesting._get_exit_for_signal, backtesting._check_trade_exit = exit_for_signal, check_exit
 
     def labels(self, others: set[str]) -> dict[str, Any]:
-        """Labels as they travel: the tags of fills, and `others`; what is no short line of visible text is not told."""
-        own = [tag if isinstance(tag, str) else None for tag in self.tags]
-        wanted = dict.fromkeys([*(tag for tag in own if tag is not None), *sorted(others)])
-        texts = [tag for tag in wanted if len(tag) <= MAX_TAG and tag.isprintable()][:MAX_TAGS]
-        number: dict[str | None, int] = {text: i for i, text in enumerate(texts)}
-        return {"texts": texts, "order": [number.get(tag, -1) for tag in own], "opened_ms": self.opened_ms}
+        """Labels as they are sent: the tags of fills, and `others`; only short lines of visible text are included."""
+        tags = [tag if isinstance(tag, str) else None for tag in self.tags]
+        distinct = dict.fromkeys([*(tag for tag in tags if tag is not None), *sorted(others)])
+        texts = [tag for tag in distinct if len(tag) <= MAX_TAG and tag.isprintable()][:MAX_TAGS]
+        number_by_text = {text: number for number, text in enumerate(texts)}
+        return {"texts": texts, "order": [number_by_text.get(tag, -1) for tag in tags], "opened_ms": self.opened_ms}
 
     def _placed(self, trade: LocalTrade, order: Order, side: str, why: tuple[int, float | None]) -> None:
         if order.order_id in self._why:
-            return  # one that was there already: nothing new was placed
+            return  # the order existed already: nothing new was placed
         self._why[order.order_id] = why
         self.record.note(self.now_ms, trade.pair, f"{side} price", order.ft_price)
         self.record.note(self.now_ms, trade.pair, f"{side} amount", order.amount)
 
     def _safe_wrapper(self, f: Any, message: str = "", default_retval: Any = None, supress_error: bool = False) -> Any:
         """
-        What a strategy's callback answers, and what it raises before FreqTrade swallows it; logging could be switched
-        off. FreqTrade's own defaults decide nothing and raise nothing: without a wrapper they cost no time at every
-        candle. Some ask the strategy under another name.
+        Record what a strategy's callback answers, and what it raises before FreqTrade swallows it (logging could be
+        switched off). FreqTrade's own defaults decide nothing and raise nothing: we leave them unwrapped, which saves
+        time at every candle, unless they call the strategy under another name.
         """
-        own = getattr(f, "__name__", "")
-        if getattr(f, "__func__", None) is vars(IStrategy).get(own, self):
-            if not any(_has(f.__self__, other) for other in PASSED_ON.get(own, ())):
+        name = getattr(f, "__name__", "")
+        if getattr(f, "__func__", None) is vars(IStrategy).get(name, self):
+            if not any(_has(f.__self__, alias) for alias in PASSED_ON.get(name, ())):
                 return f
-        key = (f, message, default_retval, supress_error)  # the same method, asked at every candle, is wrapped once
+        key = (f, message, default_retval, supress_error)  # a method that is called at every candle is wrapped once
         try:
-            known = self._wrapped.get(key)
+            wrapped = self._wrapped.get(key)
         except TypeError:  # a default that cannot be hashed
             return self._noted(f, *key[1:])
-        if known is None:
-            known = self._wrapped[key] = self._noted(f, *key[1:])
-        return known
+        if wrapped is None:
+            wrapped = self._wrapped[key] = self._noted(f, *key[1:])
+        return wrapped
 
     def _noted(self, f: Any, message: str, default_retval: Any, supress_error: bool) -> Any:
-        asked = self._asked(f)
-        passed_on = getattr(f, "__func__", None) is vars(IStrategy).get(asked, self)
+        asked_name = self._asked(f)
+        passed_on = getattr(f, "__func__", None) is vars(IStrategy).get(asked_name, self)
 
         @functools.wraps(f)
         def noted(*args: Any, **kwargs: Any) -> Any:
@@ -173,7 +173,7 @@ class Witness:
             except Exception as error:
                 self.notes.swallowed(error)
                 raise
-            name = PASSED_ON[asked][-1 if kwargs.get("is_entry") is False else 0] if passed_on else asked
+            name = PASSED_ON[asked_name][-1 if kwargs.get("is_entry") is False else 0] if passed_on else asked_name
             if name in CALLBACKS and (not passed_on or _has(f.__self__, name)):
                 answer = self._plain(name, answer)
                 trade = kwargs.get("trade")
@@ -182,24 +182,24 @@ class Witness:
                 )
             return answer
 
-        # FreqTrade gives the live trade, and no copy, to what is called like its own defaults
-        noted.__qualname__ = asked
+        # FreqTrade hands the live trade, not a copy, to functions with the qualified name of its own defaults
+        noted.__qualname__ = asked_name
         return strategy_safe_wrapper(noted, message=message, default_retval=default_retval, supress_error=supress_error)
 
     def _asked(self, f: Any) -> str:
-        """Under which name FreqTrade asks: a function that stands there may call itself otherwise, or have no name."""
-        own = getattr(f, "__name__", "")
-        for name in sorted((*CALLBACKS, "bot_start"), key=lambda name: name != own):
-            there = getattr(self.strategy, name, None)
-            if there is f or (type(there) is type(f) is MethodType and there == f):
+        """The name under which FreqTrade calls the function, whose own __name__ may differ or be missing."""
+        own_name = getattr(f, "__name__", "")
+        for name in sorted((*CALLBACKS, "bot_start"), key=lambda name: name != own_name):
+            attribute = getattr(self.strategy, name, None)
+            if attribute is f or (type(attribute) is type(f) is MethodType and attribute == f):
                 return name
         if self.strategy is not None:
             self.notes.refuse(IntegrityError("integrity: a callback is another one whenever FreqTrade asks for it"))
-        return own
+        return own_name
 
     def _plain(self, name: str, answer: Any) -> Any:
         """
-        The answer as FreqTrade may have it: what it reads is what is noted. Objects that can answer for themselves are
+        The answer that FreqTrade gets, the same one that we record. Objects that can define their own behaviour are
         refused.
         """
         if type(answer) in plain.SCALARS or type(answer) in plain.NUMBERS or name in IGNORED:
@@ -220,10 +220,7 @@ def _has(strategy: Any, name: str) -> bool:
 
 
 def _given(handed: dict[str, Any]) -> tuple[int, int]:
-    """
-    Two hashes of what FreqTrade hands to a callback: its numbers and texts, and the highest and lowest rate of the
-    trade.
-    """
+    """Two hashes of a callback's arguments: of its numbers and texts, and of the trade's highest and lowest rate."""
     trade, extremes = handed.get("trade"), ""
     values = {name: value for name, value in handed.items() if value is None or isinstance(value, SHOWN)}
     if trade is not None:

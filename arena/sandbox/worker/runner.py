@@ -1,14 +1,14 @@
 """
-FreqTrade, in the worker: the only module that runs strategy code. What it returns is a claim, plain data for JSON.
+Runs FreqTrade in the worker: the only module that runs strategy code. It returns a claim, plain data for JSON.
 
-Preloaded by the fork server, so it imports FreqTrade and nothing that holds a candle. FreqTrade runs unchanged but for
-things that decide no trade: the replacements of `quicken` and `idle`; markets come frozen instead of over the network,
-candles through a pipe instead of from files; tick sizes are computed by a vectorised function with the same results;
-progress bars and wallet captures are off; every fill, every answer of a callback and every exception that FreqTrade
-would swallow is noted.
+The fork server preloads it, so it imports FreqTrade and nothing that holds a candle. FreqTrade runs unchanged except
+for changes that decide no trade: the replacements in `patches`; market metadata is frozen instead of coming over the
+network; candles come through a pipe instead of from files; a vectorised function computes tick sizes with the same
+results; progress bars and wallet captures are off; we record every fill, every answer of a callback and every exception
+that FreqTrade would swallow.
 
-One difference can be seen by a strategy: FreqTrade's tick function leaves the columns open_count to max_count in its
-frames, in backtests alone. Here they are not there, so code that goes over all columns may decide otherwise.
+A strategy can see one difference: in backtests only, FreqTrade's tick function leaves the columns open_count to
+max_count in its frames. Here they are absent, so code that iterates over all columns may decide otherwise.
 """
 
 import importlib
@@ -51,7 +51,7 @@ from arena.sandbox.worker.error_capture import Notes
 from arena.sandbox.worker.patches import fast_trades, skip_idle_candles
 from arena.sandbox.worker.recorder import Witness
 
-# the exchange of the shipped arena, once for all workers; another one is loaded by its worker
+# the exchange of the shipped arena, loaded once for all workers; a worker loads any other exchange itself
 lazy_ccxt.load("binance")
 for late in (
     "freqtrade.commands",
@@ -59,7 +59,7 @@ for late in (
     "freqtrade.data.history.datahandlers.featherdatahandler",
     "talib.abstract",
 ):
-    importlib.import_module(late)  # by FreqTrade, or most strategies, in every worker
+    importlib.import_module(late)  # FreqTrade or most strategies import these in every worker
 sqlalchemy.orm.configure_mappers()
 
 SIGNALS = signals.COLUMNS
@@ -67,7 +67,7 @@ SIGNALS = signals.COLUMNS
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is told: plain data. Candles follow through the pipe."""
+    """A worker's task: plain data. Candles follow through the pipe."""
 
     strategy: str
     strategy_dir: str  # holds this strategy's file and no other
@@ -77,17 +77,17 @@ class Job:
     config: dict[str, Any]  # FreqTrade's configuration, without the arena
     markets: dict[str, Any]  # frozen market metadata
     timerange: str
-    start_ms: int  # of the range that counts
+    start_ms: int  # start of the range that counts
     task: str  # "backtest", "look" or "walk"
-    scratch: str = ""  # its home: in memory of its own and writable, or not writable
+    scratch: str = ""  # its home: in its own memory and writable, or not writable
     end_ms: int = 0  # a walk's last candle
     ticks: dict[str, list[tuple[int, float]]] | None = None  # by pair and month; None: derived from the candles
-    # milliseconds between which FreqTrade's loop runs where signals say everything
+    # milliseconds: range of FreqTrade's loop where signals decide everything
     stretch: tuple[int, int] | None = None
 
 
 class Run:
-    """One strategy in one process: loaded, run, and what is told of it."""
+    """One strategy in one process: it is loaded and run, and reports on itself."""
 
     def __init__(self, job: Job, store: Store) -> None:
         self.job, self.store = job, store
@@ -104,9 +104,9 @@ class Run:
         self.stretch: tuple[int, int] | None = None
         self.given: dict[str, signals.Given] = {}
         self.columns: dict[str, signals.Columns] = {}  # as FreqTrade's loop reads them
-        self.parameters: dict[str, str] = {}  # as they stood when the populate functions had ended
-        self.protections: object = None  # those that FreqTrade took
-        self.deciding: dict[str, None] = {}  # what decides on the way, in order
+        self.parameters: dict[str, str] = {}  # their values when the populate functions had ended
+        self.protections: object = None  # those that FreqTrade uses
+        self.deciding: dict[str, None] = {}  # what decides during the loop, in order
         lazy_ccxt.load(job.config["exchange"]["name"].lower())
         fast_trades.install()
         skip_idle_candles.install()
@@ -114,7 +114,7 @@ class Run:
         self.guard = integrity.Guard()
 
     def load(self) -> None:
-        """FreqTrade with this strategy and the arena's configuration."""
+        """Load FreqTrade with this strategy and the arena's configuration."""
         job = self.job
         exchange = {**job.config["exchange"], "pair_whitelist": list(job.pairs)}
         arguments = {
@@ -130,7 +130,7 @@ class Run:
         }
         with _read_from(json.dumps({**_defaults(), **job.config, "exchange": exchange})):
             config = Configuration(arguments, RunMode.BACKTEST).get_config()
-        arenas = integrity.configured(config)
+        arena_config = integrity.configured(config)
         self.notes.listen()
         self.backtesting = engine.Backtesting(config)
         self.strategy: IStrategy = self.backtesting.strategylist[0]
@@ -148,10 +148,10 @@ class Run:
         self.backtesting._time_generator = self._times
         self.backtesting._get_ohlcv_as_lists = self._rows
         self.backtesting._load_protections = lambda strategy: self.protect()
-        self.guard.remember(self.backtesting, arenas, job.config["fee"], job.pairs)
+        self.guard.remember(self.backtesting, arena_config, job.config["fee"], job.pairs)
 
     def _times(self, start: datetime, end: datetime) -> Iterator[datetime]:
-        """The candles that FreqTrade's loop simulates, each noted as the present one."""
+        """The candles that FreqTrade's loop simulates; each is recorded as the present one."""
         now = start + self.backtesting.timeframe_td
         while now <= end:
             self.witness.now_ms = int(now.timestamp() * 1000)
@@ -167,9 +167,9 @@ class Run:
         self.stretch = stretch = None if parameters.callbacks(self.strategy) else self.job.stretch
 
         def as_lists(processed: dict[str, pd.DataFrame]) -> dict[str, Any]:
-            made = original(processed)
+            rows = original(processed)
             populated.append(time.process_time() - started)
-            return made
+            return rows
 
         def part(processed: dict[str, pd.DataFrame], start_date: datetime, end_date: datetime) -> Any:
             dates = (
@@ -189,7 +189,7 @@ class Run:
         return {
             "orders": self.witness.fills,
             "labels": self.witness.labels(
-                {text for told in self.columns.values() for text in (*told.enter_texts, *told.exit_texts)}
+                {text for columns in self.columns.values() for text in (*columns.enter_texts, *columns.exit_texts)}
             ),
             "profit": float(trades["profit_abs"].sum()),
             "trades": len(trades),
@@ -206,7 +206,7 @@ class Run:
         }
 
     def candles(self) -> tuple[dict[str, pd.DataFrame], Any]:
-        """FreqTrade's frames and range. Tick sizes are those that the job tells, where it tells any."""
+        """FreqTrade's frames and range. Tick sizes are those of the job, where it holds any."""
         data, timerange = self.backtesting.load_bt_data()
         if self.job.ticks is not None:
             self.backtesting.price_pair_prec = {
@@ -216,18 +216,18 @@ class Run:
         return data, timerange
 
     def indicated(self, data: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-        """As FreqTrade's advise_all_indicators; each frame must be the candles that were given."""
-        made = {}
+        """As FreqTrade's advise_all_indicators; each frame must hold the candles that were given."""
+        frames = {}
         for pair, frame in data.items():
             returned = self.strategy.advise_indicators(frame.copy(), {"pair": pair})
             signals.check(pair, returned, self.given[pair])
-            made[pair] = returned.copy()
-        return made
+            frames[pair] = returned.copy()
+        return frames
 
     def signalled(self, indicated: dict[str, pd.DataFrame]) -> None:
         """
-        Entry and exit signals of all pairs, put where FreqTrade looks for analysed frames; then the parameters, and
-        what its loop reads of the frames. No code of the strategy runs between that and the loop.
+        Compute entry and exit signals of all pairs and store the frames where FreqTrade expects analysed frames; then
+        read the parameters and the columns that its loop uses. No code of the strategy runs between that and the loop.
         """
         bt, frames = self.backtesting, {}
         for pair, frame in indicated.items():
@@ -241,14 +241,14 @@ class Run:
         self.columns = {pair: signals.read(pair, frame, self.given[pair]) for pair, frame in frames.items()}
 
     def protect(self) -> None:
-        """FreqTrade's protections, from a plain copy of the strategy's."""
+        """Set FreqTrade's protections from a plain copy of the strategy's."""
         bt = self.backtesting
         self.protections = parameters.plain_setting("protections", self.strategy.protections)
         if bt.config.get("enable_protections", False):
             bt.protections = engine.ProtectionManager(bt.config, self.protections)
 
     def _rows(self, processed: dict[str, pd.DataFrame]) -> dict[str, list[Any]]:
-        """As FreqTrade's _get_ohlcv_as_lists."""
+        """Replaces FreqTrade's _get_ohlcv_as_lists."""
         self.signalled(processed)
         return {
             pair: signals.rows(columns, self.given[pair], slice(*self.looped(pair)))
@@ -257,39 +257,39 @@ class Run:
 
     def candidates(self, between: list[list[int]]) -> dict[str, stake_probe.Candidates]:
         """
-        The candles in which each pair may enter, as rows of FreqTrade's loop: of those that open from the one instant
-        to the other of one of these spans, in milliseconds.
+        The candles in which each pair may enter, as rows of FreqTrade's loop: those that open within one of these
+        spans, in milliseconds.
         """
-        made = {}
+        candidates = {}
         for pair, columns in self.columns.items():
             first, end = self.looped(pair)
-            at = first + np.flatnonzero(columns.enter[first - 1 : end - 1])
-            at = at[inside(self.given[pair].times[at], between)]
-            rows = signals.rows(columns, self.given[pair], at)
+            places = first + np.flatnonzero(columns.enter[first - 1 : end - 1])
+            places = places[inside(self.given[pair].times[places], between)]
+            rows = signals.rows(columns, self.given[pair], places)
             begun = int(self.given[pair].times[first]) if first < end else 0
-            made[pair] = stake_probe.Candidates(
+            candidates[pair] = stake_probe.Candidates(
                 begun, end - first, [row for row in rows if self.backtesting.check_for_trade_entry(row) == "long"]
             )
-        return made
+        return candidates
 
     def looped(self, pair: str) -> tuple[int, int]:
         """
-        Index of a pair's first candle in FreqTrade's loop, and of the one after its last: after the warm-up, or as much
-        as it is to see.
+        Index of a pair's first candle in FreqTrade's loop, and of the one after its last: the range after the warm-up,
+        cut to `stretch` where it is set.
         """
-        bt, known = self.backtesting, self.given[pair]
-        left = trim_dataframe(pd.DataFrame({"date": known.dates}), bt.timerange, startup_candles=bt.required_startup)
-        first, end = len(known.times) - len(left), len(known.times)
+        bt, given = self.backtesting, self.given[pair]
+        trimmed = trim_dataframe(pd.DataFrame({"date": given.dates}), bt.timerange, startup_candles=bt.required_startup)
+        first, end = len(given.times) - len(trimmed), len(given.times)
         if self.stretch is not None and first < end:
             start_ms, end_ms = self.stretch
-            end = max(int(np.searchsorted(known.times, end_ms, side="right")), first)
-            first = max(int(np.searchsorted(known.times, start_ms)), first)
+            end = max(int(np.searchsorted(given.times, end_ms, side="right")), first)
+            first = max(int(np.searchsorted(given.times, start_ms)), first)
         return min(first + 1, end), end
 
     def decided(self, since_ms: int) -> dict[str, Any]:
         """Signals from the candle at `since_ms` on and parameters, as FreqTrade's loop reads them."""
         return {
-            "signals": {pair: signals.packed(told, since_ms) for pair, told in self.columns.items()},
+            "signals": {pair: signals.packed(columns, since_ms) for pair, columns in self.columns.items()},
             "parameters": self.parameters,
         }
 
@@ -302,15 +302,15 @@ class Run:
         return None if frame is None or frame.empty else frame
 
     def check(self) -> None:
-        """Raises StrategyError for what was swallowed, replaced, overridden or changed."""
+        """Raises StrategyError for anything that was swallowed, replaced, overridden or changed."""
         self.notes.check()
         self.guard.check(self.backtesting, self.strategy)
-        parameters.parameters(self.strategy, self.protections)  # plain now as before
+        parameters.parameters(self.strategy, self.protections)  # they must still be plain
         self.deciding |= dict.fromkeys(parameters.callbacks(self.strategy))
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Whatever the strategy does wrong inside becomes a StrategyError with its own frames."""
+        """Turns every error of the strategy into a StrategyError with the strategy's own frames."""
         notes = self.notes
         try:
             yield
@@ -321,19 +321,19 @@ class Run:
             raise
         except SystemExit as error:
             raise StrategyError(f"calls sys.exit({error.code!r})", notes.frames(error)) from error
-        except BaseException as error:  # the one place where a strategy's crash becomes a recorded trial
+        except BaseException as error:  # the only place where a strategy's crash becomes a recorded trial
             notes.check()
             raise StrategyError(f"{type(error).__name__}: {error}", notes.frames(error)) from error
 
 
 def furnish(home: Path) -> None:
-    """Make the folders that FreqTrade makes where it has none: where nothing can be written it finds them."""
+    """Make the folders that FreqTrade would make, so that it finds them where nothing can be written."""
     create_userdata_dir(str(home))
 
 
 @contextmanager
 def _read_from(text: str) -> Iterator[None]:
-    """Standard input, for what FreqTrade reads there: no file holds it."""
+    """Give FreqTrade this text as standard input, so that no file holds it."""
     before, sys.stdin = sys.stdin, io.StringIO(text)
     try:
         yield
@@ -343,7 +343,7 @@ def _read_from(text: str) -> Iterator[None]:
 
 def _from(store: Store, timeframes: tuple[str, ...]) -> Any:
     """
-    FreqTrade's way to candles, without its files: trimmed, cleaned and filled as by its own, several times sooner.
+    Replaces FreqTrade's loading of candle files: trims, cleans and fills with the same result, several times faster.
     """
 
     def ohlcv_load(
@@ -356,7 +356,8 @@ def _from(store: Store, timeframes: tuple[str, ...]) -> Any:
             timerange.subtract_start(timeframe_to_seconds(timeframe) * startup_candles)
             start = timerange.startts * 1000 if timerange.starttype == "date" else None
             stop = timerange.stopts * 1000 if timerange.stoptype == "date" else None
-        frame = store.loaded(pair if timeframe in timeframes else "", timeframe, start, stop)  # none of others
+        # no candles of other timeframes
+        frame = store.loaded(pair if timeframe in timeframes else "", timeframe, start, stop)
         self._check_empty_df(frame, pair, timeframe, candle_type, warn_no_data)
         return frame
 
@@ -364,13 +365,13 @@ def _from(store: Store, timeframes: tuple[str, ...]) -> Any:
 
 
 def _series(months: list[tuple[int, float]]) -> "pd.Series[float]":
-    """Tick sizes as FreqTrade keeps them. A pair without any has none: there the exchange's own precision holds."""
+    """Tick sizes as FreqTrade keeps them. For a pair without any, the exchange's own precision holds."""
     index = pd.DatetimeIndex(np.array([ms for ms, _ in months], dtype="datetime64[ms]")).tz_localize("UTC")
     return pd.Series([tick for _, tick in months], index=index, dtype=float)
 
 
 def _defaults() -> dict[str, Any]:
-    """Keys that FreqTrade wants and a backtest does not use; "other" is the side that allows market orders too."""
+    """Keys that FreqTrade requires and a backtest does not use; the side "other" also allows market orders."""
     book = {"price_side": "other", "use_order_book": False, "order_book_top": 1}
     return {
         "dry_run": True,
@@ -382,7 +383,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def _diagnosis(run: Run) -> dict[str, Any]:
-    """`_warmup`, or nothing known: frames may hold what nobody thought of, and a hint must not fail a run."""
+    """`_warmup`, or empty values when it fails: frames may hold anything, and a hint must not fail a run."""
     try:
         return _warmup(run)
     except Exception:
@@ -392,7 +393,7 @@ def _diagnosis(run: Run) -> dict[str, Any]:
 def _warmup(run: Run) -> dict[str, Any]:
     """
     When the first signal came, and which indicator was defined last, for the pair that was ready first. An indicator
-    that never is counts as defined after the last candle.
+    that is never defined counts as defined after the last candle.
     """
     start = run.backtesting.timerange.startts * 1000
     first_signal, ready = None, None
@@ -411,14 +412,14 @@ def _warmup(run: Run) -> dict[str, Any]:
 
 
 def _last_defined(frame: pd.DataFrame, times: Any) -> tuple[int, str]:
-    """Open time since which every numeric column of the strategy has had a value once, and the last such column."""
+    """Open time by which every numeric column of the strategy has had a value, and the last column to get one."""
     since, name = int(times[0]), ""
     for position, column in enumerate(frame.columns):  # a name may stand twice
         values = frame.iloc[:, position]
         if column in (*CANDLE_COLUMNS, *SIGNALS) or not pd.api.types.is_float_dtype(values.dtype):
             continue
         defined = values.notna().to_numpy()
-        at = int(times[defined.argmax()]) if defined.any() else int(times[-1]) + 1
-        if at > since:
-            since, name = at, str(column)
+        defined_ms = int(times[defined.argmax()]) if defined.any() else int(times[-1]) + 1
+        if defined_ms > since:
+            since, name = defined_ms, str(column)
     return since, name

@@ -1,10 +1,10 @@
 """
-The same strategy in a process that lives through time, in the worker: its candles arrive stage by stage.
+The strategy in a process whose candles arrive stage by stage, in the worker.
 
-A *look* populates frames that end where a stage ends and tells signals and parameters. A *walk* also runs FreqTrade's
-loop: before the candle at which a stage ends is simulated, everything decided so far has been told, and the process has
-never held that candle or a later one. There it forks, once or more: each child is given another candle with the same
-open, decides once, tells it, and ends; the process itself is given the true candle and the next stage, and goes on.
+A *look* populates frames that end where a stage ends and reports signals and parameters. A *walk* also runs FreqTrade's
+loop: before it simulates the candle at which a stage ends, it has reported everything decided so far, and the process
+has never held that candle or a later one. There it may fork: each child gets another candle with the same open, decides
+once, reports, and ends; the process itself gets the true candle and the next stage, and goes on.
 """
 
 import json
@@ -34,17 +34,17 @@ class Link(Protocol):
 
 def look(run: Run, link: Link, head: dict[str, Any]) -> None:
     """
-    Populate whenever candles arrive; tell the signals since the instant that is asked for, and shares of stakes between
-    those that are. The first have arrived.
+    Populate whenever candles arrive; report the signals since the requested instant and shares of stakes in the
+    requested spans. The first candles have arrived already.
     """
     run.backtesting._set_strategy(run.strategy)  # which calls bot_start
     while head["task"] != "end":
         _populate(run)
         run.notes.check()
-        told = run.decided(head["since_ms"])
+        stage = run.decided(head["since_ms"])
         if head.get("stakes") is not None:
-            told["stakes"] = stake_probe.told(run.backtesting, run.candidates(head["stakes"]), run.most_stakes)
-        link.send({"stage": told})
+            stage["stakes"] = stake_probe.told(run.backtesting, run.candidates(head["stakes"]), run.most_stakes)
+        link.send({"stage": stage})
         head, tables = link.receive()
         run.store.add(tables)
     run.check()
@@ -52,12 +52,12 @@ def look(run: Run, link: Link, head: dict[str, Any]) -> None:
 
 
 class Walk:
-    """FreqTrade's loop over stages. `run` has the first stage's candles, which end before `head`'s border."""
+    """FreqTrade's loop over stages. `run` holds the first stage's candles, which end before the border in `head`."""
 
     def __init__(self, run: Run, link: Link, head: dict[str, Any]) -> None:
         self.run, self.link, self.head = run, link, head
         self.rows: dict[str, list[Any]] = {}
-        self.child: int | None = None  # where a forked child writes
+        self.child: int | None = None  # descriptor to which a forked child writes
         self.since_ms = head["since_ms"]
 
     def through(self) -> None:
@@ -65,15 +65,15 @@ class Walk:
         first_rows = bt._get_ohlcv_as_lists
 
         def as_lists(processed: dict[str, pd.DataFrame]) -> dict[str, list[Any]]:
-            made = first_rows(processed)
-            self.rows = {pair: made.get(pair, []) for pair in run.job.pairs}
+            rows = first_rows(processed)
+            self.rows = {pair: rows.get(pair, []) for pair in run.job.pairs}
             return self.rows
 
-        bt._get_ohlcv_as_lists = as_lists  # the first stage alone asks for rows so
+        bt._get_ohlcv_as_lists = as_lists  # only the first stage asks for rows this way
         bt._time_generator = self._times
         run.guard.attached |= {id(as_lists)}
         data, timerange = run.candles()
-        # FreqTrade takes the range from the frames; this walk goes on to the job's end
+        # FreqTrade takes the range from the frames; this walk continues to the job's end
         backtest = bt.backtest
         bt.backtest = lambda processed, start_date, end_date: backtest(
             processed=processed,
@@ -107,7 +107,7 @@ class Walk:
         while head["task"] == "twin":
             twin = self._twin(now_ms, tables)
             if twin is None:
-                return  # in the child: on with the other candle
+                return  # in the child: go on with the other candle
             link.send({"twin": twin})
             head, tables = link.receive()
         self.head, self.since_ms = head, head["since_ms"]
@@ -117,7 +117,7 @@ class Walk:
             self._extend(pair)
 
     def _twin(self, now_ms: int, tables: Tables) -> dict[str, Any] | None:
-        """What a copy of this process decides at the border with another candle; None in that copy."""
+        """What a forked copy of this process decides at the border with another candle; None in that copy."""
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
@@ -132,12 +132,12 @@ class Walk:
             return None
         os.close(writer)
         with os.fdopen(reader, "rb") as pipe:
-            said = pipe.read(64 << 20)
+            answer = pipe.read(64 << 20)
         os.waitpid(child, 0)
-        return json.loads(said) if said else {"ended": True}
+        return json.loads(answer) if answer else {"ended": True}
 
     def _tell_and_end(self) -> None:
-        """The child's last act."""
+        """In a forked child: report what it decided, and end."""
         notes = self.run.notes
         record = self.run.witness.record
         numbers, extremes = ([given[k] for given in record.given or ()] for k in (0, 1))
@@ -154,53 +154,51 @@ class Walk:
         os._exit(0)
 
     def _extend(self, pair: str) -> None:
-        """
-        Rows for FreqTrade's loop of candles that have come since, made as all others: signals act one candle later.
-        """
+        """Add rows for candles that have arrived since, made like all others: signals act one candle later."""
         run, rows = self.run, self.rows[pair]
-        (first, end), known = run.looped(pair), run.given[pair]
-        end = min(end, int(np.searchsorted(known.times, run.job.end_ms, side="right")))
+        (first, end), given = run.looped(pair), run.given[pair]
+        end = min(end, int(np.searchsorted(given.times, run.job.end_ms, side="right")))
         if rows:
-            first = max(first, int(np.searchsorted(known.times, int(rows[-1][0].timestamp() * 1000), side="right")))
+            first = max(first, int(np.searchsorted(given.times, int(rows[-1][0].timestamp() * 1000), side="right")))
         if first < end:
-            rows.extend(signals.rows(run.columns[pair], known, slice(first, end)))
+            rows.extend(signals.rows(run.columns[pair], given, slice(first, end)))
 
 
 def _populate(run: Run) -> None:
     """
-    Signals of all candles that have arrived. Meanwhile the data provider knows no present instant, as before a
-    backtest, when FreqTrade populates.
+    Compute the signals of all candles that have arrived. Meanwhile the data provider has no present instant, as when
+    FreqTrade populates before a backtest.
 
-    A setting that a callback has changed since the last time stays told as it was then, unless the populate functions
-    change it: what comes of it shows in answers and orders.
+    If a callback has changed a setting since the last time, we report the earlier value, unless the populate functions
+    change it: its effect shows in answers and orders.
     """
     dp: DataProvider = run.backtesting.dataprovider
-    told = run.parameters
-    before = parameters.parameters(run.strategy, run.protections) if told else {}
+    reported = run.parameters
+    before = parameters.parameters(run.strategy, run.protections) if reported else {}
     present = dp._DataProvider__slice_date, dp._DataProvider__slice_index
     dp._DataProvider__cached_pairs_backtesting.clear()
     dp.clear_cache()
     dp._DataProvider__slice_date = None
     data, _ = run.candles()
     indicated = run.strategy.advise_all_indicators(data)
-    if not told:
-        run.protect()  # FreqTrade takes them here, once
+    if not reported:
+        run.protect()  # FreqTrade reads the protections here, once
     run.signalled(indicated)
     for name, value in before.items():
-        if name in told and value != told[name] and value == run.parameters.get(name):
-            run.parameters[name] = told[name]
+        if name in reported and value != reported[name] and value == run.parameters.get(name):
+            run.parameters[name] = reported[name]
     dp._DataProvider__slice_date, dp._DataProvider__slice_index = present
 
 
 def walk(run: Run, link: Link) -> None:
-    """Receive the first stage and go; in a forked child even a failure is told to the process that forked it."""
+    """Receive the first stage and run. A forked child reports even a failure to the process that forked it."""
     head, tables = link.receive()
     run.store.add(tables)
-    made = Walk(run, link, head)
+    walker = Walk(run, link, head)
     try:
         with run.telling():
-            made.through()
+            walker.through()
     except StrategyError as error:
-        if made.child is None:
+        if walker.child is None:
             raise
-        made.end_child({"failure": str(error), "frames": list(error.frames)})
+        walker.end_child({"failure": str(error), "frames": list(error.frames)})

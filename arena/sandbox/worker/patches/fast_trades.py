@@ -1,9 +1,9 @@
 """
-FreqTrade's candle loop, sooner: two of its helpers replaced by ones with the same results, bit for bit.
+Speeds up FreqTrade's candle loop: replaces two of its helpers by functions with the same results, bit for bit.
 
-Without this a third of a backtest and more is spent in decimal arithmetic written in Python, and in deep copies that
-guard a trade against callbacks. No decision of the loop is touched. tests/test_fast_trades.py holds each of them
-against the original.
+Without this, a backtest spends a third of its time or more in decimal arithmetic written in Python and in deep copies
+that protect a trade from callbacks. The loop's decisions are unchanged. tests/test_fast_trades.py compares each helper
+with the original.
 """
 
 import functools
@@ -22,7 +22,7 @@ from sqlalchemy.orm.instrumentation import manager_of_class
 EXACT = Context(prec=400)
 """Products of three floats have at most 3 x 17 digits, over exponents from -324 to 308 each: nothing is rounded."""
 PLAIN = (int, float, str, bool, type(None), datetime, Enum)
-"""Values that cannot be changed, so that a copy may share them."""
+"""Immutable values, which a copy may share."""
 _plain_types = set(PLAIN)
 
 _calc_close_trade_value = LocalTrade.calc_close_trade_value
@@ -30,13 +30,13 @@ _orders = manager_of_class(Order)
 
 
 def install() -> None:
-    """Put the replacements in place, for this process and for good."""
+    """Install the replacements in this process, permanently."""
     LocalTrade.calc_close_trade_value = calc_close_trade_value
     wrapping.deepcopy = copy_trade
 
 
 _decimal = functools.lru_cache(maxsize=64)(lambda number: Decimal(str(number)))
-"""Amounts and fees come again with every candle."""
+"""Cached, because the same amounts and fees recur at every candle."""
 
 
 def calc_close_trade_value(self: LocalTrade, rate: float, amount: float | None = None) -> float:
@@ -54,9 +54,7 @@ def calc_close_trade_value(self: LocalTrade, rate: float, amount: float | None =
 
 
 def copy_trade(trade: Any) -> Any:
-    """
-    A trade with orders of its own, as deep as `copy.deepcopy`: nothing that can be changed is shared with the original.
-    """
+    """A copy as deep as that of `copy.deepcopy`, orders included: it shares nothing mutable with the original."""
     if type(trade) is not LocalTrade:
         return deepcopy(trade)
     copied = LocalTrade.__new__(LocalTrade)  # type: ignore[call-overload]  # the checker does not know the class
@@ -73,15 +71,15 @@ def _copy_order(order: Order, memo: dict[int, Any]) -> Order:
     copied = memo[id(order)] = _orders.new_instance()
     values = dict(order.__dict__)
     values.pop("_sa_instance_state", None)  # SQLAlchemy's bookkeeping: the new instance has its own
-    of = values.pop("_trade_bt", None)
+    trade = values.pop("_trade_bt", None)
     copied.__dict__.update(_copied(values, memo))
-    if of is not None:
-        copied._trade_bt = deepcopy(of, memo)  # its own trade is known
+    if trade is not None:
+        copied._trade_bt = deepcopy(trade, memo)  # memo already holds the order's trade
     return copied
 
 
 def _copied(values: dict[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
-    """The same values, those that can be changed as deep copies. Most often there are none, and the types show it."""
+    """The same values, mutable ones as deep copies. Usually there are none, which the types show."""
     if not _plain_types.issuperset(map(type, values.values())):
         for name, value in values.items():
             if isinstance(value, PLAIN):

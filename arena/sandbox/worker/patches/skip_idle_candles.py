@@ -1,10 +1,10 @@
 """
-FreqTrade's candle loop without the candles at which nothing can happen: a pair without an open trade and without an
-entry signal. In the worker.
+FreqTrade's candle loop without the candles at which nothing can happen, because the pair has no open trade and no entry
+signal. In the worker.
 
-Most candles of most pairs are of that kind, and passing them by costs FreqTrade as much as the rest. What callbacks can
-see (which rows the data provider shows, the present date) is what it would be. tests/test_skip_idle_candles.py holds it
-against the original.
+Most candles of most pairs are of that kind, and FreqTrade spends as much time on them as on the rest. Callbacks see the
+same as without the patch (the data provider's rows, the present date). tests/test_skip_idle_candles.py compares it with
+the original.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ _every_candle = Backtesting.time_pair_generator
 
 
 def install() -> None:
-    """Put the replacement in place, for this process and for good."""
+    """Install the replacement in this process, permanently."""
     Backtesting.time_pair_generator = time_pair_generator
 
 
 def time_pair_generator(
     self: Backtesting, start_date: datetime, end_date: datetime, pairs: list[str], data: dict[str, list[Any]]
 ) -> Iterator[tuple[datetime, str, Any, bool, Any]]:
-    """As FreqTrade's method, which it leaves to do what it does not cover: see `_covered`."""
+    """Does what FreqTrade's method does, and calls that method for cases that it does not cover: see `_covered`."""
     if not _covered(self, pairs, data):
         yield from _every_candle(self, start_date, end_date, pairs, data)
         return
@@ -56,7 +56,8 @@ def time_pair_generator(
 
 class _Rows:
     """
-    Which row of a pair belongs to a step, counted from `start`, and which rows may enter. Rows may be added meanwhile.
+    Which row of a pair belongs to a step, counted from `start`, and which rows may enter. Rows may be added during the
+    loop.
     """
 
     def __init__(self, data: dict[str, list[Any]], pairs: list[str], start: datetime, candle: Any) -> None:
@@ -66,7 +67,7 @@ class _Rows:
         self._known = dict.fromkeys(pairs, 0)
 
     def reach(self, now: datetime) -> int:
-        """The step of an instant, after a look at rows that have come since the last one."""
+        """The step of an instant. First takes in rows that were added since the last call."""
         for pair in self.pairs:
             if len(self.data[pair]) != self._known[pair]:
                 self._add(pair)
@@ -94,8 +95,8 @@ class _Rows:
 
 def _covered(bt: Backtesting, pairs: list[str], data: dict[str, list[Any]]) -> bool:
     """
-    One timeframe, fixed pairs, no callback at every candle, no wallet captured at each; rows without gaps: a strategy
-    that drops some is refused after the run, and FreqTrade takes one row a candle whatever its date.
+    Covered: one timeframe, fixed pairs, no callback and no wallet capture at every candle, and rows without gaps. (A
+    strategy that drops rows is refused after the run; FreqTrade takes one row per candle whatever its date.)
     """
     if bt.dynamic_pairlist or bt.timeframe_detail_td or bt._is_backtest_runmode or bt.abort:
         return False
@@ -108,7 +109,9 @@ def _covered(bt: Backtesting, pairs: list[str], data: dict[str, list[Any]]) -> b
 
 
 def _show(provider: Any, rows: _Rows, pair: str, step: int, startup: int) -> bool:
-    """Let the data provider show a pair's rows up to a step, as many as there are; False where it has none yet."""
+    """
+    Let the data provider show a pair's rows up to a step, as far as they exist; False where the pair has none yet.
+    """
     if pair not in rows.first or step < rows.first[pair]:
         return False
     provider._set_dataframe_max_index(pair, startup + min(rows.number(pair, step) + 1, len(rows.data[pair])))
