@@ -71,6 +71,8 @@ def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str
     first, last = ((ms - int(market.open_ms[0])) // market.step_ms for ms in (trade.open_ms, trade.close_ms))
     pair, open_rate = market.pairs.index(trade.pair), _mean_price(fills)
     opened_ms = int(claim.labels.opened_ms[numbers[0]]) if labelled else trade.open_ms
+    reason = tags[numbers[-1]]
+    assert reason is not None  # of a sale, which ends every trade
     return Deal(
         pair=trade.pair,
         opened_ms=opened_ms if int(market.open_ms[0]) <= opened_ms <= trade.open_ms else trade.open_ms,

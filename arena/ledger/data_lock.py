@@ -95,9 +95,9 @@ def differences(lock: Lock, settings: Settings) -> list[str]:
                 problems.append(f"{kind} file {name} is new since the lock")
             elif locked[name] != now[name]:
                 problems.append(f"{kind} file {name} has changed since the lock")
-    for name, now in engine_versions().items():
-        if lock.engines.get(name) != now:
-            problems.append(f"{name} is {now}, the arena was locked with {lock.engines.get(name)}")
+    for name, installed in engine_versions().items():
+        if lock.engines.get(name) != installed:
+            problems.append(f"{name} is {installed}, the arena was locked with {lock.engines.get(name)}")
     return problems
 
 

@@ -160,11 +160,12 @@ class Ledger:
         with self._connection() as db:
             (last, _), n_counted, lost = _last(db), _count(db), _missing(db, anchors)
         losses = [end.trials if end in lost and end.number <= last else end.trials - n_counted for end in anchors]
-        result = {"lost": [asdict(end) for end in lost], "trials": max([*losses, 0])}
+        trials = max([*losses, 0])
+        result = {"lost": [asdict(end) for end in lost], "trials": trials}
         self._append(
             Entry(kind="contract", contract=self.last_contract() or "", result=json.dumps(result)), forgiven=True
         )
-        return result["trials"]
+        return trials
 
     def wrong(self) -> list[str]:
         """One sentence for each thing that is wrong with the ledger and was not accepted."""

@@ -334,9 +334,9 @@ def _basket(class_node: ast.ClassDef, pairs: tuple[str, ...]) -> tuple[str, ...]
     list.
     """
     for node in class_node.body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if not any(isinstance(target, ast.Name) and target.id == "pair_basket" for target in targets):
             continue
         try:

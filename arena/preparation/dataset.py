@@ -93,7 +93,8 @@ def _describe_earlier(root: Path, ledger: Ledger) -> None:
             and ledger.n_trials(locked.contract)
             and locked.contract not in trial_history.described(ledger)
         ):
-            result = {"before": ledger.last_contract(), "changes": [], "candles": _description(root, locked)}
+            result: dict[str, Any] = {"before": ledger.last_contract(), "changes": []}
+            result["candles"] = _description(root, locked)
             ledger.append(Entry(kind="contract", contract=locked.contract, result=json.dumps(result)))
 
 
@@ -198,9 +199,10 @@ class Keys:
     def make(cls, settings: Settings, passphrase: str | None) -> "Keys":
         keys = {}
         for window in sealed_ranges(settings):
-            from_passphrase = window.name == "holdout" and passphrase is not None
             keys[window.name] = (
-                sealing.passphrase_key(window.name, passphrase) if from_passphrase else sealing.new_key(window.name)
+                sealing.passphrase_key(window.name, passphrase)
+                if window.name == "holdout" and passphrase is not None
+                else sealing.new_key(window.name)
             )
         return cls(keys)
 

@@ -258,7 +258,7 @@ def _options() -> list[str]:
     ]
 
 
-def _module(name: str):
+def _module(name: str):  # type: ignore[no-untyped-def]  # its type has no name without an import
     """Load a module of the arena from source, before a finder exists."""
     file = os.path.join(ROOT, HERE, f"{name}.py")
     module = sys.modules[f"arena.startup.{name}"] = type(sys)(f"arena.startup.{name}")

@@ -122,7 +122,6 @@ def course(
         raise Outside("no candle of its pairs lies in the range")
     first, end = np.zeros(len(market.pairs), dtype=np.int64), np.zeros(len(market.pairs), dtype=np.int64)
     flags = np.zeros((len(market.pairs), n), dtype=np.uint8)
-    prices = [np.ascontiguousarray(values[:, :n]) for values in (market.open, market.high, market.low, market.close)]
     for row, (begin, stop) in columns_by_row.items():
         if stop - begin > 0:
             first[row], end[row] = begin, stop

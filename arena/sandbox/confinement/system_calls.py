@@ -94,8 +94,8 @@ def program(column: int, machine: int, own: int | None) -> list[bytes]:
     lines = [line(load, 4), line(equal, machine, 1), line(answer, refused), line(load, 0)]
     lines += [line(at_least, 0x40000000, 0, 1), line(answer, refused)]  # x32: the same calls under other numbers
     words = _REFUSED.split()
-    for numbers in words[1::2]:
-        if (number := numbers.split(":")[column]) != "-":
+    for pair in words[1::2]:
+        if (number := pair.split(":")[column]) != "-":
             lines += [line(equal, int(number), 0, 1), line(answer, refused)]
     lines += [line(equal, 435, 0, 1), line(answer, unknown)]  # clone3 has its flags in memory; libc falls back to clone
 

@@ -23,7 +23,7 @@ class NotPlain(ValueError):
     """The value is not plain; the message says what it is."""
 
 
-def copy(value: object, depth: int = MAX_DEPTH) -> object:
+def copy(value: Any, depth: int = MAX_DEPTH) -> Any:
     """A deep copy of the value in Python's own types. Raises NotPlain."""
     kind = type(value)
     if kind in SCALARS:

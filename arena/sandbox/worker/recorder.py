@@ -132,7 +132,7 @@ class Witness:
         tags = [tag if isinstance(tag, str) else None for tag in self.tags]
         distinct = dict.fromkeys([*(tag for tag in tags if tag is not None), *sorted(others)])
         texts = [tag for tag in distinct if len(tag) <= MAX_TAG and tag.isprintable()][:MAX_TAGS]
-        number_by_text = {text: number for number, text in enumerate(texts)}
+        number_by_text: dict[str | None, int] = {text: number for number, text in enumerate(texts)}
         return {"texts": texts, "order": [number_by_text.get(tag, -1) for tag in tags], "opened_ms": self.opened_ms}
 
     def _placed(self, trade: LocalTrade, order: Order, side: str, why: tuple[int, float | None]) -> None:

@@ -99,7 +99,8 @@ def read(pair: str, frame: pd.DataFrame, expected: Given) -> Columns:
     first = {name: places[name][0] if name in places else None for name in (ENTER, EXIT, ENTER_SHORT, EXIT_SHORT)}
     enter, leave, _, _ = (column(name, place, _ones, zeros) for name, place in first.items())
     # FreqTrade renames buy_tag to enter_tag; with two such columns its loop takes the second one as the exit tag
-    entering, leaving = (*(places.get(ENTER_TAG) or [None]), *(places.get(EXIT_TAG) or [None]))[:2]
+    absent: tuple[int | None, ...] = (None,)
+    entering, leaving = (*(places.get(ENTER_TAG) or absent), *(places.get(EXIT_TAG) or absent))[:2]
     enter_tag, enter_texts = column(ENTER_TAG, entering, _texts, none)
     exit_tag, exit_texts = column(EXIT_TAG, leaving, _texts, none)
     return Columns(expected.times, enter, leave, enter_tag, exit_tag, enter_texts, exit_texts)
