@@ -54,7 +54,9 @@ def running(code):
 
 def test_its_own_time_counts():
     with running("burn(0.3)" + SLEEPS) as pid:
-        assert 0.3 <= usage.of(pid).cpu_s < 3
+        assert (
+            0.28 <= usage.of(pid).cpu_s < 3
+        )  # the kernel counts user and system time in whole ticks, each rounded down
 
 
 @pytest.mark.parametrize("code", [CHILDREN, ORPHANS], ids=["children", "orphans that somebody waits for"])
