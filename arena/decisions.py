@@ -68,7 +68,7 @@ class Events:
     kind: NDArray[np.int8]  # how to read `value`: a number, a text's index, a hash
     value: NDArray[np.float64]
     texts: tuple[str, ...]
-    given: NDArray[np.int64] | None = None  # (n_events, 2) see `Recorder.given`; only of twins
+    given: NDArray[np.int64] | None = None  # (n_events, 2) see `EventLog.given`; only of twins
 
     def __len__(self) -> int:
         return len(self.time_ms)

@@ -21,7 +21,7 @@ from arena import settings
 from arena.checks import lookahead, relabelling, schedule, stress
 from arena.checks.lookahead import Case
 from arena.evaluation import context, figures
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.ledger import strategy_files
 from arena.records import Strategy
 from arena.sandbox import client, usage
@@ -55,7 +55,7 @@ def main() -> None:
     print(json.dumps({strategy.name: seconds(strategy, opened, options.repeat) for strategy in found}))
 
 
-def seconds(strategy: Strategy, opened: Arena, repeat: int) -> dict[str, float]:
+def seconds(strategy: Strategy, opened: EvaluationContext, repeat: int) -> dict[str, float]:
     """Medians; nothing is caught, because a strategy that fails a check would be timed up to its failure only."""
     rng = np.random.default_rng()
     case = evaluated(strategy, opened)
@@ -73,7 +73,7 @@ def seconds(strategy: Strategy, opened: Arena, repeat: int) -> dict[str, float]:
     }
 
 
-def evaluated(strategy: Strategy, opened: Arena) -> Case:
+def evaluated(strategy: Strategy, opened: EvaluationContext) -> Case:
     """The account, and what the checks ask about."""
     made = figures.account(strategy, opened)
     figures.measured(strategy, opened, made)

@@ -245,7 +245,7 @@ def evaluated(world: World, template: str, parts: dict[str, Any], exits: dict[st
         future = account(
             Window("future", settings.validation.end, year), Window("future", settings.validation.end, year)
         )[2][2]
-    except inputs.Outside:
+    except inputs.NotReplayable:
         return None
     if not book.trades:
         return None

@@ -14,7 +14,7 @@ import numpy as np
 
 started = time.perf_counter()
 from arena.accounting.replay import simulator
-from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, Course
+from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, ReplayInput
 
 IMPORT_S = time.perf_counter() - started
 PAIRS, CANDLES = 5, 43_800
@@ -41,7 +41,7 @@ def main() -> None:
     print(json.dumps({"import_s": IMPORT_S} | found, indent=1))
 
 
-def market(often: float) -> Course:
+def market(often: float) -> ReplayInput:
     """Random walks with two decimals; an entry and an exit signal in a candle with this probability each."""
     rng = np.random.default_rng(1)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.005, (PAIRS, CANDLES)), axis=1))
@@ -51,7 +51,7 @@ def market(often: float) -> Course:
     draw = rng.random((PAIRS, CANDLES))
     flags = np.where(draw < often, ENTER | ENTERING, np.where(draw > 1 - often, EXIT, 0)).astype(np.uint8)
     none, month = np.full(PAIRS, np.nan), np.arange(CANDLES, dtype=np.int64) // 730
-    return Course(
+    return ReplayInput(
         *(np.maximum(np.round(table, 2), 0.01) for table in prices), flags, np.zeros(PAIRS, np.int64),
         np.full(PAIRS, CANDLES), np.full((PAIRS, int(month[-1]) + 1), 100.0), month, np.full(PAIRS, 1e5),
         np.full(PAIRS, 5.0), none, none, none, np.ones((1, 1)),

@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 
 from arena.errors import ArenaError
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.files import file_sha256, write_whole
 from arena.ledger import data_lock, results_log, strategy_files
 from arena.ledger.store import Ledger, Trial, distinct
@@ -40,7 +40,7 @@ def vacant(root: Path, version: str) -> Path:
     return folder
 
 
-def write(arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement], picture: bytes) -> Path:
+def write(arena: EvaluationContext, ledger: Ledger, made: Plan, judged: Sequence[Judgement], picture: bytes) -> Path:
     """Writes the whole version or nothing, then the index beside it. `picture` is frontier.png. Returns the folder."""
     root = arena.settings.root
     folder = vacant(root, made.version)
@@ -88,7 +88,7 @@ def close(root: Path, version: str) -> None:
 
 
 def describe(
-    arena: Arena, ledger: Ledger, made: Plan, judged: Sequence[Judgement], trials: list[Trial]
+    arena: EvaluationContext, ledger: Ledger, made: Plan, judged: Sequence[Judgement], trials: list[Trial]
 ) -> dict[str, Any]:
     """Returns the content of meta.yaml. Ratios are fractions, Sharpe ratios annualised; undefined values are null."""
     settings, trial_by_sha = arena.settings, distinct(trials)
@@ -152,7 +152,7 @@ def _peak(trial_by_sha: dict[str, Trial], results: dict[str, dict], kept: set[st
     }
 
 
-def _limits(arena: Arena, made: Plan) -> Iterator[str]:
+def _limits(arena: EvaluationContext, made: Plan) -> Iterator[str]:
     """Yields what this version cannot know about itself."""
     prospect = made.prospect
     if not arena.settings.holdout:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from arena.errors import ArenaError, DataError, SampleError, StrategyError
 from arena.evaluation import context, figures
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.files import write_whole
 from arena.ledger import strategy_files
 from arena.ledger.store import Entry, Ledger
@@ -77,7 +77,7 @@ class Score:
     word: str  # inside, BELOW or ABOVE the band; "too short"; or FAIL and why
 
 
-def frozen(arena: Arena, say: Say) -> list[Frozen]:
+def frozen(arena: EvaluationContext, say: Say) -> list[Frozen]:
     """
     Returns the strategies of all versions of this arena. Raises ArenaError if there is none, or if a version has
     changed since it was archived.
@@ -116,13 +116,13 @@ def frozen(arena: Arena, say: Say) -> list[Frozen]:
     return archived
 
 
-def begin(arena: Arena) -> datetime:
+def begin(arena: EvaluationContext) -> datetime:
     """Returns the start of the forward range: the arena's end."""
     settings = arena.settings
     return (settings.holdout or settings.validation or settings.search).end
 
 
-def refresh(arena: Arena, path: Path | None, markets: Path | None, say: Say) -> Tables:
+def refresh(arena: EvaluationContext, path: Path | None, markets: Path | None, say: Say) -> Tables:
     """
     Returns the stored candles and the source's newer ones, by pair, from the arena's end on. Stores them if there are
     newer ones.
@@ -177,7 +177,7 @@ def _store(file: Path, frames: dict[str, pd.DataFrame], old: dict[str, str] | No
 
 
 def score(
-    arena: Arena, ledger: Ledger, frozen: Sequence[Frozen], newer: Tables, passphrase: str | None, say: Say
+    arena: EvaluationContext, ledger: Ledger, frozen: Sequence[Frozen], newer: Tables, passphrase: str | None, say: Say
 ) -> list[Score]:
     """Scores each archived strategy over the whole days of the forward range and appends rows that are missing."""
     settings, start = arena.settings, begin(arena)
@@ -212,7 +212,7 @@ def score(
     return scores
 
 
-def _scored(archived: Frozen, whole: Arena, window: Window, days: int) -> Score:
+def _scored(archived: Frozen, whole: EvaluationContext, window: Window, days: int) -> Score:
     identity = (
         f"{datetime.now(UTC):%Y-%m-%d}",
         archived.version,

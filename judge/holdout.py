@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from arena.errors import ArenaError, StrategyError
 from arena.evaluation import backends, context, figures
-from arena.evaluation.context import RESULT, Arena
+from arena.evaluation.context import RESULT, EvaluationContext
 from arena.evaluation.figures import Earned
 from arena.ledger import data_lock, strategy_files
 from arena.ledger.store import Entry, Ledger, Trial, distinct
@@ -81,7 +81,7 @@ class Plan:
         )
 
 
-def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
+def plan(arena: EvaluationContext, ledger: Ledger, version: str) -> Plan:
     """
     Plans an opening from the committed strategies and opens nothing.
 
@@ -114,7 +114,7 @@ def plan(arena: Arena, ledger: Ledger, version: str) -> Plan:
     )
 
 
-def opened(ledger: Ledger, arena: Arena) -> set[str]:
+def opened(ledger: Ledger, arena: EvaluationContext) -> set[str]:
     """
     Returns the sha256 of every source that these candles were opened for under any contract, here or for an archived
     version.
@@ -122,13 +122,13 @@ def opened(ledger: Ledger, arena: Arena) -> set[str]:
     return _noted(ledger, arena) | archive_reader.opened(arena.settings.root, candles_id(arena))
 
 
-def _noted(ledger: Ledger, arena: Arena) -> set[str]:
+def _noted(ledger: Ledger, arena: EvaluationContext) -> set[str]:
     return {
         entry.sha256 for entry in ledger.noted("opening") if json.loads(entry.result)["holdout"] == candles_id(arena)
     }
 
 
-def judged(ledger: Ledger, arena: Arena) -> dict[str, Judgement]:
+def judged(ledger: Ledger, arena: EvaluationContext) -> dict[str, Judgement]:
     """Returns the judgement on these candles by source."""
     judgements = {}
     for entry in ledger.noted("judgement"):
@@ -138,12 +138,12 @@ def judged(ledger: Ledger, arena: Arena) -> dict[str, Judgement]:
     return judgements
 
 
-def candles_id(arena: Arena) -> str:
+def candles_id(arena: EvaluationContext) -> str:
     """Returns the same id for the same candles; empty without a holdout."""
     return arena.lock.content.get(f"{data_lock.DATA}/holdout.sealed", "")
 
 
-def _candidates(arena: Arena, ledger: Ledger, cap: int) -> Iterator[Candidate]:
+def _candidates(arena: EvaluationContext, ledger: Ledger, cap: int) -> Iterator[Candidate]:
     root, trial_by_sha, judgement_by_sha = (
         arena.settings.root,
         distinct(ledger.trials(arena.lock.contract)),
@@ -168,7 +168,9 @@ def _candidates(arena: Arena, ledger: Ledger, cap: int) -> Iterator[Candidate]:
         yield Candidate(strategy, data, trial_by_sha[strategy.sha256], judgement_by_sha.get(strategy.sha256))
 
 
-def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], say: Say) -> list[Judgement]:
+def judge(
+    made: Plan, arena: EvaluationContext, ledger: Ledger, tables: tuple[Tables, ...], say: Say
+) -> list[Judgement]:
     """
     Records the openings, evaluates all ranges in one continuous run, and records the results. Returns one Judgement per
     candidate.
@@ -210,7 +212,7 @@ def judge(made: Plan, arena: Arena, ledger: Ledger, tables: tuple[Tables, ...], 
     return [judgement_by_sha[candidate.strategy.sha256] for candidate in made.candidates]
 
 
-def _entry(kind: str, candidate: Candidate, arena: Arena, result: str, verdict: str) -> Entry:
+def _entry(kind: str, candidate: Candidate, arena: EvaluationContext, result: str, verdict: str) -> Entry:
     strategy = candidate.strategy
     return Entry(
         kind,
@@ -252,7 +254,9 @@ def _unopened(plan: Plan, candidate: Candidate) -> Judgement:
     )
 
 
-def _judgement(plan: Plan, candidate: Candidate, outcome: Earned | StrategyError, whole: Arena, say: Say) -> Judgement:
+def _judgement(
+    plan: Plan, candidate: Candidate, outcome: Earned | StrategyError, whole: EvaluationContext, say: Say
+) -> Judgement:
     prospect, search = plan.prospect, _searched(candidate)
     terms: dict[str, Any] = {
         "strategy": candidate.strategy.name, "sha256": candidate.strategy.sha256, "version": plan.version,
@@ -292,13 +296,13 @@ def _fault(run: dict[str, Any]) -> str:
     return "" if relabel.passed else f"relabel: {100 * relabel.figure:.0f} % of its Sharpe is lost under other names"
 
 
-def within(found: dict[str, Any], whole: Arena, window: Window) -> NDArray[np.float64]:
+def within(found: dict[str, Any], whole: EvaluationContext, window: Window) -> NDArray[np.float64]:
     """Returns the (n_days,) daily returns of one window of a run over all ranges."""
     first, end = ((ms - whole.settings.search.start_ms) // metrics.DAY_MS for ms in (window.start_ms, window.end_ms))
     return np.array(found["daily_returns"][first:end])
 
 
-def stretch(found: dict[str, Any], whole: Arena, name: str) -> Stretch | None:
+def stretch(found: dict[str, Any], whole: EvaluationContext, name: str) -> Stretch | None:
     """Returns one window of that run; None if no window has this name."""
     for window, result in zip(whole.settings.windows, found["windows"], strict=True):
         if window.name == name:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from arena.errors import StrategyError
 from arena.evaluation import context, figures
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.ledger import data_lock, strategy_files
 from arena.records import Strategy
 from arena.settings import Settings
@@ -90,8 +90,8 @@ def _strategy(
     folder: Path,
     contents: dict[str, bytes | None],
     recorded: dict[str, Any],
-    arena: Arena,
-    whole: Arena | None,
+    arena: EvaluationContext,
+    whole: EvaluationContext | None,
     apart: float,
     say: Say,
 ) -> int:
@@ -118,7 +118,7 @@ def _strategy(
 
 
 def _searched(
-    contents: dict[str, bytes | None], strategy: Strategy, arena: Arena, apart: float
+    contents: dict[str, bytes | None], strategy: Strategy, arena: EvaluationContext, apart: float
 ) -> tuple[list[str], int]:
     rows = pd.read_parquet(io.BytesIO(contents[archive_reader.TRIALS] or b""))
     row = rows[rows["sha256"] == strategy.sha256].iloc[-1]
@@ -129,7 +129,9 @@ def _searched(
     return _compared(recorded, {name: now[name] for name in recorded}, apart)
 
 
-def _judged(recorded: dict[str, Any], strategy: Strategy, whole: Arena, apart: float) -> tuple[list[str], int]:
+def _judged(
+    recorded: dict[str, Any], strategy: Strategy, whole: EvaluationContext, apart: float
+) -> tuple[list[str], int]:
     run = figures.measured(strategy, whole, figures.account(strategy, whole))
     low, high = figures.interval(holdout.within(run, whole, whole.settings.windows[-1]), strategy)
     parts = {name: (part := holdout.stretch(run, whole, name)) and asdict(part) for name in ("validation", "holdout")}

@@ -14,7 +14,7 @@ from typing import Any
 
 from arena.errors import ArenaError
 from arena.evaluation import batch
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.files import write_whole
 from arena.ledger import results_log, strategy_files
 from arena.records import Result
@@ -164,7 +164,7 @@ def _evaluate(run: Run, this_round: Round) -> Round:
     )  # fmt: skip
 
 
-def _results(run: Run, this_round: Round, files: list[Path], arena: Arena) -> list[Result]:
+def _results(run: Run, this_round: Round, files: list[Path], arena: EvaluationContext) -> list[Result]:
     """
     Evaluates the files as committed. A Ctrl-C that reaches all processes of the terminal can lose git's answer which
     commit that is; then git is asked again, and the ledger answers for the figures.

@@ -19,7 +19,7 @@ from pathlib import Path
 from arena import settings
 from arena.errors import ArenaError
 from arena.evaluation import context
-from arena.evaluation.context import Arena, Trials
+from arena.evaluation.context import EvaluationContext, Trials
 from arena.files import write_whole
 from arena.ledger import data_lock, results_log
 from arena.settings import Settings
@@ -42,7 +42,7 @@ class Run:
     settings: Settings  # config.json of the worktree
     rounds: list[Round]
     say: Say
-    arena: Arena | None = None
+    arena: EvaluationContext | None = None
 
     @property
     def root(self) -> Path:
@@ -69,7 +69,7 @@ class Run:
         except OSError:
             return ""
 
-    def opened(self) -> Arena:
+    def opened(self) -> EvaluationContext:
         """
         Returns the arena, verified as run.py verifies it, with every trial in the ledger by now: other runs share it.
 

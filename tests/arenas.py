@@ -23,7 +23,7 @@ from arena import settings
 from arena.accounting import booking
 from arena.checks.lookahead import Case
 from arena.evaluation import batch, engines, figures
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.ledger import anchor, data_lock, strategy_files
 from arena.ledger.store import LEDGER
 from arena.preparation import dataset
@@ -124,12 +124,12 @@ def begin_anew(root: Path) -> None:
     anchor.forget(root.resolve() / LEDGER)
 
 
-def evaluated(file: Path, arena: Arena) -> Result:
+def evaluated(file: Path, arena: EvaluationContext) -> Result:
     """One file as run.py evaluates it."""
     return batch.evaluate(file, arena, strategy_files.head(arena.settings.root))
 
 
-def cased(file: Path, arena: Arena) -> Case:
+def cased(file: Path, arena: EvaluationContext) -> Case:
     """One file after its first run, before anything more is asked of it. The file is removed."""
     told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
     file.unlink()

@@ -26,7 +26,7 @@ import pandas as pd
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from arena.accounting.replay import reference, simulator
-from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, REASONS, Course
+from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, REASONS, ReplayInput
 from arena.market import candles
 
 TAGS = {
@@ -436,7 +436,9 @@ def _watch(made: Any) -> tuple[dict, dict, dict]:
     return rows, frames, stops
 
 
-def course_of(made: Any, rows: dict[str, list], frames: dict[str, pd.DataFrame]) -> tuple[Course, tuple[list, list]]:
+def course_of(
+    made: Any, rows: dict[str, list], frames: dict[str, pd.DataFrame]
+) -> tuple[ReplayInput, tuple[list, list]]:
     """The rows that FreqTrade simulated as a Course, and the entry and exit tags by pair and column."""
     step_s, pairs = made.timeframe_secs, list(rows)
     times = {pair: np.array([int(row[0].timestamp()) for row in rows[pair]], dtype=np.int64) for pair in pairs}
@@ -474,7 +476,7 @@ def course_of(made: Any, rows: dict[str, list], frames: dict[str, pd.DataFrame])
         np.array([_or_nan(of[kind][which]) for of in limits]) for kind in ("cost", "amount") for which in ("min", "max")
     ]
     step = np.array([per_unit(made.exchange.get_precision_amount(pair)) for pair in pairs])
-    return Course(*prices, flags, first, end, tick, month, step, *bounds, scale), tags
+    return ReplayInput(*prices, flags, first, end, tick, month, step, *bounds, scale), tags
 
 
 def ticks_of(made: Any, pairs: list[str], seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -512,7 +514,12 @@ def rules_of(made: Any) -> simulator.Rules:
 
 
 def differences(
-    trades: list[Any], content: dict, stops: dict, course: Course, tags: tuple[list, list], ours: simulator.Replayed
+    trades: list[Any],
+    content: dict,
+    stops: dict,
+    course: ReplayInput,
+    tags: tuple[list, list],
+    ours: simulator.Replayed,
 ) -> list[str]:
     """What is not the same, by column: how many trades, the first of them, both figures."""
     results = content["results"]

@@ -13,7 +13,7 @@ from arena.decisions import Decisions
 from arena.errors import StrategyError
 from arena.records import Book, Strategy, Trade
 from arena.sandbox.messages import unpack_events
-from arena.sandbox.worker.event_log import Recorder
+from arena.sandbox.worker.event_log import EventLog
 
 A, B = "BTC/USDT", "ETH/USDT"
 END_MS = START_MS + 59 * DAY  # of the search range: 1 March
@@ -131,7 +131,7 @@ def drawn(ways, *trades, rows=(), events=None, n=0, stretches=1, seed=1):
     Instants in hours. Trades are (open, close, profit); rows are orders; events are None or rows of (candle, callback,
     answer) or (candle, callback, answer, pair). With n = 0 there are all that have a reason, and no others.
     """
-    recorder = Recorder([A, B])
+    recorder = EventLog([A, B])
     for k, name, answer, *pair in events or ():
         recorder.note(START_MS + int(k) * HOUR, *(pair or [A]), name, answer)
     told = None if events is None else unpack_events(**recorder.take())

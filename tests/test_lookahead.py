@@ -20,7 +20,7 @@ from arena.preparation.sources.synthetic import SampleSource
 from arena.records import ORDER_KINDS
 from arena.sandbox import client
 from arena.sandbox.messages import unpack_events
-from arena.sandbox.worker.event_log import Recorder
+from arena.sandbox.worker.event_log import EventLog
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 HOUR = 3_600_000
@@ -644,7 +644,7 @@ def at_border(case, base, twin, border, other):
 
 def told(border, *rows):
     """Events of one candle: (pair, name, answer); the kind of an exit by its word."""
-    recorder = Recorder([BTC, ETH])
+    recorder = EventLog([BTC, ETH])
     for pair, name, answer, *later in rows:
         answer = ORDER_KINDS.index(answer) if name == "exit asked" else answer
         recorder.note(border + (later[0] * HOUR if later else 0), pair, name, answer)
@@ -800,7 +800,9 @@ def test_a_slow_strategy_is_not_accused_because_the_checks_take_longer_than_it_d
     """Stages of frames that grow take several times as long as one run."""
     slow = "import time\nend = time.monotonic() + len(dataframe) * 2e-4\nwhile time.monotonic() < end: pass"
     limits = arena.settings.limits.model_copy(update={"seconds": 5})
-    patient = context.Arena(**{**vars(arena), "settings": arena.settings.model_copy(update={"limits": limits})})
+    patient = context.EvaluationContext(
+        **{**vars(arena), "settings": arena.settings.model_copy(update={"limits": limits})}
+    )
     case = made(patient, indicators=slow)
     with pytest.raises(StrategyError, match="did not end within"):
         looks(case, [int(ms) for ms in ways(case).times[::400]], after=False)

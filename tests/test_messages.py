@@ -19,14 +19,14 @@ from arena.decisions import NAMES, Signals
 from arena.errors import when
 from arena.sandbox.messages import pack, pack_signals, unpack, unpack_events, unpack_signals
 from arena.sandbox.worker import event_log
-from arena.sandbox.worker.event_log import Recorder
+from arena.sandbox.worker.event_log import EventLog
 
 A, B = "BTC/USDT", "ETH/USDT"
 
 
 def recorded(*answers, recorder=None):
     """Answers of custom_exit for A, one candle after the other, as they arrive."""
-    recorder = recorder or Recorder([A, B])
+    recorder = recorder or EventLog([A, B])
     for k, answer in enumerate(answers):
         recorder.note(START_MS + k * HOUR, A, "custom_exit", answer)
     return arrived(recorder.take())
@@ -164,7 +164,7 @@ def test_an_integer_beyond_all_floats_is_infinite_and_no_crash():
 
 
 def test_an_event_says_when_for_which_pair_and_what():
-    recorder = Recorder([A, B])
+    recorder = EventLog([A, B])
     recorder.note(START_MS, B, "entry price", 10.5)
     recorder.note(START_MS + HOUR, "", "bot_loop_start", None)
     recorder.note(START_MS + HOUR, "DOGE/USDT", "leverage", 1.0)
@@ -175,7 +175,7 @@ def test_an_event_says_when_for_which_pair_and_what():
 
 
 def test_what_was_told_is_not_told_again_but_its_texts_keep_their_numbers():
-    recorder = Recorder([A])
+    recorder = EventLog([A])
     assert recorded("first", "second", recorder=recorder).texts == ("'first'", "'second'")
     later = recorded("second", "third", recorder=recorder)
     assert len(later) == 2

@@ -24,9 +24,9 @@ from arena.accounting.replay.simulator import (
     EXIT,
     REASONS,
     Account,
-    Course,
     Replayed,
     ReplayError,
+    ReplayInput,
     Room,
     Rules,
     account,
@@ -81,7 +81,7 @@ def prices(rng, n, level, decimals, wild):
     return np.maximum(np.rint(four * 10.0**decimals), 1.0) / 10.0**decimals
 
 
-def drawn(seed: int) -> tuple[Course, Account, Rules]:
+def drawn(seed: int) -> tuple[ReplayInput, Account, Rules]:
     """Any market, account and rules at once."""
     rng = np.random.default_rng(seed)
 
@@ -112,7 +112,7 @@ def drawn(seed: int) -> tuple[Course, Account, Rules]:
         if rng.random() < 0.9
         else np.where(rng.random((n_pairs, n)) < 0.01, np.nan, 0.5)
     )
-    course = Course(
+    course = ReplayInput(
         *table, flags, first, end, tick, month, step, smallest[0], largest[0], smallest[1], largest[1], scale
     )
     stake = pick(None, None, 21.7, 333.0)
@@ -216,13 +216,15 @@ def test_the_replay_is_its_twin_where_every_price_is_a_round_number(
 # by hand
 
 
-def course_of(open_, high, low, close, *, flags, first=None, end=None, tick=100.0, step=1000.0, **changes) -> Course:
+def course_of(
+    open_, high, low, close, *, flags, first=None, end=None, tick=100.0, step=1000.0, **changes
+) -> ReplayInput:
     """Arrays of shape (n_pairs, n): one month, one tick, one amount step, no limits."""
     n_pairs, n = open_.shape
     first = np.zeros(n_pairs, np.int64) if first is None else np.asarray(first, np.int64)
     end = np.full(n_pairs, n) if end is None else np.asarray(end, np.int64)
     none = np.full(n_pairs, np.nan)
-    made = Course(
+    made = ReplayInput(
         *(np.ascontiguousarray(table, dtype=float) for table in (open_, high, low, close)),
         np.ascontiguousarray(flags, np.uint8), first, end, np.full((n_pairs, 1), tick), np.zeros(n, np.int64),
         np.full(n_pairs, step), none, none, none, none, np.ones((1, 1)),
@@ -230,7 +232,7 @@ def course_of(open_, high, low, close, *, flags, first=None, end=None, tick=100.
     return made._replace(**changes)
 
 
-def path(*candles, pairs=None, **changes) -> Course:
+def path(*candles, pairs=None, **changes) -> ReplayInput:
     """
     One pair, or several: candles of (open, high, low, close), a price alone, each followed by flags where there are
     any.
@@ -437,7 +439,7 @@ def test_compensated_sums_can_decide_the_last_digits():
     assert "amount" in same(*map(agree, cases))
 
 
-def base() -> Course:
+def base() -> ReplayInput:
     """Two pairs in which everything happens."""
     rng = np.random.default_rng(5)
     table = np.stack([prices(rng, 400, 100.0, 2, 0.005) for _ in range(2)], axis=1)

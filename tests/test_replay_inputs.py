@@ -7,7 +7,7 @@ import pytest
 from arenas import SHORT, cased, prepared, sampled, strategy
 
 from arena.accounting.replay import inputs, simulator
-from arena.accounting.replay.inputs import Outside
+from arena.accounting.replay.inputs import NotReplayable
 from arena.decisions import Stakes
 from arena.evaluation import context
 from arena.ledger import strategy_files
@@ -108,10 +108,10 @@ def test_stakes_stand_in_the_candles_of_their_entries(arena, case_of):
     plain = inputs.described(*terms, decided)
     assert not plain.rules.sized and plain.course.scale.shape == (1, 1)
     for outside in (start - step, start + step // 2, start + step * made.course.flags.shape[1]):
-        with pytest.raises(inputs.Outside, match="outside the range"):
+        with pytest.raises(inputs.NotReplayable, match="outside the range"):
             sized(outside)
     for unknown in (lambda: sized(start + step, scale=np.nan), sized):
-        with pytest.raises(inputs.Outside, match=inputs.NO_SHARE):
+        with pytest.raises(inputs.NotReplayable, match=inputs.NO_SHARE):
             unknown()
 
 
@@ -186,7 +186,7 @@ OUTSIDE = {
 def test_what_signals_do_not_say_is_outside(arena, case_of, name):
     extra, message = OUTSIDE[name]
     case = case_of(extra)
-    with pytest.raises(Outside, match=message):
+    with pytest.raises(NotReplayable, match=message):
         replayed(case, arena)
 
 
@@ -208,7 +208,7 @@ def test_what_signals_do_not_say_is_outside(arena, case_of, name):
 def test_parameters_of_another_kind_are_outside(arena, case_of, parameter, text, message):
     case = case_of()
     decided = dataclasses.replace(case.claim.decisions, parameters={**case.claim.decisions.parameters, parameter: text})
-    with pytest.raises(Outside, match=message.replace("(", r"\(")):
+    with pytest.raises(NotReplayable, match=message.replace("(", r"\(")):
         described(case, arena, decided)
 
 
@@ -223,10 +223,10 @@ def test_signals_that_do_not_reach_are_outside(arena, case_of):
         ({BTC: dataclasses.replace(signals[BTC], start_ms=signals[BTC].start_ms + 3 * 86_400_000)}, "do not reach"),
     ]:
         decided = dataclasses.replace(case.claim.decisions, signals={**signals, **change})
-        with pytest.raises(Outside, match=message):
+        with pytest.raises(NotReplayable, match=message):
             described(case, arena, decided)
     alone = dataclasses.replace(case.claim.decisions, signals={ETH: signals[ETH]})
-    with pytest.raises(Outside, match="no signals"):
+    with pytest.raises(NotReplayable, match="no signals"):
         described(case, arena, alone)
 
 
@@ -267,7 +267,7 @@ def test_the_account_is_the_arenas(arena):
         arena.settings.wallet, arena.settings.raw["tradable_balance_ratio"], None, arena.settings.max_open_trades, 0.01
     )
     amended = arena.settings.model_copy(update={"raw": {**arena.settings.raw, "amend_last_stake_amount": True}})
-    with pytest.raises(Outside, match="amend_last_stake_amount"):
+    with pytest.raises(NotReplayable, match="amend_last_stake_amount"):
         inputs.account_of(amended)
 
 

@@ -8,7 +8,7 @@ import pytest
 from arena.checks.twin_candles import HANDED, TOUCHES, Candle, alike, late, touched
 from arena.records import ORDER_KINDS
 from arena.sandbox.messages import unpack_events
-from arena.sandbox.worker.event_log import Recorder
+from arena.sandbox.worker.event_log import EventLog
 
 PAIRS = ("BTC/USDT", "ETH/USDT")
 BTC, ETH = PAIRS
@@ -17,7 +17,7 @@ AT, HOUR = 1_700_000_000_000, 3_600_000
 
 def told(*rows, given=None):
     """Events of one candle: (pair, name, answer), an exit's kind by its word; `given` is a pair of numbers for each."""
-    recorder = Recorder(PAIRS)
+    recorder = EventLog(PAIRS)
     for pair, name, answer, *later in rows:
         recorder.note(
             AT + (later[0] if later else 0), pair, name, ORDER_KINDS.index(answer) if name == "exit asked" else answer

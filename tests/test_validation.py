@@ -22,7 +22,7 @@ from arena.errors import IntegrityError, LimitError, LoadError, StrategyError, w
 from arena.records import Claim
 from arena.sandbox import validation
 from arena.sandbox.messages import MAX_STAKES, MAX_TAG, MAX_TAGS, MAX_TEXTS, pack, pack_signals
-from arena.sandbox.worker.event_log import Recorder
+from arena.sandbox.worker.event_log import EventLog
 
 PAIRS = A, B = ("BTC/USDT", "ETH/USDT")
 NOT_THERE = object()
@@ -34,7 +34,7 @@ def packed_signals(n=5):
 
 
 def packed_events():
-    recorder = Recorder(PAIRS)
+    recorder = EventLog(PAIRS)
     recorder.note(START_MS, A, "custom_stake_amount", 100.5)
     recorder.note(START_MS + HOUR, B, "custom_exit", "take profit")
     return recorder.take()

@@ -41,7 +41,7 @@ def main() -> None:
             sys.exit(f"{file.name} failed")
 
 
-def ran(arena: context.Arena, strategy: strategy_files.Strategy, folder: Path, generator: Callable) -> dict:
+def ran(arena: context.EvaluationContext, strategy: strategy_files.Strategy, folder: Path, generator: Callable) -> dict:
     told, seen, visits = arena.settings, [], 0
     store = Store(told.timeframe)
     store.add(arena.tables)

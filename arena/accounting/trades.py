@@ -34,7 +34,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class TradeView:
     """A trade as FreqTrade's tools show it, from its first order until the position is flat."""
 
     pair: str
@@ -52,7 +52,7 @@ class Deal:
     fills: tuple[Fill, ...]
 
 
-def deals(claim: Claim, book: Book, market: Market, fee: float) -> tuple[Deal, ...]:
+def deals(claim: Claim, book: Book, market: Market, fee: float) -> tuple[TradeView, ...]:
     """Closed trades in the order of their closes, as FreqTrade lists them. `claim` holds the booked orders."""
     tags = list(_tags(claim, market))
     labelled = claim.stretch is None and len(claim.labels.opened_ms) == len(claim.orders.price)
@@ -62,7 +62,7 @@ def deals(claim: Claim, book: Book, market: Market, fee: float) -> tuple[Deal, .
     )
 
 
-def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str | None], labelled: bool) -> Deal:
+def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str | None], labelled: bool) -> TradeView:
     orders, numbers = claim.orders, list(trade.orders)
     fills = tuple(
         Fill(int(orders.filled_ms[k]), bool(orders.buys[k]), float(orders.price[k]), float(orders.amount[k]), tags[k])
@@ -73,7 +73,7 @@ def _deal(trade: Trade, claim: Claim, market: Market, fee: float, tags: list[str
     opened_ms = int(claim.labels.opened_ms[numbers[0]]) if labelled else trade.open_ms
     reason = tags[numbers[-1]]
     assert reason is not None  # of a sale, which ends every trade
-    return Deal(
+    return TradeView(
         pair=trade.pair,
         opened_ms=opened_ms if int(market.open_ms[0]) <= opened_ms <= trade.open_ms else trade.open_ms,
         closed_ms=trade.close_ms,

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from arena.accounting.replay.inputs import Described
+from arena.accounting.replay.inputs import ReplaySpec
 from arena.checks import twin_candles
 from arena.checks.comparison import Finding, decided, shares
 from arena.checks.twin_candles import difference, parting
@@ -63,7 +63,7 @@ class Case:
     claim: Claim
     book: Book
     ticks: Ticks
-    described: Described | None = None  # if signals and parameters describe everything
+    described: ReplaySpec | None = None  # if signals and parameters describe everything
 
     def task(self, kind: str) -> Task:
         """Returns a worker's task. A probe's data end where its candles end; no run is told where that is."""

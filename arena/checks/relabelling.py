@@ -89,7 +89,7 @@ def replay(
         description = inputs.described(case.strategy, case.settings, tables, market, case.markets, ticks, decisions)
         description = description._replace(rules=description.rules._replace(clamp=case.described.rules.clamp))
         return inputs.orders(inputs.replayed(description, case.settings, decisions), market), decisions
-    except inputs.Outside:
+    except inputs.NotReplayable:
         return None
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from arena.accounting import equity_curve
 from arena.accounting.booking import FLAT, last_known
-from arena.accounting.replay.inputs import Described, account_of
-from arena.accounting.replay.simulator import ENTER, Course, ReplayError, Room, replay_into
+from arena.accounting.replay.inputs import ReplaySpec, account_of
+from arena.accounting.replay.simulator import ENTER, ReplayError, ReplayInput, Room, replay_into
 from arena.records import Market, Orders, Stress
 from arena.settings import Settings
 from arena.stats.metrics import DAY_MS, midnights
@@ -37,7 +37,7 @@ BEST = 5
 
 
 def of(
-    market: Market, settings: Settings, orders: Orders, described: Described | None, rng: np.random.Generator
+    market: Market, settings: Settings, orders: Orders, described: ReplaySpec | None, rng: np.random.Generator
 ) -> Stress:
     """
     Parameters
@@ -62,7 +62,7 @@ def of(
 class _Replays:
     """Replays of one strategy that write into the same Room."""
 
-    def __init__(self, market: Market, settings: Settings, made: Described) -> None:
+    def __init__(self, market: Market, settings: Settings, made: ReplaySpec) -> None:
         self.settings, self.made, self.step_ms = settings, made, market.step_ms
         self.marks, self.days = last_known(market.open, market.close), midnights(market.open_ms)
         self.room = Room.of(made.course)
@@ -94,7 +94,7 @@ class _Replays:
     def sharpe(
         self,
         *,
-        course: Course | None = None,
+        course: ReplayInput | None = None,
         fee: float | None = None,
         slots: float | None = None,
         without: int = 0,
@@ -220,7 +220,7 @@ def _trades(orders: Orders) -> NDArray[np.int64]:
     return number
 
 
-def _signals(course: Course) -> dict[str, NDArray]:
+def _signals(course: ReplayInput) -> dict[str, NDArray]:
     """
     Returns what moves when signals move, by field: flags, and the scale of each stake if there is one. (n_pairs,
     n_candles)
@@ -228,7 +228,7 @@ def _signals(course: Course) -> dict[str, NDArray]:
     return {name: array for name in ("flags", "scale") if (array := getattr(course, name)).shape == course.open.shape}
 
 
-def _later(base: Course) -> Course:
+def _later(base: ReplayInput) -> ReplayInput:
     """Returns signals, with their stakes, that act one candle later; a pair's first candle has none."""
     moved = {name: np.zeros_like(array) for name, array in _signals(base).items()}
     for name, array in moved.items():
@@ -237,7 +237,7 @@ def _later(base: Course) -> Course:
     return base._replace(**moved)
 
 
-def _without(base: Course, pair: int) -> Course:
+def _without(base: ReplayInput, pair: int) -> ReplayInput:
     first, end = base.first.copy(), base.end.copy()
     end[pair] = first[pair]
     return base._replace(first=first, end=end)

@@ -24,7 +24,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from arena import settings
 from arena.errors import ArenaError, BusyError, StrategyError
 from arena.evaluation import context, figures
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.evaluation.figures import Earned
 from arena.ledger import data_lock
 from arena.records import Strategy
@@ -41,14 +41,16 @@ Outcome = Earned | StrategyError
 T = TypeVar("T")
 
 
-def outcome(strategy: Strategy, arena: Arena) -> Outcome:
+def outcome(strategy: Strategy, arena: EvaluationContext) -> Outcome:
     """
     Returns what one strategy earned, or its fault. Tries once more if the machine was too busy, then raises ArenaError.
     """
     return _twice(lambda: figures.earn(strategy, arena))
 
 
-def judged(found: Outcome, strategy: Strategy, arena: Arena, *, deeper: bool) -> dict[str, Any] | StrategyError:
+def judged(
+    found: Outcome, strategy: Strategy, arena: EvaluationContext, *, deeper: bool
+) -> dict[str, Any] | StrategyError:
     """
     Returns fields of the Result, or the fault that the full check has found, as `figures.judged` does. Treats a busy
     machine as `outcome` does.
@@ -74,7 +76,7 @@ def _once(ask: Callable[[], T]) -> T | StrategyError:
         return error
 
 
-def earn_many(strategies: list[Strategy], arena: Arena) -> Iterator[tuple[int, Outcome]]:
+def earn_many(strategies: list[Strategy], arena: EvaluationContext) -> Iterator[tuple[int, Outcome]]:
     """
     Yields (index, what was earned or the strategy's fault), each once, in the order in which they are ready.
 
@@ -163,7 +165,7 @@ def _earn(config: str, contract: str, depth: str, index: int, strategy: Strategy
 
 
 @lru_cache(maxsize=1)
-def _arena(config: str, depth: str) -> Arena:
+def _arena(config: str, depth: str) -> EvaluationContext:
     """Opens the arena once per process."""
     multiprocessing.set_start_method("forkserver", force=True)  # a sandboxed worker does not know loky's own
     loaded = settings.load(config)

@@ -24,7 +24,7 @@ from arena.checks import hardcoded_history
 from arena.errors import RefusedError, StrategyError
 from arena.evaluation import backends, figures
 from arena.evaluation.backends import Outcome
-from arena.evaluation.context import RESULT, Arena
+from arena.evaluation.context import RESULT, EvaluationContext
 from arena.ledger import data_lock, strategy_files
 from arena.ledger.store import EVALUATION, Entry, returns_bytes
 from arena.records import Result, Strategy
@@ -55,7 +55,7 @@ class _Begun:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
+def evaluate_all(files: list[Path], arena: EvaluationContext) -> Iterator[Result]:
     """
     Yields results in file order as they become ready; `arena.compute` in config.json decides where they run.
 
@@ -84,7 +84,7 @@ def evaluate_all(files: list[Path], arena: Arena) -> Iterator[Result]:
 
 
 def _outcomes(
-    candidates: list[_Begun], arena: Arena, left: dict[int, Outcome | None]
+    candidates: list[_Begun], arena: EvaluationContext, left: dict[int, Outcome | None]
 ) -> Generator[tuple[int, Outcome | None], None, None]:
     """
     Yields (index, what was earned or the fault) in the order in which they are ready; None if no evaluation is needed.
@@ -127,7 +127,7 @@ def _outcomes(
         )
 
 
-def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
+def evaluate(file: Path, arena: EvaluationContext, head: str | None) -> Result:
     """
     Evaluates one file and records the trial; answers an unchanged source from the ledger. `head` is the commit that the
     file is compared with.
@@ -141,7 +141,7 @@ def evaluate(file: Path, arena: Arena, head: str | None) -> Result:
     return _end(candidate, outcome, arena)
 
 
-def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
+def _begin(file: Path, arena: EvaluationContext, head: str | None) -> _Begun:
     started, data, strategy, fault = time.perf_counter(), b"", None, None
     try:
         data = strategy_files.read(file)
@@ -161,7 +161,7 @@ def _begin(file: Path, arena: Arena, head: str | None) -> _Begun:
     return candidate
 
 
-def _asks_more(recorded: Result, arena: Arena) -> bool:
+def _asks_more(recorded: Result, arena: EvaluationContext) -> bool:
     """
     Whether a quick answer is not enough: when the full check is asked for and, in `auto`, if only that check kept it
     from validation.
@@ -173,7 +173,7 @@ def _asks_more(recorded: Result, arena: Arena) -> bool:
     return earned and all(gate.passed for gate in figures.as_of_now(recorded, arena).gates if gate.gate != "validation")
 
 
-def _attempt(candidate: _Begun, arena: Arena) -> None:
+def _attempt(candidate: _Begun, arena: EvaluationContext) -> None:
     """Records in the ledger, before any of its code runs, that the strategy is tried."""
     if arena.ledger:
         source = candidate.data.decode(errors="replace")
@@ -183,7 +183,7 @@ def _attempt(candidate: _Begun, arena: Arena) -> None:
         )
 
 
-def _end(candidate: _Begun, outcome: Outcome | None, arena: Arena, *, deeper: bool = True) -> Result:
+def _end(candidate: _Begun, outcome: Outcome | None, arena: EvaluationContext, *, deeper: bool = True) -> Result:
     """Returns the Result, recorded unless it was known. With `deeper`, first asks more if the evidence justifies it."""
     if candidate.known is not None:
         updated = figures.as_of_now(candidate.known, arena)

@@ -120,7 +120,7 @@ class Trials:
 
 
 @dataclass(frozen=True)
-class Arena:
+class EvaluationContext:
     """All that evaluations share. `ledger` is None for a demonstration, which records nothing."""
 
     settings: Settings
@@ -139,10 +139,12 @@ class Arena:
     causality: str = "auto"  # "quick", "full", or "auto": full before the validation window is asked
     # next to a replay, FreqTrade's loop runs over the whole range at once, not over a stretch first
     thorough: bool = False
-    before: "Arena | None" = None  # the arena whose range this one continues, into candles that nobody may know
+    before: "EvaluationContext | None" = (
+        None  # the arena whose range this one continues, into candles that nobody may know
+    )
 
 
-def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> Arena:
+def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> EvaluationContext:
     """Verifies the lock, reads the candles, computes the benchmark. Raises ArenaError when any of it cannot be used."""
     compiled.refuse_settings(Path.cwd())
     locked = data_lock.verify(settings)
@@ -153,7 +155,7 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
         dataset.note_contract(settings, locked, ["found by run.py"])
     data_lock.confirm(locked)
     read = data_lock.reader(locked, settings.root)
-    return Arena(
+    return EvaluationContext(
         **_candles(settings, locked, candle_tables.read_candles(settings.root / data_lock.DATA, settings, read)),
         lock=locked,
         markets=json.loads(read("markets.json")),
@@ -163,7 +165,7 @@ def open_arena(settings: Settings, *, record: bool, causality: str = "auto") -> 
     )
 
 
-def begin_look(arena: Arena, strategy: Strategy) -> None:
+def begin_look(arena: EvaluationContext, strategy: Strategy) -> None:
     """
     Records that the validation window is about to be asked: whatever becomes of it, that was a look. Does nothing
     without a ledger.
@@ -172,7 +174,7 @@ def begin_look(arena: Arena, strategy: Strategy) -> None:
         arena.ledger.begin(Entry("trial", arena.lock.contract, strategy.name, strategy.sha256, strategy.source), LOOK)
 
 
-def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...]) -> Arena:
+def over(arena: EvaluationContext, windows: tuple[Window, ...], candles: tuple[Tables, ...]) -> EvaluationContext:
     """
     Returns the arena over other windows, contiguous and in order, with candles that follow its own: one continuous run
     over all of them, every check at its deepest, limits in proportion. It records nothing and knows no other trial.
@@ -197,7 +199,7 @@ def over(arena: Arena, windows: tuple[Window, ...], candles: tuple[Tables, ...])
     )
 
 
-def sealed_candles(arena: Arena, passphrase: str | None = None) -> tuple[Tables, ...]:
+def sealed_candles(arena: EvaluationContext, passphrase: str | None = None) -> tuple[Tables, ...]:
     """Returns the candles of validation and holdout, if there are any, in memory only. Raises SealError."""
     settings = arena.settings
     # first, because this one may fail
@@ -214,7 +216,7 @@ def existing_ledger(settings: Settings) -> Ledger:
 
 
 def _candles(settings: Settings, locked: Lock, tables: Tables) -> dict[str, Any]:
-    """Returns the fields of an Arena that follow from its candles, which are cut to its range."""
+    """Returns the fields of an EvaluationContext that follow from its candles, which are cut to its range."""
     tables = scenarios.cut(tables, None, settings.search.end_ms + 1)
     market = candle_tables.market(tables, settings, settings.search)
     return {

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from arena.accounting.replay import inputs
-from arena.accounting.replay.inputs import Described, Outside
+from arena.accounting.replay.inputs import NotReplayable, ReplaySpec
 from arena.accounting.replay.simulator import Replayed
 from arena.checks import schedule
 from arena.decisions import STAKE
 from arena.errors import StrategyError
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.records import Claim, Market, Orders, Strategy
 from arena.sandbox import client
 from arena.stats import metrics
@@ -36,7 +36,7 @@ class Engine(NamedTuple):
     note: str  # why it is not a replay
     replay: str  # as in Checks
     # to replay again, if signals and parameters describe everything, perhaps with shares of stakes
-    described: Described | None = None
+    described: ReplaySpec | None = None
     trades: Replayed | None = None
 
     @property
@@ -45,7 +45,7 @@ class Engine(NamedTuple):
         return self.note if self.replay == "differs" else ""
 
 
-def claimed(strategy: Strategy, arena: Arena) -> tuple[Claim, Engine]:
+def claimed(strategy: Strategy, arena: EvaluationContext) -> tuple[Claim, Engine]:
     """
     Returns what a worker claims, with the orders that are booked. If signals describe everything, FreqTrade's loop runs
     over a stretch that nobody can foresee; if they turn out not to, or the loop makes other trades, over everything.
@@ -76,7 +76,7 @@ def _stretch(market: Market) -> tuple[int, int]:
     return int(market.open_ms[first]), int(market.open_ms[first + length])
 
 
-def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
+def engine_of(strategy: Strategy, arena: EvaluationContext, claim: Claim) -> Engine:
     """Returns the replay's orders if it represents the strategy and agrees with FreqTrade's loop, else the worker's."""
     settings, market = arena.settings, arena.market
     deciding = schedule.callbacks(claim)
@@ -92,14 +92,14 @@ def engine_of(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
         trades = compared = inputs.replayed(described, settings, claim.decisions)
         if claim.stretch is not None:
             compared = inputs.replayed(inputs.part(described, market, *claim.stretch), settings, claim.decisions)
-    except Outside as reason:
+    except NotReplayable as reason:
         return Engine(claim.orders, BOOKING, str(reason), "")
     if difference := inputs.difference(inputs.orders(compared, market), claim.orders, market):
         return Engine(claim.orders, BOOKING, difference, "differs")
     return Engine(inputs.orders(trades, market), REPLAY, "", "agrees", described, trades=trades)
 
 
-def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
+def _sized(strategy: Strategy, arena: EvaluationContext, claim: Claim) -> Engine:
     """
     Like `engine_of`, when custom_stake_amount is the only callback that decides: a replay with its shares of the
     proposed stake, unclamped or clamped by the strategy, if it makes FreqTrade's orders. Other stakes are as honest, so
@@ -112,13 +112,13 @@ def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
         described = inputs.described(
             strategy, settings, arena.tables, market, arena.markets, arena.ticks(claim.startup), claim.decisions
         )
-    except Outside as reason:
+    except NotReplayable as reason:
         return Engine(claim.orders, BOOKING, str(reason), "")
     for clamp in (False, True):
         described = described._replace(rules=described.rules._replace(clamp=clamp))
         try:
             trades = inputs.replayed(described, settings, claim.decisions)
-        except Outside as reason:
+        except NotReplayable as reason:
             why = str(reason) if all_known else inputs.NO_SHARE
             continue
         if not inputs.difference(orders := inputs.orders(trades, market), claim.orders, market):
@@ -126,7 +126,7 @@ def _sized(strategy: Strategy, arena: Arena, claim: Claim) -> Engine:
     return Engine(claim.orders, BOOKING, why, "")
 
 
-def _with_shares(strategy: Strategy, arena: Arena, claim: Claim) -> Claim:
+def _with_shares(strategy: Strategy, arena: EvaluationContext, claim: Claim) -> Claim:
     """
     Returns the claim with the shares of stakes from a worker in which FreqTrade's loop never runs, if
     custom_stake_amount is the only callback that decides.

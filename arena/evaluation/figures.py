@@ -18,7 +18,7 @@ from arena.checks.comparison import Finding
 from arena.checks.lookahead import Case
 from arena.errors import CausalityError, DeterminismError, SampleError, StrategyError
 from arena.evaluation import context, hints
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.evaluation.engines import Engine, claimed
 from arena.records import Book, Checks, Claim, Evidence, GateResult, Look, PairResult, Result, Strategy, WindowResult
 from arena.sandbox import client
@@ -45,7 +45,7 @@ class Earned:
     made: Account | None = None  # only in the process that made it
 
 
-def earn(strategy: Strategy, arena: Arena) -> Earned:
+def earn(strategy: Strategy, arena: EvaluationContext) -> Earned:
     """
     Computes account, checks and stress. If the account shows that a strategy hardly trades or loses, skips what costs
     time and can no longer change the decision; the judge skips nothing. Raises StrategyError.
@@ -63,14 +63,14 @@ def earn(strategy: Strategy, arena: Arena) -> Earned:
     return Earned({**fields, "seconds": time.perf_counter() - started}, booked)
 
 
-def _skipped(strategy: Strategy, arena: Arena, fields: dict[str, Any]) -> tuple[str, ...]:
+def _skipped(strategy: Strategy, arena: EvaluationContext, fields: dict[str, Any]) -> tuple[str, ...]:
     """Returns the checks that can no longer change the decision: see gates.HOPELESS and gates.LOW_SHARPE."""
     if any(not gate.passed for gate in _gates(strategy, arena, fields, Checks()) if gate.gate in gates.HOPELESS):
         return ("relabel", "stress")
     return ("relabel",) if fields["own"].sharpe < gates.LOW_SHARPE else ()
 
 
-def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
+def checked(strategy: Strategy, arena: EvaluationContext) -> dict[str, Any]:
     """Returns what the account alone says, after a full check of its decisions. Raises StrategyError."""
     booked, search = account(strategy, arena), arena.settings.search
     schedule.hidden(
@@ -79,7 +79,7 @@ def checked(strategy: Strategy, arena: Arena) -> dict[str, Any]:
     return measured(strategy, arena, booked)
 
 
-def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
+def measured(strategy: Strategy, arena: EvaluationContext, made: Account) -> dict[str, Any]:
     """Returns what the account alone says, by field of the Result."""
     settings, market = arena.settings, arena.market
     claim, _, book = made
@@ -104,7 +104,7 @@ def measured(strategy: Strategy, arena: Arena, made: Account) -> dict[str, Any]:
     }
 
 
-def account(strategy: Strategy, arena: Arena) -> Account:
+def account(strategy: Strategy, arena: EvaluationContext) -> Account:
     """Returns what the strategy bought and sold in the search range, and what came of it. Raises StrategyError."""
     settings = arena.settings
     claim, engine = claimed(strategy, arena)
@@ -118,7 +118,7 @@ def account(strategy: Strategy, arena: Arena) -> Account:
     return Account(claim, engine, book)
 
 
-def judged(earned: Earned, strategy: Strategy, arena: Arena, *, deeper: bool = True) -> dict[str, Any]:
+def judged(earned: Earned, strategy: Strategy, arena: EvaluationContext, *, deeper: bool = True) -> dict[str, Any]:
     """
     Returns fields of the Result, with the evidence of all trials. If every other gate says yes, adds the full check and
     the answer of the validation window; after an interruption (`deeper` is false) asks nothing any more. Raises
@@ -139,7 +139,7 @@ def judged(earned: Earned, strategy: Strategy, arena: Arena, *, deeper: bool = T
     }
 
 
-def case_of(strategy: Strategy, arena: Arena, made: Account) -> Case:
+def case_of(strategy: Strategy, arena: EvaluationContext, made: Account) -> Case:
     """Returns what the checks of causality ask about."""
     claim, engine, book = made
     ticks = arena.ticks(claim.startup)
@@ -165,7 +165,9 @@ def interval(returns: NDArray[np.float64], strategy: Strategy) -> tuple[float, f
         return math.nan, math.nan
 
 
-def _scrutinised(strategy: Strategy, arena: Arena, booked: Account, fields: dict[str, Any]) -> dict[str, Any]:
+def _scrutinised(
+    strategy: Strategy, arena: EvaluationContext, booked: Account, fields: dict[str, Any]
+) -> dict[str, Any]:
     """
     Runs the checks beyond the account and returns them with the gates that follow, by field of the Result. Raises
     CausalityError or DeterminismError, or LimitError.
@@ -194,7 +196,7 @@ def _scrutinised(strategy: Strategy, arena: Arena, booked: Account, fields: dict
 
 
 def _concluded(
-    strategy: Strategy, arena: Arena, booked: Account, fields: dict[str, Any], checks: Checks
+    strategy: Strategy, arena: EvaluationContext, booked: Account, fields: dict[str, Any], checks: Checks
 ) -> dict[str, Any]:
     """Returns what follows from the engine and the checks, by field of the Result."""
     engine = booked.engine
@@ -207,14 +209,16 @@ def _concluded(
     }
 
 
-def _gates(strategy: Strategy, arena: Arena, fields: dict[str, Any], checks: Checks) -> tuple[GateResult, ...]:
+def _gates(
+    strategy: Strategy, arena: EvaluationContext, fields: dict[str, Any], checks: Checks
+) -> tuple[GateResult, ...]:
     skipped = fields.get("skipped", ())
     return gates.judge(
         fields["own"], fields["windows"], checks, arena.settings.gates, n_pairs=len(strategy.pairs), skipped=skipped
     )
 
 
-def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str, Any], str, float | None]:
+def _deeper(earned: Earned, strategy: Strategy, arena: EvaluationContext) -> tuple[dict[str, Any], str, float | None]:
     """
     Asks what must be asked before the strategy counts: the full check, FreqTrade's loop over the whole range, and the
     validation window. Returns the fields, the reason if the window is not asked, and its annualised Sharpe, a secret
@@ -251,7 +255,7 @@ def _deeper(earned: Earned, strategy: Strategy, arena: Arena) -> tuple[dict[str,
     )
 
 
-def _again(earned: Earned, strategy: Strategy, arena: Arena) -> Account:
+def _again(earned: Earned, strategy: Strategy, arena: EvaluationContext) -> Account:
     """Computes the account of a strategy that was evaluated elsewhere. Raises DeterminismError if it differs here."""
     booked = account(strategy, arena)
     if measured(strategy, arena, booked)["daily_returns"] != earned.figures["daily_returns"]:
@@ -259,7 +263,7 @@ def _again(earned: Earned, strategy: Strategy, arena: Arena) -> Account:
     return booked
 
 
-def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Finding]:
+def _in_full(case: Case, arena: EvaluationContext, rng: np.random.Generator) -> dict[str, Finding]:
     """
     Runs the full check. If the run goes on into ranges that nobody may know, checks each of them by itself; decisions
     before them must be the same as without them.
@@ -279,7 +283,7 @@ def _in_full(case: Case, arena: Arena, rng: np.random.Generator) -> dict[str, Fi
     return handed
 
 
-def _wishful(case: Case, arena: Arena, handed: dict[str, Finding]) -> float:
+def _wishful(case: Case, arena: EvaluationContext, handed: dict[str, Finding]) -> float:
     """
     Returns the share of the profit that rests on wishful fills. Exits that were decided with their candle's high and
     low, which the trade holds, are foresight if the profit rests on them. Raises CausalityError then.
@@ -309,7 +313,7 @@ def _seed(case: Case) -> int:
     return int.from_bytes(digest.digest()[:16])
 
 
-def _unlike(case: Case, arena: Arena) -> str:
+def _unlike(case: Case, arena: EvaluationContext) -> str:
     """
     Returns the first difference between the replay's orders and FreqTrade's own loop over the whole range; empty if
     there is none.
@@ -320,7 +324,7 @@ def _unlike(case: Case, arena: Arena) -> str:
     return inputs.difference(case.claim.orders, claim.orders, arena.market)
 
 
-def as_of_now(known: Result, arena: Arena) -> Result:
+def as_of_now(known: Result, arena: EvaluationContext) -> Result:
     """Returns an answer from the ledger with today's evidence: each trial since then raises the line."""
     returns = arena.trials.returns.get(known.sha256)
     if known.error or returns is None:
@@ -332,7 +336,7 @@ def as_of_now(known: Result, arena: Arena) -> Result:
     )
 
 
-def against_all(arena: Arena, sha256: str, returns: NDArray[np.float64]) -> Evidence:
+def against_all(arena: EvaluationContext, sha256: str, returns: NDArray[np.float64]) -> Evidence:
     """Compares this trial with all that were begun or announced on the same candles, under whatever contract."""
     trials = arena.trials
     placed = trials.placed(sha256, len(returns))
@@ -349,7 +353,7 @@ def against_all(arena: Arena, sha256: str, returns: NDArray[np.float64]) -> Evid
     return Evidence(**evidence._asdict(), other_contracts=trials.elsewhere(sha256), why=why)
 
 
-def _pairs(strategy: Strategy, arena: Arena, book: Book) -> tuple[PairResult, ...]:
+def _pairs(strategy: Strategy, arena: EvaluationContext, book: Book) -> tuple[PairResult, ...]:
     results = []
     for pair in strategy.pairs:
         p = arena.settings.pairs.index(pair)

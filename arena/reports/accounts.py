@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from arena.accounting import trades
-from arena.accounting.trades import Deal
+from arena.accounting.trades import TradeView
 from arena.errors import DeterminismError, StrategyError
 from arena.evaluation import figures
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.evaluation.figures import Account
 from arena.ledger import strategy_files
 from arena.records import Result, Strategy
@@ -23,10 +23,10 @@ class Shown(NamedTuple):
 
     strategy: Strategy
     account: Account
-    deals: tuple[Deal, ...]  # in the order of their closes
+    deals: tuple[TradeView, ...]  # in the order of their closes
 
 
-def again(result: Result, file: Path, arena: Arena) -> Shown:
+def again(result: Result, file: Path, arena: EvaluationContext) -> Shown:
     """
     Runs the strategy of a result over the search range again. It is no trial, and does not ask the validation window.
 

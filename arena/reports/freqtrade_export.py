@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from arena.errors import ArenaError, StrategyError
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.records import Result
 from arena.reports import accounts
 from arena.reports.accounts import Shown
@@ -33,7 +33,7 @@ SECONDS = 300
 """Seconds after which the other process is given up; it takes about five."""
 
 
-def export(results: list[Result], files: list[Path], arena: Arena) -> tuple[list[str], bool]:
+def export(results: list[Result], files: list[Path], arena: EvaluationContext) -> tuple[list[str], bool]:
     """
     Writes one file with every strategy that was evaluated and is no failure. Returns lines that say what was written
     and what was not, and whether some strategy has other figures than its block.
@@ -54,7 +54,7 @@ def export(results: list[Result], files: list[Path], arena: Arena) -> tuple[list
     return lines, differs
 
 
-def _strategy(result: Result, shown: Shown, arena: Arena) -> dict[str, Any]:
+def _strategy(result: Result, shown: Shown, arena: EvaluationContext) -> dict[str, Any]:
     claim, book = shown.account.claim, shown.account.book
     return {
         "strategy": result.strategy,
@@ -74,7 +74,7 @@ def _strategy(result: Result, shown: Shown, arena: Arena) -> dict[str, Any]:
     }
 
 
-def _write(strategies: list[dict[str, Any]], arena: Arena) -> str:
+def _write(strategies: list[dict[str, Any]], arena: EvaluationContext) -> str:
     """Returns the name of the file. Raises ArenaError."""
     settings = arena.settings
     request = {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from arena.accounting.replay import inputs
 from arena.accounting.trades import REASONS as EXIT_REASONS
-from arena.accounting.trades import Deal
+from arena.accounting.trades import TradeView
 from arena.decisions import NAMES, Events
 from arena.market.candle_tables import Tables
 from arena.records import Claim, Market, Strategy
@@ -35,7 +35,7 @@ Signal = tuple[str, int]
 
 
 def refused(
-    claim: Claim, deals: tuple[Deal, ...], strategy: Strategy, market: Market, tables: Tables, slots: int
+    claim: Claim, deals: tuple[TradeView, ...], strategy: Strategy, market: Market, tables: Tables, slots: int
 ) -> dict[str, list[Signal]]:
     """Returns the entry signals of the range that became no trade, by REASONS, by pair and in order of time."""
     rows = {pair: inputs.columns(tables[pair], market, claim.startup) for pair in strategy.pairs}
@@ -76,7 +76,7 @@ class _Account:
     enter in turn.
     """
 
-    def __init__(self, deals: tuple[Deal, ...], strategy: Strategy, market: Market) -> None:
+    def __init__(self, deals: tuple[TradeView, ...], strategy: Strategy, market: Market) -> None:
         n = len(market.open_ms)
         self.held: NDArray[np.bool_] = np.zeros((len(market.pairs), n), dtype=np.bool_)
         self.opened: set[tuple[int, int]] = set()

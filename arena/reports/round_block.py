@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from arena.errors import SampleError
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.ledger import results_log, strategy_files
 from arena.ledger.store import Trial, distinct
 from arena.market import benchmark
@@ -23,7 +23,7 @@ FAMILYWISE = 0.05
 """Largest probability that one or more of the trials that are called superior are there by luck."""
 
 
-def row(result: Result, arena: Arena) -> str:
+def row(result: Result, arena: EvaluationContext) -> str:
     """
     Returns the row for results.tsv. A file that differs from the commit before is an evolve, or a create if no row has
     named it yet. A fork looks like a create, and the agent corrects it.
@@ -38,7 +38,7 @@ def row(result: Result, arena: Arena) -> str:
 
 
 def summary(
-    results: list[Result], rows: list[str], arena: Arena, seconds: float, of: Collection[str] | None = None
+    results: list[Result], rows: list[str], arena: EvaluationContext, seconds: float, of: Collection[str] | None = None
 ) -> str:
     """
     Returns the `round:` block. `rows` are the results' rows. `of` are the commits that this results.tsv must name,
@@ -81,7 +81,7 @@ def summary(
     )
 
 
-def _ledger_line(trials: list[Trial], arena: Arena) -> str:
+def _ledger_line(trials: list[Trial], arena: EvaluationContext) -> str:
     assert arena.ledger is not None
     counts = _ledger(trials, arena.ledger.n_trials(arena.lock.contract), arena.trials.elsewhere(""))
     return f"{counts}; head {arena.ledger.head()[:16]}"
@@ -108,7 +108,7 @@ def _ledger(trials: list[Trial], n: int, others: int = 0) -> str:
     )
 
 
-def _superior(tried: list[Trial], arena: Arena) -> list[str]:
+def _superior(tried: list[Trial], arena: EvaluationContext) -> list[str]:
     """
     Says how many of all trials beat cash and how many buy-and-hold, by a test that knows how many there are. Trials of
     other contracts count too, if they have returns of every day.

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from arena.accounting.trades import Deal
+from arena.accounting.trades import TradeView
 from arena.errors import StrategyError, when
-from arena.evaluation.context import Arena
+from arena.evaluation.context import EvaluationContext
 from arena.records import Result
 from arena.reports import accounts, rejected_signals
 from arena.settings import Compute, Settings
@@ -27,7 +27,7 @@ def beside(settings: Settings) -> Settings:
     return settings.model_copy(update={"validation": None, "compute": Compute()})
 
 
-def shown(result: Result, file: Path, arena: Arena) -> str:
+def shown(result: Result, file: Path, arena: EvaluationContext) -> str:
     """
     Returns trades and refused signals of a result as text. A failure has none, and an account that differs from its
     block is not shown.
@@ -50,7 +50,7 @@ def shown(result: Result, file: Path, arena: Arena) -> str:
     return "\n".join([*lines, ""])
 
 
-def _table(deals: tuple[Deal, ...]) -> str:
+def _table(deals: tuple[TradeView, ...]) -> str:
     rows = [
         {
             "pair": deal.pair,

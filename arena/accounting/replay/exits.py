@@ -2,7 +2,7 @@
 When and at what price a trade closes, compiled. For an open trade this depends only on its own pair's candles, so we
 search for the exit from the entry on; `loop` handles the account.
 
-Arguments are the records of `simulator`: a Course, Rules, and a trade as a row of TRADE.
+Arguments are the records of `simulator`: a ReplayInput, Rules, and a trade as a row of TRADE.
 """
 
 import math

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.accounting.replay import simulator
-from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, Account, Course, Replayed, Rules
+from arena.accounting.replay.simulator import ENTER, ENTERING, EXIT, Account, Replayed, ReplayInput, Rules
 from arena.decisions import Decisions, Signals, Stakes
 from arena.errors import when
 from arena.market.candle_tables import Tables
@@ -27,16 +27,16 @@ POWER = 1e-9
 NO_SHARE = "custom_stake_amount is not a share of what is proposed"
 
 
-class Outside(Exception):
+class NotReplayable(Exception):
     """The replay cannot represent this strategy; the message says why."""
 
 
-class Described(NamedTuple):
+class ReplaySpec(NamedTuple):
     """
     A strategy in one market with one account, fully described by signals, parameters and, where it has some, stakes.
     """
 
-    course: Course
+    course: ReplayInput
     account: Account
     rules: Rules
 
@@ -49,12 +49,12 @@ def described(
     markets: dict[str, Any],
     ticks: Ticks,
     decided: Decisions,
-) -> Described:
+) -> ReplaySpec:
     """
     Everything that a replay needs. Where custom_stake_amount decides, it includes shares of stakes, and we assume that
-    the strategy does not clamp them. Raises Outside for a strategy that it cannot represent exactly.
+    the strategy does not clamp them. Raises NotReplayable for a strategy that it cannot represent exactly.
     """
-    description = Described(
+    description = ReplaySpec(
         course(strategy, settings, tables, market, markets, ticks, decided),
         account_of(settings),
         rules(settings, decided),
@@ -65,11 +65,11 @@ def described(
             course=description.course._replace(scale=scale), rules=description.rules._replace(sized=True)
         )
     if reason := simulator.refusal(*description):
-        raise Outside(reason)
+        raise NotReplayable(reason)
     return description
 
 
-def part(made: Described, market: Market, start_ms: int, end_ms: int) -> Described:
+def part(made: ReplaySpec, market: Market, start_ms: int, end_ms: int) -> ReplaySpec:
     """The same strategy from the candle after `start_ms` up to the one at `end_ms`, as if the range ended there."""
     first, last = ((ms - int(market.open_ms[0])) // market.step_ms for ms in (start_ms, end_ms))
     base, n = made.course, min(last + 1, made.course.flags.shape[1])
@@ -82,19 +82,19 @@ def part(made: Described, market: Market, start_ms: int, end_ms: int) -> Describ
     return made._replace(course=shortened._replace(first=np.minimum(shortened.first, shortened.end)))
 
 
-def span(made: Course) -> tuple[int, int]:
+def span(made: ReplayInput) -> tuple[int, int]:
     """Columns of the first candle whose signals count, and of the last candle."""
     return int(made.first[made.end > made.first].min()) - 1, made.flags.shape[1] - 1
 
 
-def replayed(made: Described, settings: Settings, decided: Decisions) -> Replayed:
-    """The trades. Raises Outside where the run shows that they would differ from FreqTrade's."""
+def replayed(made: ReplaySpec, settings: Settings, decided: Decisions) -> Replayed:
+    """The trades. Raises NotReplayable where the run shows that they would differ from FreqTrade's."""
     try:
         result = simulator.replay(*made)
     except simulator.ReplayError as error:
-        raise Outside(str(error)) from None
+        raise NotReplayable(str(error)) from None
     if result.unfilled and exits_wait(settings, decided):
-        raise Outside("an exit did not fill in its candle, and unfilledtimeout is longer than that")
+        raise NotReplayable("an exit did not fill in its candle, and unfilledtimeout is longer than that")
     return result
 
 
@@ -106,7 +106,7 @@ def course(
     markets: dict[str, Any],
     ticks: Ticks,
     decided: Decisions,
-) -> Course:
+) -> ReplayInput:
     """
     Candles and signals as a replay needs them: one row per pair of the arena; pairs outside the basket have no candles.
 
@@ -119,7 +119,7 @@ def course(
     }
     n = max((end for _, end in columns_by_row.values()), default=0)
     if n == 0:
-        raise Outside("no candle of its pairs lies in the range")
+        raise NotReplayable("no candle of its pairs lies in the range")
     first, end = np.zeros(len(market.pairs), dtype=np.int64), np.zeros(len(market.pairs), dtype=np.int64)
     flags = np.zeros((len(market.pairs), n), dtype=np.uint8)
     for row, (begin, stop) in columns_by_row.items():
@@ -128,7 +128,7 @@ def course(
             flags[row, begin:stop] = _flags(decided.signals.get(market.pairs[row]), market, begin, stop)
     month, tick = _ticks(market, n, markets, ticks)
     limits = [markets[pair]["limits"] for pair in market.pairs]
-    return Course(
+    return ReplayInput(
         open=np.ascontiguousarray(market.open[:, :n]),
         high=np.ascontiguousarray(market.high[:, :n]),
         low=np.ascontiguousarray(market.low[:, :n]),
@@ -148,10 +148,12 @@ def course(
 
 
 def account_of(settings: Settings, fee: float | None = None) -> Account:
-    """The arena's account, optionally with another fee. Raises Outside for settings that a replay does not support."""
+    """
+    The arena's account, optionally with another fee. Raises NotReplayable for settings that a replay does not support.
+    """
     stake = settings.raw["stake_amount"]
     if settings.raw.get("amend_last_stake_amount"):
-        raise Outside("amend_last_stake_amount is set")
+        raise NotReplayable("amend_last_stake_amount is set")
     return simulator.account(
         wallet=settings.wallet,
         ratio=settings.raw.get("tradable_balance_ratio", 0.99),
@@ -163,16 +165,18 @@ def account_of(settings: Settings, fee: float | None = None) -> Account:
 
 
 def rules(settings: Settings, decided: Decisions) -> Rules:
-    """The parameters that decide a strategy's exits. Raises Outside for parameters that a replay does not support."""
+    """
+    The parameters that decide a strategy's exits. Raises NotReplayable for parameters that a replay does not support.
+    """
     parameters = decided.parameters
     for name, allowed in _PLAIN.items():
         if (value := _value(parameters, name)) not in allowed:
-            raise Outside(f"{name} is {value!r}")
+            raise NotReplayable(f"{name} is {value!r}")
     table = _value(parameters, "minimal_roi")
     if not isinstance(table, dict) or not all(
         _is_number(entry) for rung in table.items() for entry in (_minutes(rung[0]), rung[1])
     ):
-        raise Outside("minimal_roi is no table of minutes and ratios")
+        raise NotReplayable("minimal_roi is no table of minutes and ratios")
     positive = _value(parameters, "trailing_stop_positive")
     return simulator.rules(
         rule(parameters, "stoploss", float),
@@ -200,7 +204,7 @@ _PLAIN: dict[str, tuple[Any, ...]] = {
 
 
 def rule(said: dict[str, str], name: str, kind: type) -> Any:
-    """One parameter as a number or a bool. Raises Outside for another type."""
+    """One parameter as a number or a bool. Raises NotReplayable for another type."""
     value = _value(said, name)
     fits = (
         isinstance(value, bool)
@@ -210,7 +214,7 @@ def rule(said: dict[str, str], name: str, kind: type) -> Any:
         else _is_number(value)
     )
     if not fits:
-        raise Outside(f"{name} is {value!r}")
+        raise NotReplayable(f"{name} is {value!r}")
     return kind(value)
 
 
@@ -284,10 +288,10 @@ def columns(table: NDArray[np.float64], market: Market, startup: int) -> tuple[i
 def _flags(signals: Signals | None, market: Market, begin: int, stop: int) -> NDArray[np.uint8]:
     """Flag bits of each candle, from the signals of the candle before it."""
     if signals is None or not len(signals.enter):
-        raise Outside("a pair has no signals")
+        raise NotReplayable("a pair has no signals")
     start, remainder = divmod(int(market.open_ms[begin]) - market.step_ms - signals.start_ms, market.step_ms)
     if remainder or start < 0 or start + stop - begin > len(signals.enter):
-        raise Outside("a pair's signals do not reach over the range")
+        raise NotReplayable("a pair's signals do not reach over the range")
     enter, leave = (column[start : start + stop - begin] for column in (signals.enter, signals.exit))
     return (enter & ~leave) * np.uint8(ENTER) + (leave & ~enter) * np.uint8(EXIT) + enter * np.uint8(ENTERING)
 
@@ -300,10 +304,10 @@ def _scale(stakes: dict[str, Stakes], market: Market, n: int) -> NDArray[np.floa
     for pair, stake in stakes.items():
         column, remainder = np.divmod(stake.open_ms - market.open_ms[0], market.step_ms)
         if remainder.any() or (column < 0).any() or (column >= n).any():
-            raise Outside("stakes are told of candles outside the range")
+            raise NotReplayable("stakes are told of candles outside the range")
         scale[market.pairs.index(pair), column] = stake.scale
     if np.isnan(scale).all():
-        raise Outside(NO_SHARE)
+        raise NotReplayable(NO_SHARE)
     return scale
 
 
@@ -331,10 +335,10 @@ def _ticks(
 def _per_unit(size: float | None, pair: str, what: str) -> float:
     """How many steps make one unit: a power of ten."""
     if size is None or not size > 0:
-        raise Outside(f"{pair} has no {what}")
+        raise NotReplayable(f"{pair} has no {what}")
     decimals = round(-np.log10(size))
     if abs(size * 10.0**decimals - 1) > POWER:
-        raise Outside(f"{pair} has the {what} {size:g}, which is no power of ten")
+        raise NotReplayable(f"{pair} has the {what} {size:g}, which is no power of ten")
     return float(10**decimals) if decimals >= 0 else 10.0**decimals
 
 
@@ -346,7 +350,7 @@ def _value(parameters: dict[str, str], name: str) -> Any:
     try:
         return ast.literal_eval(parameters[name])
     except (KeyError, ValueError, SyntaxError, MemoryError, RecursionError):
-        raise Outside(f"{name} is no plain value") from None
+        raise NotReplayable(f"{name} is no plain value") from None
 
 
 def _minutes(key: Any) -> Any:

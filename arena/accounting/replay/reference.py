@@ -17,9 +17,9 @@ from arena.accounting.replay.simulator import (
     REASONS,
     TRADE,
     Account,
-    Course,
     Replayed,
     ReplayError,
+    ReplayInput,
     Rules,
 )
 
@@ -28,7 +28,7 @@ _LARGEST = 2**51
 """Compiled code cannot count more steps than this, so we refuse them here too."""
 
 
-def replay(course: Course, account: Account, rules: Rules) -> Replayed:
+def replay(course: ReplayInput, account: Account, rules: Rules) -> Replayed:
     """
     As `simulator.replay`, with the same errors, except for products in the middle between two floats, which are exact
     here.
@@ -74,7 +74,7 @@ class _Trade:
 
 
 class _Run:
-    def __init__(self, course: Course, account: Account, rules: Rules) -> None:
+    def __init__(self, course: ReplayInput, account: Account, rules: Rules) -> None:
         self.course, self.account, self.rules = course, account, rules
         self.open: list[_Trade] = []  # in the order of their opening
         self.closed: list[_Trade] = []

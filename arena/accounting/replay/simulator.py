@@ -6,10 +6,10 @@ Compiled; its figures equal FreqTrade's bit for bit. `reference` does the same i
 What the compiled code cannot represent is refused before a run (`refusal`) or raised during it (ReplayError); nothing
 is approximated.
 
-Not covered; the maker of a Course and Rules must rule these out: callbacks other than a linear custom_stake_amount,
-protections and pair locks, position adjustment, position stacking, short and futures, detail timeframes, dynamic pair
-lists, available_capital, amend_last_stake_amount, a timeout of unfilled exits that is longer than a candle, startup
-candles of another strategy.
+Not covered; the maker of a ReplayInput and Rules must rule these out: callbacks other than a linear
+custom_stake_amount, protections and pair locks, position adjustment, position stacking, short and futures, detail
+timeframes, dynamic pair lists, available_capital, amend_last_stake_amount, a timeout of unfilled exits that is longer
+than a candle, startup candles of another strategy.
 
 The first call with other types (an int for a float) compiles anew: make Account and Rules by `account` and `rules`.
 """
@@ -31,7 +31,8 @@ candles.
 """
 ENTER, EXIT, ENTERING = exits.ENTER, exits.EXIT, exits.ENTERING
 """
-Bits of Course.flags. ENTER: enter is 1 and exit is not; EXIT: exit is set and enter is not; ENTERING: enter is not 0.
+Bits of ReplayInput.flags. ENTER: enter is 1 and exit is not; EXIT: exit is set and enter is not; ENTERING: enter is not
+0.
 """
 SUM_IS_COMPENSATED = sum([1e100, 1.0, -1e100]) == 1.0
 """Whether this Python adds floats with compensation, as it does from 3.12 on. FreqTrade's wallet uses sum()."""
@@ -61,7 +62,7 @@ class ReplayError(ValueError):
     """The replay cannot compute the trades; FreqTrade itself must run."""
 
 
-class Course(NamedTuple):
+class ReplayInput(NamedTuple):
     """Candles and signals. Arrays are C-contiguous; a candle outside [first, end) of its pair is nan."""
 
     open: NDArray[np.float64]  # (n_pairs, n_candles), pairs in the whitelist's order
@@ -116,7 +117,7 @@ class Rules(NamedTuple):
     exit_profit_offset: float
     ignore_roi_if_entry_signal: bool
     step_minutes: int  # a candle
-    sized: bool  # whether custom_stake_amount decides, by Course.scale
+    sized: bool  # whether custom_stake_amount decides, by ReplayInput.scale
     clamp: bool  # whether its answer is clamped to the smallest and largest stake
 
 
@@ -156,7 +157,7 @@ class Room:
     pending: NDArray[np.void]  # (n_pairs,) of TRADE: open trades while a replay runs
 
     @classmethod
-    def of(cls, course: Course, capacity: int | None = None) -> "Room":
+    def of(cls, course: ReplayInput, capacity: int | None = None) -> "Room":
         """A Room for at most `capacity` trades, or for as many as there are entry signals."""
         n = int(np.count_nonzero(course.flags & ENTER)) if capacity is None else capacity
         return cls(np.zeros(n, TRADE), np.zeros(1, TOTALS), np.zeros(len(course.first), TRADE))
@@ -223,7 +224,7 @@ def rules(
     )
 
 
-def refusal(course: Course, account: Account, rules: Rules) -> str | None:
+def refusal(course: ReplayInput, account: Account, rules: Rules) -> str | None:
     """
     Why these cannot be replayed, or None. Takes about ten milliseconds for five pairs and five years; flags may change
     afterwards.
@@ -231,7 +232,7 @@ def refusal(course: Course, account: Account, rules: Rules) -> str | None:
     return support.refusal(course, account, rules)
 
 
-def replay(course: Course, account: Account, rules: Rules, room: Room | None = None) -> Replayed:
+def replay(course: ReplayInput, account: Account, rules: Rules, room: Room | None = None) -> Replayed:
     """
     The trades that FreqTrade makes from these signals. Call `refusal` first: this function checks nothing.
 
@@ -250,7 +251,7 @@ def replay(course: Course, account: Account, rules: Rules, room: Room | None = N
     )
 
 
-def replay_into(course: Course, account: Account, rules: Rules, room: Room) -> int:
+def replay_into(course: ReplayInput, account: Account, rules: Rules, room: Room) -> int:
     """As `replay`, but writes into room.rows and room.totals and returns the number of trades. Raises ReplayError."""
     loop.run(course, account, rules, room.rows, room.pending, room.totals)
     totals = room.totals[0]

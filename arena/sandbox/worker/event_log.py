@@ -9,7 +9,7 @@ from arena.decisions import FLOAT, HASH, MAX_TEXT, NAMES, TEXT, text_hash
 from arena.sandbox.messages import MAX_TEXTS, pack
 
 
-class Recorder:
+class EventLog:
     """The worker's list of events while FreqTrade runs."""
 
     def __init__(self, pairs: Iterable[str]) -> None:

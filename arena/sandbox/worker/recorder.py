@@ -26,7 +26,7 @@ from arena.records import ORDER_KINDS
 from arena.sandbox.messages import MAX_TAG, MAX_TAGS
 from arena.sandbox.worker import plain
 from arena.sandbox.worker.error_capture import Notes
-from arena.sandbox.worker.event_log import Recorder
+from arena.sandbox.worker.event_log import EventLog
 from arena.sandbox.worker.parameters import OLD_NAMES
 
 ENTRY, FORCED, OTHER = (ORDER_KINDS.index(kind) for kind in ("entry", "forced", "other"))
@@ -49,9 +49,9 @@ _close_order = Order.close_bt_order
 _lock_pair = PairLocks.lock_pair
 
 
-class Witness:
+class Recorder:
     def __init__(self, notes: Notes, pairs: tuple[str, ...]) -> None:
-        self.notes, self.record = notes, Recorder(pairs)
+        self.notes, self.record = notes, EventLog(pairs)
         self.fills: dict[str, list[Any]] = {
             name: [] for name in ("pair", "filled_ms", "buys", "price", "amount", "kind", "stop_before")
         }

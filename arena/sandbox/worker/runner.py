@@ -49,7 +49,7 @@ from arena.sandbox.transport import Store
 from arena.sandbox.worker import integrity, parameters, signals, stake_probe
 from arena.sandbox.worker.error_capture import Notes
 from arena.sandbox.worker.patches import fast_trades, skip_idle_candles
-from arena.sandbox.worker.recorder import Witness
+from arena.sandbox.worker.recorder import Recorder
 
 # the exchange of the shipped arena, loaded once for all workers; a worker loads any other exchange itself
 lazy_ccxt.load("binance")
@@ -93,7 +93,7 @@ class Run:
         self.job, self.store = job, store
         source = Path(job.strategy_dir, f"{job.strategy}.py")
         self.notes = Notes(source, lambda pair, timeframe: pair in job.arena_pairs and timeframe in job.timeframes)
-        self.witness = Witness(self.notes, job.arena_pairs)
+        self.witness = Recorder(self.notes, job.arena_pairs)
         self.most_stakes = stake_probe.most(source.read_text(encoding="utf-8"))
         IDataHandler.ohlcv_load = _from(store, job.timeframes)
         Exchange._load_async_markets = lambda exchange, reload=False: exchange._api_async.set_markets(
