@@ -62,7 +62,7 @@ def _verify(arena: Settings) -> int:
     print(
         "verified: all is as the ledger has it"
         if not differences
-        else f"not verified: {differences} of these lines say why"
+        else f"not verified: lines above that say why: {differences}"
     )
     return 1 if differences else 0
 

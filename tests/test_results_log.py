@@ -108,6 +108,22 @@ def test_what_is_not_a_row_is_a_problem_with_a_hint(line, message):
     assert problem.startswith("results.tsv line 2: ") and message in problem
 
 
+def test_a_row_with_a_tab_in_its_note_is_a_problem_and_still_counts():
+    """Else its strategy would seem to have no row, and an obedient agent would write a second one."""
+    read = of("abc1234 create A 0.5 -10\tone\ttwo".replace(" ", "\t"))
+    assert [(row.strategy, row.note) for row in read.rows] == [("A", "one two")]
+    assert len(read.problems) == 1 and "has 7 columns" in read.problems[0]
+
+
+def test_rows_are_missed_from_the_first_evaluation_on_that_has_one():
+    """What was evaluated before belongs to an earlier results.tsv."""
+    evaluated = [("aaaaaaa", "Old"), ("abc1234", "A"), ("bbbbbbb", "B")]
+    read = of("abc1234 create A")
+    assert results_log.begun(read, evaluated) == evaluated[1:]
+    assert results_log.missing(read, results_log.begun(read, evaluated)) == (("bbbbbbb", "B"),)
+    assert results_log.begun(of(), evaluated) == ()
+
+
 def test_a_problem_leaves_the_other_rows_alone():
     read = of("abc1234 create A", "abc1234 evolved B 0.5 -10", "abc1234 create C")
     assert [r.strategy for r in read.rows] == ["A", "C"] and len(read.problems) == 1

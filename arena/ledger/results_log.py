@@ -9,7 +9,7 @@ consecutive rows with the same commit, in any order. Not covered: whether a row'
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -84,8 +84,13 @@ def parse(data: bytes) -> Journal:
             text = raw.decode()
             if first and text.strip() != HEADER:
                 problems.append(f"{FILE} line {number}: the header is not {HEADER!r}. Put exactly this line first.")
-            if not (first and COLUMNS[1] in text.split()[:2]):
-                rows.append(_row(number, text))
+            if first and COLUMNS[1] in text.split()[:2]:
+                continue
+            cells = text.rstrip().split("\t")
+            if len(cells) > len(COLUMNS):  # a tab in the note: the row itself can be read
+                problems.append(f"{FILE} line {number}: {_column_count(len(cells))}")
+                text = "\t".join([*cells[: len(COLUMNS) - 1], " ".join(cells[len(COLUMNS) - 1 :])])
+            rows.append(_row(number, text))
         except UnicodeDecodeError:
             problems.append(f"{FILE} line {number}: is not UTF-8. Write the row again.")
         except _NotARow as error:
@@ -191,6 +196,17 @@ def missing(journal: Journal, evaluated: Iterable[tuple[str, str]]) -> tuple[tup
     )
 
 
+def begun(journal: Journal, evaluated: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """
+    The (commit, strategy) pairs from the first one on that has a row: earlier ones belong to an earlier results.tsv.
+    None while there is no row.
+    """
+    for k, (commit, name) in enumerate(evaluated):
+        if any(row.strategy == name and _same(commit.lower(), row.commit) for row in journal.rows):
+            return evaluated[k:]
+    return ()
+
+
 def demands(journal: Journal, present: Iterable[str], max_stable_rounds: int) -> tuple[str, ...]:
     """
     What the rules require of the round after the journal's last one, one line each.
@@ -264,7 +280,7 @@ def _same(commit: str, other: str) -> bool:
 def _row(line: int, text: str) -> Row:
     cells = [cell.strip() for cell in text.rstrip().split("\t")]
     if not len(COLUMNS) - 1 <= len(cells) <= len(COLUMNS):
-        raise _NotARow(f"has {len(cells)} columns, not 5 or 6. Put one tab between columns and none into the note.")
+        raise _NotARow(_column_count(len(cells)))
     commit, event, name, sharpe, max_dd, note = (*cells, "")[: len(COLUMNS)]
     if not _COMMIT.fullmatch(commit.lower()):
         hint = " Commit, run again and copy the new row." if commit.endswith("+dirty") else ""
@@ -275,6 +291,10 @@ def _row(line: int, text: str) -> Row:
         raise _NotARow(f"event {_shown(event)} is unknown. {instead}")
     parent, child = _names(event, name)
     return Row(line, commit.lower(), event, child, parent, *_figures(event, sharpe, max_dd, note), note)
+
+
+def _column_count(n: int) -> str:
+    return f"has {n} columns, not 5 or 6. Put one tab between columns and none into the note."
 
 
 def _names(event: str, name: str) -> tuple[str, str]:

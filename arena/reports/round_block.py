@@ -50,13 +50,14 @@ def summary(
     trials = arena.ledger.trials(arena.lock.contract) if arena.ledger else []
     current = {(result.commit, result.strategy) for result in results}
     commits = strategy_files.stood(settings.root) if of is None else {commit[: strategy_files.PREFIX] for commit in of}
-    own_trials = [trial for trial in trials if trial.commit[: strategy_files.PREFIX] in commits]
-    missing = results_log.missing(
-        journal,
+    evaluated = list(
         dict.fromkeys(
-            (trial.commit, trial.strategy) for trial in own_trials if (trial.commit, trial.strategy) not in current
-        ),
+            (trial.commit, trial.strategy)
+            for trial in trials
+            if trial.commit[: strategy_files.PREFIX] in commits and (trial.commit, trial.strategy) not in current
+        )
     )
+    missing = results_log.missing(journal, results_log.begun(journal, evaluated))
     broken = results_log.violations(journal, settings.max_stable_rounds, settings.max_strategies)
     complaints = [
         *journal.problems,
