@@ -102,7 +102,7 @@ def test_a_forged_figure_shows_although_the_chain_is_whole(arena):
     assert "own.sharpe is 2.5 in the ledger, " in told
     assert "stress.timing_p is 0.001 in the ledger, " in told
     # results.tsv has the true figure
-    assert "Beta" in done.stdout and "not verified: 2 of these lines say why" in done.stdout
+    assert "Beta" in done.stdout and "not verified: lines above that say why: 2" in done.stdout
 
 
 @pytest.mark.nightly
