@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tabulate import tabulate
 
 from arena.errors import ArenaError, SampleError
 from arena.ledger import data_lock, results_log
@@ -247,16 +248,15 @@ def _table(board: Board) -> str:
         for k, head in enumerate(heads)
         if head not in ("model", "fails", "tokens", "USD") or any(row[k] not in ("", "0", "0.00") for row in rows)
     ]
-    cells = [[line[k] for k in shown] for line in (heads, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     left = {"run", "agent", "model", "best kept", "fails"}
-    lines = [
-        "  ".join(
-            cell.ljust(width) if heads[k] in left else cell.rjust(width)
-            for k, cell, width in zip(shown, line, widths, strict=True)
-        ).rstrip()
-        for line in cells
-    ]
+    text = tabulate(
+        [[row[k] for k in shown] for row in rows],
+        [heads[k] for k in shown],
+        tablefmt="plain",
+        colalign=["left" if heads[k] in left else "right" for k in shown],
+        disable_numparse=True,
+    )
+    lines = [line.rstrip() for line in text.splitlines()]
     counts = [standing.trials for standing in board.standings]
     others = f" and {board.others} under other contracts" if board.others else ""
     lines.append(
