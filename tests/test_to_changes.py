@@ -142,10 +142,10 @@ REFUSED = {
     "cut-off-in-a-method": r"evolve MeanRev: SyntaxError: .*line 19 \(MeanRev\.py:19: def populate_exit_trend.*",
     "only-the-part-that-changes": r"evolve MeanRev: SyntaxError: unexpected indent, line 1 .*",
     "no-strategy-class": r"evolve MeanRev: no strategy in MeanRev\.py\. It needs `class MeanRev\(IStrategy\):`\.",
-    "unchanged": r"nothing changes: every strategy stays as it is\. Evolve, create, fork or kill at least one\.",
-    "killed-and-changed": r"MeanRev: there is more than one change of it\. Send one\.",
+    "unchanged": r"there is no change in it\. Every round touches at least one strategy\.",
+    "killed-and-changed": r"MeanRev is changed twice\. Name each strategy once\.",
     "kill-of-an-unknown-name": r"kill Nobody: there is no strategy 'Nobody' to kill\. Active: MeanRev, Trend\.",
-    "too-many": r"4 strategies would be active \(MeanRev, Trend, A, B\), at most 3 may be\. Kill 1, or create fewer\.",
+    "too-many": r"4 strategies would be active \(A, B, MeanRev, Trend\), arena\.max_strategies is 3\. Kill 1 in the same round\.",
     "a-name-that-others-import": r"MeanRev imports talib, so no strategy can be called talib\. Use another name\.",
     "a-reserved-name": r"create lambda: file name 'lambda\.py' is no class name: lambda is a word of Python's own\.",
     "a-name-too-long": r"create (Mean)+M?: file name (Mean)+… has 80 letters\. Use at most 60\.",
@@ -234,7 +234,7 @@ def test_a_strategy_that_rested_long_enough_has_to_be_touched(state):
         rows += [f"aaaaaa{number}\tevolve\tMeanRev\t0.1\t-5.0\tn", f"aaaaaa{number}\tstable\tTrend\t0.1\t-5.0\t"]
     bound = replace(state, rows="\n".join(rows) + "\n")
     assert settled(text_of("prose-around"), bound).problems == (
-        "Trend has to be evolved, forked or killed in this round: 3 stable rounds in a row, at most 3 are allowed.",
+        "Trend was stable for 3 rounds in a row: evolve, fork or kill it now.",
     )
     for touching in (
         "### kill Trend\n",
@@ -255,7 +255,7 @@ def test_a_parent_may_be_one_that_was_killed(state):
 
 def test_blanks_at_line_ends_are_no_change(state):
     text = f"### evolve MeanRev\n{fenced('MeanRev', 30)}".replace("dataframe\n", "dataframe  \n")
-    assert settled(text, state).problems[0].startswith("nothing changes")
+    assert settled(text, state).problems[0].startswith("there is no change in it")
 
 
 def test_names_that_a_disk_may_confuse_are_refused(state):

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from arena.errors import LoadError
 from arena.ledger import results_log, strategy_files
 from arena.settings import Settings
+from loop import memory, proposal_rules
 from loop.agents.llm.answer import Answer
 from loop.agents.source_text import Draft, imported, renamed, strategies_in
-from loop.protocol import Change, State
-
-MAX_LEARNINGS = 200
-"""Most lines of learnings.md, by program.md."""
+from loop.protocol import Change, Proposal, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,54 +128,27 @@ def _examine(name: str, source: str, settings: Settings) -> None:
 
 
 def _together(changes: list[Change], state: State) -> list[str]:
-    """Returns problems of changes that are each valid: nothing done, done twice, too many, a demand not met."""
-    if not changes:
-        return ["nothing changes: every strategy stays as it is. Evolve, create, fork or kill at least one."]
-    names = [change.strategy for change in changes]
+    """Returns problems of changes that are each valid: the rules of the loop, and names that collide."""
+    problems = proposal_rules.problems(Proposal(tuple(changes)), state, results_log.parse(state.rows.encode()))
     killed = {change.strategy for change in changes if change.event == "kill"}
-    problems = [
-        f"{name}: there is more than one change of it. Send one."
-        for name in dict.fromkeys(names)
-        if names.count(name) > 1
-    ]
     after = {name: source for name, source in state.active.items() if name not in killed}
     after |= {change.strategy: change.source for change in changes if change.event != "kill"}
     if len({name.lower() for name in after}) < len(after):
         problems.append(
             f"two names differ in capitals alone ({', '.join(after)}). Use names that any disk tells apart."
         )
-    cap = state.settings.max_strategies
-    if len(after) > cap:
-        problems.append(
-            f"{len(after)} strategies would be active ({', '.join(after)}), at most {cap} may be. Kill "
-            f"{len(after) - cap}, or create fewer."
-        )
     for name, source in after.items():
         for other in sorted(imported(source) & set(after) - {name}):
             problems.append(f"{name} imports {other}, so no strategy can be called {other}. Use another name.")
-    touched = {*names, *(change.parent for change in changes)}
-    return problems + [
-        f"{name} has to be evolved, forked or killed in this round: {why}."
-        for name, why in _bound(state)
-        if name not in touched
-    ]
-
-
-def _bound(state: State) -> list[tuple[str, str]]:
-    """Returns active strategies that the rules let rest no longer."""
-    written, most = results_log.parse(state.rows.encode()), state.settings.max_stable_rounds
-    counts = [(name, results_log.stable_rounds(written, name)) for name in state.active]
-    return [
-        (name, f"{count} stable rounds in a row, at most {most} are allowed") for name, count in counts if count >= most
-    ]
+    return problems
 
 
 def _learnings(answer: Answer, state: State, problems: list[str]) -> str | None:
     if answer.learnings is None or answer.learnings.strip() == state.learnings.strip():
         return None
     lines = len(answer.learnings.splitlines())
-    if lines > MAX_LEARNINGS:
-        problems.append(f"learnings: {lines} lines, at most {MAX_LEARNINGS}. Merge, correct, delete.")
+    if lines > memory.MAX_LINES:
+        problems.append(f"learnings: {lines} lines, at most {memory.MAX_LINES}. Merge, correct, delete.")
     return answer.learnings.strip("\n") + "\n"
 
 
