@@ -52,12 +52,11 @@ def summary(
     commits = strategy_files.stood(settings.root) if of is None else {commit[: strategy_files.PREFIX] for commit in of}
     evaluated = list(
         dict.fromkeys(
-            (trial.commit, trial.strategy)
-            for trial in trials
-            if trial.commit[: strategy_files.PREFIX] in commits and (trial.commit, trial.strategy) not in current
+            (trial.commit, trial.strategy) for trial in trials if trial.commit[: strategy_files.PREFIX] in commits
         )
     )
-    missing = results_log.missing(journal, results_log.begun(journal, evaluated))
+    due = [pair for pair in results_log.begun(journal, evaluated) if pair not in current]
+    missing = results_log.missing(journal, due)
     broken = results_log.violations(journal, settings.max_stable_rounds, settings.max_strategies)
     complaints = [
         *journal.problems,
