@@ -270,6 +270,7 @@ def untold(check, *args):
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_figure_of_validation_needs_decisions_that_were_checked_there(arena):
     case = made(arena, indicators=SLICE)
     schedule.quick(case, rng())
@@ -316,6 +317,7 @@ def test_whoever_decides_otherwise_in_the_search_range_when_the_run_goes_on_is_f
     schedule.unchanged(honest, schedule.further(honest))
 
 
+@pytest.mark.slow
 def test_an_honest_slice_rests_on_no_wishful_fill(arena):
     honest = made(arena, callbacks=QUIET)
     assert schedule.wishful(honest, schedule.further(honest), ()) <= 0.3
@@ -431,7 +433,7 @@ SHARES = {
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("name", sampled(SHARES, set(SHARES) - {"of the candles"}))
+@pytest.mark.parametrize("name", sampled(SHARES, {"of a later candle", "of the very candle"}))
 def test_shares_of_stakes_are_asked_for_without_the_future(arena, monkeypatch, name, depth):
     file = strategy(arena.settings, "Shares", **SHARES[name])
     told = strategy_files.examine(file, arena.settings, strategy_files.read(file))
@@ -457,7 +459,8 @@ LOOKS_ALONE = (
 """Foresight in FreqTrade's loop and where many shares are asked for; a constant where it is asked for few."""
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", ["quick", "full"])
 def test_who_answers_otherwise_where_few_shares_are_asked_for_is_walked(arena, depth):
     kept = (
         "self.kept = getattr(self, 'kept', {}) | {metadata['pair']: dict(zip(dataframe['date'], "
