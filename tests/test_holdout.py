@@ -259,7 +259,8 @@ def test_ctrl_c_and_a_kill_leave_no_clear_candle_and_the_next_start_judges(repo,
         until(lambda: len(noted(repo, "opening")) == 2, process)
         process.send_signal(sent)
         _, stderr = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode in (130, -signal.SIGKILL), stderr
+        # a shell shows 130 for a process that ended by SIGINT itself too, as one does whose interpreter is ending
+        assert process.returncode in (130, -signal.SIGINT, -signal.SIGKILL), stderr
         assert "Traceback" not in stderr
         assert not clear(repo, prices) and not clear(temporary, prices)
         assert not noted(repo, "judgement") and not (repo / "versions").exists()
