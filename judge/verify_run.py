@@ -122,10 +122,10 @@ def _clone(arena: Settings, locked: Lock, clone: Path) -> Path:
 def _other_code(clone: Path, locked: Lock) -> list[str]:
     """Returns contract files whose committed version differs from the locked one."""
     try:
-        committed = data_lock.all_code_hashes(settings.load(clone / "config.json"))
+        hashes = data_lock.code_hashes(settings.load(clone / "config.json"))
     except ConfigError as error:
         return [f"HEAD: {error}"]
-    wanted = locked.code | locked.presentation
+    committed, wanted = hashes.contract | hashes.presentation, locked.all_code
     names = sorted(name for name in committed.keys() | wanted.keys() if committed.get(name) != wanted.get(name))
     return [f"HEAD: {name} is not what the arena was locked with. Commit it, or restore it" for name in names]
 

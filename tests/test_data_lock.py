@@ -245,7 +245,7 @@ def test_a_sentence_of_a_report_is_no_part_of_the_contract_and_a_sign_in_the_boo
     for folder in ("arena", "judge"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     here = arena(root)
-    base = data_lock.code_hashes(here)
+    base = data_lock.code_hashes(here).contract
     edits = {
         "arena/reports/block.py": ("not recorded", "not written down"),
         "arena/accounting/booking.py": ("(1 + self.fee)", "(1 - self.fee)"),
@@ -254,7 +254,7 @@ def test_a_sentence_of_a_report_is_no_part_of_the_contract_and_a_sign_in_the_boo
         text = (root / name).read_text()
         assert old in text
         (root / name).write_text(text.replace(old, new))
-    changed = data_lock.code_hashes(here)
+    changed = data_lock.code_hashes(here).contract
     assert {name for name in base.keys() | changed.keys() if base.get(name) != changed.get(name)} == {
         "arena/accounting/booking.py"
     }

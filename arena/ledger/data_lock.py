@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from arena.errors import ArenaError, LockError
 from arena.files import file_sha256, write_whole
@@ -34,13 +34,22 @@ FORMAT = 1
 DATA = "user_data/data"
 CODE = ("config.json",)
 """Files of the contract outside of arena/."""
+FOLDERS = ("arena", "judge")
 SCRIPTS = ("prepare.py", "run.py", "judge.py")
+"""Where all locked code is, beside config.json."""
 PRESENTATION = ("arena/reports/", "arena/cli.py", "arena/progress.py", "arena/text.py", "judge/", *SCRIPTS)
 """Files and folders of code that prints results and decides nothing."""
 ENGINES = ("arch", "freqtrade", "numba", "numpy", "pandas", "scipy", "ta-lib")
 """Packages whose version can change a figure."""
 COVERED = ("data", "content", "code", "engines", "arena")
 """Fields of a Lock that its contract hashes."""
+
+
+class Hashes(NamedTuple):
+    """sha256 by path below the repository, of config.json and of all locked code."""
+
+    contract: dict[str, str]
+    presentation: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,10 @@ class Lock:
     arena: dict[str, Any]  # the part of config.json that determines the candles
     facts: dict[str, Any]  # gaps, ranges, notes: for people
     presentation: dict[str, str] = field(default_factory=dict)  # like `code`, for files outside of the contract
+
+    @property
+    def all_code(self) -> dict[str, str]:
+        return self.code | self.presentation
 
 
 def verify(settings: Settings) -> Lock:
@@ -76,10 +89,10 @@ def verify(settings: Settings) -> Lock:
 def differences(lock: Lock, settings: Settings) -> list[str]:
     """One sentence for each file or version that differs from the lock; empty when nothing changed."""
     problems = []
-    locked_data = lock.data | lock.sealed
+    locked_data, hashes = lock.data | lock.sealed, code_hashes(settings)
     for kind, locked, now in (
-        ("contract", lock.code, code_hashes(settings)),
-        ("program", lock.presentation, presentation_hashes(settings)),
+        ("contract", lock.code, hashes.contract),
+        ("program", lock.presentation, hashes.presentation),
         (
             "data",
             locked_data,
@@ -131,41 +144,33 @@ def make(
     under their names below user_data/data.
     """
     confirm()
-    hashes = {f"{DATA}/{file.name}": file_sha256(file) for file in sorted(data.iterdir())}
+    files, code = {f"{DATA}/{file.name}": file_sha256(file) for file in sorted(data.iterdir())}, code_hashes(settings)
     parts = {
-        "data": {name: digest for name, digest in hashes.items() if name not in content},
+        "data": {name: digest for name, digest in files.items() if name not in content},
         "content": content,
-        "code": code_hashes(settings),
+        "code": code.contract,
         "engines": engine_versions(),
         "arena": arena,
     }
-    sealed = {name: digest for name, digest in hashes.items() if name in content}
+    sealed = {name: digest for name, digest in files.items() if name in content}
     return Lock(
-        contract=contract_of(parts),
-        sealed=sealed,
-        source=source,
-        facts=facts,
-        presentation=presentation_hashes(settings),
-        **parts,
+        contract=contract_of(parts), sealed=sealed, source=source, facts=facts, presentation=code.presentation, **parts
     )
 
 
 def renew(lock: Lock, settings: Settings) -> Lock:
     """The same data under the present contract code, configuration and versions."""
     confirm()
+    code = code_hashes(settings)
     parts = {
         "data": lock.data,
         "content": lock.content,
-        "code": code_hashes(settings),
+        "code": code.contract,
         "engines": engine_versions(),
         "arena": lock.arena,
     }
     return replace(
-        lock,
-        contract=contract_of(parts),
-        code=parts["code"],
-        engines=parts["engines"],
-        presentation=presentation_hashes(settings),
+        lock, contract=contract_of(parts), code=parts["code"], engines=parts["engines"], presentation=code.presentation
     )
 
 
@@ -178,7 +183,7 @@ def confirm(lock: Lock | None = None) -> None:
     if problems := isolation.problems():
         raise LockError(f"{problems[0]}. `uv sync --reinstall` installs every package anew.")
     if lock is not None and isolation.isolated():
-        locked = lock.code | lock.presentation
+        locked = lock.all_code
         for name, digest in isolation.loaded.items():
             if _is_locked(name) and locked.get(name) != digest:
                 raise LockError(
@@ -236,7 +241,7 @@ def _link(root: Path, name: str) -> str | None:
 
 
 def _is_locked(name: str) -> bool:
-    return name.startswith(("arena/", "judge/")) or name in SCRIPTS
+    return name.partition("/")[0] in FOLDERS or name in SCRIPTS
 
 
 def conditions(lock: Lock) -> str:
@@ -288,37 +293,28 @@ def _locked(root: Path, *, shared: bool, message: str) -> Iterator[None]:
         yield
 
 
-def code_hashes(settings: Settings) -> dict[str, str]:
+def code_hashes(settings: Settings) -> Hashes:
     """
-    sha256 by path of the contract's files. For config.json it is that of its parsed content; content that differs from
-    what was loaded is refused.
+    The hashes as the files are now. For config.json it is that of its parsed content; content that differs from what
+    was loaded is refused.
     """
     root = settings.root
-    hashes = {name: digest for name, digest in _hashes(root).items() if not name.startswith(PRESENTATION)}
+    contract: dict[str, str] = {}
+    presentation: dict[str, str] = {}
+    for name in locked_files(root):
+        if (digest := _sha256(root, name)) is not None:
+            (presentation if name.startswith(PRESENTATION) else contract)[name] = digest
     # a file that cannot be parsed keeps the hash of its bytes
     with suppress(OSError, ValueError, AttributeError, TypeError):
-        hashes["config.json"] = fingerprint(parsed(read_bytes(root, "config.json")))
-    hashes.setdefault("config.json", settings.sha256)
-    return hashes
-
-
-def presentation_hashes(settings: Settings) -> dict[str, str]:
-    """sha256 by path of code that is locked but no part of the contract."""
-    return {name: digest for name, digest in _hashes(settings.root).items() if name.startswith(PRESENTATION)}
-
-
-def all_code_hashes(settings: Settings) -> dict[str, str]:
-    return code_hashes(settings) | presentation_hashes(settings)
+        contract["config.json"] = fingerprint(parsed(read_bytes(root, "config.json")))
+    contract.setdefault("config.json", settings.sha256)
+    return Hashes(contract, presentation)
 
 
 def locked_files(root: Path) -> list[str]:
     """Paths below the repository of config.json and of all code that the lock covers."""
-    code = (file for folder in ("arena", "judge") for file in (root / folder).rglob("*.py"))
+    code = (file for folder in FOLDERS for file in (root / folder).rglob("*.py"))
     return [*CODE, *SCRIPTS, *sorted(str(file.relative_to(root)) for file in code)]
-
-
-def _hashes(root: Path) -> dict[str, str]:
-    return {name: digest for name in locked_files(root) if (digest := _sha256(root, name)) is not None}
 
 
 def engine_versions() -> dict[str, str]:
