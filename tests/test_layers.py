@@ -23,12 +23,7 @@ WORKER = "arena/sandbox/worker/"
 CONFINEMENT = "arena/sandbox/confinement/"
 EXPORT = "arena/reports/freqtrade_export_process.py"
 EXCHANGE = "arena/preparation/sources/exchange.py"
-IMPURE = {
-    "arena/accounting/trades.py": set(),
-    "arena/stats/lazy_arch.py": {"sys", "threading", "io"},
-    "arena/checks/fixed_duration.py": {"time"},
-    "arena/checks/schedule.py": {"time"},
-}
+IMPURE = {"arena/stats/lazy_arch.py": {"sys", "threading"}, "arena/checks/fixed_duration.py": {"time"}}
 MAX_LINES, MAX_FUNCTION_LINES = 450, 70
 
 
