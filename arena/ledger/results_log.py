@@ -86,10 +86,8 @@ def parse(data: bytes) -> Journal:
                 problems.append(f"{FILE} line {number}: the header is not {HEADER!r}. Put exactly this line first.")
             if first and COLUMNS[1] in text.split()[:2]:
                 continue
-            cells = text.rstrip().split("\t")
-            if len(cells) > len(COLUMNS):  # a tab in the note: the row itself can be read
-                problems.append(f"{FILE} line {number}: {_column_count(len(cells))}")
-                text = "\t".join([*cells[: len(COLUMNS) - 1], " ".join(cells[len(COLUMNS) - 1 :])])
+            if (n := text.rstrip().count("\t") + 1) > len(COLUMNS):  # a tab in the note: the row can be read
+                problems.append(f"{FILE} line {number}: {_column_count(n)}")
             rows.append(_row(number, text))
         except UnicodeDecodeError:
             problems.append(f"{FILE} line {number}: is not UTF-8. Write the row again.")
@@ -279,9 +277,10 @@ def _same(commit: str, other: str) -> bool:
 
 def _row(line: int, text: str) -> Row:
     cells = [cell.strip() for cell in text.rstrip().split("\t")]
-    if not len(COLUMNS) - 1 <= len(cells) <= len(COLUMNS):
+    if len(cells) < len(COLUMNS) - 1:
         raise _NotARow(_column_count(len(cells)))
-    commit, event, name, sharpe, max_dd, note = (*cells, "")[: len(COLUMNS)]
+    commit, event, name, sharpe, max_dd, *notes = cells
+    note = " ".join(notes)
     if not _COMMIT.fullmatch(commit.lower()):
         hint = " Commit, run again and copy the new row." if commit.endswith("+dirty") else ""
         raise _NotARow(f"commit {_shown(commit)} is not 7 to 40 hex digits.{hint}")
